@@ -6,11 +6,12 @@
 //! ```text
 //! bin/*  →  dispatch, tunnel, ssh              features: what a command does
 //!        →  config, instance                   what the user wrote, and what it means
-//!        →  paths, error, term, suggest        foundations
+//!        →  paths, error, term, suggest, command_line   foundations
 //! ```
 //!
 //! Data flows one way through a command: arguments → resolved request → effect → report.
 
+pub mod command_line;
 pub mod config;
 pub mod dispatch;
 pub mod error;

@@ -35,32 +35,17 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use self::arguments::{Arguments, Command};
 use self::audience::Audience;
 use self::channel::Receiver;
 use self::request::Request;
-use crate::error::{EXIT_USAGE, Error, Result};
+use crate::command_line;
+use crate::error::{Error, Result};
 use crate::paths::Paths;
 
 /// `soong-tunnel`: does what the command line says and returns the exit code.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are asked for; everything else is a mistake.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
-        }
-    };
-    match run(&arguments.command) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            error.report("soong-tunnel");
-            ExitCode::from(error.exit_code())
-        }
-    }
+    command_line::main("soong-tunnel", |arguments: &Arguments| run(&arguments.command))
 }
 
 fn run(command: &Command) -> Result<u8> {
