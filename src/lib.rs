@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! bin/*  →  dispatch, tunnel, ssh              features: what a command does
+//!        →  runtime                            tunnels that run, as others see them
 //!        →  config, instance                   what the user wrote, and what it means
 //!        →  paths, error, term, suggest, command_line   foundations
 //! ```
@@ -17,6 +18,7 @@ pub mod dispatch;
 pub mod error;
 pub mod instance;
 pub mod paths;
+pub mod runtime;
 pub mod ssh;
 pub mod suggest;
 pub mod term;

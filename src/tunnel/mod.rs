@@ -3,30 +3,23 @@
 //! ```text
 //! arguments ─ request ─ start ──channel──→ supervisor ─ listener, relay   local ports
 //!                                             │      └─ link              the ssh process
-//!                                             ├─ directory (lock), state  what others can see
-//!                                             └─ control                  what others can ask
-//! status, stop ─ registry ─ directory, control
+//!                                             └─ runtime::{directory, state, control}
+//! status, stop ─ runtime::registry
 //! ```
 
 pub mod arguments;
 
 mod audience;
 mod channel;
-mod control;
-mod directory;
 mod link;
 mod listener;
 mod log;
-mod orphan;
-mod pidfile;
-mod registry;
 mod relay;
 mod report;
 mod request;
 mod retry;
 mod signals;
 mod start;
-mod state;
 mod status;
 mod stop;
 mod supervisor;
