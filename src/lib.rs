@@ -14,6 +14,7 @@
 
 pub mod command_line;
 pub mod config;
+pub mod daemon;
 pub mod dispatch;
 pub mod error;
 pub mod instance;
