@@ -6,7 +6,7 @@
 //! ```text
 //! bin/*  →  dispatch, tunnel, ssh              features: what a command does
 //!        →  runtime                            tunnels that run, as others see them
-//!        →  config, instance                   what the user wrote, and what it means
+//!        →  config, credentials, instance      what the user wrote, and what it means
 //!        →  paths, error, term, suggest, command_line   foundations
 //! ```
 //!
@@ -14,6 +14,8 @@
 
 pub mod command_line;
 pub mod config;
+
+pub mod credentials;
 pub mod daemon;
 pub mod dispatch;
 pub mod error;
