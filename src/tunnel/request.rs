@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{LocalPort, StartArguments};
+use super::probe;
 use crate::config::{Config, Service};
 use crate::error::{Error, Result};
 use crate::instance;
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
 use crate::runtime::state::Forward;
-use crate::ssh::{Login, SocketForward};
+use crate::ssh::{Destination, Login, SocketForward};
 use crate::suggest;
 use crate::term::printable;
 
@@ -54,9 +55,9 @@ impl Request {
             .iter()
             .map(|forward| SocketForward {
                 socket: directory.forward_socket(forward.local),
-                host: "localhost".to_owned(),
-                port: forward.remote,
+                destination: Destination::Port("localhost".to_owned(), forward.remote),
             })
+            .chain([probe::forward(directory)])
             .collect();
         self.login.tunnel_arguments(&directory.ssh_control(), &forwards)
     }
