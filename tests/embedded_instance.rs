@@ -1,6 +1,8 @@
 //! The demo's embedded instance, looked at with the system's `ssh`: the tour and the fault tests
 //! stand on it, so it has to forward like a real server.
 
+#![expect(clippy::unwrap_used, reason = "a helper that cannot do its part fails the test")]
+
 #[path = "../examples/demo/http.rs"]
 mod http;
 #[path = "../examples/demo/instance.rs"]
