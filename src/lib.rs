@@ -1,1 +1,22 @@
-//! x
+//! soong: the ports of a rented GPU instance on your own localhost.
+//!
+//! The library behind the `soong` programs. A binary under `src/bin` is one call into a feature
+//! module; the modules stand in layers and only ever look downwards:
+//!
+//! ```text
+//! bin/*  →  dispatch, tunnel, ssh              features: what a command does
+//!        →  config, instance                   what the user wrote, and what it means
+//!        →  paths, error, term, suggest        foundations
+//! ```
+//!
+//! Data flows one way through a command: arguments → resolved request → effect → report.
+
+pub mod config;
+pub mod dispatch;
+pub mod error;
+pub mod instance;
+pub mod paths;
+pub mod ssh;
+pub mod suggest;
+pub mod term;
+pub mod tunnel;
