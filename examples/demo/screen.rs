@@ -15,7 +15,10 @@ pub struct Screen {
 impl Screen {
     /// Plain text, and colour on a terminal whose user has not said `NO_COLOR`.
     pub fn new() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the library's `term` speaks for soong's own output only")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the library's `term` speaks for soong's own output only"
+        )]
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let on = |terminal: bool, style: Style| if wanted && terminal { style } else { Style::new() };
         Self {
@@ -28,7 +31,8 @@ impl Screen {
     /// Prints an explanation, after an empty line.
     pub fn explain(&self, text: &str) {
         let comment = |line: &str| format!("# {line}").trim_end().to_owned();
-        let lines: Vec<_> = text.lines().map(|line| self.explanation.style(comment(line)).to_string()).collect();
+        let lines: Vec<_> =
+            text.lines().map(|line| self.explanation.style(comment(line)).to_string()).collect();
         print(io::stdout(), &format!("\n{}\n", lines.join("\n")));
     }
 
