@@ -64,7 +64,7 @@ async fn demo(screen: &Screen) -> Result<ExitCode, Box<dyn Error>> {
     home.close(screen).await?;
     instance.stop().await;
     if code == ExitCode::SUCCESS {
-        screen.explain("That was the tour. The temporary home is gone, and nothing is running any more.\nREADME.md says how to do the same with an instance of yours.");
+        screen.explain("That was the tour. The temporary home is gone, and nothing runs any more.\nREADME.md says how to do the same with an instance of yours.");
     }
     Ok(code)
 }
@@ -86,7 +86,7 @@ fn report(screen: &Screen, home: &Home, outcome: Result<Option<u8>, Box<dyn Erro
     match outcome {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(code)) => {
-            screen.explain("Interrupted. Tidying up.");
+            screen.explain("Interrupted. Taking everything down again.");
             ExitCode::from(code)
         }
         Err(error) => {

@@ -32,7 +32,8 @@ pub async fn tour(
     start(screen, home, &forwards).await?;
     requests(screen, &forwards, token).await?;
     screen.explain(&format!(
-        "The instance counted {} SSH login and {} forwarded connections: one connection carries it all.",
+        "The instance counted {} SSH login and {} forwarded connections:\n\
+         one encrypted connection carries them all.",
         instance.logins(),
         instance.forwarded()
     ));
@@ -41,12 +42,13 @@ pub async fn tour(
 
 fn introduce(screen: &Screen, home: &Home) -> io::Result<()> {
     screen.explain(&format!(
-        "Welcome to soong. You have rented a GPU machine; its services listen on *its* localhost.\n\
-         soong puts them on yours. This tour shows how, with the real commands.\n\
+        "Welcome to soong. You have rented a GPU machine, and what runs there listens\n\
+         on the machine's own localhost. soong brings it to yours. This tour shows\n\
+         how, with the real commands.\n\
          \n\
-         Your rented machine is played by a small SSH server inside this demo, with stand-ins for\n\
-         SGLang, n8n and the status daemon. Everything happens in {}\n\
-         and is gone when the tour ends.",
+         The rented machine is played by a small SSH server inside this demo, with\n\
+         stand-ins for SGLang, n8n and the status daemon. All of it lives in\n\
+         {} and is gone when the tour ends.",
         home.path().display()
     ));
     screen.explain("soong has to know where your instance is. This is enough:");
@@ -79,9 +81,9 @@ async fn requests(screen: &Screen, forwards: &[Forward], token: &str) -> Result<
     let bearer = format!("Bearer {token}");
 
     screen.explain(
-        "So localhost is the instance now. Ask its language model to finish a function.\n\
-         (The demo sends the requests itself, so you need no curl; these are their curl equivalents.\n\
-         The model is a stand-in that knows one answer.)",
+        "localhost is the instance now: ask its language model to finish a function.\n\
+         (You need no curl, the demo sends what the curl command would send. And the\n\
+         model is a stand-in that knows this one answer.)",
     );
     let json = [("Content-Type", "application/json")];
     request(screen, local(SGLANG), "POST", "/v1/completions", &json, &prompt).await?;
