@@ -79,9 +79,7 @@ pub fn is_user(text: &str) -> bool {
 /// Without `wanted` it is the only one there is.
 pub fn choose<'a>(instances: &'a [Instance], wanted: Option<&str>) -> Result<&'a Instance> {
     if instances.is_empty() {
-        return Err(Error::failed("no instances are configured").with_hint(
-            "run 'soong configure', or put [instances.NAME] with host = \"ADDRESS\" into the file that 'soong tunnel start --help' names",
-        ));
+        return Err(Error::failed("no instances are configured").with_hint("run 'soong configure'"));
     }
     let Some(wanted) = wanted else {
         return match instances {

@@ -48,7 +48,7 @@ pub enum Command {
   soong tunnel start
   soong tunnel start --instance-id a1b2c3d4
   soong tunnel start --sglang-port 8001 --port comfyui=8189
-  soong tunnel start --dry-run              see the ssh command, run nothing
+  soong tunnel start --dry-run              only show the ssh command
 
 Configuration: ~/.config/soong/config.toml ($SOONG_CONFIG)")]
 pub struct StartArguments {
@@ -67,7 +67,7 @@ pub struct StartArguments {
     /// Local port for any service of the config
     #[arg(long = "port", value_name = "NAME=LOCAL", value_parser = local_port)]
     pub ports: Vec<LocalPort>,
-    /// Print the ssh command that would be run, and run nothing
+    /// Print the ssh command instead of running it
     #[arg(long)]
     pub dry_run: bool,
     /// Stay in the foreground until interrupted
@@ -87,7 +87,7 @@ pub struct StartArguments {
 /// Options of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// Only this tunnel: the name or id of its instance
+    /// Only the tunnel to the instance of this name or id
     pub name: Option<String>,
     /// Print all there is to know as JSON
     #[arg(long)]
@@ -100,7 +100,7 @@ pub struct StatusArguments {
 /// Options of `stop`.
 #[derive(Debug, Args)]
 pub struct StopArguments {
-    /// The tunnel to stop: the name or id of its instance; not needed when only one runs
+    /// Name or id of the instance; not needed when only one tunnel runs
     #[arg(conflicts_with = "all")]
     pub name: Option<String>,
     /// Stop all tunnels

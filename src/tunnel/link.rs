@@ -120,13 +120,14 @@ async fn listen(stderr: ChildStderr, said: Arc<Mutex<VecDeque<String>>>, listene
     }
 }
 
-/// Has the kernel end the child when its parent dies, by whatever death.
+/// Has the kernel end the child when its parent dies, by whatever death. With SIGKILL, because a
+/// child that was told to ignore SIGTERM, or that is suspended, would stay.
 #[cfg(target_os = "linux")]
 fn die_with_parent(command: &mut Command) {
     let parent = std::process::id();
     let arm = move || {
         // SAFETY: prctl(PR_SET_PDEATHSIG) only sets an attribute of the calling process.
-        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) } == -1 {
+        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } == -1 {
             return Err(io::Error::last_os_error());
         }
         // The parent may have died before the call above; then nobody would send the signal.

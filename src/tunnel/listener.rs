@@ -3,8 +3,9 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use super::request::{Forward, port_flag};
+use super::request::port_flag;
 use crate::error::{Error, Result, io_reason};
+use crate::runtime::state::Forward;
 use crate::term::printable;
 
 /// The listeners of one forward: 127.0.0.1, and ::1 where this machine has it, because that is

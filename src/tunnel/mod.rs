@@ -3,30 +3,23 @@
 //! ```text
 //! arguments ─ request ─ start ──channel──→ supervisor ─ listener, relay   local ports
 //!                                             │      └─ link              the ssh process
-//!                                             ├─ directory (lock), state  what others can see
-//!                                             └─ control                  what others can ask
-//! status, stop ─ registry ─ directory, control
+//!                                             └─ runtime::{directory, state, control}
+//! status, stop ─ runtime::registry
 //! ```
 
 pub mod arguments;
 
 mod audience;
 mod channel;
-mod control;
-mod directory;
 mod link;
 mod listener;
 mod log;
-mod orphan;
-mod pidfile;
-mod registry;
 mod relay;
 mod report;
 mod request;
 mod retry;
 mod signals;
 mod start;
-mod state;
 mod status;
 mod stop;
 mod supervisor;
@@ -35,32 +28,17 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use self::arguments::{Arguments, Command};
 use self::audience::Audience;
 use self::channel::Receiver;
 use self::request::Request;
-use crate::error::{EXIT_USAGE, Error, Result};
+use crate::command_line;
+use crate::error::{Error, Result};
 use crate::paths::Paths;
 
 /// `soong-tunnel`: does what the command line says and returns the exit code.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are asked for; everything else is a mistake.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
-        }
-    };
-    match run(&arguments.command) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            error.report("soong-tunnel");
-            ExitCode::from(error.exit_code())
-        }
-    }
+    command_line::main("soong-tunnel", |arguments: &Arguments| run(&arguments.command))
 }
 
 fn run(command: &Command) -> Result<u8> {

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::channel::Event;
-use super::request::{Forward, Request};
-use super::state::Target;
+use super::request::Request;
+use crate::runtime::state::Forward;
+use crate::runtime::state::Target;
 use crate::term::{print, print_error, printable};
 
 /// How much to show.
@@ -43,9 +44,7 @@ impl Report {
     /// A report of the tunnel that `request` asks for, supervised by the process `pid`; `command`
     /// is the ssh command line.
     pub fn new(request: &Request, style: Style, pid: u32, command: String) -> Self {
-        let instance = &request.login.instance;
-        let target =
-            Target { name: instance.name.clone(), id: instance.id.clone(), host: instance.host.clone() };
+        let target = Target::from(&request.login.instance);
         Self { style, target, forwards: request.forwards.clone(), pid, command }
     }
 

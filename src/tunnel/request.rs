@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{LocalPort, StartArguments};
-use super::directory::Directory;
 use crate::config::{Config, Service};
 use crate::error::{Error, Result};
 use crate::instance;
 use crate::paths::Paths;
+use crate::runtime::directory::Directory;
+use crate::runtime::state::Forward;
 use crate::ssh::{Login, SocketForward};
 use crate::suggest;
 use crate::term::printable;
@@ -25,17 +26,6 @@ pub struct Request {
     pub login: Login,
     /// What to forward; no two have the same local port.
     pub forwards: Vec<Forward>,
-}
-
-/// A local port that leads to a service on the instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forward {
-    /// The name of the service.
-    pub service: String,
-    /// The port on this machine.
-    pub local: u16,
-    /// The port on the instance.
-    pub remote: u16,
 }
 
 impl Request {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::arguments::StatusArguments;
-use super::registry::{self, Running, Survey};
 use super::report::arrow;
-use super::request::Forward;
-use super::state::{Phase, State, now};
 use crate::error::{EXIT_NOT_RUNNING, Error, Result};
 use crate::paths::Paths;
+use crate::runtime::registry::{self, Running, Survey};
+use crate::runtime::state::Forward;
+use crate::runtime::state::{Phase, State, now};
 use crate::term::{hint_label, print, print_error, printable};
 
 /// What `--json` prints.

@@ -4,10 +4,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::arguments::StopArguments;
-use super::directory::Directory;
-use super::registry::{self, Running};
 use crate::error::{Error, Result};
 use crate::paths::Paths;
+use crate::runtime::directory::Directory;
+use crate::runtime::registry::{self, Running};
 use crate::term::{print, printable};
 
 /// How long a supervisor may take to end its ssh and itself before it is killed.

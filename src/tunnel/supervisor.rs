@@ -20,20 +20,20 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::audience::Audience;
 use super::channel::Event;
-use super::control;
-use super::directory::{Directory, Lock};
 use super::link::{Link, Listener};
 use super::listener;
 use super::log::Log;
-use super::orphan;
-use super::pidfile;
 use super::relay;
 use super::request::Request;
 use super::retry;
 use super::signals;
-use super::state::{Phase, State, now};
 use crate::error::{Error, Result};
 use crate::paths::Paths;
+use crate::runtime::control;
+use crate::runtime::directory::{Directory, Lock};
+use crate::runtime::orphan;
+use crate::runtime::pidfile;
+use crate::runtime::state::{Phase, State, now};
 use crate::ssh::failure::{self, Failure, Kind};
 
 /// How long a start that finds the lock taken looks whether a tunnel is behind it, or only a
@@ -92,7 +92,7 @@ impl<'a> Supervisor<'a> {
         orphan::end(&directory, request.program());
         directory.clear(&lock, false);
         let (link_up, link) = watch::channel(false);
-        let state = State::starting(&request);
+        let state = State::starting(&request.login.instance, &request.forwards);
         let supervisor = Self {
             log: Arc::new(Log::open(paths.log(&request.name))?),
             request,

@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
-use super::request::{Forward, Request};
 use crate::error::{Error, Result};
+use crate::instance::Instance;
 use crate::paths;
 
 /// The state of one tunnel.
@@ -39,6 +39,17 @@ pub struct State {
     pub forwards: Vec<Forward>,
 }
 
+/// A local port that leads to a service on the instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// The name of the service.
+    pub service: String,
+    /// The port on this machine.
+    pub local: u16,
+    /// The port on the instance.
+    pub remote: u16,
+}
+
 /// What a tunnel can be doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,10 +75,15 @@ pub struct Target {
     pub host: String,
 }
 
+impl From<&Instance> for Target {
+    fn from(instance: &Instance) -> Self {
+        Self { name: instance.name.clone(), id: instance.id.clone(), host: instance.host.clone() }
+    }
+}
+
 impl State {
-    /// The state of a tunnel that has just been asked for, supervised by this process.
-    pub fn starting(request: &Request) -> Self {
-        let instance = &request.login.instance;
+    /// The state of a tunnel to `instance` that has just been asked for, supervised by this process.
+    pub fn starting(instance: &Instance, forwards: &[Forward]) -> Self {
         Self {
             phase: Phase::Starting,
             pid: std::process::id(),
@@ -76,12 +92,8 @@ impl State {
             next_retry: None,
             last_error: None,
             hints: Vec::new(),
-            instance: Target {
-                name: instance.name.clone(),
-                id: instance.id.clone(),
-                host: instance.host.clone(),
-            },
-            forwards: request.forwards.clone(),
+            instance: Target::from(instance),
+            forwards: forwards.to_vec(),
         }
     }
 
