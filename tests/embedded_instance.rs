@@ -13,6 +13,7 @@ mod relay;
 mod services;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ use instance::{Instance, Setup};
 use services::{MODEL, N8N, SGLANG, STATUS_DAEMON, Services};
 
 const DEADLINE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(10);
 const MIB: usize = 1024 * 1024;
 
 /// A port of the instance where nothing may be reached.
@@ -105,7 +107,7 @@ async fn wait_for(condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < DEADLINE, "the condition never came true");
-        sleep(Duration::from_millis(10)).await;
+        sleep(POLL).await;
     }
 }
 
@@ -150,9 +152,26 @@ fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|index| u8::try_from((index * 31 + index / 253) % 251).unwrap()).collect()
 }
 
+/// Connects as soon as there is room in the queue: ssh lets 128 wait, and a Unix socket refuses the
+/// next one, where TCP would try again by itself.
+async fn connect(socket: &Path) -> UnixStream {
+    let start = Instant::now();
+    loop {
+        match UnixStream::connect(socket).await {
+            Err(error) if start.elapsed() < DEADLINE && is_full(&error) => sleep(POLL).await,
+            result => return result.unwrap(),
+        }
+    }
+}
+
+/// Linux and the BSDs have different words for a full queue.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused)
+}
+
 /// Sends `bytes`, closes the sending half, and returns what comes back.
 async fn exchange(socket: &Path, bytes: &[u8]) -> Vec<u8> {
-    let (mut read, mut write) = UnixStream::connect(socket).await.unwrap().into_split();
+    let (mut read, mut write) = connect(socket).await.into_split();
     let send = async {
         write.write_all(bytes).await.unwrap();
         write.shutdown().await.unwrap();
