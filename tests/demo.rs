@@ -78,8 +78,8 @@ impl Demo {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 
-    /// Waits for the end and returns the exit code and the output, having made sure that there is
-    /// nothing left: no file, no process, and nobody who still holds the output open.
+    /// Waits for the end and returns the exit code and the output, having made sure that nothing
+    /// stays: no file, no process, and nobody who still holds the output open.
     fn end(mut self) -> (i32, String) {
         let status = wait_for("the end of the demo", || self.child.try_wait().unwrap());
         wait_for("the end of the output", || self.reader.is_finished().then_some(()));
@@ -87,8 +87,10 @@ impl Demo {
         let left: Vec<_> =
             fs::read_dir(self.temporary.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(left.is_empty(), "{left:?} is left after:\n{printed}");
-        let processes = processes_that_mention(self.temporary.path());
-        assert!(processes.is_empty(), "still running: {processes:?}, after:\n{printed}");
+        // What has been told to end may take a moment for its last steps.
+        wait_for("the end of all processes", || {
+            processes_that_mention(self.temporary.path()).is_empty().then_some(())
+        });
         (status.code().expect("an exit code, not a signal"), printed)
     }
 }
