@@ -95,10 +95,11 @@ impl Demo {
     }
 }
 
-/// The example, which `cargo test` has built beside the programs.
+/// The example, which `cargo test` builds beside the programs; but not when it is asked for this
+/// file alone: then add `--example demo`.
 fn example() -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_soong-tunnel")).with_file_name("examples").join("demo");
-    assert!(path.is_file(), "there is no {}; cargo build --example demo", path.display());
+    assert!(path.is_file(), "there is no {}: cargo build --example demo", path.display());
     path
 }
 
@@ -146,7 +147,7 @@ fn the_tour_shows_the_real_thing_and_cleans_up() {
             "fib(n - 1)",
             "<h1>",
             "-H 'Authorization: Bearer ",
-            "lease_minutes_left",
+            "shutdown_at",
             "1 SSH login and 3 forwarded connections",
             "$ soong tunnel stop\nStopped tunnel (PID: ",
             "$ soong tunnel status\nTunnel is not running\n",

@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use russh::keys::key::safe_rng;
 use russh::keys::ssh_key::LineEnding;
@@ -272,6 +272,12 @@ async fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body
     (response.start.clone(), response.text())
 }
 
+/// The time in the field `name` of a JSON object.
+fn time(json: &str, name: &str) -> SystemTime {
+    let json: serde_json::Value = serde_json::from_str(json).unwrap();
+    humantime::parse_rfc3339(json[name].as_str().unwrap()).unwrap()
+}
+
 #[tokio::test]
 async fn the_services_answer_as_the_real_ones_do() {
     let services = Services::start("s3cret").await.unwrap();
@@ -290,11 +296,13 @@ async fn the_services_answer_as_the_real_ones_do() {
     assert_eq!(ask(daemon, "GET", "/health", &[], "").await.0, "HTTP/1.1 200 OK");
     assert_eq!(ask(daemon, "GET", "/status", &[], "").await.0, "HTTP/1.1 401 Unauthorized");
     assert_eq!(ask(daemon, "POST", "/extend", &[], "hours=2").await.0, "HTTP/1.1 401 Unauthorized");
-    assert!(ask(daemon, "GET", "/status", &bearer, "").await.1.contains("\"lease_minutes_left\": 240"));
-    assert!(
-        ask(daemon, "POST", "/extend", &bearer, "hours=2").await.1.contains("\"lease_minutes_left\": 360")
+    let status = ask(daemon, "GET", "/status", &bearer, "").await;
+    let extended = ask(daemon, "POST", "/extend", &bearer, "hours=2").await;
+    assert_eq!(
+        time(&extended.1, "new_shutdown_at"),
+        time(&status.1, "shutdown_at") + Duration::from_secs(7200)
     );
-    for hours in ["hours=-1", "hours=nan", "hours=25", "days=1"] {
+    for hours in ["hours=-1", "hours=0", "hours=25", "days=1"] {
         assert_eq!(
             ask(daemon, "POST", "/extend", &bearer, hours).await.0,
             "HTTP/1.1 400 Bad Request",

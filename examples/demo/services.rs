@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -24,8 +24,10 @@ pub const MODEL: &str = "qwen2.5-coder-32b";
 const COMPLETION: &str = "\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\n";
 const PAGE: &str =
     "<!doctype html>\n<title>n8n</title>\n<h1>Workflows</h1>\n<p>This page came through the tunnel.</p>\n";
+const HOUR: Duration = Duration::from_secs(3600);
 const FIRST_LEASE: Duration = Duration::from_secs(4 * 3600);
-const LONGEST_EXTENSION: f64 = 24.0;
+/// More hours than this are not granted at once.
+const EXTENSION_MAX: u32 = 24;
 
 /// The running services. Dropping it stops them.
 pub struct Services {
@@ -40,7 +42,7 @@ impl Services {
         let mut addresses = BTreeMap::new();
         let daemon = StatusDaemon {
             token: token.into(),
-            lease_end: Arc::new(Mutex::new(Instant::now() + FIRST_LEASE)),
+            shutdown: Arc::new(Mutex::new(SystemTime::now() + FIRST_LEASE)),
         };
         for port in [SGLANG, N8N, STATUS_DAEMON] {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -97,7 +99,7 @@ fn n8n(request: &Message) -> Message {
 #[derive(Clone)]
 struct StatusDaemon {
     token: Arc<str>,
-    lease_end: Arc<Mutex<Instant>>,
+    shutdown: Arc<Mutex<SystemTime>>,
 }
 
 impl StatusDaemon {
@@ -117,29 +119,34 @@ impl StatusDaemon {
             );
         }
         match asked {
-            ("GET", "/status") => self.lease(Duration::ZERO),
+            ("GET", "/status") => ok(&json!({
+                "shutdown_at": self.shutdown_in(0),
+                "model_loaded": MODEL,
+                "gpu_utilization": 37,
+                "idle_minutes": 0,
+            })),
             ("POST", "/extend") => match hours(&request.text()) {
-                Some(more) => self.lease(more),
-                None => error("400 Bad Request", "hours must be a number from 0 to 24"),
+                Some(hours) => {
+                    ok(&json!({ "extended_by_hours": hours, "new_shutdown_at": self.shutdown_in(hours) }))
+                }
+                None => error("400 Bad Request", "hours must be a number from 1 to 24"),
             },
             _ => error("404 Not Found", "no such endpoint"),
         }
     }
 
-    /// Extends the lease by `more` and says how it stands.
-    fn lease(&self, more: Duration) -> Message {
-        let mut end = self.lease_end.lock().unwrap_or_else(PoisonError::into_inner);
-        *end += more;
-        let left = end.saturating_duration_since(Instant::now());
-        ok(&json!({ "status": "active", "lease_minutes_left": left.as_secs().div_ceil(60) }))
+    /// Puts the end of the lease off by `hours` and says when it is, as RFC 3339 has it.
+    fn shutdown_in(&self, hours: u32) -> String {
+        let mut shutdown = self.shutdown.lock().unwrap_or_else(PoisonError::into_inner);
+        *shutdown += HOUR * hours;
+        humantime::format_rfc3339_seconds(*shutdown).to_string()
     }
 }
 
 /// The form field `hours`.
-fn hours(form: &str) -> Option<Duration> {
+fn hours(form: &str) -> Option<u32> {
     let value = form.split('&').find_map(|field| field.strip_prefix("hours="))?;
-    let hours = value.parse::<f64>().ok().filter(|hours| (0.0..=LONGEST_EXTENSION).contains(hours))?;
-    Some(Duration::from_secs_f64(hours * 3600.0))
+    value.parse().ok().filter(|hours| (1..=EXTENSION_MAX).contains(hours))
 }
 
 fn method_and_path(request: &Message) -> (&str, &str) {
