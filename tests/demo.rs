@@ -95,11 +95,16 @@ impl Demo {
     }
 }
 
-/// The example, which `cargo test` builds beside the programs; but not when it is asked for this
-/// file alone: then add `--example demo`.
+/// The example, which `cargo test` builds beside the programs, but not when it is asked for this file
+/// alone. A tour that is out of date proves nothing.
 fn example() -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_soong-tunnel")).with_file_name("examples").join("demo");
-    assert!(path.is_file(), "there is no {}: cargo build --example demo", path.display());
+    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
+    let built = modified(&path).expect("the demo is not built yet: cargo build --example demo");
+    for source in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/demo")).unwrap() {
+        let changed = modified(&source.unwrap().path()).unwrap();
+        assert!(changed <= built, "the demo is out of date: cargo build --example demo");
+    }
     path
 }
 
