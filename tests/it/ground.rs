@@ -16,7 +16,14 @@ use crate::support::{ports, wait};
 fn ssh(sshd: &Sshd) -> Command {
     let mut command = Command::new(tool("ssh"));
     command.args(["-F", "none", "-N", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]);
-    command.args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "IdentitiesOnly=yes"]);
+    command.args([
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "IdentitiesOnly=yes",
+    ]);
     command.arg("-i").arg(sshd.key()).args(["-p", &sshd.port.to_string()]);
     command.arg(format!("{}@127.0.0.1", user())).stdin(Stdio::null()).env_remove("SSH_AUTH_SOCK");
     command

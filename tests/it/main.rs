@@ -7,5 +7,13 @@
     reason = "a test that cannot go on has failed, and tests set up the environment they look at"
 )]
 
+mod dispatcher;
+mod errors;
 mod ground;
+mod journey;
+mod leftovers;
+mod output;
+mod restart;
+mod signals;
+mod single;
 mod support;

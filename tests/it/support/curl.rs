@@ -16,11 +16,7 @@ pub fn curl() -> Command {
 /// Runs `command` and returns what it printed; fails with its error when it does.
 #[track_caller]
 pub fn output(command: &mut Command) -> String {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
+    let Output { status, stdout, stderr } = command.output().unwrap();
     let error = String::from_utf8_lossy(&stderr);
     assert!(status.success(), "{command:?}: {status}\n{error}");
     String::from_utf8(stdout).unwrap()

@@ -18,9 +18,6 @@ impl Instance {
 
     /// An instance whose `sshd` is started with `options`.
     pub fn with(options: Options) -> Self {
-        Self {
-            sshd: options.start(),
-            services: ["sglang", "n8n", "status"].map(Service::start),
-        }
+        Self { sshd: options.start(), services: ["sglang", "n8n", "status"].map(Service::start) }
     }
 }

@@ -31,9 +31,7 @@ pub fn free() -> u16 {
 
 /// Whether `port` can be listened on, on every loopback address there is.
 pub fn is_free(port: u16) -> bool {
-    addresses(port)
-        .into_iter()
-        .all(|address| TcpListener::bind(address).is_ok())
+    addresses(port).into_iter().all(|address| TcpListener::bind(address).is_ok())
 }
 
 /// Whether something listens on `port`, on any loopback address.

@@ -107,12 +107,7 @@ fn list() -> Vec<Process> {
             let stat = fields.next()?;
             let command = fields.collect::<Vec<_>>().join(" ");
             let environment = String::new();
-            (!stat.starts_with('Z')).then_some(Process {
-                pid,
-                parent,
-                command,
-                environment,
-            })
+            (!stat.starts_with('Z')).then_some(Process { pid, parent, command, environment })
         })
         .collect()
 }

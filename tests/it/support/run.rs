@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
 impl std::fmt::Display for Run<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.program.file_name().unwrap_or_default().to_string_lossy())?;
-        self.args.iter().try_for_each(|arg| write!(f, " {arg:?}"))
+        self.args.iter().try_for_each(|arg| write!(f, " {}", arg.as_encoded_bytes().escape_ascii()))
     }
 }
 
@@ -237,7 +237,7 @@ impl Expected {
             Self::Exactly(expected) => {
                 let same = predicates::str::diff(expected.clone());
                 let case = same.find_case(false, text)?;
-                Some(case.products().map(|product| format!("differs\n{}", product.value())).collect())
+                Some(format!("differs\n{}", case.products().next()?.value()))
             }
             Self::Holding(parts) => missing("", parts, text),
             Self::Error { first, hints } => {

@@ -2,6 +2,7 @@
 //! directory of its own, and a check at the end that nothing of it is left running.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -129,7 +130,7 @@ impl Sandbox {
     pub fn started(&self, instance: &Instance) -> String {
         let mut text = "Starting SSH tunnel to 127.0.0.1...\nSSH tunnel started (PID: [PID])\n".to_owned();
         for (service, local) in instance.services.iter().zip(self.config.local) {
-            text += &format!("  localhost:{local} -> 127.0.0.1:{}\n", service.port);
+            writeln!(text, "  localhost:{local} -> 127.0.0.1:{}", service.port).unwrap();
         }
         text
     }
@@ -210,7 +211,7 @@ impl Sandbox {
         for part in parts {
             let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
             let pid = if rest.len() < part.len() { "[PID]" } else { "" };
-            normalised += &format!("(PID: {pid}{rest}");
+            write!(normalised, "(PID: {pid}{rest}").unwrap();
         }
         normalised
     }

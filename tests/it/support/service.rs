@@ -48,12 +48,7 @@ impl Service {
                 thread::spawn(move || serve(&stream, name, &meeting));
             }
         });
-        Self {
-            name,
-            port,
-            stop,
-            thread: Some(thread),
-        }
+        Self { name, port, stop, thread: Some(thread) }
     }
 }
 
@@ -105,11 +100,7 @@ impl Request {
                 _ => {}
             }
         }
-        Ok(Some(Self {
-            target,
-            length,
-            expects_continue,
-        }))
+        Ok(Some(Self { target, length, expects_continue }))
     }
 }
 
@@ -160,10 +151,8 @@ impl Meeting {
         let mut arrived = self.arrived.lock().unwrap();
         *arrived += 1;
         self.complete.notify_all();
-        let (_guard, timeout) = self
-            .complete
-            .wait_timeout_while(arrived, DEADLINE, |arrived| *arrived < guests)
-            .unwrap();
+        let (_guard, timeout) =
+            self.complete.wait_timeout_while(arrived, DEADLINE, |arrived| *arrived < guests).unwrap();
         !timeout.timed_out()
     }
 }
@@ -193,10 +182,7 @@ pub struct Pattern {
 
 impl Pattern {
     pub fn new(length: u64) -> Self {
-        Self {
-            position: 0,
-            length,
-        }
+        Self { position: 0, length }
     }
 }
 

@@ -30,11 +30,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            port: None,
-            accept_key: true,
-            extra: String::new(),
-        }
+        Self { port: None, accept_key: true, extra: String::new() }
     }
 }
 
@@ -60,10 +56,7 @@ impl Options {
 
     /// Starts the server and waits until it speaks.
     pub fn start(self) -> Sshd {
-        let directory = tempfile::Builder::new()
-            .prefix("sd-")
-            .tempdir_in("/tmp")
-            .unwrap();
+        let directory = tempfile::Builder::new().prefix("sd-").tempdir_in("/tmp").unwrap();
         let port = self.port.unwrap_or_else(ports::free);
         generate_key(&directory.path().join("host_key"));
         generate_key(&directory.path().join("key"));
@@ -74,11 +67,7 @@ impl Options {
         let config = directory.path().join("sshd_config");
         fs::write(&config, self.config(directory.path(), port)).unwrap();
         let child = launch(&config, &directory.path().join("log"));
-        let mut sshd = Sshd {
-            port,
-            directory,
-            child,
-        };
+        let mut sshd = Sshd { port, directory, child };
         sshd.wait_until_ready();
         sshd
     }
@@ -168,10 +157,7 @@ impl Drop for Sshd {
 fn launch(config: &Path, log: &Path) -> Child {
     if is_root() {
         // Where sshd locks its unprivileged half in; a package's init script makes it, and here none runs.
-        let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create("/run/sshd");
+        let made = fs::DirBuilder::new().recursive(true).mode(0o755).create("/run/sshd");
         made.expect("cannot make /run/sshd, which sshd needs when root runs it");
     }
     Command::new(tool("sshd"))

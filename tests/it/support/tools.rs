@@ -4,14 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// Where system programs live, also when the PATH of the test run leaves the `sbin` directories out.
-const SYSTEM: [&str; 6] = [
-    "/usr/local/bin",
-    "/usr/bin",
-    "/bin",
-    "/usr/local/sbin",
-    "/usr/sbin",
-    "/sbin",
-];
+const SYSTEM: [&str; 6] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// Absolute path of the tool `name`. A missing tool fails the test and says how to get it; it is never skipped.
 #[track_caller]
