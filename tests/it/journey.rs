@@ -6,7 +6,8 @@ use std::io;
 use crate::support::curl::{curl, get, output};
 use crate::support::instance::Instance;
 use crate::support::sandbox::{Sandbox, pid_in};
-use crate::support::service::{Pattern, digest};
+use crate::support::service::{Pattern, Service, digest};
+use crate::support::sshd::Options;
 use crate::support::{ports, process};
 
 /// 64 MiB, and a bit that fits no buffer.
@@ -92,4 +93,27 @@ fn two_hundred_requests_at_once_all_succeed() {
         assert_eq!(answer, "met", "all were there at the same time");
     }
     assert_eq!(instance.sshd.logins(), 1, "over one connection");
+}
+
+/// What a locked-down account may do: forward, and open no session.
+#[test]
+fn a_server_that_only_forwards_is_enough() {
+    let instance = Instance::with(Options::default().line("MaxSessions 0").line("ForceCommand /bin/false"));
+    let sandbox = Sandbox::with(&instance);
+    sandbox.start(&instance);
+    assert_eq!(get(&sandbox.url(1, "id")), "n8n");
+}
+
+#[test]
+fn a_service_that_is_not_there_does_not_hurt_the_others() {
+    let mut instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    sandbox.start(&instance);
+    let [.., last] = &mut instance.services;
+    let port = last.port;
+    *last = Service::start("status");
+    let refused = curl().arg(sandbox.url(2, "id")).output().unwrap();
+    assert!(!refused.status.success(), "nothing listens on {port} any more");
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
 }

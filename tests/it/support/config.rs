@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nix::unistd::{User, geteuid};
-use toml::{Table, Value, toml};
+use toml::{Table, Value};
 
 use super::instance::Instance;
 use super::ports;
@@ -19,16 +19,13 @@ impl Config {
     /// No instance yet; the three default services on free local ports.
     pub fn new() -> Self {
         let local = [ports::free(), ports::free(), ports::free()];
+        let mut config = Self { table: Table::new(), local };
         // The developer's own ssh_config, which ssh finds without HOME, is not what is tested.
-        let mut table = toml! {
-            [ssh]
-            options = "-F none"
-            [services]
-        };
+        config.set(["ssh", "options"], "-F none");
         for (name, port) in ["sglang", "n8n", "status"].into_iter().zip(local) {
-            table["services"][name] = forward(port, port);
+            config.set(["services", name], forward(port, port));
         }
-        Self { table, local }
+        config
     }
 
     /// The three services of `instance`, which is called `dev`, has the id `a1b2c3d4`, and is reached at 127.0.0.1.

@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use predicates::Predicate as _;
-use predicates::reflection::PredicateReflection as _;
 
 use super::sandbox::Sandbox;
 use super::spawned::Spawned;
@@ -237,7 +236,9 @@ impl Expected {
             Self::Exactly(expected) => {
                 let same = predicates::str::diff(expected.clone());
                 let case = same.find_case(false, text)?;
-                Some(format!("differs\n{}", case.products().next()?.value()))
+                let difference = case.products().next()?.value().to_string();
+                let lines = difference.trim().split_once("\n@@").map_or("", |(_, lines)| lines);
+                Some(format!("- expected, + got\n@@{lines}"))
             }
             Self::Holding(parts) => missing("", parts, text),
             Self::Error { first, hints } => {
