@@ -65,7 +65,8 @@ fn a_server_ends_with_its_sessions() {
     let mut client = ssh(&sshd).stderr(Stdio::null()).spawn().unwrap();
     wait::until_true("the login", || sshd.logins() == 1);
     drop(sshd);
-    assert_eq!(client.wait().unwrap().code(), Some(255), "the session went with its server");
+    let status = wait::until("the client to end", || client.try_wait().unwrap());
+    assert_eq!(status.code(), Some(255), "the session went with its server");
     assert!(ports::is_free(port));
     let next = Options::default().port(port).start();
     assert!(Path::new(&next.key()).exists());

@@ -8,12 +8,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::tools::tool;
+use super::wait;
 
 /// One process as the system shows it.
 #[derive(Clone, Debug)]
 pub struct Process {
     pub pid: i32,
     pub parent: i32,
+    is_stopped: bool,
     /// The command line, words separated by a space.
     pub command: String,
     /// Environment, one `NAME=value` after the other; empty for processes of other users.
@@ -55,18 +57,17 @@ pub fn signal(pid: i32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid), signal);
 }
 
-/// The live descendants of `pid`, children first.
-pub fn descendants(pid: i32) -> Vec<Process> {
-    let all = all();
-    let mut found: Vec<Process> = Vec::new();
-    let mut parents = vec![pid];
-    while let Some(parent) = parents.pop() {
-        for child in all.iter().filter(|process| process.parent == parent) {
-            parents.push(child.pid);
-            found.push(child.clone());
-        }
+/// Kills `pid` and all that descends from it. Each process is stopped before its children are looked for, so
+/// that none can be forked between the look and the end.
+pub fn kill_tree(pid: i32) {
+    signal(pid, Signal::SIGSTOP);
+    wait::until_true(&format!("process {pid} to stop"), || {
+        all().iter().all(|process| process.pid != pid || process.is_stopped)
+    });
+    for child in all().iter().filter(|process| process.parent == pid) {
+        kill_tree(child.pid);
     }
-    found
+    signal(pid, Signal::SIGKILL);
 }
 
 /// Reads one process from Linux' /proc.
@@ -74,12 +75,14 @@ fn read(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the name in brackets, which may itself hold spaces and brackets.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    if matches!(fields.next()?, "Z" | "X") {
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") {
         return None;
     }
     Some(Process {
         pid,
         parent: fields.next()?.parse().ok()?,
+        is_stopped: state.eq_ignore_ascii_case("t"),
         command: words(&format!("/proc/{pid}/cmdline"))?,
         environment: words(&format!("/proc/{pid}/environ")).unwrap_or_default(),
     })
@@ -107,7 +110,8 @@ fn list() -> Vec<Process> {
             let stat = fields.next()?;
             let command = fields.collect::<Vec<_>>().join(" ");
             let environment = String::new();
-            (!stat.starts_with('Z')).then_some(Process { pid, parent, command, environment })
+            let is_stopped = stat.starts_with('T');
+            (!stat.starts_with('Z')).then_some(Process { pid, parent, is_stopped, command, environment })
         })
         .collect()
 }

@@ -219,12 +219,12 @@ impl Sandbox {
     /// Ends what still runs of this sandbox and returns it.
     pub fn kill_all(&self) -> Vec<Process> {
         let left = self.processes();
-        for process in &left {
-            // Looked at again right before the signal: the PID may have become somebody else's.
-            if self.processes().iter().any(|now| now.pid == process.pid) {
-                process::signal(process.pid, Signal::SIGKILL);
-            }
-        }
+        // Again and again, because what is killed last may have started something before.
+        wait::until_true("the processes of the sandbox to die", || {
+            let now = self.processes();
+            now.iter().for_each(|process| process::signal(process.pid, Signal::SIGKILL));
+            now.is_empty()
+        });
         left
     }
 }

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::tools::{is_root, tool};
@@ -139,13 +138,7 @@ impl Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         let pid = i32::try_from(self.child.id()).unwrap();
-        // Stopped first, so that it starts no session between the look and the end.
-        process::signal(pid, Signal::SIGSTOP);
-        let sessions = process::descendants(pid);
-        for session in &sessions {
-            process::signal(session.pid, Signal::SIGKILL);
-        }
-        let _ = self.child.kill();
+        process::kill_tree(pid);
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("--- log of sshd on port {}\n{}", self.port, self.log());
