@@ -1,1 +1,7 @@
-fn main(){}
+//! `soong-tunnel`: start, show and stop tunnels.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    soong::tunnel::main()
+}

@@ -1,0 +1,35 @@
+# The commands one needs: make build, make test, make demo, make bench.
+
+CARGO ?= cargo
+
+.PHONY: build test requirements format lint tests demo bench deny help
+
+build: ## Build the programs into target/release
+	$(CARGO) build --release --bins
+
+test: requirements format lint tests ## Everything that has to hold before a commit
+
+requirements: ## Install what the tests need (ssh server, curl, shells, …)
+	sh tests/install-requirements.sh
+
+format:
+	$(CARGO) fmt --check
+
+lint:
+	$(CARGO) clippy --all-targets -- -D warnings
+
+tests:
+	$(CARGO) test
+
+demo: ## See a tunnel work, with an instance made up on this machine
+	@$(CARGO) build --quiet --bins
+	@$(CARGO) run --quiet --example demo
+
+bench: ## Measure against ssh and others
+	$(CARGO) bench --benches
+
+deny: ## Check licences, advisories and sources of the dependencies (needs cargo-deny)
+	$(CARGO) deny check
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)

@@ -1,0 +1,223 @@
+//! Checks a document against the schema, so that what is wrong is told with its line, what was
+//! expected there, and the nearest name that exists.
+
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
+
+use super::schema::{KEYS, Key, Kind, REQUIRED};
+use crate::error::{Error, Result};
+use crate::instance::{is_host, is_user};
+use crate::suggest;
+use crate::term::printable;
+
+/// Makes sure that `text` is TOML and that every key in it exists and has a value of its kind.
+pub(super) fn check(text: &str, file: &Path) -> Result<()> {
+    let document = DeTable::parse(text).map_err(|error| syntax_error(text, file, &error))?;
+    check_table(document.get_ref(), &mut Vec::new()).map_err(|fault| fault.into_error(text, file))
+}
+
+/// The parser's complaint as an error of ours.
+pub(super) fn syntax_error(text: &str, file: &Path, error: &toml::de::Error) -> Error {
+    let message = error.message().lines().next().unwrap_or("not valid TOML").to_owned();
+    let line = error.span().map(|span| line_of(text, span.start));
+    Error::Config {
+        path: file.into(),
+        line,
+        message: format!("not valid TOML: {}", printable(&message)),
+        hint: None,
+    }
+}
+
+/// Something wrong at a place in the text.
+struct Fault {
+    span: Range<usize>,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Fault {
+    fn into_error(self, text: &str, file: &Path) -> Error {
+        let line = Some(line_of(text, self.span.start));
+        Error::Config { path: file.into(), line, message: self.message, hint: self.hint }
+    }
+}
+
+/// The line of the byte at `offset`, counted from 1.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn check_table<'a>(table: &'a DeTable<'_>, place: &mut Vec<&'a str>) -> std::result::Result<(), Fault> {
+    for (name, value) in table {
+        place.push(name.get_ref());
+        check_entry(name.span(), value, place)?;
+        place.pop();
+    }
+    Ok(())
+}
+
+fn check_entry<'a>(
+    name: Range<usize>,
+    value: &'a Spanned<DeValue<'_>>,
+    place: &mut Vec<&'a str>,
+) -> std::result::Result<(), Fault> {
+    if let Some(key) = KEYS.iter().find(|key| covers(key.path, place) == Some(Depth::Whole)) {
+        check_name(name, place)?;
+        return check_value(key, value, place);
+    }
+    if !KEYS.iter().any(|key| covers(key.path, place) == Some(Depth::Part)) {
+        return Err(unknown(name, place));
+    }
+    check_name(name.clone(), place)?;
+    let Some(table) = value.get_ref().as_table() else {
+        let message = format!("{}: expected a table, found {}", shown(place), found(value.get_ref()));
+        return Err(Fault { span: value.span(), message, hint: None });
+    };
+    check_required(name, table, place)?;
+    check_table(table, place)
+}
+
+#[derive(PartialEq, Eq)]
+enum Depth {
+    /// The place is that of the key.
+    Whole,
+    /// The place is a table on the way to the key.
+    Part,
+}
+
+/// How the schema path `pattern` stands to `place`; `None` where they part.
+fn covers(pattern: &str, place: &[&str]) -> Option<Depth> {
+    let mut segments = pattern.split('.');
+    for part in place {
+        let segment = segments.next()?;
+        if segment != "*" && segment != *part {
+            return None;
+        }
+    }
+    Some(if segments.next().is_none() { Depth::Whole } else { Depth::Part })
+}
+
+/// Names that the user chose: a service's becomes part of flags, an instance's is typed in shells.
+fn check_name(span: Range<usize>, place: &[&str]) -> std::result::Result<(), Fault> {
+    let (name, legal, rule) = match place {
+        ["services", name] => (name, is_service_name(name), "a service name is made of a-z, 0-9 and '-'"),
+        ["instances", name] => (
+            name,
+            is_instance_name(name),
+            "an instance name has 1 to 64 characters, none of them a control character, and does not begin with '-'",
+        ),
+        _ => return Ok(()),
+    };
+    if legal {
+        return Ok(());
+    }
+    let clipped: String = name.chars().take(40).collect();
+    let dots = if clipped.len() < name.len() { "…" } else { "" };
+    let message = format!("{}: bad name \"{}{dots}\"", place[0], printable(&clipped));
+    Err(Fault { span, message, hint: Some(rule.to_owned()) })
+}
+
+/// Whether `name` can be that of a service.
+pub(super) fn is_service_name(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    name.len() <= 32 && !name.is_empty() && !name.starts_with('-') && name.chars().all(legal)
+}
+
+fn is_instance_name(name: &str) -> bool {
+    let length = name.chars().count();
+    (1..=64).contains(&length) && !name.starts_with('-') && !name.chars().any(char::is_control)
+}
+
+fn unknown(span: Range<usize>, place: &[&str]) -> Fault {
+    let depth = place.len() - 1;
+    let siblings = KEYS
+        .iter()
+        .filter(|key| covers(key.path, &place[..depth]) == Some(Depth::Part))
+        .filter_map(|key| key.path.split('.').nth(depth));
+    let wanted = place[depth];
+    let mut names: Vec<&str> = siblings.collect();
+    names.dedup();
+    let hint = suggest::did_you_mean(wanted, names.iter().copied())
+        .unwrap_or_else(|| format!("there is: {}", names.join(", ")));
+    Fault { span, message: format!("unknown key {}", shown(place)), hint: Some(hint) }
+}
+
+fn check_required(span: Range<usize>, table: &DeTable<'_>, place: &[&str]) -> std::result::Result<(), Fault> {
+    for required in REQUIRED {
+        let Some((parent, name)) = required.rsplit_once('.') else { continue };
+        let here = covers(parent, place) == Some(Depth::Whole);
+        if here && !table.keys().any(|key| key.get_ref() == name) {
+            let message = format!("{} has no {name}", shown(place));
+            return Err(Fault { span, message, hint: Some(format!("add {name} = \"…\"")) });
+        }
+    }
+    Ok(())
+}
+
+fn check_value(key: &Key, value: &Spanned<DeValue<'_>>, place: &[&str]) -> std::result::Result<(), Fault> {
+    if fits(key.kind, value.get_ref()) {
+        return Ok(());
+    }
+    let expected = key.kind.expectation();
+    let message = format!("{}: expected {expected}, found {}", shown(place), found(value.get_ref()));
+    Err(Fault { span: value.span(), message, hint: None })
+}
+
+fn fits(kind: Kind, value: &DeValue<'_>) -> bool {
+    let text = value.as_str();
+    match kind {
+        Kind::Port => is_port(value),
+        Kind::Seconds(min, max) => {
+            integer(value).is_some_and(|n| (i64::from(min)..=i64::from(max)).contains(&n))
+        }
+        Kind::Path | Kind::Text => text.is_some_and(|text| !text.is_empty() && !text.contains('\0')),
+        Kind::Host => text.is_some_and(is_host),
+        Kind::User => text.is_some_and(is_user),
+        Kind::Words => text.is_some_and(|text| !text.contains('\0') && shell_words::split(text).is_ok()),
+        Kind::Choice(words) => text.is_some_and(|text| words.contains(&text)),
+        Kind::Service => is_port(value) || value.as_bool() == Some(false) || is_service(value),
+    }
+}
+
+fn is_port(value: &DeValue<'_>) -> bool {
+    integer(value).is_some_and(|n| (1..=65535).contains(&n))
+}
+
+fn is_service(value: &DeValue<'_>) -> bool {
+    value.as_table().is_some_and(|table| {
+        table.keys().any(|key| key.get_ref() == "remote")
+            && table.iter().all(|(key, value)| {
+                matches!(key.get_ref().as_ref(), "remote" | "local") && is_port(value.get_ref())
+            })
+    })
+}
+
+fn integer(value: &DeValue<'_>) -> Option<i64> {
+    let number: &DeInteger<'_> = value.as_integer()?;
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// What stands in the file, to complete "found …".
+fn found(value: &DeValue<'_>) -> String {
+    const SHOWN: usize = 40;
+    match value {
+        DeValue::String(text) if text.chars().count() > SHOWN => {
+            let clipped: String = text.chars().take(SHOWN).collect();
+            format!("\"{}…\"", printable(&clipped))
+        }
+        DeValue::String(text) => format!("\"{}\"", printable(text)),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(_) => "a date".into(),
+        DeValue::Array(_) => "an array".into(),
+        DeValue::Table(_) => "a table".into(),
+    }
+}
+
+fn shown(place: &[&str]) -> String {
+    printable(&place.join(".")).into_owned()
+}

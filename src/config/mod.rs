@@ -1,0 +1,238 @@
+//! `config.toml`: what the user wrote, checked against [`schema`] and turned into values.
+
+pub mod schema;
+
+mod check;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::instance::Instance;
+use crate::paths::Paths;
+use crate::term::printable;
+
+/// Everything `config.toml` says, defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How to reach instances.
+    pub ssh: Ssh,
+    /// What to forward: the three defaults first, then others by name.
+    pub services: Vec<Service>,
+    /// The instances written into the file, by name.
+    pub instances: Vec<Instance>,
+}
+
+/// The `[ssh]` table.
+#[derive(Debug, Clone)]
+pub struct Ssh {
+    /// The key to log in with, as configured; `None` when nothing was configured.
+    pub key: Option<PathBuf>,
+    /// How host keys are checked.
+    pub host_key_check: HostKeyCheck,
+    /// Seconds between two questions to a silent server; 0 asks none.
+    pub keepalive: u32,
+    /// The longest a tunnel may take to come up.
+    pub connect_timeout: Duration,
+    /// Further arguments for ssh, already split into words.
+    pub options: Vec<String>,
+}
+
+/// Policies for the host keys of instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKeyCheck {
+    /// The first key of an instance is remembered under its id; any other is refused.
+    #[default]
+    Pin,
+    /// Only keys that the user's own known-hosts files hold are accepted.
+    Strict,
+    /// No key is checked or remembered.
+    Off,
+}
+
+/// A service on an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name, made of `[a-z0-9-]`.
+    pub name: String,
+    /// Its port on the instance.
+    pub remote: u16,
+    /// Its port on this machine.
+    pub local: u16,
+}
+
+/// The services that every tunnel forwards unless the config says otherwise.
+pub const DEFAULT_SERVICES: [(&str, u16); 3] = [("sglang", 8000), ("n8n", 5678), ("status", 8080)];
+
+const DEFAULT_USER: &str = "ubuntu";
+const DEFAULT_KEEPALIVE: u32 = 5;
+const DEFAULT_CONNECT_TIMEOUT: u32 = 30;
+
+/// The document as serde sees it; [`check`] has made sure that it fits.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Document {
+    ssh: SshTable,
+    services: HashMap<String, ServiceEntry>,
+    instances: BTreeMap<String, InstanceTable>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+struct SshTable {
+    key: Option<String>,
+    user: Option<String>,
+    port: Option<u16>,
+    host_key_check: HostKeyCheck,
+    keepalive: Option<u32>,
+    connect_timeout: Option<u32>,
+    options: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ServiceEntry {
+    On(bool),
+    Remote(u16),
+    Both { remote: u16, local: Option<u16> },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstanceTable {
+    host: String,
+    id: Option<String>,
+    user: Option<String>,
+    port: Option<u16>,
+    key: Option<String>,
+}
+
+impl Config {
+    /// Reads the config file; a missing one is an empty one.
+    pub fn load(paths: &Paths) -> Result<Self> {
+        let file = paths.config_file();
+        Self::parse(&read(file)?, file, paths)
+    }
+
+    /// Reads config from `text`; `file` is what errors call it.
+    pub fn parse(text: &str, file: &Path, paths: &Paths) -> Result<Self> {
+        check::check(text, file)?;
+        let document: Document =
+            toml::from_str(text).map_err(|error| check::syntax_error(text, file, &error))?;
+        let at_fault = |message: String| Error::Config { path: file.into(), line: None, message, hint: None };
+        let services = services(document.services).map_err(at_fault)?;
+        let instances = instances(document.instances, &document.ssh, paths).map_err(at_fault)?;
+        let ssh = document.ssh;
+        Ok(Self {
+            ssh: Ssh {
+                key: ssh.key.map(|key| paths.expand(&key)),
+                host_key_check: ssh.host_key_check,
+                keepalive: ssh.keepalive.unwrap_or(DEFAULT_KEEPALIVE),
+                connect_timeout: Duration::from_secs(
+                    ssh.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT).into(),
+                ),
+                options: shell_words::split(&ssh.options)
+                    .map_err(|error| at_fault(format!("ssh.options: {error}")))?,
+            },
+            services,
+            instances,
+        })
+    }
+}
+
+/// Reads the text of `file`, at most a mebibyte; a missing file is empty.
+fn read(file: &Path) -> Result<String> {
+    const LIMIT: u64 = 1 << 20;
+    let bytes = || -> io::Result<Vec<u8>> {
+        let kind = fs::metadata(file)?.file_type();
+        if kind.is_fifo() || kind.is_socket() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        fs::File::open(file)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LIMIT {
+            return Err(io::Error::other("larger than 1 MiB"));
+        }
+        Ok(bytes)
+    };
+    let bytes = match bytes() {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => return Err(Error::io("read", file, error)),
+    };
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Error::Config {
+            path: file.into(),
+            line: Some(line),
+            message: "not valid UTF-8".into(),
+            hint: Some("save the file as UTF-8".into()),
+        }
+    })
+}
+
+fn services(mut entries: HashMap<String, ServiceEntry>) -> std::result::Result<Vec<Service>, String> {
+    let mut services = Vec::new();
+    for (name, port) in DEFAULT_SERVICES {
+        let entry = entries.remove(name).unwrap_or(ServiceEntry::Remote(port));
+        services.extend(service(name, &entry, Some(port))?);
+    }
+    let mut others: Vec<_> = entries.into_iter().collect();
+    others.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, entry) in others {
+        services.extend(service(&name, &entry, None)?);
+    }
+    Ok(services)
+}
+
+fn service(
+    name: &str,
+    entry: &ServiceEntry,
+    default: Option<u16>,
+) -> std::result::Result<Option<Service>, String> {
+    let (remote, local) = match (entry, default) {
+        (ServiceEntry::On(false), _) => return Ok(None),
+        (ServiceEntry::On(true), Some(port)) => (port, port),
+        (ServiceEntry::On(true), None) => {
+            return Err(format!("services.{name}: expected a port, found true"));
+        }
+        (ServiceEntry::Remote(port), _) => (*port, *port),
+        (ServiceEntry::Both { remote, local }, _) => (*remote, local.unwrap_or(*remote)),
+    };
+    Ok(Some(Service { name: name.to_owned(), remote, local }))
+}
+
+fn instances(
+    tables: BTreeMap<String, InstanceTable>,
+    ssh: &SshTable,
+    paths: &Paths,
+) -> std::result::Result<Vec<Instance>, String> {
+    let mut instances: Vec<Instance> = Vec::new();
+    for (name, table) in tables {
+        let id = table.id.unwrap_or_else(|| name.clone());
+        if let Some(other) = instances.iter().find(|other| other.id == id) {
+            let (name, other) = (printable(&name).into_owned(), printable(&other.name).into_owned());
+            return Err(format!("instances.{name} has the same id as instances.{other}"));
+        }
+        instances.push(Instance {
+            user: table.user.or_else(|| ssh.user.clone()).unwrap_or_else(|| DEFAULT_USER.to_owned()),
+            port: table.port.or(ssh.port),
+            key: table.key.map(|key| paths.expand(&key)),
+            host: table.host,
+            id,
+            name,
+        });
+    }
+    Ok(instances)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! Where things are on disk, and how files get there. The only module that reads `HOME` and
+//! `XDG_*`; what the files hold is other modules' business.
+
+use std::fs::{self, DirBuilder, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+use crate::error::{Error, Result};
+
+/// The longest path a Unix socket may have here, in bytes. The kernel allows 107 on Linux and 103
+/// on macOS (`sun_path`, less the terminating zero).
+pub const SOCKET_PATH_MAX: usize = 99;
+
+/// Every place soong reads or writes, resolved once from the environment.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    home: PathBuf,
+    config_file: PathBuf,
+    state: PathBuf,
+    runtime: PathBuf,
+}
+
+impl Paths {
+    /// Resolves all places from `HOME`, `SOONG_CONFIG`, `XDG_*` and `TMPDIR`; touches no file but
+    /// the password database when `HOME` is unset. Relative values are ignored, as the XDG base
+    /// directory specification asks.
+    pub fn from_env() -> Result<Self> {
+        let home = home()?;
+        let config_home = absolute("XDG_CONFIG_HOME")?.unwrap_or_else(|| home.join(".config"));
+        let state_home = absolute("XDG_STATE_HOME")?.unwrap_or_else(|| home.join(".local/state"));
+        let runtime = match absolute("XDG_RUNTIME_DIR")? {
+            Some(directory) => directory.join("soong"),
+            None => absolute("TMPDIR")?
+                .unwrap_or_else(|| PathBuf::from("/tmp"))
+                .join(format!("soong-{}", geteuid())),
+        };
+        let config_file = match variable("SOONG_CONFIG")? {
+            Some(file) => std::path::absolute(&file).map_err(|error| Error::io("find", &file, error))?,
+            None => config_home.join("soong/config.toml"),
+        };
+        Ok(Self { config_file, state: state_home.join("soong"), runtime, home })
+    }
+
+    /// `config.toml`.
+    pub fn config_file(&self) -> &Path {
+        &self.config_file
+    }
+
+    /// Host keys that were pinned, one line per instance.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.state.join("known_hosts")
+    }
+
+    /// What the tunnel `name` and its ssh said.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.state.join("logs").join(format!("{name}.log"))
+    }
+
+    /// The directory that holds a directory per tunnel.
+    pub fn tunnels(&self) -> PathBuf {
+        self.runtime.join("tunnels")
+    }
+
+    /// Serialises the writers of the PID file.
+    pub fn pid_file_lock(&self) -> PathBuf {
+        self.runtime.join("pid.lock")
+    }
+
+    /// The PID file of soong's predecessor, where other programs look for it.
+    pub fn pid_file(&self) -> PathBuf {
+        self.home.join(".config/gpu-dashboard/tunnel.pid")
+    }
+
+    /// The user's own ssh directory.
+    pub fn ssh_directory(&self) -> PathBuf {
+        self.home.join(".ssh")
+    }
+
+    /// `text` as a path, with a leading `~` or `~/` replaced by the home directory.
+    pub fn expand(&self, text: &str) -> PathBuf {
+        match text.strip_prefix('~') {
+            Some("") => self.home.clone(),
+            Some(rest) if rest.starts_with('/') => self.home.join(rest.trim_start_matches('/')),
+            _ => PathBuf::from(text),
+        }
+    }
+
+    /// Makes sure that the runtime directory exists and is private to this user.
+    pub fn ensure_runtime(&self) -> Result<()> {
+        create_private(&self.runtime)?;
+        self.check_runtime()?;
+        create_private(&self.tunnels())
+    }
+
+    /// Says whether the runtime directory exists; refuses one that others could tamper with.
+    pub fn check_runtime(&self) -> Result<bool> {
+        let metadata = match fs::symlink_metadata(&self.runtime) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io("read", &self.runtime, error)),
+        };
+        refuse_foreign(&self.runtime, &metadata)?;
+        if let Some(parent) = self.runtime.parent() {
+            let metadata = fs::metadata(parent).map_err(|error| Error::io("read", parent, error))?;
+            refuse_unsafe_parent(parent, &metadata)?;
+        }
+        Ok(true)
+    }
+
+    /// Makes sure that the directories for logs and known hosts exist.
+    pub fn ensure_state(&self) -> Result<()> {
+        create_private(&self.state.join("logs")).map_err(|error| {
+            error.with_hint("soong keeps its logs and pinned host keys there; set XDG_STATE_HOME to a directory you can write")
+        })
+    }
+}
+
+fn home() -> Result<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let home = home.ok_or_else(|| {
+        Error::failed("cannot tell your home directory").with_hint("set HOME to an absolute path")
+    })?;
+    utf8("HOME", home)
+}
+
+fn variable(name: &str) -> Result<Option<PathBuf>> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    let value = std::env::var_os(name).filter(|value| !value.is_empty());
+    value.map(|value| utf8(name, PathBuf::from(value))).transpose()
+}
+
+fn absolute(name: &str) -> Result<Option<PathBuf>> {
+    Ok(variable(name)?.filter(|path| path.is_absolute()))
+}
+
+/// Paths end up in messages, JSON and ssh options, all of which are text.
+fn utf8(name: &str, path: PathBuf) -> Result<PathBuf> {
+    if path.to_str().is_some() { Ok(path) } else { Err(Error::failed(format!("{name} is not valid UTF-8"))) }
+}
+
+/// The absolute directories of `PATH`, in order. Empty and relative entries mean the current
+/// directory, where anyone may have left a program; they are passed over.
+pub fn search_path() -> Vec<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).filter(|directory| directory.is_absolute()).collect()
+}
+
+/// The first executable file called `name` on [`search_path`].
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    search_path().into_iter().map(|directory| directory.join(name)).find(|file| is_executable(file))
+}
+
+/// Whether `file` is a regular file that this user may execute.
+pub fn is_executable(file: &Path) -> bool {
+    file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok()
+}
+
+/// Creates `path` and what is missing above it, readable by this user only.
+pub fn create_private(path: &Path) -> Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| Error::io("create", path, error))
+}
+
+fn refuse_foreign(path: &Path, metadata: &Metadata) -> Result<()> {
+    let shown = path.display();
+    if !metadata.is_dir() {
+        return Err(
+            Error::failed(format!("{shown} is not a directory")).with_hint(format!("remove it: rm {shown}"))
+        );
+    }
+    if metadata.uid() != geteuid().as_raw() {
+        return Err(Error::failed(format!("{shown} belongs to another user (uid {})", metadata.uid()))
+            .with_hint("set XDG_RUNTIME_DIR to a directory of your own"));
+    }
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(Error::failed(format!("{shown} is open to other users"))
+            .with_hint(format!("close it: chmod 700 {shown}")));
+    }
+    Ok(())
+}
+
+/// Whoever can rename entries of the parent can put a directory of theirs in place of ours.
+fn refuse_unsafe_parent(path: &Path, metadata: &Metadata) -> Result<()> {
+    const STICKY: u32 = 0o1000;
+    let (shown, mode) = (path.display(), metadata.permissions().mode());
+    let owner = metadata.uid();
+    if owner != 0 && owner != geteuid().as_raw() {
+        return Err(Error::failed(format!("{shown} belongs to another user (uid {owner})"))
+            .with_hint("set XDG_RUNTIME_DIR to a directory of your own"));
+    }
+    if mode & 0o022 != 0 && mode & STICKY == 0 {
+        return Err(Error::failed(format!("{shown} can be written by other users"))
+            .with_hint(format!("close it: chmod go-w {shown}")));
+    }
+    Ok(())
+}
+
+/// Replaces the file `path` by `contents` in one step: readers see the old text or the new, and
+/// an interrupted write leaves the old. The file is readable by this user only.
+pub fn write_atomically(path: &Path, contents: &str) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let write = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".soong.").tempfile_in(directory)?;
+        file.write_all(contents.as_bytes())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|error| Error::io("write", path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths() -> Paths {
+        Paths {
+            home: "/home/u".into(),
+            config_file: "/home/u/.config/soong/config.toml".into(),
+            state: "/home/u/.local/state/soong".into(),
+            runtime: "/run/user/1/soong".into(),
+        }
+    }
+
+    #[test]
+    fn tilde_is_expanded_only_where_it_means_home() {
+        assert_eq!(paths().expand("~/.ssh/id"), Path::new("/home/u/.ssh/id"));
+        assert_eq!(paths().expand("~"), Path::new("/home/u"));
+        assert_eq!(paths().expand("~other/x"), Path::new("~other/x"));
+        assert_eq!(paths().expand("/a/~"), Path::new("/a/~"));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("state.toml");
+        write_atomically(&file, "one").unwrap();
+        write_atomically(&file, "two").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "two");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

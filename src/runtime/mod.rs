@@ -1,0 +1,11 @@
+//! Running tunnels as everyone but their supervisors sees them: their directories and locks, what
+//! they say of themselves, and what can be asked of them.
+//!
+//! A supervisor writes what stands here, every command reads it. Nothing here starts a tunnel.
+
+pub mod control;
+pub mod directory;
+pub mod orphan;
+pub mod pidfile;
+pub mod registry;
+pub mod state;

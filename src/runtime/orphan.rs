@@ -1,0 +1,33 @@
+//! An ssh that outlived its supervisor. On Linux the kernel ends it; elsewhere it is found by its
+//! control socket, and ended through it: no PID has to be believed.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::directory::Directory;
+
+/// How long such an ssh may take to end.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Ends the ssh that listens on the control socket in `directory`, if there is one. Only for the
+/// one who holds the tunnel's lock.
+pub fn end(directory: &Directory, ssh: &Path) {
+    if !directory.has_orphan() {
+        return;
+    }
+    // The host is not contacted: the control socket is all that `-O exit` needs.
+    let _ = Command::new(ssh)
+        .arg("-S")
+        .arg(directory.ssh_control())
+        .args(["-O", "exit", "soong"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let deadline = Instant::now() + PATIENCE;
+    while directory.has_orphan() && Instant::now() < deadline {
+        sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,156 @@
+//! Which tunnels run: asked of their locks.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::control::Supervisor;
+use super::directory::Directory;
+use super::orphan;
+use super::pidfile;
+use super::state::{Phase, State};
+use crate::error::{Error, Result};
+use crate::paths::{self, Paths};
+use crate::term::printable;
+
+/// How long a held lock may go without a supervisor's socket: a supervisor that is just starting,
+/// or a command that holds the lock for a moment to tidy up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A tunnel whose lock is held.
+#[derive(Debug)]
+pub struct Running {
+    /// Where its files are.
+    pub directory: Directory,
+    /// The connection to its supervisor, and so its PID.
+    pub supervisor: Supervisor,
+    /// What it last said of itself; `None` in the first moments of a start.
+    pub state: Option<State>,
+}
+
+/// What there is of tunnels.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Those that run.
+    pub running: Vec<Running>,
+    /// Those that gave up, and why.
+    pub failed: Vec<State>,
+    /// Whether something was left by a tunnel that ended without tidying up.
+    pub remains: bool,
+}
+
+/// Looks at every tunnel. On the way an ssh without supervisor is ended and the PID file is made
+/// true; what tells of a crash is left for [`tidy`].
+pub fn survey(paths: &Paths) -> Result<Survey> {
+    let mut survey = Survey::default();
+    if paths.check_runtime()? {
+        for directory in Directory::all(paths)? {
+            match running(&directory)? {
+                Some(running) => survey.running.push(running),
+                None => survey.look_at_remains(&directory)?,
+            }
+        }
+    }
+    // Compared with what runs, a PID file of a crash or of another program says too much.
+    if pidfile::exists(paths) && survey.running.is_empty() {
+        survey.remains = true;
+    }
+    if pidfile::exists(paths) {
+        paths.ensure_runtime()?;
+        // Whoever cannot write the PID file, say in a read-only home, can still ask for the state.
+        let _ = pidfile::update(paths, None);
+    }
+    Ok(survey)
+}
+
+impl Survey {
+    fn look_at_remains(&mut self, directory: &Directory) -> Result<()> {
+        if directory.has_orphan()
+            && let (Some(ssh), Some(_lock)) = (paths::find_program("ssh"), directory.try_lock()?)
+        {
+            orphan::end(directory, &ssh);
+        }
+        match State::read(directory) {
+            Some(state) if state.phase == Phase::Failed => self.failed.push(state),
+            Some(_) => self.remains = true,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The running tunnel that `wanted` means: by name or id of its instance, or the start of an
+    /// id. Without `wanted`, the only one.
+    pub fn take(&mut self, wanted: Option<&str>) -> Result<Option<Running>> {
+        let found: Vec<usize> = match wanted {
+            None => (0..self.running.len()).collect(),
+            Some(wanted) => matching(&self.running, wanted),
+        };
+        match found.as_slice() {
+            [] => Ok(None),
+            [only] => Ok(Some(self.running.remove(*only))),
+            several => {
+                let names: Vec<String> =
+                    several.iter().map(|index| self.running[*index].shown_name()).collect();
+                Err(Error::failed("more than one tunnel is running")
+                    .with_hint(format!("name one of them: {}", names.join(", "))))
+            }
+        }
+    }
+}
+
+impl Running {
+    /// The name of its instance, safe to show.
+    pub fn shown_name(&self) -> String {
+        self.state
+            .as_ref()
+            .map_or_else(|| "?".to_owned(), |state| printable(&state.instance.name).into_owned())
+    }
+
+    fn has_name(&self, wanted: &str) -> bool {
+        self.state.as_ref().is_some_and(|state| state.instance.name == wanted || state.instance.id == wanted)
+    }
+
+    fn has_id_from(&self, wanted: &str) -> bool {
+        self.state.as_ref().is_some_and(|state| !wanted.is_empty() && state.instance.id.starts_with(wanted))
+    }
+}
+
+fn matching(running: &[Running], wanted: &str) -> Vec<usize> {
+    let all = |test: &dyn Fn(&Running) -> bool| -> Vec<usize> {
+        running.iter().enumerate().filter(|(_, running)| test(running)).map(|(index, _)| index).collect()
+    };
+    let exact = all(&|running| running.has_name(wanted));
+    if exact.is_empty() { all(&|running| running.has_id_from(wanted)) } else { exact }
+}
+
+/// The tunnel in `directory` if it runs.
+fn running(directory: &Directory) -> Result<Option<Running>> {
+    let deadline = Instant::now() + PATIENCE;
+    while directory.is_locked()? {
+        if let Ok(supervisor) = Supervisor::connect(directory) {
+            // The state of an earlier supervisor says nothing about this one.
+            let state = State::read(directory).filter(|state| state.pid == supervisor.pid());
+            return Ok(Some(Running { directory: directory.clone(), supervisor, state }));
+        }
+        if Instant::now() >= deadline {
+            let path = directory.state_file();
+            let path = path.parent().map_or_else(String::new, |path| path.display().to_string());
+            return Err(Error::failed("a process holds a tunnel's lock but does not answer")
+                .with_hint(format!("see who it is: fuser -v {path}/lock")));
+        }
+        sleep(Duration::from_millis(5));
+    }
+    Ok(None)
+}
+
+/// Removes what tunnels that do not run have left.
+pub fn tidy(paths: &Paths) -> Result<()> {
+    if !paths.check_runtime()? {
+        return Ok(());
+    }
+    for directory in Directory::all(paths)? {
+        if let Some(lock) = directory.try_lock()? {
+            directory.clear(&lock, false);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! "Did you mean": the names nearest to one that does not exist.
+
+/// At most three of `candidates` that look like `wanted`, nearest first.
+///
+/// Nearness is Jaro–Winkler similarity, the measure clap uses for its own suggestions, with the
+/// same threshold; a candidate that `wanted` abbreviates always counts.
+pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    const THRESHOLD: f64 = 0.7;
+    let mut scored: Vec<(f64, &str)> = candidates
+        .into_iter()
+        .map(|name| (similarity(wanted, name), name))
+        .filter(|(score, _)| *score > THRESHOLD)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.dedup_by_key(|(_, name)| *name);
+    scored.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+fn similarity(wanted: &str, name: &str) -> f64 {
+    if wanted.len() >= 2 && name.starts_with(wanted) { 1.0 } else { strsim::jaro_winkler(wanted, name) }
+}
+
+/// `did you mean 'x', 'y' or 'z'?`, or nothing when `wanted` resembles none of `candidates`.
+pub fn did_you_mean<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let quoted: Vec<String> = nearest(wanted, candidates).iter().map(|name| format!("'{name}'")).collect();
+    let (last, rest) = quoted.split_last()?;
+    if rest.is_empty() {
+        Some(format!("did you mean {last}?"))
+    } else {
+        Some(format!("did you mean {} or {last}?", rest.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 5] = ["tunnel", "ssh", "status", "extend", "configure"];
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognised() {
+        assert_eq!(nearest("tunel", NAMES), ["tunnel"]);
+        assert_eq!(nearest("stauts", NAMES), ["status"]);
+        assert_eq!(nearest("conf", NAMES), ["configure"]);
+    }
+
+    #[test]
+    fn nothing_is_made_up() {
+        assert!(nearest("zzz", NAMES).is_empty());
+        assert_eq!(did_you_mean("zzz", NAMES), None);
+    }
+
+    #[test]
+    fn several_are_joined() {
+        assert_eq!(did_you_mean("ab", ["abc", "abd"]).unwrap(), "did you mean 'abc' or 'abd'?");
+    }
+}

@@ -1,0 +1,81 @@
+//! What reaches the terminal: colour, escaping of foreign text, and writing that survives a
+//! closed pipe. The only module that decides about colour.
+
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
+
+use owo_colors::OwoColorize;
+
+/// `text` with everything that could act on a terminal made visible: control characters (C0, C1,
+/// DEL) and the characters that reorder or hide text become `\u{…}` escapes. Use it for every
+/// piece of text that was not written in this crate.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(acts_on_terminal) {
+        Cow::Owned(text.chars().map(escape).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Control characters, and the format characters of Unicode's bidirectional algorithm
+/// (UAX #9 section 2: embeddings, overrides, isolates, marks) and zero-width characters.
+fn acts_on_terminal(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn escape(c: char) -> String {
+    if acts_on_terminal(c) { c.escape_default().to_string() } else { c.to_string() }
+}
+
+/// Writes `text` to stdout. A reader that has gone away (`soong … | head -1`) is no error: the
+/// caller did its work, and nobody wants to hear more.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes `text` to stderr. There is nowhere to report that this failed.
+pub fn print_error(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The label before a hint, coloured where stderr is a terminal that wants colour.
+pub(crate) fn hint_label() -> String {
+    if colour(io::stderr().is_terminal()) { format!("{}", "hint:".cyan()) } else { "hint:".to_owned() }
+}
+
+/// Whether to colour a stream that `is_terminal`: `NO_COLOR` (no-color.org) says no,
+/// `CLICOLOR_FORCE` says yes, else a terminal that is not dumb gets colour.
+fn colour(is_terminal: bool) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if set("NO_COLOR").is_some() {
+        return false;
+    }
+    if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+        return true;
+    }
+    is_terminal && set("TERM").is_some_and(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_text_is_not_copied() {
+        assert!(matches!(printable("gpu-1 (größer)"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_acts_on_a_terminal_is_shown_instead() {
+        assert_eq!(printable("a\u{1b}]0;x\u{7}b"), "a\\u{1b}]0;x\\u{7}b");
+        assert_eq!(printable("line\nbreak"), "line\\nbreak");
+        assert_eq!(printable("\u{202e}gpj"), "\\u{202e}gpj");
+        assert_eq!(printable("\u{9b}31m"), "\\u{9b}31m");
+    }
+}

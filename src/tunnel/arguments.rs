@@ -1,0 +1,174 @@
+//! What can be typed after `soong tunnel`: syntax only. What it means is [`super::request`]'s.
+
+use clap::{Args, Parser, Subcommand};
+
+/// The command line of `soong-tunnel`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "soong-tunnel",
+    bin_name = "soong tunnel",
+    version,
+    about = "Make the ports of your GPU instance appear on localhost",
+    disable_help_subcommand = true,
+    after_help = "Examples:
+  soong tunnel start                        the active instance, default ports
+  soong tunnel start --sglang-port 8001     when 8000 is taken
+  soong tunnel status && curl localhost:8000/v1/models
+  soong tunnel stop"
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `soong tunnel` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a tunnel in the background
+    Start(StartArguments),
+    /// Say whether a tunnel runs (exit code 0 if one does, 3 if none does)
+    Status(StatusArguments),
+    /// Stop a tunnel
+    Stop(StopArguments),
+    /// Stop a tunnel and start it again on the same ports
+    Restart(StartArguments),
+    /// Run a tunnel that another soong-tunnel asks for on standard input
+    #[command(hide = true)]
+    Supervise {
+        /// Name of the tunnel, so that a process listing says which one it is
+        name: String,
+    },
+}
+
+/// Options of `start` and `restart`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  soong tunnel start
+  soong tunnel start --instance-id a1b2c3d4
+  soong tunnel start --sglang-port 8001 --port comfyui=8189
+  soong tunnel start --dry-run              only show the ssh command
+
+Configuration: ~/.config/soong/config.toml ($SOONG_CONFIG)")]
+pub struct StartArguments {
+    /// Instance: its id, the start of its id, or its name
+    #[arg(long, value_name = "ID")]
+    pub instance_id: Option<String>,
+    /// Local port for the SGLang API [default: 8000]
+    #[arg(long, value_name = "PORT", value_parser = port)]
+    pub sglang_port: Option<u16>,
+    /// Local port for n8n [default: 5678]
+    #[arg(long, value_name = "PORT", value_parser = port)]
+    pub n8n_port: Option<u16>,
+    /// Local port for the status daemon [default: 8080]
+    #[arg(long, value_name = "PORT", value_parser = port)]
+    pub status_port: Option<u16>,
+    /// Local port for any service of the config
+    #[arg(long = "port", value_name = "NAME=LOCAL", value_parser = local_port)]
+    pub ports: Vec<LocalPort>,
+    /// Print the ssh command instead of running it
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Stay in the foreground until interrupted
+    #[arg(long)]
+    pub foreground: bool,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print the ssh command and everything ssh says
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Print the tunnel as JSON once it is up
+    #[arg(long, conflicts_with_all = ["quiet", "verbose", "dry_run"])]
+    pub json: bool,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Only the tunnel to the instance of this name or id
+    pub name: Option<String>,
+    /// Print all there is to know as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Also print the ports, and what a lost link is waiting for
+    #[arg(short, long, conflicts_with = "json")]
+    pub verbose: bool,
+}
+
+/// Options of `stop`.
+#[derive(Debug, Args)]
+pub struct StopArguments {
+    /// Name or id of the instance; not needed when only one tunnel runs
+    #[arg(conflicts_with = "all")]
+    pub name: Option<String>,
+    /// Stop all tunnels
+    #[arg(long)]
+    pub all: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// A service and the local port it is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalPort {
+    /// The name of the service.
+    pub service: String,
+    /// The port on this machine.
+    pub port: u16,
+}
+
+impl StartArguments {
+    /// The local ports that were asked for, in the order of the options.
+    pub fn local_ports(&self) -> Vec<LocalPort> {
+        let own = [("sglang", self.sglang_port), ("n8n", self.n8n_port), ("status", self.status_port)];
+        let own = own
+            .into_iter()
+            .filter_map(|(service, port)| Some(LocalPort { service: service.to_owned(), port: port? }));
+        own.chain(self.ports.iter().cloned()).collect()
+    }
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    match text.parse::<u16>() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err("a port is a number from 1 to 65535".to_owned()),
+    }
+}
+
+fn local_port(text: &str) -> Result<LocalPort, String> {
+    let (service, number) = text.split_once('=').ok_or("write it as NAME=LOCAL, for example comfyui=8189")?;
+    Ok(LocalPort { service: service.to_owned(), port: port(number)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn ports_are_ports() {
+        assert_eq!(port("8001"), Ok(8001));
+        for text in ["0", "70000", "abc", "", "-1", "8001 ", "+"] {
+            assert!(port(text).is_err(), "{text}");
+        }
+        assert_eq!(local_port("web=81"), Ok(LocalPort { service: "web".into(), port: 81 }));
+        assert!(local_port("81").is_err());
+    }
+
+    #[test]
+    fn help_fits_80_columns() {
+        let mut command = Arguments::command();
+        for name in ["start", "status", "stop", "restart"] {
+            let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
+            assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        }
+    }
+}

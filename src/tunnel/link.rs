@@ -1,0 +1,147 @@
+//! One ssh process, from its start to its end: started, watched until its control socket answers,
+//! listened to, ended.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::ssh::failure::{self, Failure, Kind};
+
+/// How many of ssh's last lines are kept to tell why it ended.
+const LINES_KEPT: usize = 40;
+/// The longest line taken from ssh, in bytes.
+const LINE_MAX: u64 = 4096;
+/// How long ssh may take to end by itself once asked to.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long to wait for the rest of what ssh said, once it has ended: a program it started may
+/// still hold the pipe.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
+/// A running ssh.
+#[derive(Debug)]
+pub struct Link {
+    child: Child,
+    said: Arc<Mutex<VecDeque<String>>>,
+    listener: JoinHandle<()>,
+}
+
+/// Takes every line that ssh writes, as it comes.
+pub type Listener = Arc<dyn Fn(&str) + Send + Sync>;
+
+impl Link {
+    /// Starts `program` with `arguments`. It dies with this process.
+    pub fn spawn(program: &Path, arguments: &[String], listener: Listener) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        die_with_parent(&mut command);
+        let mut child = command.spawn()?;
+        let said = Arc::new(Mutex::new(VecDeque::new()));
+        let stderr = child.stderr.take().ok_or_else(|| io::Error::other("ssh has no stderr"))?;
+        let listener = tokio::spawn(listen(stderr, Arc::clone(&said), listener));
+        Ok(Self { child, said, listener })
+    }
+
+    /// Waits until the control socket takes a connection, which ssh lets it do once it has
+    /// authenticated and set up every forward; or says why ssh ended instead.
+    ///
+    /// The socket is looked for at intervals that grow with the time already waited, so that the
+    /// looking adds at most a twentieth to the wait.
+    pub async fn up(&mut self, control: &Path) -> Result<(), Failure> {
+        let begun = Instant::now();
+        loop {
+            let pause = (begun.elapsed() / 20).clamp(Duration::from_millis(2), Duration::from_millis(100));
+            tokio::select! {
+                failure = self.ended() => return Err(failure),
+                () = sleep(pause) => {}
+            }
+            if UnixStream::connect(control).await.is_ok() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until ssh ends and says why.
+    pub async fn ended(&mut self) -> Failure {
+        let status = self.child.wait().await;
+        let _ = timeout(LAST_WORDS, &mut self.listener).await;
+        let said: Vec<String> =
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let mut failure = failure::classify(&said);
+        if let (Kind::Other, true, Ok(status)) = (failure.kind, said.is_empty(), status) {
+            failure.reason = match status.signal() {
+                Some(signal) => format!("ssh was killed by signal {signal}"),
+                None => format!("ssh ended with exit code {}", status.code().unwrap_or_default()),
+            };
+        }
+        failure
+    }
+
+    /// Ends ssh, by force if it does not go by itself.
+    pub async fn end(mut self) {
+        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            // Not yet waited for, so the PID is still that of our child.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        if timeout(GRACE, self.child.wait()).await.is_err() {
+            let _ = self.child.kill().await;
+        }
+        self.listener.abort();
+    }
+}
+
+async fn listen(stderr: ChildStderr, said: Arc<Mutex<VecDeque<String>>>, listener: Listener) {
+    let mut reader = BufReader::new(stderr);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut reader).take(LINE_MAX).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        listener(&text);
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() == LINES_KEPT {
+            said.pop_front();
+        }
+        said.push_back(text);
+    }
+}
+
+/// Has the kernel end the child when its parent dies, by whatever death. With SIGKILL, because a
+/// child that was told to ignore SIGTERM, or that is suspended, would stay.
+#[cfg(target_os = "linux")]
+fn die_with_parent(command: &mut Command) {
+    let parent = std::process::id();
+    let arm = move || {
+        // SAFETY: prctl(PR_SET_PDEATHSIG) only sets an attribute of the calling process.
+        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        // The parent may have died before the call above; then nobody would send the signal.
+        if std::os::unix::process::parent_id() == parent {
+            Ok(())
+        } else {
+            Err(io::Error::from_raw_os_error(libc::ESRCH))
+        }
+    };
+    // SAFETY: the closure runs between fork and exec and makes two system calls, prctl and
+    // getppid, both async-signal-safe; it allocates nothing.
+    unsafe { command.pre_exec(arm) };
+}
+
+/// Elsewhere the next command that finds the lock free ends the orphan through its control socket.
+#[cfg(not(target_os = "linux"))]
+fn die_with_parent(_command: &mut Command) {}

@@ -1,0 +1,70 @@
+//! The log of a tunnel: what its supervisor did and what its ssh said, with the time of each.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use humantime::format_rfc3339_seconds;
+
+use crate::error::{Error, Result};
+use crate::term::printable;
+
+/// The size at which a log is put aside, in bytes. One older log is kept.
+const SIZE_MAX: u64 = 1 << 20;
+
+/// An open log.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    file: Mutex<Option<File>>,
+}
+
+impl Log {
+    /// Opens the log at `path` for appending.
+    pub fn open(path: PathBuf) -> Result<Self> {
+        let file = append_to(&path).map_err(|error| Error::io("open", &path, error))?;
+        Ok(Self { path, file: Mutex::new(Some(file)) })
+    }
+
+    /// Writes a line. A log that cannot be written, say on a full disk, must not stop a tunnel:
+    /// the line is lost, and the next one tries again.
+    pub fn write(&self, text: &str) {
+        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot
+            .as_ref()
+            .and_then(|file| file.metadata().ok())
+            .is_none_or(|metadata| metadata.len() > SIZE_MAX)
+        {
+            let _ = fs::rename(&self.path, self.path.with_extension("log.1"));
+            *slot = append_to(&self.path).ok();
+        }
+        if let Some(file) = slot.as_mut() {
+            let _ = file.write_all(
+                format!("{} {}\n", format_rfc3339_seconds(SystemTime::now()), printable(text)).as_bytes(),
+            );
+        }
+    }
+}
+
+fn append_to(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_put_aside_when_it_is_full() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.log");
+        fs::write(&path, vec![b'x'; 1 + usize::try_from(SIZE_MAX).unwrap()]).unwrap();
+        let log = Log::open(path.clone()).unwrap();
+        log.write("one\u{1b}[31m");
+        assert!(fs::read_to_string(&path).unwrap().ends_with("Z one\\u{1b}[31m\n"));
+        assert!(fs::metadata(directory.path().join("x.log.1")).unwrap().len() > SIZE_MAX);
+    }
+}

@@ -1,0 +1,69 @@
+//! Tunnels: one supervised ssh per instance, and the commands that start, show and stop it.
+//!
+//! ```text
+//! arguments ─ request ─ start ──channel──→ supervisor ─ listener, relay   local ports
+//!                                             │      └─ link              the ssh process
+//!                                             └─ runtime::{directory, state, control}
+//! status, stop ─ runtime::registry
+//! ```
+
+pub mod arguments;
+
+mod audience;
+mod channel;
+mod link;
+mod listener;
+mod log;
+mod relay;
+mod report;
+mod request;
+mod retry;
+mod signals;
+mod start;
+mod status;
+mod stop;
+mod supervisor;
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use self::arguments::{Arguments, Command};
+use self::audience::Audience;
+use self::channel::Receiver;
+use self::request::Request;
+use crate::command_line;
+use crate::error::{Error, Result};
+use crate::paths::Paths;
+
+/// `soong-tunnel`: does what the command line says and returns the exit code.
+pub fn main() -> ExitCode {
+    command_line::main("soong-tunnel", |arguments: &Arguments| run(&arguments.command))
+}
+
+fn run(command: &Command) -> Result<u8> {
+    let paths = Paths::from_env()?;
+    match command {
+        Command::Start(arguments) => start::start(arguments, &paths)?,
+        Command::Restart(arguments) => start::restart(arguments, &paths)?,
+        Command::Stop(arguments) => stop::stop(arguments, &paths)?,
+        Command::Status(arguments) => return status::status(arguments, &paths),
+        Command::Supervise { .. } => supervise(&paths)?,
+    }
+    Ok(0)
+}
+
+/// The supervisor's side of the channel: takes the request from standard input and runs it.
+fn supervise(paths: &Paths) -> Result<()> {
+    let not_asked = || {
+        Error::usage("supervise is started by 'soong tunnel start', not by hand")
+            .with_hint("to stay in the foreground: soong tunnel start --foreground")
+    };
+    let stream =
+        std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from).map_err(|_| not_asked())?;
+    // Descriptor 0 stays in use, so that nothing else is mistaken for standard input.
+    let ear = stream.try_clone().map_err(|_| not_asked())?;
+    let request: Request = Receiver::new(stream).receive().ok().flatten().ok_or_else(not_asked)?;
+    let audience = Audience::starter(ear).map_err(|_| not_asked())?;
+    supervisor::run(request, paths, audience)
+}

@@ -1,0 +1,182 @@
+//! Carrying connections from a local port to the Unix socket that ssh forwards.
+//!
+//! The local port belongs to the supervisor, not to ssh, so it stays bound while ssh is replaced.
+//! A connection that arrives while there is no link waits, for at most [`HOLD`], and then goes
+//! through as if nothing had happened. What was under way when a link broke is delivered to the
+//! client as far as it had come, and the connection is closed: as with `ssh -L`.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::socket::shutdown;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// The longest a connection waits for the link.
+pub const HOLD: Duration = Duration::from_secs(30);
+
+/// How long to leave a listener alone that cannot accept, because the process has run out of
+/// file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long to wait before asking again a socket that refused although the link counts as up: the
+/// moment between the death of an ssh and its being noticed.
+const CONNECT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Bytes moved at a time.
+const CHUNK: usize = 64 * 1024;
+
+thread_local! {
+    /// One buffer for all connections: bytes rest in it only between a read and the write that
+    /// follows at once. Only what a slow receiver does not take is copied elsewhere, so that idle
+    /// connections cost no memory.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
+}
+
+/// Accepts connections on `listener` for ever and carries each to `socket` while `link` says that
+/// it is up. Ends when the task is dropped.
+pub async fn serve(listener: TcpListener, socket: PathBuf, link: watch::Receiver<bool>) {
+    let socket: Arc<Path> = socket.into();
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => {
+                let (socket, link) = (Arc::clone(&socket), link.clone());
+                tokio::spawn(async move {
+                    // A connection that breaks is the business of the two that it connected.
+                    let _ = carry(&client, &socket, link).await;
+                });
+            }
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn carry(client: &TcpStream, socket: &Path, mut link: watch::Receiver<bool>) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    let remote = connect(socket, &mut link).await?;
+    let upload = async {
+        tokio::select! {
+            result = copy(client, &remote) => result,
+            () = down(&mut link) => Ok(()),
+        }
+    };
+    tokio::try_join!(upload, copy(&remote, client)).map(drop)
+}
+
+/// A connection to `socket`, as soon as there is a link.
+async fn connect(socket: &Path, link: &mut watch::Receiver<bool>) -> io::Result<UnixStream> {
+    let deadline = Instant::now() + HOLD;
+    loop {
+        let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
+        timeout_at(deadline, link.wait_for(|up| *up)).await?.map_err(gone)?;
+        match UnixStream::connect(socket).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(_) => drop(timeout(CONNECT_PAUSE, link.changed()).await),
+        }
+    }
+}
+
+/// Resolves when the link is down, or the supervisor gone.
+async fn down(link: &mut watch::Receiver<bool>) {
+    let _ = link.wait_for(|up| !*up).await;
+}
+
+/// One end of a connection, as far as copying needs it.
+trait Stream: AsFd {
+    async fn readable(&self) -> io::Result<()>;
+    async fn writable(&self) -> io::Result<()>;
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+macro_rules! stream {
+    ($type:ty) => {
+        impl Stream for $type {
+            async fn readable(&self) -> io::Result<()> {
+                <$type>::readable(self).await
+            }
+            async fn writable(&self) -> io::Result<()> {
+                <$type>::writable(self).await
+            }
+            fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                <$type>::try_read(self, buffer)
+            }
+            fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+                <$type>::try_write(self, bytes)
+            }
+        }
+    };
+}
+
+stream!(TcpStream);
+stream!(UnixStream);
+
+/// Copies until `from` ends, then tells `to` that no more will come and leaves the other
+/// direction open. No more is read than the receiver takes.
+async fn copy(from: &impl Stream, to: &impl Stream) -> io::Result<()> {
+    loop {
+        from.readable().await?;
+        match step(from, to) {
+            Ok(Step::Moved) => {}
+            Ok(Step::Left(rest)) => write_all(to, &rest).await?,
+            Ok(Step::Ended) => return end(to),
+            Err(error) if is_momentary(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+enum Step {
+    /// All that was read was written.
+    Moved,
+    /// The receiver did not take these bytes.
+    Left(Vec<u8>),
+    /// There was nothing to read and there will not be.
+    Ended,
+}
+
+fn step(from: &impl Stream, to: &impl Stream) -> io::Result<Step> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let length = from.try_read(buffer)?;
+        if length == 0 {
+            return Ok(Step::Ended);
+        }
+        let taken = match to.try_write(&buffer[..length]) {
+            Ok(taken) => taken,
+            Err(error) if is_momentary(&error) => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(if taken == length { Step::Moved } else { Step::Left(buffer[taken..length].to_vec()) })
+    })
+}
+
+async fn write_all(to: &impl Stream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        to.writable().await?;
+        match to.try_write(bytes) {
+            Ok(taken) => bytes = &bytes[taken..],
+            Err(error) if is_momentary(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn is_momentary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// Half-closes. That the peer closed first is no error.
+fn end(to: &impl Stream) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    match shutdown(to.as_fd().as_raw_fd(), nix::sys::socket::Shutdown::Write) {
+        Ok(()) | Err(nix::errno::Errno::ENOTCONN) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}

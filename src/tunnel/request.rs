@@ -1,0 +1,184 @@
+//! From what was typed and configured to what is to be done: a [`Request`] holds everything a
+//! supervisor needs, with nothing left to look up.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::arguments::{LocalPort, StartArguments};
+use crate::config::{Config, Service};
+use crate::error::{Error, Result};
+use crate::instance;
+use crate::paths::Paths;
+use crate::runtime::directory::Directory;
+use crate::runtime::state::Forward;
+use crate::ssh::{Login, SocketForward};
+use crate::suggest;
+use crate::term::printable;
+
+/// A tunnel that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The tunnel's name: that of its instance, made safe.
+    pub name: String,
+    /// How to log in.
+    pub login: Login,
+    /// What to forward; no two have the same local port.
+    pub forwards: Vec<Forward>,
+}
+
+impl Request {
+    /// Resolves a request from the command line and the config. `remembered` gives the local
+    /// ports that services had before; what the command line says goes first.
+    pub fn resolve(
+        arguments: &StartArguments,
+        remembered: &[Forward],
+        config: &Config,
+        paths: &Paths,
+    ) -> Result<Self> {
+        let instance = choose_instance(arguments.instance_id.as_deref(), config, paths)?;
+        let wanted = wanted_ports(arguments, &config.services)?;
+        let forwards = forwards(&config.services, &wanted, remembered)?;
+        Ok(Self {
+            name: instance.tunnel_name(),
+            login: Login::resolve(instance, &config.ssh, paths)?,
+            forwards,
+        })
+    }
+
+    /// ssh's arguments for this tunnel, with its sockets in `directory`.
+    pub fn ssh_arguments(&self, directory: &Directory) -> Vec<String> {
+        let forwards: Vec<SocketForward> = self
+            .forwards
+            .iter()
+            .map(|forward| SocketForward {
+                socket: directory.forward_socket(forward.local),
+                host: "localhost".to_owned(),
+                port: forward.remote,
+            })
+            .collect();
+        self.login.tunnel_arguments(&directory.ssh_control(), &forwards)
+    }
+
+    /// The ssh program.
+    pub fn program(&self) -> &PathBuf {
+        &self.login.program
+    }
+}
+
+fn choose_instance<'a>(
+    wanted: Option<&str>,
+    config: &'a Config,
+    paths: &Paths,
+) -> Result<&'a instance::Instance> {
+    instance::choose(&config.instances, wanted).map_err(|error| {
+        if config.instances.is_empty() {
+            let file = printable(&paths.config_file().to_string_lossy()).into_owned();
+            error.with_hint(format!("or add to {file}: [instances.NAME] and below it host = \"ADDRESS\""))
+        } else {
+            error
+        }
+    })
+}
+
+/// The local ports that the command line asks for, by service.
+fn wanted_ports(arguments: &StartArguments, services: &[Service]) -> Result<BTreeMap<String, u16>> {
+    let mut wanted = BTreeMap::new();
+    for LocalPort { service, port } in arguments.local_ports() {
+        if !services.iter().any(|known| known.name == service) {
+            return Err(unknown_service(&service, services));
+        }
+        if wanted.insert(service.clone(), port).is_some_and(|other| other != port) {
+            return Err(Error::usage(format!("two different local ports for {service}"))
+                .with_hint("give each service one port"));
+        }
+    }
+    Ok(wanted)
+}
+
+fn unknown_service(name: &str, services: &[Service]) -> Error {
+    let names = || services.iter().map(|service| service.name.as_str());
+    let hint = suggest::did_you_mean(name, names())
+        .unwrap_or_else(|| format!("there is: {}", names().collect::<Vec<_>>().join(", ")));
+    Error::usage(format!("no service is called '{}'", printable(name)))
+        .with_hint(hint)
+        .with_hint("add a service of your own to [services] in config.toml: NAME = PORT")
+}
+
+fn forwards(
+    services: &[Service],
+    wanted: &BTreeMap<String, u16>,
+    remembered: &[Forward],
+) -> Result<Vec<Forward>> {
+    let mut forwards: Vec<Forward> = Vec::new();
+    for service in services {
+        let before =
+            remembered.iter().find(|forward| forward.service == service.name).map(|forward| forward.local);
+        let local = wanted.get(&service.name).copied().or(before).unwrap_or(service.local);
+        if let Some(other) = forwards.iter().find(|other| other.local == local) {
+            return Err(Error::usage(format!(
+                "{} and {} both want local port {local}",
+                other.service, service.name
+            ))
+            .with_hint(format!(
+                "move one of them: {}",
+                port_flag(&service.name, local.wrapping_add(1).max(1024))
+            )));
+        }
+        forwards.push(Forward { service: service.name.clone(), local, remote: service.remote });
+    }
+    if forwards.is_empty() {
+        return Err(Error::failed("there is nothing to forward")
+            .with_hint("add a service to [services] in config.toml: NAME = PORT"));
+    }
+    Ok(forwards)
+}
+
+/// The flag that gives `service` the local port `port`.
+pub fn port_flag(service: &str, port: u16) -> String {
+    match service {
+        "sglang" | "n8n" | "status" => format!("--{service}-port {port}"),
+        other => format!("--port {other}={port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(name: &str, remote: u16, local: u16) -> Service {
+        Service { name: name.into(), remote, local }
+    }
+
+    fn two() -> Vec<Service> {
+        vec![service("sglang", 8000, 8000), service("web", 80, 8081)]
+    }
+
+    fn locals(wanted: &[(&str, u16)], remembered: &[Forward]) -> Result<Vec<u16>> {
+        let wanted = wanted.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
+        Ok(forwards(&two(), &wanted, remembered)?.iter().map(|forward| forward.local).collect())
+    }
+
+    #[test]
+    fn a_port_comes_from_the_command_line_then_memory_then_config() {
+        let before = [Forward { service: "web".into(), local: 9999, remote: 80 }];
+        assert_eq!(locals(&[], &[]).unwrap(), [8000, 8081]);
+        assert_eq!(locals(&[], &before).unwrap(), [8000, 9999]);
+        assert_eq!(locals(&[("web", 7)], &before).unwrap(), [8000, 7]);
+    }
+
+    #[test]
+    fn a_port_belongs_to_one_service() {
+        let error = locals(&[("web", 8000)], &[]).unwrap_err();
+        assert_eq!(error.to_string(), "sglang and web both want local port 8000");
+        assert_eq!(error.hints(), ["move one of them: --port web=8001"]);
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn flags_are_named_as_they_are_typed() {
+        assert_eq!(port_flag("n8n", 5679), "--n8n-port 5679");
+        assert_eq!(port_flag("web", 81), "--port web=81");
+    }
+}

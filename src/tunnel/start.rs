@@ -1,0 +1,179 @@
+//! `soong tunnel start` and `restart`.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::arguments::StartArguments;
+use super::audience::Audience;
+use super::channel::{self, Event, Receiver};
+use super::report::{Report, Style};
+use super::request::Request;
+use super::stop;
+use super::supervisor;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::paths::Paths;
+use crate::runtime::directory::Directory;
+use crate::runtime::registry;
+use crate::runtime::state::Forward;
+use crate::ssh::failure;
+use crate::term::print;
+
+/// How much longer than the tunnel may take to come up its supervisor may take to say so.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts a tunnel; returns once it is up, or in the foreground once it has ended.
+pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
+    let config = Config::load(paths)?;
+    let request = Request::resolve(arguments, &[], &config, paths)?;
+    launch(arguments, request, paths)
+}
+
+/// Stops a tunnel if it runs and starts it again, on the ports it had unless others are asked for.
+pub fn restart(arguments: &StartArguments, paths: &Paths) -> Result<()> {
+    let config = Config::load(paths)?;
+    let running = registry::survey(paths)?.take(arguments.instance_id.as_deref())?;
+    let mut arguments = arguments.clone();
+    let mut before: Vec<Forward> = Vec::new();
+    if let Some(state) = running.as_ref().and_then(|running| running.state.as_ref()) {
+        arguments.instance_id = Some(state.instance.id.clone());
+        before.clone_from(&state.forwards);
+    }
+    // Everything that can be wrong with the request is found before the old tunnel goes.
+    let request = Request::resolve(&arguments, &before, &config, paths)?;
+    if let (Some(running), false) = (running, arguments.dry_run) {
+        let stopped = stop::end(running)?;
+        if matches!(style(&arguments), Style::Normal | Style::Verbose) {
+            stop::tell(stopped)?;
+        }
+    }
+    launch(&arguments, request, paths)
+}
+
+fn launch(arguments: &StartArguments, request: Request, paths: &Paths) -> Result<()> {
+    let directory = Directory::new(paths, &request.name)?;
+    let command = command_line(&request, &directory);
+    if arguments.dry_run {
+        return show(&format!("{command}\n"));
+    }
+    paths.ensure_runtime()?;
+    paths.ensure_state()?;
+    let style = style(arguments);
+    if arguments.foreground {
+        let report = Report::new(&request, style, std::process::id(), command);
+        return supervisor::run(request, paths, Audience::terminal(report));
+    }
+    let (mut child, stream) = spawn(&request, paths)?;
+    let report = Report::new(&request, style, child.id(), command);
+    follow(&request, &report, stream, &mut child, paths)
+}
+
+fn style(arguments: &StartArguments) -> Style {
+    match arguments {
+        StartArguments { quiet: true, .. } => Style::Quiet,
+        StartArguments { verbose: true, .. } => Style::Verbose,
+        StartArguments { json: true, .. } => Style::Json,
+        _ => Style::Normal,
+    }
+}
+
+/// The ssh command as it could be typed.
+fn command_line(request: &Request, directory: &Directory) -> String {
+    let program = request.program().to_string_lossy().into_owned();
+    shell_words::join(std::iter::once(program).chain(request.ssh_arguments(directory)))
+}
+
+fn show(text: &str) -> Result<()> {
+    print(text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+}
+
+/// Starts the supervisor in a session of its own and sends it the request.
+fn spawn(request: &Request, paths: &Paths) -> Result<(Child, UnixStream)> {
+    let at_fault = |source| Error::Io { action: "cannot start the supervisor".into(), source, hint: None };
+    let program = std::env::current_exe().map_err(at_fault)?;
+    let (mut ours, theirs) = UnixStream::pair().map_err(at_fault)?;
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(paths.log(&request.name));
+    let mut command = Command::new(program);
+    command
+        .args(["supervise", &request.name])
+        .current_dir("/")
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
+    detach(&mut command);
+    let child = command.spawn().map_err(at_fault)?;
+    channel::send(&mut ours, request).map_err(at_fault)?;
+    Ok((child, ours))
+}
+
+/// Has the command lead a session of its own and keep nothing open that the caller's caller passed
+/// on: a pipe that somebody reads to its end, a lock that goes with its descriptor.
+fn detach(command: &mut Command) {
+    let detach = || {
+        nix::unistd::setsid()?;
+        close_inherited();
+        Ok(())
+    };
+    // SAFETY: the closure runs between fork and exec and makes system calls only: setsid and
+    // close_range, or fcntl in a loop. It allocates nothing.
+    unsafe { command.pre_exec(detach) };
+}
+
+#[cfg(target_os = "linux")]
+fn close_inherited() {
+    // On exec, not now: the standard library still needs a descriptor to report a failed exec.
+    // SAFETY: close_range takes three integers and here only sets a flag on descriptors. Kernels
+    // before 5.11 refuse it; then inherited descriptors stay open, as they do with most daemons.
+    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_inherited() {
+    const HIGHEST: i32 = 1024;
+    for descriptor in 3..HIGHEST {
+        // SAFETY: fcntl on a descriptor that is not open fails and changes nothing.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// Shows what the supervisor tells until the tunnel is up or has failed.
+fn follow(
+    request: &Request,
+    report: &Report,
+    stream: UnixStream,
+    child: &mut Child,
+    paths: &Paths,
+) -> Result<()> {
+    let patience = Duration::from_secs(request.login.connect_timeout) + PATIENCE;
+    let limited = stream.set_read_timeout(Some(patience));
+    limited.map_err(|source| Error::Io {
+        action: "cannot wait for the tunnel".into(),
+        source,
+        hint: None,
+    })?;
+    let mut receiver = Receiver::new(stream);
+    loop {
+        match receiver.receive::<Event>() {
+            Ok(Some(event)) => {
+                report.show(&event);
+                if let Some(outcome) = event.outcome() {
+                    return outcome;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Our own child, not yet waited for. Its ssh goes with it.
+                let _ = child.kill().and_then(|()| child.wait());
+                return Err(Error::TimedOut { hints: failure::timeout_hints(&request.login) });
+            }
+            Ok(None) | Err(_) => {
+                let log = paths.log(&request.name);
+                return Err(Error::failed("the tunnel's supervisor ended before the tunnel was up")
+                    .with_hint(format!("its log may say why: {}", log.display())));
+            }
+        }
+    }
+}

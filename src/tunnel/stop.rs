@@ -1,0 +1,87 @@
+//! `soong tunnel stop`.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::arguments::StopArguments;
+use crate::error::{Error, Result};
+use crate::paths::Paths;
+use crate::runtime::directory::Directory;
+use crate::runtime::registry::{self, Running};
+use crate::term::{print, printable};
+
+/// How long a supervisor may take to end its ssh and itself before it is killed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the kernel may take to clear away a killed one.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Stops what `arguments` names and says so.
+pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
+    let mut survey = registry::survey(paths)?;
+    let chosen: Vec<Running> = if arguments.all {
+        std::mem::take(&mut survey.running)
+    } else {
+        survey.take(arguments.name.as_deref())?.into_iter().collect()
+    };
+    if let (true, Some(name)) = (chosen.is_empty(), &arguments.name) {
+        return Err(no_such(name, &survey.running));
+    }
+    if chosen.is_empty() {
+        let dead = survey.remains || !survey.failed.is_empty();
+        registry::tidy(paths)?;
+        let line =
+            if dead { "Tunnel process not found (already stopped?)\n" } else { "Tunnel is not running\n" };
+        return if arguments.quiet { Ok(()) } else { say(line) };
+    }
+    for running in chosen {
+        let pid = end(running)?;
+        if !arguments.quiet {
+            tell(pid)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends a tunnel and returns the PID it had. A supervisor that does not answer is killed, after
+/// the kernel has vouched for its being one.
+pub fn end(mut running: Running) -> Result<u32> {
+    let pid = running.supervisor.pid();
+    let at_fault =
+        |source| Error::Io { action: format!("cannot stop the tunnel (PID: {pid})"), source, hint: None };
+    let gone = running.supervisor.stop(PATIENCE).map_err(at_fault)?
+        || running.supervisor.kill(KILL_PATIENCE).map_err(at_fault)?;
+    if !gone || !released(&running.directory)? {
+        return Err(Error::failed(format!("the tunnel (PID: {pid}) does not end")));
+    }
+    Ok(pid)
+}
+
+/// Waits for the lock, which the kernel takes back with the process.
+fn released(directory: &Directory) -> Result<bool> {
+    let deadline = Instant::now() + KILL_PATIENCE;
+    while directory.is_locked()? {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(1));
+    }
+    Ok(true)
+}
+
+/// Says that the tunnel with this PID was stopped.
+pub fn tell(pid: u32) -> Result<()> {
+    say(&format!("Stopped tunnel (PID: {pid})\n"))
+}
+
+fn say(text: &str) -> Result<()> {
+    print(text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+}
+
+fn no_such(name: &str, running: &[Running]) -> Error {
+    let error = Error::failed(format!("no tunnel to '{}' is running", printable(name)));
+    if running.is_empty() {
+        return error;
+    }
+    let names: Vec<String> = running.iter().map(Running::shown_name).collect();
+    error.with_hint(format!("running: {}", names.join(", ")))
+}

@@ -1,0 +1,339 @@
+//! The supervisor: the process that is the tunnel.
+//!
+//! ```text
+//! take the lock ─ bind the ports ─ start ssh ─ wait until it is up ─┐
+//!                                      ↑                            │ tell the starter, let
+//!                                      │                            │ connections through
+//!                                    wait ← hold connections ← ssh ends
+//! ```
+//!
+//! The listeners live as long as the supervisor, the links one after another below them. It ends
+//! when it is told to (a signal, a request on its socket, the starter gone before the tunnel was
+//! up), when the first link cannot be had, or when a failure is one that no retry can mend.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::audience::Audience;
+use super::channel::Event;
+use super::link::{Link, Listener};
+use super::listener;
+use super::log::Log;
+use super::relay;
+use super::request::Request;
+use super::retry;
+use super::signals;
+use crate::error::{Error, Result};
+use crate::paths::Paths;
+use crate::runtime::control;
+use crate::runtime::directory::{Directory, Lock};
+use crate::runtime::orphan;
+use crate::runtime::pidfile;
+use crate::runtime::state::{Phase, State, now};
+use crate::ssh::failure::{self, Failure, Kind};
+
+/// How long a start that finds the lock taken looks whether a tunnel is behind it, or only a
+/// command that asked who holds it.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// Runs the tunnel of `request` to its end and tells `audience` how it goes. Returns when the
+/// tunnel was stopped, or with the reason why it could not be had or kept.
+pub fn run(request: Request, paths: &Paths, audience: Audience) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Error::Io { action: "cannot start the supervisor".into(), source: error, hint: None }
+    })?;
+    let told = audience.clone();
+    let result = runtime.block_on(async {
+        let mut supervisor = Supervisor::prepare(request, paths, audience).await?;
+        let result = supervisor.supervise().await;
+        supervisor.finish(result.is_err());
+        result
+    });
+    if let Err(error) = &result {
+        told.tell(&Event::from(error));
+    }
+    result
+}
+
+/// How a link, or the wait for one, ended.
+enum End {
+    /// The tunnel is to stop.
+    Stop,
+    /// ssh failed.
+    Failed(Failure),
+}
+
+struct Supervisor<'a> {
+    request: Request,
+    paths: &'a Paths,
+    directory: Directory,
+    lock: Lock,
+    log: Arc<Log>,
+    audience: Audience,
+    state: State,
+    link_up: watch::Sender<bool>,
+    stop: watch::Receiver<bool>,
+}
+
+impl<'a> Supervisor<'a> {
+    /// Takes the lock and the ports and opens the supervisor's socket. When this fails nothing is
+    /// left behind.
+    async fn prepare(request: Request, paths: &'a Paths, audience: Audience) -> Result<Self> {
+        let (stopper, stop) = watch::channel(false);
+        signals::stop_on(&stopper, audience.is_terminal())?;
+        let directory = Directory::new(paths, &request.name)?;
+        directory.create()?;
+        let lock = take_lock(&directory).await?;
+        orphan::end(&directory, request.program());
+        directory.clear(&lock, false);
+        let (link_up, link) = watch::channel(false);
+        let state = State::starting(&request.login.instance, &request.forwards);
+        let supervisor = Self {
+            log: Arc::new(Log::open(paths.log(&request.name))?),
+            request,
+            paths,
+            directory,
+            lock,
+            audience,
+            state,
+            link_up,
+            stop,
+        };
+        if let Err(error) = supervisor.open(&link, stopper) {
+            supervisor.directory.clear(&supervisor.lock, false);
+            return Err(error);
+        }
+        Ok(supervisor)
+    }
+
+    fn open(&self, link: &watch::Receiver<bool>, stopper: watch::Sender<bool>) -> Result<()> {
+        let bound = listener::bind_all(&self.request.forwards)?;
+        let socket = self.directory.supervisor_socket();
+        let requests = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
+        self.state.write(&self.directory)?;
+        tokio::spawn(take_requests(requests, stopper.clone()));
+        self.audience.on_departure(stopper);
+        for bound in bound {
+            let socket = self.directory.forward_socket(bound.forward.local);
+            for listener in bound.listeners {
+                let listener =
+                    TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
+                tokio::spawn(relay::serve(listener, socket.clone(), link.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Has one link after another until told to stop.
+    async fn supervise(&mut self) -> Result<()> {
+        self.audience.tell(&Event::Connecting);
+        let mut failures = 0;
+        let mut was_up = false;
+        loop {
+            let mut steady = false;
+            let end = match self.connect().await {
+                Ok(link) => {
+                    self.rise();
+                    was_up = true;
+                    let since = Instant::now();
+                    let end = self.watch(link).await;
+                    steady = since.elapsed() >= retry::STEADY;
+                    end
+                }
+                Err(end) => end,
+            };
+            let failure = match end {
+                End::Stop => {
+                    self.stopped(was_up);
+                    return Ok(());
+                }
+                End::Failed(failure) => failure,
+            };
+            if !was_up || failure.kind.is_permanent() {
+                return Err(self.give_up(&failure, was_up));
+            }
+            failures = if steady { 0 } else { failures };
+            if self.wait_for_retry(&failure, failures).await.is_none() {
+                return Ok(());
+            }
+            failures = failures.saturating_add(1);
+        }
+    }
+
+    /// A link that is up, or why there is none.
+    async fn connect(&mut self) -> std::result::Result<Link, End> {
+        let control = self.directory.ssh_control();
+        let deadline = Instant::now() + Duration::from_secs(self.request.login.connect_timeout);
+        // ssh does not become a master on a control socket that exists, be it dead.
+        let _ = std::fs::remove_file(&control);
+        let arguments = self.request.ssh_arguments(&self.directory);
+        let mut link = Link::spawn(self.request.program(), &arguments, self.listener()).map_err(|error| {
+            End::Failed(Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
+        })?;
+        let failure = tokio::select! {
+            () = told(&mut self.stop) => End::Stop,
+            outcome = timeout_at(deadline, link.up(&control)) => match outcome {
+                Ok(Ok(())) => return Ok(link),
+                Ok(Err(failure)) => End::Failed(failure),
+                Err(_) => End::Failed(Failure { kind: Kind::TimedOut, reason: "timed out".into() }),
+            },
+        };
+        link.end().await;
+        Err(failure)
+    }
+
+    /// Takes what ssh says to the log, and to a starter that listens.
+    fn listener(&self) -> Listener {
+        let (log, audience) = (Arc::clone(&self.log), self.audience.clone());
+        Arc::new(move |line| {
+            log.write(&format!("ssh: {line}"));
+            audience.tell(&Event::Said { line: line.to_owned() });
+        })
+    }
+
+    /// Lets connections through.
+    fn rise(&mut self) {
+        self.link_up.send_replace(true);
+        self.enter(Phase::Up, |state| {
+            state.attempt = 0;
+            state.next_retry = None;
+        });
+        if let Err(error) = pidfile::update(self.paths, None) {
+            self.log.write(&format!("PID file: {error}"));
+        }
+        self.audience.tell(&Event::Up);
+    }
+
+    /// Waits for the end of the link.
+    async fn watch(&mut self, mut link: Link) -> End {
+        tokio::select! {
+            () = told(&mut self.stop) => {}
+            failure = link.ended() => {
+                self.link_up.send_replace(false);
+                return End::Failed(failure);
+            }
+        }
+        link.end().await;
+        End::Stop
+    }
+
+    /// Waits until the next attempt is due; `None` when the tunnel is to stop.
+    async fn wait_for_retry(&mut self, failure: &Failure, failures: u32) -> Option<()> {
+        let delay = retry::delay(failures, fastrand::f64());
+        self.enter(Phase::Reconnecting, |state| {
+            state.attempt = failures + 1;
+            state.next_retry = Some(now() + delay.as_secs());
+            state.last_error = Some(failure.reason.clone());
+        });
+        let retry_in = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.audience.tell(&Event::Lost { reason: failure.reason.clone(), retry_in });
+        tokio::select! {
+            () = told(&mut self.stop) => None,
+            () = sleep(delay) => Some(()),
+        }
+    }
+
+    /// The error that ends a tunnel that cannot be had or kept.
+    fn give_up(&mut self, failure: &Failure, was_up: bool) -> Error {
+        let hints = failure::hints(failure.kind, &self.request.login);
+        if was_up {
+            self.enter(Phase::Failed, |state| {
+                state.next_retry = None;
+                state.last_error = Some(failure.reason.clone());
+                state.hints.clone_from(&hints);
+            });
+        }
+        self.log.write(&format!("failed: {}", failure.reason));
+        if failure.kind == Kind::TimedOut {
+            return Error::TimedOut { hints: failure::timeout_hints(&self.request.login) };
+        }
+        Error::Start { reason: failure.reason.clone(), hints }
+    }
+
+    fn stopped(&self, was_up: bool) {
+        self.log.write("stopped");
+        if !was_up {
+            self.audience.tell(&Event::Stopped);
+        }
+    }
+
+    /// Enters a phase and tells everyone who reads files. A tunnel does not end because a disk is
+    /// full.
+    fn enter(&mut self, phase: Phase, change: impl FnOnce(&mut State)) {
+        self.state.phase = phase;
+        self.state.since = now();
+        change(&mut self.state);
+        self.log.write(&describe(&self.state));
+        if let Err(error) = self.state.write(&self.directory) {
+            self.log.write(&error.to_string());
+        }
+    }
+
+    /// Leaves the directory as the next tunnel expects it. The state stays when it says why a
+    /// tunnel that was up failed.
+    fn finish(&self, failed: bool) {
+        let tells_why = failed && self.state.phase == Phase::Failed;
+        if let Err(error) = pidfile::update(self.paths, Some(&self.directory)) {
+            self.log.write(&format!("PID file: {error}"));
+        }
+        self.directory.clear(&self.lock, tells_why);
+    }
+}
+
+fn describe(state: &State) -> String {
+    match state.phase {
+        Phase::Starting => "starting".to_owned(),
+        Phase::Up => format!("up: {}", state.instance.host),
+        Phase::Reconnecting | Phase::Failed => {
+            let phase = if state.phase == Phase::Failed { "failed" } else { "link lost" };
+            format!("{phase}: {}", state.last_error.as_deref().unwrap_or("no reason given"))
+        }
+    }
+}
+
+/// Resolves once the tunnel is to stop.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        // Nobody is left who could say so.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The lock of the tunnel. While somebody holds it who is no supervisor, waits for a moment.
+async fn take_lock(directory: &Directory) -> Result<Lock> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        if let Some(lock) = directory.try_lock()? {
+            return Ok(lock);
+        }
+        if control::Supervisor::connect(directory).is_ok() || Instant::now() >= deadline {
+            return Err(Error::AlreadyRunning);
+        }
+        sleep(LOCK_PAUSE).await;
+    }
+}
+
+/// Serves the supervisor's socket.
+async fn take_requests(listener: UnixListener, stopper: watch::Sender<bool>) {
+    use tokio::io::AsyncReadExt;
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else {
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let stopper = stopper.clone();
+        tokio::spawn(async move {
+            let mut request = [0; control::STOP.len()];
+            if stream.read_exact(&mut request).await.is_ok() && request == control::STOP.as_bytes() {
+                stopper.send_replace(true);
+                // The client waits for the end of this connection, which comes with that of the process.
+                std::future::pending::<()>().await;
+            }
+        });
+    }
+}
