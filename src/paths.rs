@@ -49,6 +49,17 @@ impl Paths {
         &self.config_file
     }
 
+    /// `credentials.toml`, beside the config file: beside the link where that one is a link, so that
+    /// secrets do not follow it into a repository.
+    pub fn credentials_file(&self) -> PathBuf {
+        self.config_file.with_file_name("credentials.toml")
+    }
+
+    /// The config file of soong's predecessor.
+    pub fn legacy_config(&self) -> PathBuf {
+        self.home.join(".config/soong/config.json")
+    }
+
     /// Host keys that were pinned, one line per instance.
     pub fn known_hosts(&self) -> PathBuf {
         self.state.join("known_hosts")

@@ -9,8 +9,10 @@ use super::{is_name, own_program};
 use crate::paths;
 
 /// soong's own commands, in the order in which they are shown, with what they do.
-pub(super) const BUILT_IN: &[(&str, &str)] =
-    &[("tunnel", "Make the ports of your GPU instance appear on localhost")];
+pub(super) const BUILT_IN: &[(&str, &str)] = &[
+    ("tunnel", "Make the ports of your GPU instance appear on localhost"),
+    ("extend", "Extend the lease of an instance"),
+];
 
 /// Programs that are called by others, not typed.
 const HELPERS: &[&str] = &["complete"];

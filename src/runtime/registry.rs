@@ -1,5 +1,6 @@
 //! Which tunnels run: asked of their locks.
 
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use super::orphan;
 use super::pidfile;
 use super::state::{Phase, State};
 use crate::error::{Error, Result};
+use crate::instance::Instance;
 use crate::paths::{self, Paths};
 use crate::term::printable;
 
@@ -140,6 +142,22 @@ fn running(directory: &Directory) -> Result<Option<Running>> {
         sleep(Duration::from_millis(5));
     }
     Ok(None)
+}
+
+/// The socket that a running tunnel to `instance` forwards to its service `service`; `None` when no
+/// tunnel is up or it does not carry the service.
+pub fn forward_to(paths: &Paths, instance: &Instance, service: &str) -> Result<Option<PathBuf>> {
+    if !paths.check_runtime()? {
+        return Ok(None);
+    }
+    let Some(running) = running(&Directory::new(paths, &instance.tunnel_name())?)? else { return Ok(None) };
+    let Some(state) =
+        running.state.filter(|state| state.phase == Phase::Up && state.instance.id == instance.id)
+    else {
+        return Ok(None);
+    };
+    let forward = state.forwards.iter().find(|forward| forward.service == service);
+    Ok(forward.map(|forward| running.directory.forward_socket(forward.local)))
 }
 
 /// Removes what tunnels that do not run have left.

@@ -4,14 +4,15 @@
 //! not for this file to say, but for the lock beside it.
 
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
+use crate::daemon::Facts;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
 use crate::paths;
+use crate::time::now;
 
 /// The state of one tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct State {
     pub hints: Vec<String>,
     /// The instance as the user knows it.
     pub instance: Target,
+    /// What its status daemon last said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daemon: Option<Facts>,
     /// What is forwarded.
     pub forwards: Vec<Forward>,
 }
@@ -93,6 +97,7 @@ impl State {
             last_error: None,
             hints: Vec::new(),
             instance: Target::from(instance),
+            daemon: None,
             forwards: forwards.to_vec(),
         }
     }
@@ -109,9 +114,4 @@ impl State {
     pub fn read(directory: &Directory) -> Option<Self> {
         toml::from_str(&fs::read_to_string(directory.state_file()).ok()?).ok()
     }
-}
-
-/// Seconds since the epoch.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }

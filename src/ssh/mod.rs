@@ -107,6 +107,20 @@ impl Login {
         arguments
     }
 
+    /// ssh's arguments for one connection to `port` of `host`, as seen from the instance, that
+    /// takes standard input and output as its two directions.
+    pub fn stdio_arguments(&self, host: &str, port: u16) -> Vec<String> {
+        let mut arguments: Vec<String> = ["-T", "-W"].map(str::to_owned).to_vec();
+        arguments.push(format!("{host}:{port}"));
+        for option in ["BatchMode=yes", "ClearAllForwardings=yes", "ControlPath=none", "LogLevel=INFO"] {
+            push_option(&mut arguments, option);
+        }
+        arguments.extend(self.options.iter().cloned());
+        self.push_defaults(&mut arguments);
+        self.push_destination(&mut arguments);
+        arguments
+    }
+
     fn push_defaults(&self, arguments: &mut Vec<String>) {
         for option in self.host_key_options() {
             push_option(arguments, &option);

@@ -11,6 +11,7 @@ pub mod arguments;
 
 mod audience;
 mod channel;
+mod lease;
 mod link;
 mod listener;
 mod log;

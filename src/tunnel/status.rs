@@ -1,7 +1,5 @@
 //! `soong tunnel status`.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::arguments::StatusArguments;
@@ -10,8 +8,9 @@ use crate::error::{EXIT_NOT_RUNNING, Error, Result};
 use crate::paths::Paths;
 use crate::runtime::registry::{self, Running, Survey};
 use crate::runtime::state::Forward;
-use crate::runtime::state::{Phase, State, now};
+use crate::runtime::state::{Phase, State};
 use crate::term::{hint_label, print, print_error, printable};
+use crate::time::{self, now};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -113,7 +112,7 @@ fn explain(survey: &Survey) {
 }
 
 fn age(since: u64) -> String {
-    humantime::format_duration(Duration::from_secs(now().saturating_sub(since))).to_string()
+    time::span(now().saturating_sub(since))
 }
 
 fn json(survey: &Survey) -> Result<String> {

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::audience::Audience;
 use super::channel::Event;
+use super::lease::Inquiry;
 use super::link::{Link, Listener};
 use super::listener;
 use super::log::Log;
@@ -27,14 +28,16 @@ use super::relay;
 use super::request::Request;
 use super::retry;
 use super::signals;
+use crate::daemon::{self, Facts};
 use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::runtime::control;
 use crate::runtime::directory::{Directory, Lock};
 use crate::runtime::orphan;
 use crate::runtime::pidfile;
-use crate::runtime::state::{Phase, State, now};
+use crate::runtime::state::{Phase, State};
 use crate::ssh::failure::{self, Failure, Kind};
+use crate::time::now;
 
 /// How long a start that finds the lock taken looks whether a tunnel is behind it, or only a
 /// command that asked who holds it.
@@ -211,15 +214,29 @@ impl<'a> Supervisor<'a> {
 
     /// Waits for the end of the link.
     async fn watch(&mut self, mut link: Link) -> End {
-        tokio::select! {
-            () = told(&mut self.stop) => {}
-            failure = link.ended() => {
-                self.link_up.send_replace(false);
-                return End::Failed(failure);
+        let daemon = self.request.forwards.iter().find(|forward| forward.service == daemon::SERVICE);
+        let socket = daemon.map(|forward| self.directory.forward_socket(forward.local));
+        let mut inquiry = Inquiry::new(self.paths, socket);
+        loop {
+            tokio::select! {
+                () = told(&mut self.stop) => break,
+                failure = link.ended() => {
+                    self.link_up.send_replace(false);
+                    return End::Failed(failure);
+                }
+                facts = inquiry.next() => self.learn(facts),
             }
         }
         link.end().await;
         End::Stop
+    }
+
+    /// Keeps what the status daemon says where others find it.
+    fn learn(&mut self, facts: Facts) {
+        self.state.daemon = Some(facts);
+        if let Err(error) = self.state.write(&self.directory) {
+            self.log.write(&error.to_string());
+        }
     }
 
     /// Waits until the next attempt is due; `None` when the tunnel is to stop.

@@ -1,0 +1,7 @@
+//! `soong-extend`: extend the lease of an instance.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    soong::extend::main()
+}

@@ -1,0 +1,38 @@
+//! `config.json`, the file of soong's predecessor: the secrets in it.
+//!
+//! Its documentation names the file and says that it holds the status daemon's token, not under
+//! which name. The program's other config, of the same contents in YAML, has `status_daemon.token`
+//! and `lambda.api_key`; besides these the plain names that one would expect are looked for.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Credentials, Secret};
+use crate::error::{Error, Result};
+
+const API_KEY: [&str; 3] = ["/lambda/api_key", "/lambda_api_key", "/api_key"];
+const DAEMON_TOKEN: [&str; 5] =
+    ["/status_daemon/token", "/daemon/token", "/status_token", "/daemon_token", "/token"];
+
+/// The secrets in `file`; none where there is no such file.
+pub(super) fn load(file: &Path) -> Result<Credentials> {
+    match super::read(file)? {
+        Some(text) => parse(&text, file),
+        None => Ok(Credentials::default()),
+    }
+}
+
+fn parse(text: &str, file: &Path) -> Result<Credentials> {
+    // As with TOML, the parser's words stay here; its line does not tell anything.
+    let document: Value = serde_json::from_str(text).map_err(|error| Error::Config {
+        path: file.into(),
+        line: Some(error.line()),
+        message: "not valid JSON".into(),
+        hint: Some("mend it, or move it away and run 'soong configure'".into()),
+    })?;
+    let first = |pointers: &[&str]| {
+        pointers.iter().find_map(|pointer| document.pointer(pointer)?.as_str().and_then(Secret::new))
+    };
+    Ok(Credentials { api_key: first(&API_KEY), daemon_token: first(&DAEMON_TOKEN), file: Some(file.into()) })
+}

@@ -1,0 +1,143 @@
+//! One HTTP/1.1 exchange as bytes: what to send, and what an answer says. Moving the bytes is up to
+//! whoever has the connection; the answer ends with it (`Connection: close`).
+
+use httparse::{EMPTY_HEADER, Header, Response, Status};
+
+use crate::error::{Error, Result};
+
+/// The longest answer that is read, in bytes.
+pub const ANSWER_MAX: usize = 1 << 20;
+
+/// An answer of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The body, transfer coding removed.
+    pub body: Vec<u8>,
+}
+
+/// The bytes of `GET path`, with `token` as Bearer token.
+pub fn get(path: &str, token: Option<&str>) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\n{}\r\n", headers(token)).into_bytes()
+}
+
+/// The bytes of `POST path` with `form` as the body, already encoded.
+pub fn post(path: &str, token: Option<&str>, form: &str) -> Vec<u8> {
+    let kind = "Content-Type: application/x-www-form-urlencoded";
+    format!(
+        "POST {path} HTTP/1.1\r\n{}{kind}\r\nContent-Length: {}\r\n\r\n{form}",
+        headers(token),
+        form.len()
+    )
+    .into_bytes()
+}
+
+fn headers(token: Option<&str>) -> String {
+    let agent = concat!("soong/", env!("CARGO_PKG_VERSION"));
+    let mut headers = format!(
+        "Host: localhost\r\nUser-Agent: {agent}\r\nAccept: application/json\r\nConnection: close\r\n"
+    );
+    if let Some(token) = token {
+        headers.push_str(&format!("Authorization: Bearer {token}\r\n"));
+    }
+    headers
+}
+
+/// Reads a whole answer; the error is what to say of one that makes no sense.
+pub fn answer(bytes: &[u8]) -> Result<Answer> {
+    const HEADERS_MAX: usize = 64;
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut response = Response::new(&mut headers);
+    let length = match response.parse(bytes) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if bytes.is_empty() => {
+            return Err(Error::failed("the connection was closed without an answer"));
+        }
+        Ok(Status::Partial) => return Err(Error::failed("the answer breaks off")),
+        Err(_) => return Err(Error::failed("the answer is not HTTP")),
+    };
+    let body = &bytes[length..];
+    let body = match body_kind(response.headers)? {
+        Body::Chunked => unchunk(body)?,
+        Body::Sized(size) => body.get(..size).ok_or_else(|| Error::failed("the answer breaks off"))?.to_vec(),
+        Body::UntilEnd => body.to_vec(),
+    };
+    Ok(Answer { status: response.code.unwrap_or_default(), body })
+}
+
+enum Body {
+    Chunked,
+    Sized(usize),
+    UntilEnd,
+}
+
+fn body_kind(headers: &[Header<'_>]) -> Result<Body> {
+    let value = |name: &str| {
+        let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        header.map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
+    };
+    if value("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        return Ok(Body::Chunked);
+    }
+    match value("Content-Length") {
+        Some(length) => length.parse().map(Body::Sized).map_err(|_| Error::failed("the answer is not HTTP")),
+        None => Ok(Body::UntilEnd),
+    }
+}
+
+fn unchunk(mut bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let Ok(Status::Complete((start, size))) = httparse::parse_chunk_size(bytes) else {
+            return Err(Error::failed("the answer breaks off"));
+        };
+        if size == 0 {
+            return Ok(body);
+        }
+        let end = usize::try_from(size).ok().and_then(|size| start.checked_add(size));
+        let chunk = end
+            .and_then(|end| bytes.get(start..end))
+            .ok_or_else(|| Error::failed("the answer breaks off"))?;
+        body.extend_from_slice(chunk);
+        bytes = bytes[start + chunk.len()..].strip_prefix(b"\r\n").unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_says_who_asks() {
+        let text = String::from_utf8(post("/extend", Some("s3cret"), "hours=2")).unwrap();
+        assert!(text.starts_with("POST /extend HTTP/1.1\r\nHost: localhost\r\n"), "{text}");
+        assert!(text.contains("\r\nAuthorization: Bearer s3cret\r\n"), "{text}");
+        assert!(text.ends_with("\r\nContent-Length: 7\r\n\r\nhours=2"), "{text}");
+    }
+
+    #[test]
+    fn answers_come_in_three_shapes() {
+        let sized = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokrest";
+        assert_eq!(answer(sized).unwrap(), Answer { status: 200, body: b"ok".to_vec() });
+        let chunked =
+            b"HTTP/1.1 401 X\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n3;x\r\ncde\r\n0\r\n\r\n";
+        assert_eq!(answer(chunked).unwrap(), Answer { status: 401, body: b"abcde".to_vec() });
+        assert_eq!(answer(b"HTTP/1.0 200 OK\r\n\r\nall").unwrap().body, b"all");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        for bytes in [
+            &b""[..],
+            b"SSH-2.0-x\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+            b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
+        ] {
+            assert!(answer(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The status daemon on an instance: what is asked of it, and what its answers mean.
+//!
+//! It is reached over the SSH connection only, never over a public port. It wants a Bearer token
+//! for everything but `/health`:
+//!
+//! - `GET /status` answers an object with, among others, `shutdown_at` (RFC 3339),
+//!   `gpu_utilization` (percent, -1 when unknown), `model_loaded` (`not-loaded` for none),
+//!   `idle_minutes`;
+//! - `POST /extend` takes the form field `hours` and answers `extended_by_hours` and
+//!   `new_shutdown_at`.
+//!
+//! Nothing in an answer is taken for granted: what is missing or odd counts as unknown.
+
+pub mod exchange;
+pub mod http;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use self::http::Answer;
+use crate::error::{Error, Result};
+use crate::term::printable;
+
+/// The service name of the daemon among the forwards of a tunnel.
+pub const SERVICE: &str = "status";
+
+/// How long an exchange with the daemon may take.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the daemon says of its instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// When the lease ends, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_end: Option<u64>,
+    /// How busy the GPU is, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_load: Option<u8>,
+    /// The model that is served. Any text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// What came of a wish for more time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension {
+    /// The hours that were added; `None` when the daemon does not say.
+    pub hours: Option<u64>,
+    /// When the lease ends now, in seconds since the epoch; `None` when the daemon does not say.
+    pub lease_end: Option<u64>,
+}
+
+/// The request for [`Facts`].
+pub fn status_request(token: &str) -> Vec<u8> {
+    http::get("/status", Some(token))
+}
+
+/// The request for `hours` more.
+pub fn extend_request(token: &str, hours: u32) -> Vec<u8> {
+    http::post("/extend", Some(token), &format!("hours={hours}"))
+}
+
+/// What an answer to [`status_request`] says.
+pub fn facts(answer: &[u8]) -> Result<Facts> {
+    /// Longer names than this are no names.
+    const MODEL_MAX: usize = 200;
+    let body = object(&http::answer(answer)?)?;
+    let model = body["model_loaded"].as_str().filter(|name| !name.is_empty() && *name != "not-loaded");
+    Ok(Facts {
+        lease_end: time(&body["shutdown_at"]),
+        gpu_load: body["gpu_utilization"]
+            .as_u64()
+            .and_then(|load| u8::try_from(load).ok())
+            .filter(|load| *load <= 100),
+        model: model.map(|name| name.chars().take(MODEL_MAX).collect()),
+    })
+}
+
+/// What an answer to [`extend_request`] says.
+pub fn extension(answer: &[u8]) -> Result<Extension> {
+    let body = object(&http::answer(answer)?)?;
+    Ok(Extension { hours: body["extended_by_hours"].as_u64(), lease_end: time(&body["new_shutdown_at"]) })
+}
+
+/// The JSON object of a good answer; what a bad one means.
+fn object(answer: &Answer) -> Result<Value> {
+    match answer.status {
+        200..=299 => {}
+        401 | 403 => {
+            return Err(Error::failed("the status daemon does not accept the token")
+                .with_hint("set the token it was installed with: soong configure set daemon.token"));
+        }
+        404 => {
+            return Err(Error::failed("what answers on the status daemon's port is something else")
+                .with_hint("set the port of the daemon: status = PORT below [services] in config.toml"));
+        }
+        status => {
+            return Err(Error::failed(format!(
+                "the status daemon answered {status}{}",
+                complaint(&answer.body)
+            )));
+        }
+    }
+    match serde_json::from_slice(&answer.body) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        _ => Err(Error::failed("the status daemon's answer makes no sense")
+            .with_hint("something else may listen on its port: see [services] in config.toml")),
+    }
+}
+
+/// What the daemon itself says of an error, as `: text`.
+fn complaint(body: &[u8]) -> String {
+    const SHOWN: usize = 200;
+    let value: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = value["error"].as_str().or_else(|| value["message"].as_str());
+    text.map_or_else(String::new, |text| {
+        let text: String = text.chars().take(SHOWN).collect();
+        format!(": {}", printable(&text))
+    })
+}
+
+fn time(value: &Value) -> Option<u64> {
+    let time: SystemTime = humantime::parse_rfc3339_weak(value.as_str()?).ok()?;
+    time.duration_since(UNIX_EPOCH).ok().map(|elapsed| elapsed.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: &str, body: &str) -> Vec<u8> {
+        format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\r\n{body}").into_bytes()
+    }
+
+    #[test]
+    fn facts_are_read_and_oddities_count_as_unknown() {
+        let body =
+            r#"{"shutdown_at":"2026-01-02T03:04:05.678901Z","gpu_utilization":37,"model_loaded":"qwen"}"#;
+        let facts_of = |body: &str| facts(&answer("200 OK", body)).unwrap();
+        assert_eq!(
+            facts_of(body),
+            Facts { lease_end: Some(1_767_323_045), gpu_load: Some(37), model: Some("qwen".into()) }
+        );
+        assert_eq!(facts_of("{}"), Facts::default());
+        let odd = r#"{"shutdown_at":"soon","gpu_utilization":-1,"model_loaded":"not-loaded"}"#;
+        assert_eq!(facts_of(odd), Facts::default());
+        assert_eq!(
+            facts_of(r#"{"gpu_utilization":"37","shutdown_at":7,"model_loaded":null}"#),
+            Facts::default()
+        );
+    }
+
+    #[test]
+    fn an_extension_tells_what_was_granted() {
+        let body = r#"{"extended_by_hours":2,"new_shutdown_at":"1970-01-01T01:00:00Z"}"#;
+        assert_eq!(
+            extension(&answer("200 OK", body)).unwrap(),
+            Extension { hours: Some(2), lease_end: Some(3600) }
+        );
+    }
+
+    #[test]
+    fn refusals_name_the_way_out() {
+        let error = facts(&answer("401 X", r#"{"error":"unauthorized"}"#)).unwrap_err();
+        assert!(error.hints()[0].contains("daemon.token"));
+        let error = facts(&answer("500 X", r#"{"error":"boom\u001b[31m"}"#)).unwrap_err();
+        assert_eq!(error.to_string(), "the status daemon answered 500: boom\\u{1b}[31m");
+        assert!(facts(&answer("200 OK", "<html>")).is_err());
+        assert!(facts(&answer("200 OK", "[1]")).is_err());
+    }
+}
