@@ -69,8 +69,9 @@ fn start_can_be_quiet() {
 fn start_can_be_talkative() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
-    // ssh's own words go to stderr, so that stdout stays what scripts read.
-    sandbox.tunnel(["start", "-v"]).stdout(sandbox.started(&instance)).stderr_has("debug1: ").run();
+    // All of it goes to stderr, so that stdout stays what scripts read: the command, and what ssh says.
+    let start = sandbox.tunnel(["start", "-v"]).stdout(sandbox.started(&instance));
+    start.stderr_has("/ssh -N ").stderr_has("ssh: Warning: Permanently added 'soong.a1b2c3d4'").run();
 }
 
 #[test]

@@ -48,9 +48,10 @@ fn a_tunnel_in_the_foreground_can_be_stopped() {
 fn a_tunnel_in_the_foreground_that_fails_says_why() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
-    let _holder = TcpListener::bind(("127.0.0.1", sandbox.config.local[1])).unwrap();
+    let holder = TcpListener::bind(("127.0.0.1", sandbox.config.local[1])).unwrap();
     let in_use = ["Error starting tunnel: bind: Address already in use"];
     sandbox.tunnel(["start", "--foreground"]).fails(1, in_use).hint("--n8n-port").run();
+    drop(holder);
     sandbox.assert_idle();
 }
 

@@ -94,17 +94,18 @@ fn flags_move_ports() {
 
 #[test]
 fn what_is_no_port_is_refused() {
-    let sandbox = Sandbox::new();
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
     for value in ["0", "70000", "65536", "-1", "abc", "", "8000x", " 8000", "80.5"] {
         for flag in ["--sglang-port", "--n8n-port", "--status-port"] {
             let argument = format!("{flag}={value}");
-            sandbox.tunnel(["start", &argument]).code(2).stderr_has(flag).stderr_has(value).run();
+            sandbox.tunnel(["start", &argument]).fails(2, [flag, value]).run();
         }
         let argument = format!("--port=sglang={value}");
-        sandbox.tunnel(["start", &argument]).code(2).stderr_has("--port").stderr_has(value).run();
+        sandbox.tunnel(["start", &argument]).fails(2, ["--port", value]).run();
     }
     for value in ["sglang", "=8000", "sglang=", "8000"] {
-        sandbox.tunnel(["start", "--port", value]).code(2).stderr_has("--port").run();
+        sandbox.tunnel(["start", "--port", value]).fails(2, [""]).run();
     }
     sandbox.assert_idle();
 }

@@ -35,7 +35,7 @@ impl Process {
     }
 }
 
-/// Every process that is alive; zombies are not.
+/// Every process that is alive: not a zombie, and not one on its way out, which has no command line any more.
 pub fn all() -> Vec<Process> {
     if Path::new("/proc/self/environ").exists() {
         let entries = fs::read_dir("/proc").unwrap();
@@ -46,7 +46,7 @@ pub fn all() -> Vec<Process> {
     }
 }
 
-/// Whether `pid` is a live process; a zombie is not.
+/// Whether `pid` is a live process, as [`all`] has it.
 pub fn is_alive(pid: i32) -> bool {
     all().iter().any(|process| process.pid == pid)
 }
@@ -83,7 +83,7 @@ fn read(pid: i32) -> Option<Process> {
         pid,
         parent: fields.next()?.parse().ok()?,
         is_stopped: state.eq_ignore_ascii_case("t"),
-        command: words(&format!("/proc/{pid}/cmdline"))?,
+        command: words(&format!("/proc/{pid}/cmdline")).filter(|command| !command.is_empty())?,
         environment: words(&format!("/proc/{pid}/environ")).unwrap_or_default(),
     })
 }

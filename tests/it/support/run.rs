@@ -37,6 +37,8 @@ enum Expected {
     Holding(Vec<String>),
     /// A first line with each of these in it, and after it hints alone, with each of those somewhere.
     Error { first: Vec<String>, hints: Vec<String> },
+    /// Nothing, or the one line with which an attempt begins.
+    Attempt,
 }
 
 /// What a command did.
@@ -134,6 +136,7 @@ impl<'a> Run<'a> {
     /// Must fail with `code` and one message, whose first line holds all of `first`; only hints may follow.
     pub fn fails<const N: usize>(mut self, code: i32, first: [&str; N]) -> Self {
         let first = first.map(str::to_owned).into();
+        self.stdout = Expected::Attempt;
         self.stderr = Expected::Error { first, hints: Vec::new() };
         self.code(code)
     }
@@ -241,6 +244,12 @@ impl Expected {
                 Some(format!("- expected, + got\n@@{lines}"))
             }
             Self::Holding(parts) => missing("", parts, text),
+            Self::Attempt => {
+                let attempt =
+                    text.strip_prefix("Starting SSH tunnel to ").and_then(|rest| rest.strip_suffix("...\n"));
+                let good = text.is_empty() || attempt.is_some_and(|host| !host.contains('\n'));
+                (!good).then(|| "more than the line of an attempt".to_owned())
+            }
             Self::Error { first, hints } => {
                 let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
                 let stray = rest.lines().find(|line| !line.starts_with("hint: "));
