@@ -161,6 +161,10 @@ fn follow(
             Ok(Some(event)) => {
                 report.show(&event);
                 if let Some(outcome) = event.outcome() {
+                    if outcome.is_err() {
+                        // Nothing is left running when the failure is told.
+                        let _ = child.wait();
+                    }
                     return outcome;
                 }
             }

@@ -11,6 +11,7 @@
 //! when it is told to (a signal, a request on its socket, the starter gone before the tunnel was
 //! up), when the first link cannot be had, or when a failure is one that no retry can mend.
 
+use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -348,8 +349,9 @@ async fn take_requests(listener: UnixListener, stopper: watch::Sender<bool>) {
             let mut request = [0; control::STOP.len()];
             if stream.read_exact(&mut request).await.is_ok() && request == control::STOP.as_bytes() {
                 stopper.send_replace(true);
-                // The client waits for the end of this connection, which comes with that of the process.
-                std::future::pending::<()>().await;
+                // The client takes the end of this connection for that of the process, so closing it is
+                // left to the kernel: this task ends before the process does.
+                let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
             }
         });
     }
