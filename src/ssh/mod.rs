@@ -154,8 +154,13 @@ impl Login {
             if key.named {
                 push_option(arguments, "IdentitiesOnly=yes");
             }
-            arguments.push("-i".to_owned());
-            arguments.push(percent_escaped(&key.file));
+            if key.file.to_string_lossy().contains('%') {
+                // What -i names has to exist as it is written, and is replaced in nevertheless.
+                push_option(arguments, &format!("IdentityFile={}", quoted(&key.file)));
+            } else {
+                arguments.push("-i".to_owned());
+                arguments.push(key.file.to_string_lossy().into_owned());
+            }
         }
         if let Some(port) = self.instance.port {
             arguments.push("-p".to_owned());
