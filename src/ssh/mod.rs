@@ -12,6 +12,7 @@ use crate::config::{HostKeyCheck, Ssh};
 use crate::error::{Error, Result};
 use crate::instance::{self, Instance};
 use crate::paths::{self, Paths};
+use crate::term::printable;
 
 /// Everything ssh needs to know to log in to one instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,12 +66,14 @@ impl Login {
     /// is installed, so that what is missing is told before anything is started.
     pub fn resolve(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Self> {
         options::check(&ssh.options)?;
+        let known_hosts = paths.known_hosts();
+        check_path(&known_hosts)?;
         Ok(Self {
             key: key(instance, ssh, paths)?,
             program: program()?,
             instance: instance.clone(),
             host_key_check: ssh.host_key_check,
-            known_hosts: paths.known_hosts(),
+            known_hosts,
             keepalive: ssh.keepalive,
             connect_timeout: ssh.connect_timeout.as_secs(),
             options: ssh.options.clone(),
@@ -187,6 +190,17 @@ fn push_option(arguments: &mut Vec<String>, option: &str) {
     arguments.push(option.to_owned());
 }
 
+/// Refuses a path that ssh cannot be given: it replaces `${NAME}` by the variable, and knows no way to write
+/// these characters so that it does not.
+pub fn check_path(path: &Path) -> Result<()> {
+    if !path.to_string_lossy().contains("${") {
+        return Ok(());
+    }
+    let shown = path.to_string_lossy();
+    Err(Error::failed(format!("ssh cannot use {}: it takes '${{' for a variable", printable(&shown)))
+        .with_hint("choose a place without '${' in its path"))
+}
+
 /// `path` for an argument in which ssh replaces `%` sequences.
 fn percent_escaped(path: &Path) -> String {
     path.to_string_lossy().replace('%', "%%")
@@ -236,6 +250,7 @@ fn key(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Option<Key>> {
         }
     };
     check_key(&file)?;
+    check_path(&file)?;
     Ok(Some(Key { file, named }))
 }
 
