@@ -153,7 +153,7 @@ fn set_modes(sandbox: &Sandbox, mode: u32) {
 #[test]
 fn places_may_have_odd_names() {
     let instance = Instance::start();
-    for name in ["First Last", "100%h", "it's", "\"q\"", "${HOME}", "a:b\\c", "#1"] {
+    for name in ["First Last", "100%h", "it's", "\"q\"", "a:b\\c", "#1"] {
         let sandbox = Sandbox::with(&instance);
         let (home, runtime) = (sandbox.path("tmp").join(name), sandbox.runtime().join(name));
         fs::create_dir(&home).unwrap();
@@ -170,6 +170,20 @@ fn places_may_have_odd_names() {
         soong("stop").stdout("Stopped tunnel (PID: [PID])\n").run();
         sandbox.assert_idle();
     }
+}
+
+#[test]
+fn a_place_that_ssh_can_not_be_told_of_is_refused() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    let odd = sandbox.path("tmp/${HOME}");
+    fs::create_dir(&odd).unwrap();
+    fs::set_permissions(&odd, Permissions::from_mode(0o700)).unwrap();
+    for variable in ["XDG_RUNTIME_DIR", "XDG_STATE_HOME"] {
+        let start = sandbox.tunnel(["start"]).env(variable, &odd);
+        start.fails(1, ["[ROOT]/tmp/${HOME}/soong"]).hint("${").run();
+    }
+    sandbox.assert_idle();
 }
 
 /// A socket's path has to fit into about a hundred bytes, whatever the runtime directory is called.
