@@ -241,7 +241,11 @@ fn program() -> Result<PathBuf> {
 /// The key for `instance`: its own, else the one of `[ssh]`, else the first usual one there is.
 fn key(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Option<Key>> {
     let (file, named) = match instance.key.as_ref().or(ssh.key.as_ref()) {
-        Some(file) => (file.clone(), true),
+        // The supervisor, and so ssh, works in another directory than the user.
+        Some(file) => {
+            let absolute = std::path::absolute(file);
+            (absolute.map_err(|error| Error::io("use the SSH key", file, error))?, true)
+        }
         None => {
             match USUAL_KEYS.iter().map(|name| paths.ssh_directory().join(name)).find(|file| file.exists()) {
                 Some(file) => (file, false),
