@@ -2,32 +2,13 @@
 //! services answer through a plain `ssh`.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
-use crate::support::config::user;
 use crate::support::curl::{curl, get, output};
 use crate::support::instance::Instance;
 use crate::support::service::{Pattern, digest};
-use crate::support::sshd::{Options, Sshd};
-use crate::support::tools::tool;
+use crate::support::sshd::{Options, Sshd, ssh};
 use crate::support::{ports, wait};
-
-/// A plain `ssh` to `sshd` that asks nothing and reads no configuration.
-fn ssh(sshd: &Sshd) -> Command {
-    let mut command = Command::new(tool("ssh"));
-    command.args(["-F", "none", "-N", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]);
-    command.args([
-        "-o",
-        "StrictHostKeyChecking=no",
-        "-o",
-        "UserKnownHostsFile=/dev/null",
-        "-o",
-        "IdentitiesOnly=yes",
-    ]);
-    command.arg("-i").arg(sshd.key()).args(["-p", &sshd.port.to_string()]);
-    command.arg(format!("{}@127.0.0.1", user())).stdin(Stdio::null()).env_remove("SSH_AUTH_SOCK");
-    command
-}
 
 #[test]
 fn a_plain_ssh_forwards_to_the_services() {

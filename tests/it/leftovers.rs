@@ -1,6 +1,8 @@
 //! What a crash, a reboot or another program left behind: it is recognised, cleaned up and never signalled.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
@@ -8,6 +10,7 @@ use nix::sys::signal::Signal;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
+use crate::support::sshd::ssh;
 use crate::support::tools::tool;
 use crate::support::{process, wait};
 
@@ -233,4 +236,29 @@ fn a_tunnel_that_runs_survives_the_loss_of_its_pid_file() {
     sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
     assert!(!process::is_alive(pid));
     sandbox.assert_idle();
+}
+
+/// Where the kernel does not end ssh with its supervisor, the next command does: through its control socket.
+#[test]
+fn an_ssh_that_outlived_its_supervisor_is_ended() {
+    let instance = Instance::start();
+    for runtime in ["run", "run/100%h"] {
+        let sandbox = Sandbox::with(&instance);
+        let soong = |command| sandbox.tunnel([command]).env("XDG_RUNTIME_DIR", sandbox.path(runtime));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(sandbox.path(runtime)).unwrap();
+        soong("start").stdout(sandbox.started(&instance)).run();
+        soong("stop").stdout("Stopped tunnel (PID: [PID])\n").run();
+        let control = sandbox.path(runtime).join("soong/tunnels/dev/ctl");
+        let mut orphan = ssh(&instance.sshd)
+            .args(["-M", "-S", &control.to_str().unwrap().replace('%', "%%")])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait::until_true("the control socket", || UnixStream::connect(&control).is_ok());
+        soong("status").code(3).stdout(NOT_RUNNING).run();
+        wait::until("the orphan to end", || orphan.try_wait().unwrap());
+        soong("start").stdout(sandbox.started(&instance)).run();
+        soong("stop").stdout("Stopped tunnel (PID: [PID])\n").run();
+        sandbox.assert_idle();
+    }
 }

@@ -12,8 +12,9 @@ mod errors;
 mod ground;
 mod journey;
 mod leftovers;
+mod lifetime;
 mod output;
-mod restart;
+
 mod signals;
 mod single;
 mod support;

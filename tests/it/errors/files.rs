@@ -2,10 +2,10 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::path::{Path, PathBuf};
 
 use crate::support::curl::get;
 use crate::support::instance::Instance;
-use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 use crate::support::tools::{is_root, tool};
 
@@ -103,50 +103,54 @@ fn without_a_runtime_directory_there_is_one_in_the_temporary_directory() {
 fn a_home_that_can_not_be_written_is_told() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
-    let start = || read_only(&sandbox, sandbox.tunnel(["start"]));
-    start().fails(1, ["soong-tunnel: cannot ", "[ROOT]/home"]).run();
-    sandbox.assert_idle();
+    assert_read_only_home_is_told(&sandbox);
     assert_eq!(instance.sshd.logins(), 0);
     // With all directories made by an earlier start, the files in them are what cannot be written.
-    writable(&sandbox);
     sandbox.start(&instance);
     sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
-    start().fails(1, ["soong-tunnel: cannot ", "[ROOT]/home"]).run();
-    sandbox.assert_idle();
-    writable(&sandbox);
+    assert_read_only_home_is_told(&sandbox);
     sandbox.start(&instance);
 }
 
-/// Runs `run` with a home that cannot be written: for root, whom no permission stops, it is mounted read-only.
-fn read_only<'a>(sandbox: &'a Sandbox, run: Run<'a>) -> Run<'a> {
+#[track_caller]
+fn assert_read_only_home_is_told(sandbox: &Sandbox) {
+    let _home = ReadOnly::new(sandbox.home());
+    let mut start = sandbox.tunnel(["start"]);
     if is_root() {
-        let script = "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && exec \"$@\"";
-        let (shell, home) = (tool("sh"), sandbox.home());
-        return run.through(
-            &tool("unshare"),
-            ["--mount".as_ref(), shell.as_os_str(), "-c".as_ref(), script.as_ref(), home.as_os_str()],
-        );
+        // Root without capabilities is stopped by permissions like everybody else.
+        start = start.through(&tool("setpriv"), ["--bounding-set=-all", "--inh-caps=-all"]);
     }
-    set_modes(sandbox, 0o500);
-    run
+    start.fails(1, ["soong-tunnel: cannot ", "[ROOT]/home"]).run();
+    sandbox.assert_idle();
 }
 
-fn writable(sandbox: &Sandbox) {
-    if !is_root() {
-        set_modes(sandbox, 0o700);
+/// A directory of which nothing can be written, until this is dropped.
+struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    fn new(directory: PathBuf) -> Self {
+        set_modes(&directory, 0o500, 0o400);
+        Self(directory)
     }
 }
 
-/// Sets the mode of the home directory and of all below it.
-fn set_modes(sandbox: &Sandbox, mode: u32) {
-    let mut directories = vec![sandbox.home()];
-    while let Some(directory) = directories.pop() {
-        fs::set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
-        let entries = fs::read_dir(&directory).unwrap().map(Result::unwrap);
-        directories
-            .extend(entries.filter(|entry| entry.file_type().unwrap().is_dir()).map(|entry| entry.path()));
-        fs::set_permissions(&directory, Permissions::from_mode(mode)).unwrap();
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        set_modes(&self.0, 0o700, 0o600);
     }
+}
+
+/// Sets the modes of `directory` and all directories below it, and of all files.
+fn set_modes(directory: &Path, directories: u32, files: u32) {
+    fs::set_permissions(directory, Permissions::from_mode(0o700)).unwrap();
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            set_modes(&entry.path(), directories, files);
+        } else {
+            fs::set_permissions(entry.path(), Permissions::from_mode(files)).unwrap();
+        }
+    }
+    fs::set_permissions(directory, Permissions::from_mode(directories)).unwrap();
 }
 
 /// A home such as `/Users/First Last`, and characters that ssh gives a meaning of their own in its arguments.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::config::user;
 use super::tools::{is_root, tool};
 use super::{ports, process, wait};
 
@@ -173,4 +174,21 @@ pub fn generate_key(path: &Path) {
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ssh-keygen: {error}");
+}
+
+/// A plain `ssh` to `sshd` that asks nothing and reads no configuration.
+pub fn ssh(sshd: &Sshd) -> Command {
+    let mut command = Command::new(tool("ssh"));
+    command.args(["-F", "none", "-N", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]);
+    command.args([
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "IdentitiesOnly=yes",
+    ]);
+    command.arg("-i").arg(sshd.key()).args(["-p", &sshd.port.to_string()]);
+    command.arg(format!("{}@127.0.0.1", user())).stdin(Stdio::null()).env_remove("SSH_AUTH_SOCK");
+    command
 }

@@ -1,9 +1,11 @@
-//! `restart`, and what is not a restart: a connection that is lost and comes back.
+//! Tunnels over time: `restart`, a connection that is lost and comes back, and two tunnels beside each other.
 
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 
 use nix::sys::signal::Signal;
 
+use crate::support::config::path;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::sandbox::{Sandbox, pid_in};
@@ -48,6 +50,32 @@ fn the_local_ports_outlive_the_connection() {
     let supervisors: Vec<i32> = sandbox.supervisors().iter().map(|process| process.pid).collect();
     assert_eq!(supervisors, [pid], "the tunnel is the same");
     assert_eq!(sandbox.clients().len(), 1);
+    sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
+    sandbox.assert_idle();
+}
+
+#[test]
+fn two_instances_have_a_tunnel_each() {
+    let instances = [Instance::start(), Instance::start()];
+    let mut sandbox = Sandbox::with(&instances[0]);
+    let port = instances[1].sshd.port;
+    sandbox.configure(|config| {
+        config.instance("staging", "127.0.0.1", port);
+        config.set(["instances", "staging", "key"], path(&instances[1].sshd.key()));
+    });
+    let first = pid_in(&sandbox.tunnel(["start", "--instance-id", "dev"]).stdout_has("").run().stdout);
+    let local = [ports::free(), ports::free(), ports::free()];
+    let [sglang, n8n, status] = local.map(|port| port.to_string());
+    let flags = ["--sglang-port", &sglang, "--n8n-port", &n8n, "--status-port", &status];
+    let start = sandbox.tunnel(["start", "--instance-id", "staging"]).args(flags).stdout_has("");
+    let second = pid_in(&start.run().stdout);
+    let lines = |text: &str| text.lines().map(|line| line.parse().unwrap()).collect::<BTreeSet<i32>>();
+    let pids = || lines(&std::fs::read_to_string(sandbox.pid_file()).unwrap());
+    assert_eq!(pids(), BTreeSet::from([first, second]));
+    assert_eq!(instances.each_ref().map(|instance| instance.sshd.logins()), [1, 1]);
+    sandbox.tunnel(["stop"]).fails(1, ["more than one"]).hint("dev").hint("staging").run();
+    sandbox.tunnel(["stop", "dev"]).stdout("Stopped tunnel (PID: [PID])\n").run();
+    assert_eq!(pids(), BTreeSet::from([second]));
     sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
     sandbox.assert_idle();
 }
