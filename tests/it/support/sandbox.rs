@@ -222,7 +222,9 @@ impl Sandbox {
         // Again and again, because what is killed last may have started something before.
         wait::until_true("the processes of the sandbox to die", || {
             let now = self.processes();
-            now.iter().for_each(|process| process::signal(process.pid, Signal::SIGKILL));
+            for process in &now {
+                process::signal(process.pid, Signal::SIGKILL);
+            }
             now.is_empty()
         });
         left
