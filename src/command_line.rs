@@ -1,12 +1,13 @@
 //! Turning a program's arguments into its clap structure, so that every program answers `--help`
 //! and complains about mistakes in the same way.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::error::{EXIT_USAGE, Result};
-use crate::term::{print, print_error};
+use crate::term::{hint_label, print, print_error};
 
 /// Parses the arguments of this process and runs `run` with them. `program` is the name that
 /// errors begin with. Returns the exit code: that of `run`, that of its error, 0 after `--help`
@@ -31,7 +32,44 @@ fn refuse(program: &str, error: &clap::Error) -> u8 {
     if !error.use_stderr() {
         return u8::from(print(&text).is_err());
     }
-    let complaint = text.strip_prefix("error: ").unwrap_or(&text);
-    print_error(&format!("{program}: {complaint}"));
+    print_error(&complaint(program, &text));
     EXIT_USAGE
+}
+
+/// clap's complaint, which is paragraphs, as a first line and hints.
+fn complaint(program: &str, text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let (reason, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let words: Vec<&str> = reason.lines().map(str::trim).collect();
+    let mut complaint = format!("{program}: {}\n", words.join(" "));
+    for line in rest.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let hint = line.strip_prefix("tip: ").unwrap_or(line).trim_end_matches('.');
+        let _ = writeln!(complaint, "{} {}", hint_label(), lower_first(hint));
+    }
+    complaint
+}
+
+/// `text` with a first letter in lower case.
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_one_line_and_hints() {
+        let text = "error: unexpected argument '--prot' found\n\n  tip: a similar argument exists: '--port'\n\n\
+            Usage: soong tunnel start [OPTIONS]\n\nFor more information, try '--help'.\n";
+        let expected = "soong-x: unexpected argument '--prot' found\n\
+            hint: a similar argument exists: '--port'\n\
+            hint: usage: soong tunnel start [OPTIONS]\n\
+            hint: for more information, try '--help'\n";
+        assert_eq!(complaint("soong-x", text), expected);
+        let text = "error: the following required arguments were not provided:\n  <NAME>\n";
+        let expected = "soong-x: the following required arguments were not provided: <NAME>\n";
+        assert_eq!(complaint("soong-x", text), expected);
+    }
 }

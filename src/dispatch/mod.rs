@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::error::{EXIT_FAILED, EXIT_NOT_EXECUTABLE, EXIT_USAGE, Error};
+use crate::error::{EXIT_FAILED, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_USAGE, Error};
 use crate::paths;
 use crate::suggest;
 use crate::term::{print, printable};
@@ -51,10 +51,13 @@ fn execute(name: &[u8], rest: &[&CStr]) -> u8 {
     let own = own_program();
     announce(own.as_deref());
     let mut refusal = None;
-    for directory in
-        own.as_deref().and_then(Path::parent).map(Path::to_path_buf).into_iter().chain(paths::search_path())
-    {
-        let candidate = directory.join(OsStr::from_bytes(&program));
+    let candidates = || {
+        let own = own.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+        own.into_iter()
+            .chain(paths::search_path())
+            .map(|directory| directory.join(OsStr::from_bytes(&program)))
+    };
+    for candidate in candidates() {
         match become_program(&candidate, &program, rest) {
             Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG | Errno::ELOOP => {}
             // As in the shell: what cannot be executed here may be executable further on.
@@ -62,26 +65,38 @@ fn execute(name: &[u8], rest: &[&CStr]) -> u8 {
         }
     }
     match refusal {
-        None => unknown(name),
+        // The system says "not found" of a program as well when it is its interpreter that is not there.
+        None => match candidates().find(|candidate| paths::is_executable(candidate)) {
+            Some(candidate) => no_interpreter(&candidate),
+            None => unknown(name),
+        },
         // A directory, or a file that nobody marked as a program, is no command.
         Some((candidate, Errno::EACCES)) if !candidate.is_file() => unknown(name),
-        Some((candidate, errno)) => {
-            let error = Error::io("execute", &candidate, errno.into());
-            let hint = match errno {
-                Errno::EACCES => format!(
-                    "make it executable: chmod +x {}",
-                    shell_words::quote(&candidate.to_string_lossy())
-                ),
-                Errno::ENOEXEC => {
-                    "its first line has to name its interpreter, for example #!/bin/sh".to_owned()
-                }
-                _ => String::new(),
-            };
-            let error = if hint.is_empty() { error } else { error.with_hint(hint) };
-            error.report("soong");
-            EXIT_NOT_EXECUTABLE
-        }
+        Some((candidate, errno)) => refused(&candidate, errno),
     }
+}
+
+/// Says why a program that is there was not executed.
+fn refused(candidate: &Path, errno: Errno) -> u8 {
+    let error = Error::io("execute", candidate, errno.into());
+    let hint = match errno {
+        Errno::EACCES => {
+            format!("make it executable: chmod +x {}", shell_words::quote(&candidate.to_string_lossy()))
+        }
+        Errno::ENOEXEC => "its first line has to name its interpreter, for example #!/bin/sh".to_owned(),
+        _ => String::new(),
+    };
+    let error = if hint.is_empty() { error } else { error.with_hint(hint) };
+    error.report("soong");
+    EXIT_NOT_EXECUTABLE
+}
+
+fn no_interpreter(candidate: &Path) -> u8 {
+    let shown = candidate.to_string_lossy();
+    Error::failed(format!("cannot execute {}: its interpreter is not installed", printable(&shown)))
+        .with_hint("see its first line, which names the interpreter")
+        .report("soong");
+    EXIT_NOT_FOUND
 }
 
 /// Replaces this process by `candidate`; returns why that did not work.

@@ -18,9 +18,10 @@ pub fn end(directory: &Directory, ssh: &Path) {
         return;
     }
     // The host is not contacted: the control socket is all that `-O exit` needs.
+    // In the path of its socket ssh replaces percent signs.
+    let control = directory.ssh_control().to_string_lossy().replace('%', "%%");
     let _ = Command::new(ssh)
-        .arg("-S")
-        .arg(directory.ssh_control())
+        .args(["-S", &control])
         .args(["-O", "exit", "soong"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

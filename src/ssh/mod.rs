@@ -12,6 +12,7 @@ use crate::config::{HostKeyCheck, Ssh};
 use crate::error::{Error, Result};
 use crate::instance::{self, Instance};
 use crate::paths::{self, Paths};
+use crate::term::printable;
 
 /// Everything ssh needs to know to log in to one instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,12 +84,14 @@ impl Login {
     /// is installed, so that what is missing is told before anything is started.
     pub fn resolve(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Self> {
         options::check(&ssh.options)?;
+        let known_hosts = paths.known_hosts();
+        check_path(&known_hosts)?;
         Ok(Self {
             key: key(instance, ssh, paths)?,
             program: program()?,
             instance: instance.clone(),
             host_key_check: ssh.host_key_check,
-            known_hosts: paths.known_hosts(),
+            known_hosts,
             keepalive: ssh.keepalive,
             connect_timeout: ssh.connect_timeout.as_secs(),
             options: ssh.options.clone(),
@@ -172,8 +175,13 @@ impl Login {
             if key.named {
                 push_option(arguments, "IdentitiesOnly=yes");
             }
-            arguments.push("-i".to_owned());
-            arguments.push(percent_escaped(&key.file));
+            if key.file.to_string_lossy().contains('%') {
+                // What -i names has to exist as it is written, and is replaced in nevertheless.
+                push_option(arguments, &format!("IdentityFile={}", quoted(&key.file)));
+            } else {
+                arguments.push("-i".to_owned());
+                arguments.push(key.file.to_string_lossy().into_owned());
+            }
         }
         if let Some(port) = self.instance.port {
             arguments.push("-p".to_owned());
@@ -198,6 +206,17 @@ pub fn host_key_alias(id: &str) -> String {
 fn push_option(arguments: &mut Vec<String>, option: &str) {
     arguments.push("-o".to_owned());
     arguments.push(option.to_owned());
+}
+
+/// Refuses a path that ssh cannot be given: it replaces `${NAME}` by the variable, and knows no way to write
+/// these characters so that it does not.
+pub fn check_path(path: &Path) -> Result<()> {
+    if !path.to_string_lossy().contains("${") {
+        return Ok(());
+    }
+    let shown = path.to_string_lossy();
+    Err(Error::failed(format!("ssh cannot use {}: it takes '${{' for a variable", printable(&shown)))
+        .with_hint("choose a place without '${' in its path"))
 }
 
 /// `path` for an argument in which ssh replaces `%` sequences.
@@ -240,7 +259,11 @@ fn program() -> Result<PathBuf> {
 /// The key for `instance`: its own, else the one of `[ssh]`, else the first usual one there is.
 fn key(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Option<Key>> {
     let (file, named) = match instance.key.as_ref().or(ssh.key.as_ref()) {
-        Some(file) => (file.clone(), true),
+        // The supervisor, and so ssh, works in another directory than the user.
+        Some(file) => {
+            let absolute = std::path::absolute(file);
+            (absolute.map_err(|error| Error::io("use the SSH key", file, error))?, true)
+        }
         None => {
             match USUAL_KEYS.iter().map(|name| paths.ssh_directory().join(name)).find(|file| file.exists()) {
                 Some(file) => (file, false),
@@ -249,6 +272,7 @@ fn key(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Option<Key>> {
         }
     };
     check_key(&file)?;
+    check_path(&file)?;
     Ok(Some(Key { file, named }))
 }
 

@@ -74,8 +74,10 @@ fn the_users_options_come_before_the_defaults_they_override() {
 #[test]
 fn a_key_that_was_named_is_the_only_one_tried() {
     let mut login = login();
-    login.key = Some(Key { file: "/k%d".into(), named: true });
-    assert!(command(&login).contains("-o IdentitiesOnly=yes -i /k%%d -- "));
+    login.key = Some(Key { file: "/k".into(), named: true });
+    assert!(command(&login).contains("-o IdentitiesOnly=yes -i /k -- "));
+    login.key = Some(Key { file: "/a b/%d".into(), named: true });
+    assert!(command(&login).contains("-o IdentitiesOnly=yes -o IdentityFile=\"/a b/%%d\" -- "));
     login.key = Some(Key { file: "/k".into(), named: false });
     assert!(!command(&login).contains("IdentitiesOnly"));
 }

@@ -1,5 +1,6 @@
 //! What makes a process the supervisor of a tunnel: it holds the lock, and it answers on the socket.
 
+use std::os::fd::IntoRawFd;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -45,8 +46,9 @@ pub async fn serve(listener: UnixListener, stopper: watch::Sender<bool>) {
             let mut request = [0; control::STOP.len()];
             if stream.read_exact(&mut request).await.is_ok() && request == control::STOP.as_bytes() {
                 stopper.send_replace(true);
-                // The client waits for the end of this connection, which comes with that of the process.
-                std::future::pending::<()>().await;
+                // The client takes the end of this connection for that of the process, so closing it is
+                // left to the kernel: this task ends before the process does.
+                let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
             }
         });
     }

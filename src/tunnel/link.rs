@@ -45,6 +45,9 @@ impl Link {
     pub fn spawn(program: &Path, arguments: &[String], listener: Listener) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        // Out of the way of Ctrl-C, which goes to all of the terminal's process group: it is meant for the
+        // tunnel, and an ssh that ended by itself would look like a failure.
+        command.process_group(0);
         die_with_parent(&mut command);
         let mut child = command.spawn()?;
         let said = Arc::new(Mutex::new(VecDeque::new()));

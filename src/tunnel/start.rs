@@ -20,7 +20,7 @@ use crate::paths::Paths;
 use crate::runtime::directory::Directory;
 use crate::runtime::registry;
 use crate::runtime::state::Forward;
-use crate::ssh::failure;
+use crate::ssh::{self, failure};
 use crate::term::print;
 
 /// How much longer than the tunnel may take to come up its supervisor may take to say so.
@@ -56,6 +56,7 @@ pub fn restart(arguments: &StartArguments, paths: &Paths) -> Result<()> {
 
 fn launch(arguments: &StartArguments, request: Request, paths: &Paths) -> Result<()> {
     let directory = Directory::new(paths, &request.name)?;
+    ssh::check_path(&directory.ssh_control())?;
     let command = command_line(&request, &directory);
     if arguments.dry_run {
         return show(&format!("{command}\n"));
@@ -161,6 +162,10 @@ fn follow(
             Ok(Some(event)) => {
                 report.show(&event);
                 if let Some(outcome) = event.outcome() {
+                    if outcome.is_err() {
+                        // Nothing is left running when the failure is told.
+                        let _ = child.wait();
+                    }
                     return outcome;
                 }
             }

@@ -1,0 +1,181 @@
+//! Keys that are missing, open to others or refused, and the one that is taken by default.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::config::path;
+use crate::support::curl::get;
+use crate::support::instance::Instance;
+use crate::support::sandbox::Sandbox;
+use crate::support::sshd::{Options, generate_key};
+
+#[test]
+fn a_missing_key_is_named() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.set(["ssh", "key"], "~/.ssh/nothing");
+    });
+    sandbox
+        .tunnel(["start"])
+        .fails(1, ["[ROOT]/home/.ssh/nothing", "No such file"])
+        .hint("soong configure")
+        .run();
+    assert_eq!(instance.sshd.logins(), 0);
+    sandbox.assert_idle();
+}
+
+#[test]
+fn a_directory_is_no_key() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.set(["ssh", "key"], "~/.config");
+    });
+    sandbox.tunnel(["start"]).fails(1, ["[ROOT]/home/.config"]).run();
+    sandbox.assert_idle();
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused_with_the_command_that_closes_it() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    let key = instance.sshd.key();
+    for mode in [0o644, 0o640, 0o604] {
+        fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
+        let shown = path(&key);
+        sandbox.tunnel(["start"]).fails(1, [shown, "other users"]).hint(format!("chmod 600 {shown}")).run();
+    }
+    assert_eq!(instance.sshd.logins(), 0);
+    sandbox.assert_idle();
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    sandbox.start(&instance);
+}
+
+#[test]
+fn a_refused_key_is_told_at_once() {
+    let instance = Instance::with(Options::default().refuse_key());
+    let sandbox = Sandbox::with(&instance);
+    let refused = ["Error starting tunnel: ", "Permission denied"];
+    sandbox
+        .tunnel(["start"])
+        .fails(1, refused)
+        .hint(path(&instance.sshd.key()))
+        .hint("soong configure")
+        .run();
+    assert_eq!(
+        instance.sshd.log().matches("Connection from").count(),
+        2,
+        "the readiness test's and one, no hammering"
+    );
+    sandbox.assert_idle();
+}
+
+#[test]
+fn the_wrong_user_is_a_refused_key() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.set(["instances", "dev", "user"], "nobody-of-this-name");
+    });
+    let refused = ["Error starting tunnel: ", "Permission denied"];
+    sandbox.tunnel(["start"]).fails(1, refused).hint("nobody-of-this-name").run();
+    sandbox.assert_idle();
+}
+
+#[test]
+fn a_file_that_is_no_key_is_told() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let file = sandbox.path("home/key");
+    sandbox.write(&file, "not a key\n");
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    sandbox.configure(|config| {
+        config.set(["ssh", "key"], path(&file));
+    });
+    sandbox.tunnel(["start"]).fails(1, ["Error starting tunnel: "]).hint("[ROOT]/home/key").run();
+    sandbox.assert_idle();
+}
+
+#[test]
+fn a_key_with_a_passphrase_does_not_hang() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let file = sandbox.path("home/locked");
+    fs::copy(instance.sshd.key(), &file).unwrap();
+    let mut command = std::process::Command::new(crate::support::tools::tool("ssh-keygen"));
+    let status = command.args(["-q", "-p", "-P", "", "-N", "secret", "-f"]).arg(&file).status().unwrap();
+    assert!(status.success());
+    sandbox.configure(|config| {
+        config.set(["ssh", "key"], path(&file));
+    });
+    sandbox.tunnel(["start"]).fails(1, ["Error starting tunnel: "]).hint("passphrase").run();
+    sandbox.assert_idle();
+}
+
+/// Without a configured key, the first of the usual names is taken that exists in `~/.ssh`.
+#[test]
+fn the_usual_keys_are_found() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.remove("ssh", "key");
+    });
+    let directory = sandbox.path("home/.ssh");
+    fs::create_dir(&directory).unwrap();
+    fs::copy(instance.sshd.key(), directory.join("id_ed25519")).unwrap();
+    sandbox.start(&instance);
+    sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
+    fs::rename(directory.join("id_ed25519"), directory.join("id_rsa")).unwrap();
+    generate_key(&directory.join("id_ed25519"));
+    sandbox.start(&instance);
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+}
+
+/// ssh replaces `%h` in some of its arguments, and splits others at spaces; a path is to stay a path.
+#[test]
+fn a_key_may_be_anywhere() {
+    let instance = Instance::start();
+    for name in ["a key", "100%h", "it's", "\"quoted\"", "$(touch pwned)", "-i", "~", "back\\slash", "a:b,c"]
+    {
+        let mut sandbox = Sandbox::with(&instance);
+        let file = sandbox.path("home").join(name).join("key");
+        sandbox.write(&file, "");
+        fs::copy(instance.sshd.key(), &file).unwrap();
+        sandbox.configure(|config| {
+            config.set(["ssh", "key"], format!("~/{name}/key"));
+        });
+        sandbox.start(&instance);
+        super::instances::assert_nothing_was_executed(&sandbox);
+    }
+}
+
+/// There is no way to keep ssh from replacing it.
+#[test]
+fn a_key_that_ssh_can_not_be_told_of_is_refused() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let file = sandbox.path("home/${HOME}/key");
+    sandbox.write(&file, "");
+    fs::copy(instance.sshd.key(), &file).unwrap();
+    sandbox.configure(|config| {
+        config.set(["ssh", "key"], path(&file));
+    });
+    sandbox.tunnel(["start"]).fails(1, ["[ROOT]/home/${HOME}/key"]).hint("${").run();
+    sandbox.assert_idle();
+}
+
+/// The supervisor works elsewhere; what is relative to the user's directory has to stay so.
+#[test]
+fn a_key_may_be_relative() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    fs::copy(instance.sshd.key(), sandbox.path("tmp/key")).unwrap();
+    sandbox.configure(|config| {
+        config.set(["ssh", "key"], "key");
+    });
+    sandbox.start(&instance);
+    sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
+    let start = sandbox.tunnel(["start"]).current_dir(&sandbox.home());
+    start.fails(1, ["[ROOT]/home/key", "No such file"]).run();
+}

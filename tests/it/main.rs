@@ -1,0 +1,20 @@
+//! Integration tests: the real programs, in a private environment, against a real `sshd` with real services
+//! behind it. `tests/install-requirements.sh` installs what they need besides cargo.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed, and tests set up the environment they look at"
+)]
+
+mod dispatcher;
+mod errors;
+mod ground;
+mod journey;
+mod leftovers;
+mod lifetime;
+mod output;
+
+mod signals;
+mod single;
+mod support;

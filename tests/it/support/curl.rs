@@ -1,0 +1,29 @@
+//! Requests with the real `curl`, kept from any proxy and configuration of the developer's.
+
+use std::process::{Command, Output};
+
+use super::tools::tool;
+
+/// A `curl` that fails on HTTP errors and is quiet but for its error.
+pub fn curl() -> Command {
+    let mut command = Command::new(tool("curl"));
+    command.env_clear();
+    command.args(["-q", "--silent", "--show-error", "--fail"]);
+    command.args(["--noproxy", "*", "--max-time", "60"]);
+    command
+}
+
+/// Runs `command` and returns what it printed; fails with its error when it does.
+#[track_caller]
+pub fn output(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let error = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{command:?}: {status}\n{error}");
+    String::from_utf8(stdout).unwrap()
+}
+
+/// What `url` answers.
+#[track_caller]
+pub fn get(url: &str) -> String {
+    output(curl().arg(url))
+}

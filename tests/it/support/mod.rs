@@ -1,0 +1,16 @@
+//! What the integration tests stand on: a private environment, a real `sshd`, real HTTP services and the
+//! tools that look at processes and ports. Nothing here asserts what `soong` should do, except that it leaves
+//! nothing behind.
+
+pub mod config;
+pub mod curl;
+pub mod instance;
+pub mod ports;
+pub mod process;
+pub mod run;
+pub mod sandbox;
+pub mod service;
+pub mod spawned;
+pub mod sshd;
+pub mod tools;
+pub mod wait;

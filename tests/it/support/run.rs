@@ -1,0 +1,280 @@
+//! One command and what it must do: status, stdout and stderr are compared together, so that a failure shows all
+//! three at once.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use predicates::Predicate as _;
+
+use super::sandbox::Sandbox;
+use super::spawned::Spawned;
+
+/// A command that takes longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A command to be run in a sandbox. Unless told otherwise it must succeed and print nothing.
+#[must_use = "nothing is run before `.run()`"]
+pub struct Run<'a> {
+    sandbox: &'a Sandbox,
+    program: PathBuf,
+    args: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    directory: PathBuf,
+    code: i32,
+    stdout: Expected,
+    stderr: Expected,
+}
+
+/// What an output must be.
+enum Expected {
+    /// This text, to the letter.
+    Exactly(String),
+    /// Each of these somewhere.
+    Holding(Vec<String>),
+    /// A first line with each of these in it, and after it hints alone, with each of those somewhere.
+    Error { first: Vec<String>, hints: Vec<String> },
+    /// Nothing, or the one line with which an attempt begins.
+    Attempt,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Output {
+    /// Exit code; 128 + N after signal N.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl<'a> Run<'a> {
+    pub fn new<S: AsRef<OsStr>>(
+        sandbox: &'a Sandbox,
+        program: &Path,
+        args: impl IntoIterator<Item = S>,
+    ) -> Self {
+        Self {
+            sandbox,
+            program: program.to_owned(),
+            args: Vec::new(),
+            environment: sandbox.environment(),
+            directory: sandbox.path("tmp"),
+            code: 0,
+            stdout: Expected::Exactly(String::new()),
+            stderr: Expected::Exactly(String::new()),
+        }
+        .args(args)
+    }
+
+    /// Further arguments.
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self = self.env_remove(name);
+        self.environment.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Takes a variable away.
+    pub fn env_remove(mut self, name: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// Runs in this directory instead of an empty one.
+    pub fn current_dir(mut self, directory: &Path) -> Self {
+        directory.clone_into(&mut self.directory);
+        self
+    }
+
+    /// Runs the command through `wrapper`, such as `strace -o FILE`.
+    pub fn through<S: AsRef<OsStr>>(mut self, wrapper: &Path, args: impl IntoIterator<Item = S>) -> Self {
+        let mut all: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        all.push(std::mem::replace(&mut self.program, wrapper.to_owned()).into());
+        all.append(&mut self.args);
+        self.args = all;
+        self
+    }
+
+    /// Must end with this code.
+    pub fn code(mut self, code: i32) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Must print exactly this.
+    pub fn stdout(mut self, text: impl Into<String>) -> Self {
+        self.stdout = Expected::Exactly(text.into());
+        self
+    }
+
+    /// Must print this among other things; an empty text allows anything.
+    pub fn stdout_has(mut self, text: impl Into<String>) -> Self {
+        self.stdout.add(text.into());
+        self
+    }
+
+    /// Must print exactly this to stderr.
+    pub fn stderr(mut self, text: impl Into<String>) -> Self {
+        self.stderr = Expected::Exactly(text.into());
+        self
+    }
+
+    /// Must print this to stderr among other things; an empty text allows anything.
+    pub fn stderr_has(mut self, text: impl Into<String>) -> Self {
+        self.stderr.add(text.into());
+        self
+    }
+
+    /// Must fail with `code` and one message, whose first line holds all of `first`; only hints may follow.
+    pub fn fails<const N: usize>(mut self, code: i32, first: [&str; N]) -> Self {
+        let first = first.map(str::to_owned).into();
+        self.stdout = Expected::Attempt;
+        self.stderr = Expected::Error { first, hints: Vec::new() };
+        self.code(code)
+    }
+
+    /// One of the hints after the message must hold `text`.
+    pub fn hint(mut self, text: impl Into<String>) -> Self {
+        if let Expected::Error { hints, .. } = &mut self.stderr {
+            hints.push(text.into());
+        }
+        self
+    }
+
+    /// Runs the command and compares.
+    #[track_caller]
+    pub fn run(self) -> Output {
+        let output = self.execute();
+        self.compare(&output);
+        output
+    }
+
+    /// Runs the command, whatever comes of it.
+    pub fn unchecked(self) -> Output {
+        self.execute()
+    }
+
+    /// Starts the command, in a process group of its own, as an interactive shell would.
+    pub fn spawn(self) -> Spawned<'a> {
+        Spawned::new(self)
+    }
+
+    /// The command as the standard library has it.
+    pub fn command(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.program);
+        command.args(&self.args).env_clear().envs(self.environment.iter().cloned());
+        command.current_dir(&self.directory);
+        command
+    }
+
+    fn execute(&self) -> Output {
+        let mut command = assert_cmd::Command::from_std(self.command());
+        let (done, waiting) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            // Not assert_cmd's own timeout: it ends the command, and then waits for ever for whatever else keeps
+            // its output open.
+            let watchdog = scope.spawn(move || {
+                let hangs = waiting.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+                hangs.then(|| self.sandbox.kill_all())
+            });
+            let output = command.output().unwrap();
+            drop(done);
+            let killed = watchdog.join().unwrap();
+            assert!(killed.is_none(), "{self}: it or its output was open after {PATIENCE:?}: {killed:#?}");
+            Output::from(&output)
+        })
+    }
+
+    /// Compares all that was expected with `output`, and fails with all that differs.
+    #[track_caller]
+    pub fn compare(&self, output: &Output) {
+        let mut failures = String::new();
+        if output.code != self.code {
+            writeln!(failures, "exit code: expected {}, got {}", self.code, output.code).unwrap();
+        }
+        for (name, expected, text) in
+            [("stdout", &self.stdout, &output.stdout), ("stderr", &self.stderr, &output.stderr)]
+        {
+            let text = self.sandbox.normalise(text);
+            if let Some(difference) = expected.difference(&text) {
+                writeln!(failures, "{name}: {difference}").unwrap();
+            }
+        }
+        assert!(
+            failures.is_empty(),
+            "{self}\n{failures}--- stdout\n{}--- stderr\n{}---",
+            output.stdout,
+            output.stderr
+        );
+    }
+}
+
+impl std::fmt::Display for Run<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.program.file_name().unwrap_or_default().to_string_lossy())?;
+        self.args.iter().try_for_each(|arg| write!(f, " {}", arg.as_encoded_bytes().escape_ascii()))
+    }
+}
+
+impl Expected {
+    fn add(&mut self, text: String) {
+        if let Self::Holding(texts) = self {
+            texts.push(text);
+        } else {
+            *self = Self::Holding(vec![text]);
+        }
+    }
+
+    /// How `text` is not what was expected.
+    fn difference(&self, text: &str) -> Option<String> {
+        match self {
+            Self::Exactly(expected) => {
+                let same = predicates::str::diff(expected.clone());
+                let case = same.find_case(false, text)?;
+                let difference = case.products().next()?.value().to_string();
+                let lines = difference.trim().split_once("\n@@").map_or("", |(_, lines)| lines);
+                Some(format!("- expected, + got\n@@{lines}"))
+            }
+            Self::Holding(parts) => missing("", parts, text),
+            Self::Attempt => {
+                let attempt =
+                    text.strip_prefix("Starting SSH tunnel to ").and_then(|rest| rest.strip_suffix("...\n"));
+                let good = text.is_empty() || attempt.is_some_and(|host| !host.contains('\n'));
+                (!good).then(|| "more than the line of an attempt".to_owned())
+            }
+            Self::Error { first, hints } => {
+                let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
+                let stray = rest.lines().find(|line| !line.starts_with("hint: "));
+                missing(" in its first line", first, line)
+                    .or_else(|| missing(" in its hints", hints, rest))
+                    .or_else(|| stray.map(|line| format!("neither the first line nor a hint: {line:?}")))
+                    .or_else(|| (!text.ends_with('\n')).then(|| "does not end with a newline".to_owned()))
+            }
+        }
+    }
+}
+
+fn missing(place: &str, parts: &[String], text: &str) -> Option<String> {
+    let part = parts.iter().find(|part| !text.contains(part.as_str()))?;
+    Some(format!("{part:?} is missing{place}"))
+}
+
+impl From<&std::process::Output> for Output {
+    fn from(output: &std::process::Output) -> Self {
+        use std::os::unix::process::ExitStatusExt as _;
+        let status = output.status;
+        Self {
+            code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap()),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One user's machine for one test: a home, a runtime directory and a clean environment, all below a short
+//! directory of its own, and a check at the end that nothing of it is left running.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use super::config::Config;
+use super::instance::Instance;
+use super::process::{self, Process};
+use super::run::Run;
+use super::{tools, wait};
+
+/// A private environment; its tunnels are stopped and its files removed when it is dropped.
+pub struct Sandbox {
+    root: TempDir,
+    pub config: Config,
+}
+
+impl Sandbox {
+    /// A home with a configuration that has no instance.
+    pub fn new() -> Self {
+        Self::configured(Config::new())
+    }
+
+    /// A home whose configuration leads to `instance`.
+    pub fn with(instance: &Instance) -> Self {
+        Self::configured(Config::with(instance))
+    }
+
+    fn configured(config: Config) -> Self {
+        // Short, because the path of a Unix socket has to fit into about a hundred bytes.
+        let root = tempfile::Builder::new().prefix("so-").tempdir_in("/tmp").unwrap();
+        let sandbox = Self { root, config };
+        for directory in [sandbox.home(), sandbox.runtime(), sandbox.path("bin"), sandbox.path("tmp")] {
+            fs::DirBuilder::new().mode(0o700).create(directory).unwrap();
+        }
+        sandbox.save();
+        sandbox
+    }
+
+    /// `relative` below the sandbox's directory.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.root.path().join(relative)
+    }
+
+    /// `HOME`.
+    pub fn home(&self) -> PathBuf {
+        self.path("home")
+    }
+
+    /// `XDG_RUNTIME_DIR`.
+    pub fn runtime(&self) -> PathBuf {
+        self.path("run")
+    }
+
+    /// `config.toml`.
+    pub fn config_file(&self) -> PathBuf {
+        self.path("home/.config/soong/config.toml")
+    }
+
+    /// The PID file of soong's predecessor.
+    pub fn pid_file(&self) -> PathBuf {
+        self.path("home/.config/gpu-dashboard/tunnel.pid")
+    }
+
+    /// The directory of the tunnel to the instance `dev`.
+    pub fn tunnel_directory(&self) -> PathBuf {
+        self.path("run/soong/tunnels/dev")
+    }
+
+    /// Changes the configuration and writes it.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Config)) -> &Self {
+        change(&mut self.config);
+        self.save();
+        self
+    }
+
+    fn save(&self) {
+        self.write(&self.config_file(), self.config.text());
+    }
+
+    /// Writes a file and makes the directories above it.
+    pub fn write(&self, path: &Path, contents: impl AsRef<[u8]>) {
+        assert!(path.starts_with(self.root.path()), "{} is outside the sandbox", path.display());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+    }
+
+    /// The environment every program of the sandbox gets.
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        let mut environment: Vec<(OsString, OsString)> = vec![
+            ("HOME".into(), self.home().into()),
+            ("XDG_RUNTIME_DIR".into(), self.runtime().into()),
+            ("TMPDIR".into(), self.path("tmp").into()),
+            ("PATH".into(), tools::system_path()),
+            ("LC_ALL".into(), "C".into()),
+        ];
+        // Set when coverage is measured: without it every run would write into the working directory.
+        if let Some(profile) = std::env::var_os("LLVM_PROFILE_FILE") {
+            environment.push(("LLVM_PROFILE_FILE".into(), profile));
+        }
+        environment
+    }
+
+    /// `soong ARGS`.
+    pub fn soong<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run<'_> {
+        Run::new(self, Path::new(env!("CARGO_BIN_EXE_soong")), args)
+    }
+
+    /// `soong tunnel ARGS`, as a user types it.
+    pub fn tunnel<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run<'_> {
+        self.soong(["tunnel"]).args(args)
+    }
+
+    /// Starts the tunnel to the instance and returns the PID it prints.
+    #[track_caller]
+    pub fn start(&self, instance: &Instance) -> i32 {
+        let output = self.tunnel(["start"]).stdout(self.started(instance)).run();
+        pid_in(&output.stdout)
+    }
+
+    /// What a successful start prints, with `[PID]` in place of the PID.
+    pub fn started(&self, instance: &Instance) -> String {
+        let mut text = "Starting SSH tunnel to 127.0.0.1...\nSSH tunnel started (PID: [PID])\n".to_owned();
+        for (service, local) in instance.services.iter().zip(self.config.local) {
+            writeln!(text, "  localhost:{local} -> 127.0.0.1:{}", service.port).unwrap();
+        }
+        text
+    }
+
+    /// `http://localhost:PORT/REQUEST` for the service that `start` lists at `index`.
+    pub fn url(&self, index: usize, request: &str) -> String {
+        format!("http://localhost:{}/{request}", self.config.local[index])
+    }
+
+    /// Every live process that has this sandbox's directory in its command line or environment.
+    pub fn processes(&self) -> Vec<Process> {
+        let root = format!("{}/", self.root.path().display());
+        process::all().into_iter().filter(|process| process.mentions(&root)).collect()
+    }
+
+    /// The supervisors among them.
+    pub fn supervisors(&self) -> Vec<Process> {
+        let mut processes = self.processes();
+        processes.retain(|p| p.program() == "soong-tunnel" && p.command.contains(" supervise"));
+        processes
+    }
+
+    /// The `ssh` clients among them.
+    pub fn clients(&self) -> Vec<Process> {
+        let mut processes = self.processes();
+        processes.retain(|p| p.program() == "ssh" || p.program() == "ssh:");
+        processes
+    }
+
+    /// Asserts that nothing runs, nothing listens, no lock is held, no file is half written and no tunnel is told of.
+    #[track_caller]
+    pub fn assert_idle(&self) {
+        wait::until_true(&format!("the processes of {} to end", self.root.path().display()), || {
+            self.processes().is_empty()
+        });
+        for port in self.config.local {
+            assert!(super::ports::is_free(port), "port {port} is still taken");
+        }
+        let files = self.files();
+        for file in &files {
+            let name = file.file_name().unwrap().to_string_lossy();
+            let leftover = name.starts_with('.') || name.ends_with('~') || name.contains("tmp");
+            assert!(!leftover, "half-written file left: {}", file.display());
+            let socket = name == "ctl" || name.ends_with(".sock");
+            assert!(!socket, "socket left: {}", file.display());
+            if name == "lock" {
+                assert_unlocked(file);
+            }
+        }
+        assert!(!self.pid_file().exists(), "PID file left: {:?}", fs::read_to_string(self.pid_file()));
+    }
+
+    /// Every file below the sandbox's home, runtime and temporary directories that soong may have written.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut directories = vec![self.home(), self.runtime(), self.path("tmp")];
+        while let Some(directory) = directories.pop() {
+            let Ok(entries) = fs::read_dir(&directory) else {
+                continue;
+            };
+            for entry in entries.map(Result::unwrap) {
+                if entry.file_type().unwrap().is_dir() {
+                    directories.push(entry.path());
+                } else {
+                    found.push(entry.path());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Replaces what differs from run to run: the sandbox's directory and PIDs in brackets.
+    pub fn normalise(&self, text: &str) -> String {
+        let text = text.replace(self.root.path().to_str().unwrap(), "[ROOT]");
+        let mut parts = text.split("(PID: ");
+        let mut normalised = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+            let pid = if rest.len() < part.len() { "[PID]" } else { "" };
+            write!(normalised, "(PID: {pid}{rest}").unwrap();
+        }
+        normalised
+    }
+
+    /// Ends what still runs of this sandbox and returns it.
+    pub fn kill_all(&self) -> Vec<Process> {
+        let left = self.processes();
+        // Again and again, because what is killed last may have started something before.
+        wait::until_true("the processes of the sandbox to die", || {
+            let now = self.processes();
+            for process in &now {
+                process::signal(process.pid, Signal::SIGKILL);
+            }
+            now.is_empty()
+        });
+        left
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if !self.processes().is_empty() {
+            self.tunnel(["stop"]).unchecked();
+        }
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while !self.processes().is_empty() && std::time::Instant::now() < end {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let left = self.kill_all();
+        assert!(left.is_empty() || std::thread::panicking(), "left running: {left:#?}");
+    }
+}
+
+/// The number after `(PID: `.
+#[track_caller]
+pub fn pid_in(text: &str) -> i32 {
+    let after = text.split_once("(PID: ").unwrap_or_else(|| panic!("no PID in {text:?}")).1;
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|_| panic!("no PID in {text:?}"))
+}
+
+#[track_caller]
+fn assert_unlocked(path: &Path) {
+    let file = fs::File::open(path).unwrap();
+    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock);
+    assert!(lock.is_ok(), "{} is still locked", path.display());
+}

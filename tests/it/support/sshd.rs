@@ -1,0 +1,194 @@
+//! A real OpenSSH server on a loopback port, run by the current user, with keys of its own.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::config::user;
+use super::tools::{is_root, tool};
+use super::{ports, process, wait};
+
+/// A running server; it and its sessions end when this is dropped.
+pub struct Sshd {
+    pub port: u16,
+    directory: TempDir,
+    child: Child,
+}
+
+/// What a server is started with.
+pub struct Options {
+    port: Option<u16>,
+    accept_key: bool,
+    extra: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { port: None, accept_key: true, extra: String::new() }
+    }
+}
+
+impl Options {
+    /// Listens on this port, for a server that takes another's place.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Knows no key at all, so that it refuses every one.
+    pub fn refuse_key(mut self) -> Self {
+        self.accept_key = false;
+        self
+    }
+
+    /// A further line of `sshd_config`, such as `MaxSessions 0`.
+    pub fn line(mut self, line: &str) -> Self {
+        self.extra.push_str(line);
+        self.extra.push('\n');
+        self
+    }
+
+    /// Starts the server and waits until it speaks.
+    pub fn start(self) -> Sshd {
+        let directory = tempfile::Builder::new().prefix("sd-").tempdir_in("/tmp").unwrap();
+        let port = self.port.unwrap_or_else(ports::free);
+        generate_key(&directory.path().join("host_key"));
+        generate_key(&directory.path().join("key"));
+        if self.accept_key {
+            let public = directory.path().join("key.pub");
+            fs::copy(public, directory.path().join("authorized_keys")).unwrap();
+        }
+        let config = directory.path().join("sshd_config");
+        fs::write(&config, self.config(directory.path(), port)).unwrap();
+        let child = launch(&config, &directory.path().join("log"));
+        let mut sshd = Sshd { port, directory, child };
+        sshd.wait_until_ready();
+        sshd
+    }
+
+    fn config(&self, directory: &Path, port: u16) -> String {
+        let directory = directory.display();
+        let extra = &self.extra;
+        format!(
+            "{extra}\
+             Port {port}\n\
+             ListenAddress 127.0.0.1\n\
+             HostKey {directory}/host_key\n\
+             AuthorizedKeysFile {directory}/authorized_keys\n\
+             PidFile none\n\
+             LogLevel VERBOSE\n\
+             StrictModes no\n\
+             UsePAM no\n\
+             UseDNS no\n\
+             PermitRootLogin prohibit-password\n\
+             PasswordAuthentication no\n\
+             KbdInteractiveAuthentication no\n\
+             MaxStartups 300\n"
+        )
+    }
+}
+
+impl Sshd {
+    /// A server that accepts its own key.
+    pub fn start() -> Self {
+        Options::default().start()
+    }
+
+    /// The private key that it accepts.
+    pub fn key(&self) -> PathBuf {
+        self.directory.path().join("key")
+    }
+
+    /// All that the server has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// How many connections have been authenticated so far.
+    pub fn logins(&self) -> usize {
+        self.log().matches("Accepted publickey").count()
+    }
+
+    fn wait_until_ready(&mut self) {
+        wait::until_true("sshd to speak", || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("sshd ended with {status}:\n{}", self.log());
+            }
+            self.speaks()
+        });
+    }
+
+    fn speaks(&self) -> bool {
+        let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else {
+            return false;
+        };
+        let patience = stream.set_read_timeout(Some(Duration::from_secs(5)));
+        let mut banner = String::new();
+        patience.is_ok()
+            && BufReader::new(stream).read_line(&mut banner).is_ok()
+            && banner.starts_with("SSH-2.0")
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        process::kill_tree(pid);
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of sshd on port {}\n{}", self.port, self.log());
+        }
+    }
+}
+
+/// Runs `sshd` in the foreground, logging to `log`.
+fn launch(config: &Path, log: &Path) -> Child {
+    if is_root() {
+        // Where sshd locks its unprivileged half in; a package's init script makes it, and here none runs.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o755).create("/run/sshd");
+        made.expect("cannot make /run/sshd, which sshd needs when root runs it");
+    }
+    Command::new(tool("sshd"))
+        .args(["-D", "-e", "-f"])
+        .arg(config)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(log).unwrap())
+        .spawn()
+        .unwrap()
+}
+
+/// Makes a key pair without passphrase at `path`.
+pub fn generate_key(path: &Path) {
+    let output = Command::new(tool("ssh-keygen"))
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
+        .arg(path)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ssh-keygen: {error}");
+}
+
+/// A plain `ssh` to `sshd` that asks nothing and reads no configuration.
+pub fn ssh(sshd: &Sshd) -> Command {
+    let mut command = Command::new(tool("ssh"));
+    command.args(["-F", "none", "-N", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]);
+    command.args([
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "IdentitiesOnly=yes",
+    ]);
+    command.arg("-i").arg(sshd.key()).args(["-p", &sshd.port.to_string()]);
+    command.arg(format!("{}@127.0.0.1", user())).stdin(Stdio::null()).env_remove("SSH_AUTH_SOCK");
+    command
+}

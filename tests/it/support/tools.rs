@@ -1,0 +1,37 @@
+//! The programs that the tests run besides ours, and what to do when one is missing.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// Where system programs live, also when the PATH of the test run leaves the `sbin` directories out.
+const SYSTEM: [&str; 6] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// Absolute path of the tool `name`. A missing tool fails the test and says how to get it; it is never skipped.
+#[track_caller]
+pub fn tool(name: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .filter(|dir| dir.is_absolute())
+        .chain(SYSTEM.iter().map(PathBuf::from))
+        .map(|dir| dir.join(name))
+        .find(|candidate| candidate.is_file())
+        .unwrap_or_else(|| {
+            panic!(
+                "`{name}` is needed by this test and is not installed; \
+                 run tests/install-requirements.sh (make test does)"
+            )
+        })
+}
+
+/// A PATH with the system directories and the one `ssh` is in, and nothing a developer added.
+pub fn system_path() -> std::ffi::OsString {
+    let ssh = tool("ssh");
+    let mut dirs: Vec<&Path> = vec![ssh.parent().unwrap()];
+    dirs.extend(SYSTEM.iter().map(Path::new));
+    env::join_paths(dirs).unwrap()
+}
+
+/// Whether the tests run as root: some faults are made in another way then, none is left out.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}

@@ -1,0 +1,29 @@
+//! Waiting for a condition, never for a time: each wait ends as soon as it is true and fails at a deadline.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a condition may take on a busy machine before the test is called broken.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Pause between two looks at a condition.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Waits until `condition` gives a value, and returns it. `what` completes the sentence "waited for …".
+#[track_caller]
+pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < end, "waited {DEADLINE:?} for {what}");
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Waits until `condition` is true.
+#[track_caller]
+pub fn until_true(what: &str, mut condition: impl FnMut() -> bool) {
+    until(what, || condition().then_some(()));
+}
