@@ -25,9 +25,11 @@ pub(super) fn candidates<'a>(machines: &'a [Machine], wanted: Option<&str>) -> V
             living(having(&|machine| !wanted.is_empty() && machine.id.starts_with(wanted))),
         ]),
         None => first([
-            having(&|machine| machine.status == Status::Active || machine.provider.is_none()),
+            having(&|machine| {
+                machine.fault.is_none() && (machine.status == Status::Active || machine.provider.is_none())
+            }),
             having(&|machine| machine.status == Status::Booting),
-            having(&|machine| machine.status == Status::Unknown),
+            having(&|machine| matches!(machine.status, Status::Active | Status::Unknown)),
         ]),
     }
 }
