@@ -4,7 +4,7 @@
 //! module; the modules stand in layers and only ever look downwards:
 //!
 //! ```text
-//! bin/*  →  dispatch, tunnel, ssh, extend, lambda   features: what a command does
+//! bin/*  →  dispatch, tunnel, ssh, status, extend, lambda   features: what a command does
 //!        →  inventory, provider                instances there are, and choosing one
 //!        →  runtime, daemon                    running tunnels, and what is behind them
 //!        →  config, credentials, instance      what the user wrote, and what it means
@@ -29,6 +29,7 @@ pub mod paths;
 pub mod provider;
 pub mod runtime;
 pub mod ssh;
+pub mod status;
 pub mod suggest;
 pub mod term;
 pub mod time;

@@ -52,6 +52,8 @@ pub fn run(request: Request, paths: &Paths, audience: Audience) -> Result<()> {
         let mut supervisor = Supervisor::prepare(request, paths, audience).await?;
         let result = supervisor.supervise().await;
         supervisor.finish(result.is_err());
+        // The kernel lets go of the lock with the process; earlier, somebody could believe this one gone.
+        std::mem::forget(supervisor.lock);
         result
     });
     if let Err(error) = &result {
