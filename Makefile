@@ -22,7 +22,7 @@ tests:
 	$(CARGO) test
 
 demo: ## See a tunnel work, with an instance made up on this machine
-	@$(CARGO) build --quiet --bins
+	@$(CARGO) build --bins --example demo
 	@$(CARGO) run --quiet --example demo
 
 bench: ## Measure against ssh and others

@@ -4,14 +4,16 @@
 //! module; the modules stand in layers and only ever look downwards:
 //!
 //! ```text
-//! bin/*  →  dispatch, tunnel, ssh, extend      features: what a command does
+//! bin/*  →  dispatch, tunnel, ssh, status, extend, lambda   features: what a command does
+//!        →  inventory, provider                instances there are, and choosing one
 //!        →  runtime, daemon                    running tunnels, and what is behind them
 //!        →  config, credentials, instance      what the user wrote, and what it means
-//!        →  paths, error, term, time, suggest, command_line   foundations
+//!        →  paths, error, term, time, suggest, command_line, child, interrupt   foundations
 //! ```
 //!
 //! Data flows one way through a command: arguments → resolved request → effect → report.
 
+pub mod child;
 pub mod command_line;
 pub mod config;
 pub mod credentials;
@@ -20,9 +22,14 @@ pub mod dispatch;
 pub mod error;
 pub mod extend;
 pub mod instance;
+pub mod interrupt;
+pub mod inventory;
+pub mod lambda;
 pub mod paths;
+pub mod provider;
 pub mod runtime;
 pub mod ssh;
+pub mod status;
 pub mod suggest;
 pub mod term;
 pub mod time;

@@ -70,6 +70,11 @@ impl Paths {
         self.state.join("logs").join(format!("{name}.log"))
     }
 
+    /// What providers last answered.
+    pub fn instance_cache(&self) -> PathBuf {
+        self.state.join("instances.json")
+    }
+
     /// The directory that holds a directory per tunnel.
     pub fn tunnels(&self) -> PathBuf {
         self.runtime.join("tunnels")
@@ -151,6 +156,11 @@ fn absolute(name: &str) -> Result<Option<PathBuf>> {
 /// Paths end up in messages, JSON and ssh options, all of which are text.
 fn utf8(name: &str, path: PathBuf) -> Result<PathBuf> {
     if path.to_str().is_some() { Ok(path) } else { Err(Error::failed(format!("{name} is not valid UTF-8"))) }
+}
+
+/// Another address for the API of Lambda Cloud, from `SOONG_LAMBDA_URL`.
+pub fn lambda_url() -> Result<Option<String>> {
+    Ok(variable("SOONG_LAMBDA_URL")?.map(|url| url.to_string_lossy().into_owned()))
 }
 
 /// The absolute directories of `PATH`, in order. Empty and relative entries mean the current

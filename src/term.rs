@@ -43,9 +43,19 @@ pub fn print_error(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Whether a question can be asked: somebody can read it on stderr and answer it on stdin.
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Whether to colour what goes to stderr.
+pub fn colours_stderr() -> bool {
+    colour(io::stderr().is_terminal())
+}
+
 /// The label before a hint, coloured where stderr is a terminal that wants colour.
 pub(crate) fn hint_label() -> String {
-    if colour(io::stderr().is_terminal()) { format!("{}", "hint:".cyan()) } else { "hint:".to_owned() }
+    if colours_stderr() { format!("{}", "hint:".cyan()) } else { "hint:".to_owned() }
 }
 
 /// Whether to colour a stream that `is_terminal`: `NO_COLOR` (no-color.org) says no,

@@ -109,6 +109,11 @@ fn check_name(span: Range<usize>, place: &[&str]) -> std::result::Result<(), Fau
             is_instance_name(name),
             "an instance name has 1 to 64 characters, none of them a control character, and does not begin with '-'",
         ),
+        ["providers", name] => (
+            name,
+            is_provider_name(name),
+            "a provider name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit",
+        ),
         _ => return Ok(()),
     };
     if legal {
@@ -124,6 +129,12 @@ fn check_name(span: Range<usize>, place: &[&str]) -> std::result::Result<(), Fau
 pub(super) fn is_service_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     name.len() <= 32 && !name.is_empty() && !name.starts_with('-') && name.chars().all(legal)
+}
+
+/// Whether `name` can be that of a provider: it becomes part of a file name.
+pub fn is_provider_name(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(legal)
 }
 
 fn is_instance_name(name: &str) -> bool {
@@ -178,6 +189,7 @@ fn fits(kind: Kind, value: &DeValue<'_>) -> bool {
         Kind::User => text.is_some_and(is_user),
         Kind::Words => text.is_some_and(|text| !text.contains('\0') && shell_words::split(text).is_ok()),
         Kind::Choice(words) => text.is_some_and(|text| words.contains(&text)),
+        Kind::Switch => value.as_bool().is_some(),
         Kind::Service => is_port(value) || value.as_bool() == Some(false) || is_service(value),
     }
 }

@@ -4,6 +4,8 @@ pub mod schema;
 
 mod check;
 
+pub use self::check::is_provider_name;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Read};
@@ -27,11 +29,28 @@ pub struct Config {
     pub services: Vec<Service>,
     /// The instances written into the file, by name.
     pub instances: Vec<Instance>,
+    /// The providers that are switched on, by name.
+    pub providers: Vec<String>,
+    /// How to reach Lambda Cloud.
+    pub lambda: Lambda,
+}
+
+/// The `[lambda]` table.
+#[derive(Debug, Clone, Default)]
+pub struct Lambda {
+    /// The address of its API, when not the public one.
+    pub base_url: Option<String>,
+    /// The program that prints the API key and its arguments; empty for none.
+    pub api_key_command: Vec<String>,
 }
 
 /// The `[ssh]` table.
 #[derive(Debug, Clone)]
 pub struct Ssh {
+    /// The account on instances that name none.
+    pub user: String,
+    /// The port of instances that name none; ssh's own choice where none is given here either.
+    pub port: Option<u16>,
     /// The key to log in with, as configured; `None` when nothing was configured.
     pub key: Option<PathBuf>,
     /// How host keys are checked.
@@ -82,6 +101,15 @@ struct Document {
     ssh: SshTable,
     services: HashMap<String, ServiceEntry>,
     instances: BTreeMap<String, InstanceTable>,
+    providers: BTreeMap<String, bool>,
+    lambda: LambdaTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+struct LambdaTable {
+    base_url: Option<String>,
+    api_key_command: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,20 +157,29 @@ impl Config {
         let at_fault = |message: String| Error::Config { path: file.into(), line: None, message, hint: None };
         let services = services(document.services).map_err(at_fault)?;
         let instances = instances(document.instances, &document.ssh, paths).map_err(at_fault)?;
-        let ssh = document.ssh;
+        let (ssh, lambda) = (document.ssh, document.lambda);
+        let words = |place: &str, text: &str| {
+            shell_words::split(text).map_err(|error| at_fault(format!("{place}: {error}")))
+        };
         Ok(Self {
             ssh: Ssh {
+                user: ssh.user.unwrap_or_else(|| DEFAULT_USER.to_owned()),
+                port: ssh.port,
                 key: ssh.key.map(|key| paths.expand(&key)),
                 host_key_check: ssh.host_key_check,
                 keepalive: ssh.keepalive.unwrap_or(DEFAULT_KEEPALIVE),
                 connect_timeout: Duration::from_secs(
                     ssh.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT).into(),
                 ),
-                options: shell_words::split(&ssh.options)
-                    .map_err(|error| at_fault(format!("ssh.options: {error}")))?,
+                options: words("ssh.options", &ssh.options)?,
             },
             services,
             instances,
+            providers: document.providers.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
+            lambda: Lambda {
+                base_url: lambda.base_url,
+                api_key_command: words("lambda.api-key-command", &lambda.api_key_command)?,
+            },
         })
     }
 }

@@ -37,6 +37,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A remote port, `{ remote = PORT, local = PORT }`, or `false` to leave a service out.
     Service,
+    /// `true` or `false`.
+    Switch,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl Kind {
                 format!("one of {}", quoted.join(", "))
             }
             Self::Service => "a port (1 to 65535), { remote = PORT, local = PORT } or false".into(),
+            Self::Switch => "true or false".into(),
         }
     }
 }
@@ -103,6 +106,19 @@ pub const KEYS: &[Key] = &[
     key("instances.*.user", Kind::User, "", "account on this instance, when not ssh.user"),
     key("instances.*.port", Kind::Port, "", "port of this instance's SSH server, when not ssh.port"),
     key("instances.*.key", Kind::Path, "", "private key for this instance, when not ssh.key"),
+    key("providers.*", Kind::Switch, "false", "ask soong-provider-NAME for instances"),
+    key(
+        "lambda.base-url",
+        Kind::Text,
+        "https://cloud.lambda.ai/api/v1",
+        "address of the API of Lambda Cloud; $SOONG_LAMBDA_URL goes first",
+    ),
+    key(
+        "lambda.api-key-command",
+        Kind::Words,
+        "",
+        "program that prints the API key, run without a shell; asked instead of credentials.toml",
+    ),
 ];
 
 /// Keys that a table cannot do without.

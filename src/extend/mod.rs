@@ -13,7 +13,8 @@ use crate::config::{Config, Service};
 use crate::credentials::Credentials;
 use crate::daemon::{self, Extension, exchange};
 use crate::error::{Error, Result};
-use crate::instance::{self, Instance};
+use crate::instance::Instance;
+use crate::inventory::{self, Wish};
 use crate::paths::Paths;
 use crate::runtime::registry;
 use crate::ssh::Login;
@@ -34,9 +35,10 @@ fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
         Error::failed("no token for the status daemon is configured")
             .with_hint("store the one it was installed with: soong configure set daemon.token")
     })?;
-    let instance = instance::choose(&config.instances, arguments.instance_id.as_deref())?;
+    let wish = Wish { wanted: arguments.instance_id.as_deref(), ..Wish::default() };
+    let instance = inventory::choose(&wish, &config, paths)?;
     let request = daemon::extend_request(token.expose(), arguments.hours);
-    let answer = ask(instance, &config, paths, &request)?;
+    let answer = ask(&instance, &config, paths, &request)?;
     let text = report(arguments.hours, &daemon::extension(&answer)?)?;
     print(&text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
 }

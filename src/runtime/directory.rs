@@ -85,7 +85,12 @@ impl Directory {
 
     /// The socket that ssh forwards for the service behind the local port `local`.
     pub fn forward_socket(&self, local: u16) -> PathBuf {
-        self.path.join(format!("{local}.sock"))
+        self.socket(&local.to_string())
+    }
+
+    /// A socket of the tunnel's own, by a short name.
+    pub fn socket(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}.sock"))
     }
 
     /// Takes the lock if it is free.

@@ -9,3 +9,5 @@ pub mod orphan;
 pub mod pidfile;
 pub mod registry;
 pub mod state;
+
+mod process;

@@ -44,15 +44,33 @@ pub struct Key {
     pub named: bool,
 }
 
-/// One `-L` of a tunnel: a Unix socket here that stands for a port there.
+/// One `-L` of a tunnel: a Unix socket here that stands for something there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketForward {
     /// The socket that ssh creates and listens on.
     pub socket: PathBuf,
-    /// The host to connect to, as seen from the instance.
-    pub host: String,
-    /// The port to connect to there.
-    pub port: u16,
+    /// What a connection to it leads to.
+    pub destination: Destination,
+}
+
+/// Where a forward leads, as seen from the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A port of a host.
+    Port(String, u16),
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+impl SocketForward {
+    /// The value of ssh's `-L`.
+    fn argument(&self) -> String {
+        let socket = field(&self.socket);
+        match &self.destination {
+            Destination::Port(host, port) => format!("{socket}:{host}:{port}"),
+            Destination::Socket(path) => format!("{socket}:{}", field(path)),
+        }
+    }
 }
 
 /// Keepalive questions that may stay unanswered before ssh gives the connection up.
@@ -104,7 +122,7 @@ impl Login {
         self.push_defaults(&mut arguments);
         for forward in forwards {
             arguments.push("-L".to_owned());
-            arguments.push(format!("{}:{}:{}", field(&forward.socket), forward.host, forward.port));
+            arguments.push(forward.argument());
         }
         self.push_destination(&mut arguments);
         arguments

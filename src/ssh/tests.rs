@@ -23,7 +23,8 @@ fn login() -> Login {
 }
 
 fn command(login: &Login) -> String {
-    let forwards = [SocketForward { socket: "/r/8000.sock".into(), host: "localhost".into(), port: 8000 }];
+    let destination = Destination::Port("localhost".into(), 8000);
+    let forwards = [SocketForward { socket: "/r/8000.sock".into(), destination }];
     login.tunnel_arguments(Path::new("/r/ctl"), &forwards).join(" ")
 }
 

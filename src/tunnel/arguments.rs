@@ -47,6 +47,7 @@ pub enum Command {
 #[command(after_help = "Examples:
   soong tunnel start
   soong tunnel start --instance-id a1b2c3d4
+  soong tunnel start --wait                 the instance is still booting
   soong tunnel start --sglang-port 8001 --port comfyui=8189
   soong tunnel start --dry-run              only show the ssh command
 
@@ -55,6 +56,16 @@ pub struct StartArguments {
     /// Instance: its id, the start of its id, or its name
     #[arg(long, value_name = "ID")]
     pub instance_id: Option<String>,
+    /// Wait for an instance that boots [default: 900]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "900",
+        value_parser = clap::value_parser!(u64).range(1..=86400)
+    )]
+    pub wait: Option<u64>,
     /// Local port for the SGLang API [default: 8000]
     #[arg(long, value_name = "PORT", value_parser = port)]
     pub sglang_port: Option<u16>,

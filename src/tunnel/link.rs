@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// still hold the pipe.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// A running ssh.
+/// A running ssh. Its listener stops when it is dropped.
 #[derive(Debug)]
 pub struct Link {
     child: Child,
@@ -98,8 +98,18 @@ impl Link {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
         if timeout(GRACE, self.child.wait()).await.is_err() {
-            let _ = self.child.kill().await;
+            self.kill().await;
         }
+    }
+
+    /// Ends ssh by force: one that is stuck would not hear a request.
+    pub async fn kill(mut self) {
+        let _ = self.child.kill().await;
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
         self.listener.abort();
     }
 }

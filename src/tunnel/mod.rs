@@ -11,10 +11,13 @@ pub mod arguments;
 
 mod audience;
 mod channel;
+mod claim;
+mod disturbance;
 mod lease;
 mod link;
 mod listener;
 mod log;
+mod probe;
 mod relay;
 mod report;
 mod request;

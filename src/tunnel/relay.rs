@@ -24,8 +24,9 @@ pub const HOLD: Duration = Duration::from_secs(30);
 /// file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long to wait before asking again a socket that refused although the link counts as up: the
-/// moment between the death of an ssh and its being noticed.
+/// How long to wait before asking again a socket that refused although the link counts as up: in
+/// the moment between the death of an ssh and its being noticed, and when a burst of connections
+/// has filled the socket's queue, which holds 128 and does not make the next one wait as TCP does.
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Bytes moved at a time.
@@ -61,11 +62,30 @@ async fn carry(client: &TcpStream, socket: &Path, mut link: watch::Receiver<bool
     let remote = connect(socket, &mut link).await?;
     let upload = async {
         tokio::select! {
-            result = copy(client, &remote) => result,
+            result = upload(client, &remote) => result,
             () = down(&mut link) => Ok(()),
         }
     };
-    tokio::try_join!(upload, copy(&remote, client)).map(drop)
+    tokio::try_join!(upload, download(&remote, client)).map(drop)
+}
+
+/// From the client to the instance. A service that takes no more, because it has answered already,
+/// must not cost the client the answer: what the client still sends is thrown away.
+async fn upload(client: &TcpStream, remote: &UnixStream) -> io::Result<()> {
+    match copy(client, remote).await {
+        Ok(()) => Ok(()),
+        Err(Broken::Sender(error)) => Err(error),
+        Err(Broken::Receiver(_)) => discard(client).await,
+    }
+}
+
+/// From the instance to the client. However the other side ends, what it sent is delivered.
+async fn download(remote: &UnixStream, client: &TcpStream) -> io::Result<()> {
+    match copy(remote, client).await {
+        Ok(()) => Ok(()),
+        Err(Broken::Sender(_)) => end(client),
+        Err(Broken::Receiver(error)) => Err(error),
+    }
 }
 
 /// A connection to `socket`, as soon as there is a link.
@@ -117,23 +137,41 @@ macro_rules! stream {
 stream!(TcpStream);
 stream!(UnixStream);
 
+/// Which side of a copy broke, and how.
+enum Broken {
+    /// Nothing can be read any more.
+    Sender(io::Error),
+    /// Nothing is taken any more.
+    Receiver(io::Error),
+}
+
 /// Copies until `from` ends, then tells `to` that no more will come and leaves the other
 /// direction open. No more is read than the receiver takes.
-async fn copy(from: &impl Stream, to: &impl Stream) -> io::Result<()> {
+async fn copy(from: &impl Stream, to: &impl Stream) -> Result<(), Broken> {
+    loop {
+        from.readable().await.map_err(Broken::Sender)?;
+        match step(from, to)? {
+            Step::Moved => {}
+            Step::Left(rest) => write_all(to, &rest).await.map_err(Broken::Receiver)?,
+            Step::Ended => return end(to).map_err(Broken::Receiver),
+        }
+    }
+}
+
+/// Reads until `from` ends and forgets it.
+async fn discard(from: &impl Stream) -> io::Result<()> {
     loop {
         from.readable().await?;
-        match step(from, to) {
-            Ok(Step::Moved) => {}
-            Ok(Step::Left(rest)) => write_all(to, &rest).await?,
-            Ok(Step::Ended) => return end(to),
-            Err(error) if is_momentary(&error) => {}
-            Err(error) => return Err(error),
+        match BUFFER.with_borrow_mut(|buffer| from.try_read(buffer)) {
+            Ok(0) => return Ok(()),
+            Err(error) if !is_momentary(&error) => return Err(error),
+            _ => {}
         }
     }
 }
 
 enum Step {
-    /// All that was read was written.
+    /// All that was read was written, be it nothing.
     Moved,
     /// The receiver did not take these bytes.
     Left(Vec<u8>),
@@ -141,16 +179,18 @@ enum Step {
     Ended,
 }
 
-fn step(from: &impl Stream, to: &impl Stream) -> io::Result<Step> {
+fn step(from: &impl Stream, to: &impl Stream) -> Result<Step, Broken> {
     BUFFER.with_borrow_mut(|buffer| {
-        let length = from.try_read(buffer)?;
-        if length == 0 {
-            return Ok(Step::Ended);
-        }
+        let length = match from.try_read(buffer) {
+            Ok(0) => return Ok(Step::Ended),
+            Ok(length) => length,
+            Err(error) if is_momentary(&error) => return Ok(Step::Moved),
+            Err(error) => return Err(Broken::Sender(error)),
+        };
         let taken = match to.try_write(&buffer[..length]) {
             Ok(taken) => taken,
             Err(error) if is_momentary(&error) => 0,
-            Err(error) => return Err(error),
+            Err(error) => return Err(Broken::Receiver(error)),
         };
         Ok(if taken == length { Step::Moved } else { Step::Left(buffer[taken..length].to_vec()) })
     })
@@ -180,3 +220,6 @@ fn end(to: &impl Stream) -> io::Result<()> {
         Err(errno) => Err(errno.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

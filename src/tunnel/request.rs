@@ -3,17 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{LocalPort, StartArguments};
+use super::probe;
 use crate::config::{Config, Service};
 use crate::error::{Error, Result};
-use crate::instance;
+use crate::instance::Instance;
+use crate::inventory::{self, Wish};
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
 use crate::runtime::state::Forward;
-use crate::ssh::{Login, SocketForward};
+use crate::ssh::{Destination, Login, SocketForward};
 use crate::suggest;
 use crate::term::printable;
 
@@ -37,12 +40,13 @@ impl Request {
         config: &Config,
         paths: &Paths,
     ) -> Result<Self> {
-        let instance = choose_instance(arguments.instance_id.as_deref(), config, paths)?;
         let wanted = wanted_ports(arguments, &config.services)?;
         let forwards = forwards(&config.services, &wanted, remembered)?;
+        // Last, because it may have to ask a provider, or the user.
+        let instance = choose_instance(arguments, config, paths)?;
         Ok(Self {
             name: instance.tunnel_name(),
-            login: Login::resolve(instance, &config.ssh, paths)?,
+            login: Login::resolve(&instance, &config.ssh, paths)?,
             forwards,
         })
     }
@@ -54,9 +58,9 @@ impl Request {
             .iter()
             .map(|forward| SocketForward {
                 socket: directory.forward_socket(forward.local),
-                host: "localhost".to_owned(),
-                port: forward.remote,
+                destination: Destination::Port("localhost".to_owned(), forward.remote),
             })
+            .chain([probe::forward(directory)])
             .collect();
         self.login.tunnel_arguments(&directory.ssh_control(), &forwards)
     }
@@ -67,13 +71,14 @@ impl Request {
     }
 }
 
-fn choose_instance<'a>(
-    wanted: Option<&str>,
-    config: &'a Config,
-    paths: &Paths,
-) -> Result<&'a instance::Instance> {
-    instance::choose(&config.instances, wanted).map_err(|error| {
-        if config.instances.is_empty() {
+fn choose_instance(arguments: &StartArguments, config: &Config, paths: &Paths) -> Result<Instance> {
+    let wish = Wish {
+        wanted: arguments.instance_id.as_deref(),
+        wait: arguments.wait.map(Duration::from_secs),
+        quiet: arguments.quiet,
+    };
+    inventory::choose(&wish, config, paths).map_err(|error| {
+        if config.instances.is_empty() && config.providers.is_empty() {
             let file = printable(&paths.config_file().to_string_lossy()).into_owned();
             error.with_hint(format!("or add to {file}: [instances.NAME] and below it host = \"ADDRESS\""))
         } else {

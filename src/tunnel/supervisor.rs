@@ -11,7 +11,6 @@
 //! when it is told to (a signal, a request on its socket, the starter gone before the tunnel was
 //! up), when the first link cannot be had, or when a failure is one that no retry can mend.
 
-use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +20,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::audience::Audience;
 use super::channel::Event;
+use super::claim;
+use super::disturbance::{Disturbance, Watch};
 use super::lease::Inquiry;
 use super::link::{Link, Listener};
 use super::listener;
 use super::log::Log;
+use super::probe;
 use super::relay;
 use super::request::Request;
 use super::retry;
@@ -32,18 +34,12 @@ use super::signals;
 use crate::daemon::{self, Facts};
 use crate::error::{Error, Result};
 use crate::paths::Paths;
-use crate::runtime::control;
 use crate::runtime::directory::{Directory, Lock};
 use crate::runtime::orphan;
 use crate::runtime::pidfile;
 use crate::runtime::state::{Phase, State};
 use crate::ssh::failure::{self, Failure, Kind};
 use crate::time::now;
-
-/// How long a start that finds the lock taken looks whether a tunnel is behind it, or only a
-/// command that asked who holds it.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Runs the tunnel of `request` to its end and tells `audience` how it goes. Returns when the
 /// tunnel was stopped, or with the reason why it could not be had or kept.
@@ -56,6 +52,8 @@ pub fn run(request: Request, paths: &Paths, audience: Audience) -> Result<()> {
         let mut supervisor = Supervisor::prepare(request, paths, audience).await?;
         let result = supervisor.supervise().await;
         supervisor.finish(result.is_err());
+        // The kernel lets go of the lock with the process; earlier, somebody could believe this one gone.
+        std::mem::forget(supervisor.lock);
         result
     });
     if let Err(error) = &result {
@@ -82,6 +80,7 @@ struct Supervisor<'a> {
     state: State,
     link_up: watch::Sender<bool>,
     stop: watch::Receiver<bool>,
+    disturbances: Watch,
 }
 
 impl<'a> Supervisor<'a> {
@@ -92,7 +91,7 @@ impl<'a> Supervisor<'a> {
         signals::stop_on(&stopper, audience.is_terminal())?;
         let directory = Directory::new(paths, &request.name)?;
         directory.create()?;
-        let lock = take_lock(&directory).await?;
+        let lock = claim::lock(&directory).await?;
         orphan::end(&directory, request.program());
         directory.clear(&lock, false);
         let (link_up, link) = watch::channel(false);
@@ -107,6 +106,7 @@ impl<'a> Supervisor<'a> {
             state,
             link_up,
             stop,
+            disturbances: Watch::new(),
         };
         if let Err(error) = supervisor.open(&link, stopper) {
             supervisor.directory.clear(&supervisor.lock, false);
@@ -120,7 +120,7 @@ impl<'a> Supervisor<'a> {
         let socket = self.directory.supervisor_socket();
         let requests = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
         self.state.write(&self.directory)?;
-        tokio::spawn(take_requests(requests, stopper.clone()));
+        tokio::spawn(claim::serve(requests, stopper.clone()));
         self.audience.on_departure(stopper);
         for bound in bound {
             let socket = self.directory.forward_socket(bound.forward.local);
@@ -140,7 +140,7 @@ impl<'a> Supervisor<'a> {
         let mut was_up = false;
         loop {
             let mut steady = false;
-            let end = match self.connect().await {
+            let end = match self.connect(was_up).await {
                 Ok(link) => {
                     self.rise();
                     was_up = true;
@@ -161,16 +161,19 @@ impl<'a> Supervisor<'a> {
             if !was_up || failure.kind.is_permanent() {
                 return Err(self.give_up(&failure, was_up));
             }
-            failures = if steady { 0 } else { failures };
-            if self.wait_for_retry(&failure, failures).await.is_none() {
-                return Ok(());
-            }
-            failures = failures.saturating_add(1);
+            failures = match self.wait_for_retry(&failure, if steady { 0 } else { failures }).await {
+                Some(failures) => failures,
+                None => return Ok(()),
+            };
         }
     }
 
     /// A link that is up, or why there is none.
-    async fn connect(&mut self) -> std::result::Result<Link, End> {
+    ///
+    /// An attempt to replace a link begins anew when the network changes under it: it may be
+    /// waiting for an answer to an address that this machine no longer has. The first attempt is
+    /// left alone; somebody is waiting for its outcome.
+    async fn connect(&mut self, again: bool) -> std::result::Result<Link, End> {
         let control = self.directory.ssh_control();
         let deadline = Instant::now() + Duration::from_secs(self.request.login.connect_timeout);
         // ssh does not become a master on a control socket that exists, be it dead.
@@ -181,6 +184,7 @@ impl<'a> Supervisor<'a> {
         })?;
         let failure = tokio::select! {
             () = told(&mut self.stop) => End::Stop,
+            what = stale(&mut self.disturbances), if again => End::Failed(lost_to(what)),
             outcome = timeout_at(deadline, link.up(&control)) => match outcome {
                 Ok(Ok(())) => return Ok(link),
                 Ok(Err(failure)) => End::Failed(failure),
@@ -226,10 +230,28 @@ impl<'a> Supervisor<'a> {
                     return End::Failed(failure);
                 }
                 facts = inquiry.next() => self.learn(facts),
+                what = self.disturbances.next() => {
+                    if let Some(end) = self.verify(what, &mut link).await {
+                        self.link_up.send_replace(false);
+                        link.kill().await;
+                        return end;
+                    }
+                }
             }
         }
         link.end().await;
         End::Stop
+    }
+
+    /// Looks whether the link has survived `what`; says how it ends if it has not.
+    async fn verify(&mut self, what: Disturbance, link: &mut Link) -> Option<End> {
+        let alive = tokio::select! {
+            () = told(&mut self.stop) => return Some(End::Stop),
+            failure = link.ended() => return Some(End::Failed(failure)),
+            alive = probe::is_alive(&self.directory) => alive,
+        };
+        self.log.write(&format!("{what}: the link is {}", if alive { "alive" } else { "dead" }));
+        (!alive).then(|| End::Failed(lost_to(what)))
     }
 
     /// Keeps what the status daemon says where others find it.
@@ -240,8 +262,9 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// Waits until the next attempt is due; `None` when the tunnel is to stop.
-    async fn wait_for_retry(&mut self, failure: &Failure, failures: u32) -> Option<()> {
+    /// Waits until the next attempt is due; returns how many failures in a row there have been when
+    /// it begins, or `None` when the tunnel is to stop.
+    async fn wait_for_retry(&mut self, failure: &Failure, failures: u32) -> Option<u32> {
         let delay = retry::delay(failures, fastrand::f64());
         self.enter(Phase::Reconnecting, |state| {
             state.attempt = failures + 1;
@@ -252,7 +275,9 @@ impl<'a> Supervisor<'a> {
         self.audience.tell(&Event::Lost { reason: failure.reason.clone(), retry_in });
         tokio::select! {
             () = told(&mut self.stop) => None,
-            () = sleep(delay) => Some(()),
+            () = sleep(delay) => Some(failures.saturating_add(1)),
+            // What was out of reach may be within it now.
+            _ = self.disturbances.next() => Some(0),
         }
     }
 
@@ -314,45 +339,22 @@ fn describe(state: &State) -> String {
     }
 }
 
+/// The failure of a link that did not survive a disturbance.
+fn lost_to(what: Disturbance) -> Failure {
+    Failure { kind: Kind::Lost, reason: format!("{what}, and the link did not survive it") }
+}
+
+/// Resolves at a disturbance of an attempt that has had time to succeed.
+async fn stale(disturbances: &mut Watch) -> Disturbance {
+    const TIME_TO_SUCCEED: Duration = Duration::from_secs(2);
+    sleep(TIME_TO_SUCCEED).await;
+    disturbances.next().await
+}
+
 /// Resolves once the tunnel is to stop.
 async fn told(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         // Nobody is left who could say so.
         std::future::pending::<()>().await;
-    }
-}
-
-/// The lock of the tunnel. While somebody holds it who is no supervisor, waits for a moment.
-async fn take_lock(directory: &Directory) -> Result<Lock> {
-    let deadline = Instant::now() + LOCK_PATIENCE;
-    loop {
-        if let Some(lock) = directory.try_lock()? {
-            return Ok(lock);
-        }
-        if control::Supervisor::connect(directory).is_ok() || Instant::now() >= deadline {
-            return Err(Error::AlreadyRunning);
-        }
-        sleep(LOCK_PAUSE).await;
-    }
-}
-
-/// Serves the supervisor's socket.
-async fn take_requests(listener: UnixListener, stopper: watch::Sender<bool>) {
-    use tokio::io::AsyncReadExt;
-    loop {
-        let Ok((mut stream, _)) = listener.accept().await else {
-            sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let stopper = stopper.clone();
-        tokio::spawn(async move {
-            let mut request = [0; control::STOP.len()];
-            if stream.read_exact(&mut request).await.is_ok() && request == control::STOP.as_bytes() {
-                stopper.send_replace(true);
-                // The client takes the end of this connection for that of the process, so closing it is
-                // left to the kernel: this task ends before the process does.
-                let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
-            }
-        });
     }
 }

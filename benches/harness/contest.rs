@@ -1,0 +1,90 @@
+//! Contestants that take turns, so that whatever else the machine does meets all of them alike.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use soong::error::Result;
+
+use super::sandbox;
+use super::statistics::{Summary, median};
+
+/// One of those that are compared: does its work once and says how long that took.
+pub type Contestant<'a> = &'a mut dyn FnMut() -> Result<Duration>;
+
+/// How much to measure.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// How many figures each contestant gets.
+    pub rounds: usize,
+    /// How many turns make one figure, which is their median.
+    pub turns: usize,
+    /// After this time the rounds that are still missing are left out.
+    pub limit: Duration,
+}
+
+/// What was measured: per round, the time of every contestant.
+#[derive(Debug)]
+pub struct Times {
+    rounds: Vec<Vec<Duration>>,
+}
+
+impl Plan {
+    /// Has `contestants` take turns, in an order that is turned round every time, after one turn
+    /// each that does not count.
+    pub fn hold(self, name: &str, contestants: &mut [Contestant]) -> Result<Times> {
+        for contestant in contestants.iter_mut() {
+            contestant()?;
+        }
+        let deadline = Instant::now() + self.limit;
+        let mut times = Times { rounds: Vec::new() };
+        for round in 0..self.rounds {
+            if Instant::now() >= deadline {
+                break;
+            }
+            let mut turns = vec![Vec::new(); contestants.len()];
+            for turn in 0..self.turns {
+                take_turns(contestants, (round + turn) % 2 == 1, &mut turns)?;
+            }
+            times.rounds.push(turns.iter().map(|turns| median(turns)).collect());
+            progress(name, round + 1, self.rounds);
+        }
+        Ok(times)
+    }
+}
+
+fn take_turns(contestants: &mut [Contestant], backwards: bool, turns: &mut [Vec<Duration>]) -> Result<()> {
+    for step in 0..contestants.len() {
+        sandbox::check_signals()?;
+        let index = if backwards { contestants.len() - 1 - step } else { step };
+        turns[index].push(contestants[index]()?);
+    }
+    Ok(())
+}
+
+/// Keeps whoever waits informed: in place on a terminal, now and then elsewhere.
+fn progress(name: &str, done: usize, of: usize) {
+    let end = if done == of { "\n" } else { "" };
+    if io::stderr().is_terminal() {
+        soong::term::print_error(&format!("\r{name}: round {done} of {of}{end}"));
+    } else if done == of || done.is_multiple_of((of / 4).max(1)) {
+        soong::term::print_error(&format!("{name}: round {done} of {of}\n"));
+    }
+}
+
+impl Times {
+    /// How many rounds there were.
+    pub fn rounds(&self) -> usize {
+        self.rounds.len()
+    }
+
+    /// The times of one contestant, in milliseconds.
+    pub fn milliseconds(&self, contestant: usize) -> Summary {
+        Summary::of(self.rounds.iter().map(|round| round[contestant].as_secs_f64() * 1e3).collect())
+    }
+
+    /// What comes of comparing the times of each round with one another, in seconds.
+    pub fn compare(&self, comparison: impl Fn(&[f64]) -> f64) -> Summary {
+        let seconds = |round: &Vec<Duration>| round.iter().map(Duration::as_secs_f64).collect::<Vec<f64>>();
+        Summary::of(self.rounds.iter().map(|round| comparison(&seconds(round))).collect())
+    }
+}

@@ -1,0 +1,60 @@
+//! The programs a benchmark needs: soong's own as they are shipped, and others, with how to get the
+//! ones that are missing.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use soong::error::{Error, Result};
+use soong::paths;
+
+use super::sandbox::failed;
+
+/// Where cargo puts `soong`, and the others beside it.
+const SOONG: &str = env!("CARGO_BIN_EXE_soong");
+
+/// Where administrators' programs are, which the `PATH` of a user may leave out.
+const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// Programs that may have to be installed, with the packages of Debian and Ubuntu they come in.
+const PACKAGES: &[(&str, &str)] = &[
+    ("cc", "gcc libc6-dev"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("sshd", "openssh-server"),
+    ("valgrind", "valgrind"),
+];
+
+/// `soong`, built as a user gets it. `cargo bench` has just built it too, but together with what
+/// only tests need, and that switches on more of the libraries they share.
+pub fn soong() -> Result<PathBuf> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--bins", "--manifest-path"])
+        .arg(manifest)
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| failed("run cargo", error))?;
+    if built.success() { Ok(PathBuf::from(SOONG)) } else { Err(Error::failed("soong cannot be built")) }
+}
+
+/// The absolute path of `name`; when there is none, an error that says how to get it.
+pub fn find(name: &str) -> Result<PathBuf> {
+    let system = || SYSTEM.iter().map(|directory| PathBuf::from(directory).join(name));
+    paths::find_program(name)
+        .or_else(|| system().find(|file| paths::is_executable(file)))
+        .ok_or_else(|| Error::ProgramMissing { program: name.to_owned(), hint: install(name) })
+}
+
+/// The command that installs `name`.
+pub fn install(name: &str) -> String {
+    let package = PACKAGES.iter().find(|(program, _)| *program == name).map_or(name, |(_, package)| package);
+    format!("install it: apt-get install {package}")
+}
+
+/// A `PATH` of `first` and the directories of the system's own programs, and nothing a user added.
+pub fn path_with(first: &Path) -> OsString {
+    let mut path = OsString::from(first);
+    path.push(":/usr/local/bin:/usr/bin:/bin");
+    path
+}

@@ -1,0 +1,7 @@
+//! `soong-status`: show instances, their tunnels and their leases.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    soong::status::main()
+}

@@ -1,0 +1,110 @@
+//! Signals that end a program, held back while there is something to tidy up first: a child
+//! process, a hidden cursor, a line that spins.
+//!
+//! A [`Watch`] notes the signal instead of dying of it. Whoever waits for something polls the
+//! watch too, tidies up, and drops it; then the signal does what it would have done at once.
+
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+
+/// The signals that are held back.
+const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
+/// The signal that was caught; 0 for none.
+static CAUGHT: AtomicI32 = AtomicI32::new(0);
+/// Where the handler writes a byte, so that a poll wakes; -1 for nowhere.
+static WAKE: AtomicI32 = AtomicI32::new(-1);
+
+/// Holds signals back while it lives. One at a time.
+#[derive(Debug)]
+pub struct Watch {
+    reader: PipeReader,
+    /// Open for as long as the handler may write to it.
+    _writer: PipeWriter,
+    before: Vec<(Signal, SigAction)>,
+}
+
+extern "C" fn note(signal: libc::c_int) {
+    if CAUGHT.swap(signal, Ordering::Relaxed) == 0 {
+        let before = Errno::last_raw();
+        // SAFETY: write may be called in a signal handler, and the byte lives long enough.
+        unsafe { libc::write(WAKE.load(Ordering::Relaxed), [0u8].as_ptr().cast(), 1) };
+        Errno::set_raw(before);
+    }
+}
+
+impl Watch {
+    /// Begins to hold signals back. Those that the caller of this program had ignored stay so.
+    pub fn new() -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        CAUGHT.store(0, Ordering::Relaxed);
+        WAKE.store(writer.as_raw_fd(), Ordering::Relaxed);
+        let mut watch = Self { reader, _writer: writer, before: Vec::new() };
+        let action = SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
+        for signal in SIGNALS {
+            // SAFETY: the handler only stores a number and writes a byte.
+            let before = unsafe { sigaction(signal, &action) }?;
+            watch.before.push((signal, before));
+            if matches!(before.handler(), SigHandler::SigIgn) {
+                watch.restore_last();
+            }
+        }
+        Ok(watch)
+    }
+
+    /// Whether a signal waits to be let through.
+    pub fn interrupted(&self) -> bool {
+        CAUGHT.load(Ordering::Relaxed) != 0
+    }
+
+    /// Waits for `time`, or until a signal comes; says whether one did.
+    pub fn sleep(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while !self.interrupted() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            // Woken early or not, the loop looks at the clock.
+            let _ = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], timeout(left));
+        }
+        true
+    }
+
+    fn restore_last(&mut self) {
+        if let Some((signal, before)) = self.before.pop() {
+            // SAFETY: puts back what was there before.
+            let _ = unsafe { sigaction(signal, &before) };
+        }
+    }
+}
+
+/// `time` for a poll, rounded up to milliseconds.
+pub fn timeout(time: Duration) -> PollTimeout {
+    let milliseconds = time.as_nanos().div_ceil(1_000_000);
+    PollTimeout::from(u16::try_from(milliseconds).unwrap_or(u16::MAX))
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        while !self.before.is_empty() {
+            self.restore_last();
+        }
+        WAKE.store(-1, Ordering::Relaxed);
+        if let Ok(signal) = Signal::try_from(CAUGHT.swap(0, Ordering::Relaxed)) {
+            let _ = raise(signal);
+        }
+    }
+}

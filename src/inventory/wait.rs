@@ -1,0 +1,172 @@
+//! Waiting for an instance that is booting.
+//!
+//! The provider is asked every few seconds, less often when it does not answer: most of them limit
+//! how often they may be asked. The terminal sees a line that turns; everyone else plain lines.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::choose::{Readiness, Wish, readiness};
+use super::{Machine, Status};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::instance::Instance;
+use crate::interrupt::Watch;
+use crate::provider;
+use crate::term::{self, print_error, printable};
+
+/// The time between two questions.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// The longest time between two questions to a provider that fails.
+const INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// How often in a row a provider may fail.
+const FAILURES_MAX: u32 = 3;
+
+/// What is known of the machine now; `None` when its provider lists it no more.
+type Question<'a> = dyn FnMut() -> Result<Option<Machine>> + 'a;
+
+/// The instance to reach `machine` by, as soon as it can be reached.
+pub(super) fn until_reachable(
+    machine: &Machine,
+    wish: &Wish<'_>,
+    config: &Config,
+    watch: &Watch,
+) -> Result<Instance> {
+    match readiness(machine) {
+        Readiness::Ready(instance) => return Ok(instance),
+        Readiness::Never(error) => return Err(error),
+        Readiness::NotYet => {}
+    }
+    let Some(limit) = wish.wait else {
+        return Err(not_yet(machine, wish));
+    };
+    let provider = machine.provider.clone().unwrap_or_default();
+    let mut ask = || {
+        let listed = provider::ask(&provider, watch)?.into_iter().find(|listed| listed.id == machine.id);
+        Ok(listed.map(|listed| machine.renewed(listed, &config.ssh)))
+    };
+    let indicator = Indicator::new(machine, limit, wish.quiet);
+    let outcome = poll(machine, limit, &mut ask, &mut |time| watch.sleep(time));
+    indicator.finish(outcome.is_ok());
+    outcome
+}
+
+/// Asks until the machine can be reached, or `limit` has passed. `sleep` returns whether it was
+/// interrupted.
+fn poll(
+    machine: &Machine,
+    limit: Duration,
+    ask: &mut Question<'_>,
+    sleep: &mut dyn FnMut(Duration) -> bool,
+) -> Result<Instance> {
+    let name = printable(&machine.name);
+    let begun = Instant::now();
+    let mut waited = Duration::ZERO;
+    let mut failures = 0;
+    loop {
+        let pause = (INTERVAL * 2u32.pow(failures)).min(INTERVAL_MAX);
+        if waited + pause > limit {
+            let interrupted = sleep(limit.saturating_sub(waited));
+            return Err(if interrupted { signalled() } else { too_long(&name, limit) });
+        }
+        if sleep(pause) {
+            return Err(signalled());
+        }
+        // The questions take their time, too.
+        waited = (waited + pause).max(begun.elapsed());
+        match ask() {
+            Ok(Some(machine)) => match readiness(&machine) {
+                Readiness::Ready(instance) => return Ok(instance),
+                Readiness::Never(error) => return Err(error),
+                Readiness::NotYet => failures = 0,
+            },
+            Ok(None) => {
+                return Err(Error::failed(format!("the instance {name} is gone"))
+                    .with_hint("its provider lists it no more; 'soong status' lists those you have"));
+            }
+            Err(error) => {
+                failures += 1;
+                if failures == FAILURES_MAX {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+fn signalled() -> Error {
+    Error::failed("interrupted")
+}
+
+fn not_yet(machine: &Machine, wish: &Wish<'_>) -> Error {
+    let name = printable(&machine.name);
+    let what = match machine.status {
+        Status::Booting => "is still booting",
+        _ => "has no address yet",
+    };
+    let which = match wish.wanted {
+        Some(wanted) => format!(" --instance-id {}", printable(&shell_words::quote(wanted))),
+        None => String::new(),
+    };
+    Error::failed(format!("the instance {name} {what}"))
+        .with_hint(format!("wait for it: soong tunnel start{which} --wait"))
+}
+
+fn too_long(name: &str, limit: Duration) -> Error {
+    let shown = humantime::format_duration(limit);
+    Error::failed(format!("the instance {name} is still booting after {shown}"))
+        .with_hint(format!("wait longer: --wait={}", limit.as_secs() * 2))
+}
+
+/// What shows that something is waited for.
+enum Indicator {
+    /// Nothing.
+    Quiet,
+    /// A line that turns.
+    Spinner(ProgressBar, String),
+    /// Lines for a log.
+    Lines(Instant, String),
+}
+
+impl Indicator {
+    fn new(machine: &Machine, limit: Duration, quiet: bool) -> Self {
+        if quiet {
+            return Self::Quiet;
+        }
+        let name = printable(&machine.name).into_owned();
+        let limit = humantime::format_duration(limit);
+        if !term::is_interactive() {
+            print_error(&format!("Waiting for {name} to boot, at most {limit}...\n"));
+            return Self::Lines(Instant::now(), name);
+        }
+        let spinner = ProgressBar::new_spinner();
+        spinner.set_draw_target(ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} Waiting for {wide_msg} {elapsed}") {
+            spinner.set_style(style);
+        }
+        spinner.set_message(format!("{name} to boot, at most {limit}"));
+        spinner.enable_steady_tick(Duration::from_millis(100));
+        Self::Spinner(spinner, name)
+    }
+
+    /// Removes the line, and says when the instance was reached.
+    fn finish(self, reached: bool) {
+        let (elapsed, name) = match self {
+            Self::Quiet => return,
+            Self::Spinner(spinner, name) => {
+                let elapsed = spinner.elapsed();
+                spinner.finish_and_clear();
+                (elapsed, name)
+            }
+            Self::Lines(begun, name) => (begun.elapsed(), name),
+        };
+        if reached {
+            let elapsed = humantime::format_duration(Duration::from_secs(elapsed.as_secs()));
+            print_error(&format!("{name} is up after {elapsed}\n"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! A process that can be waited for and killed without being our child.
+//!
+//! On Linux it is held by a descriptor, which goes on meaning this process when the PID is given to
+//! another. Where there is no such thing, it is known by its PID.
+
+use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A process, found by its PID. Whoever found it has to make sure *afterwards* that it is the one
+/// that was meant.
+#[derive(Debug)]
+pub(super) struct Process {
+    pid: Pid,
+    #[cfg(target_os = "linux")]
+    descriptor: Option<OwnedFd>,
+}
+
+impl Process {
+    /// The process that has `pid` now.
+    pub(super) fn find(pid: Pid) -> Self {
+        Self {
+            pid,
+            #[cfg(target_os = "linux")]
+            descriptor: open(pid),
+        }
+    }
+
+    /// Its PID.
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Kills it.
+    pub(super) fn kill(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if let Some(descriptor) = &self.descriptor {
+            return send_kill(descriptor);
+        }
+        Ok(kill(self.pid, Signal::SIGKILL)?)
+    }
+
+    /// Waits for its end; `false` if it still runs after `patience`.
+    pub(super) fn has_ended(&self, patience: Duration) -> bool {
+        #[cfg(target_os = "linux")]
+        if let Some(descriptor) = &self.descriptor {
+            return becomes_readable(descriptor, patience);
+        }
+        let deadline = Instant::now() + patience;
+        loop {
+            if kill(self.pid, None) == Err(Errno::ESRCH) {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// A descriptor for the process (`pidfd_open(2)`); `None` where the kernel, before 5.3, or a
+/// sandbox does not give one.
+#[cfg(target_os = "linux")]
+fn open(pid: Pid) -> Option<OwnedFd> {
+    // SAFETY: pidfd_open takes two integers and returns a new descriptor or -1.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    let descriptor = i32::try_from(descriptor).ok().filter(|descriptor| *descriptor >= 0)?;
+    // SAFETY: the kernel has just made this descriptor for us; nobody else has it.
+    Some(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+#[cfg(target_os = "linux")]
+fn send_kill(descriptor: &OwnedFd) -> io::Result<()> {
+    let no_information = std::ptr::null::<libc::siginfo_t>();
+    let (descriptor, signal) = (descriptor.as_raw_fd(), libc::SIGKILL);
+    // SAFETY: the descriptor is open, and a null siginfo means that of a plain kill().
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, no_information, 0) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// A process descriptor becomes readable when the process ends.
+#[cfg(target_os = "linux")]
+fn becomes_readable(descriptor: &OwnedFd, patience: Duration) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    let mut polled = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
+    let patience = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    matches!(poll(&mut polled, patience), Ok(1))
+}

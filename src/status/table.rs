@@ -1,0 +1,238 @@
+//! The table: what people read. A line of columns per instance, and below it what else is known,
+//! so that it fits 80 columns.
+
+use console::{measure_text_width, pad_str, truncate_str};
+
+use super::overview::{Overview, Row};
+use crate::runtime::state::Phase;
+use crate::term::printable;
+use crate::time::span;
+
+/// Column headings with the widest a column gets. Names take what the others leave, ids what they
+/// need to be told apart.
+const COLUMNS: [(&str, usize); 6] =
+    [("NAME", WIDTH), ("ID", WIDTH), ("STATE", 12), ("ADDRESS", 15), ("TUNNEL", 12), ("LEASE", 10)];
+/// The width of the table, in columns of the terminal.
+const WIDTH: usize = 80;
+/// The space between two columns.
+const GAP: &str = "  ";
+/// The space a name gets even if the table becomes wider for it.
+const NAME_SHOWN: usize = 8;
+/// How many characters of an id are shown at least.
+const ID_SHOWN: usize = 8;
+
+/// Renders the table.
+pub(super) fn render(overview: &Overview) -> String {
+    let mut text = String::new();
+    if overview.rows.is_empty() {
+        text.push_str("No instances\n");
+    } else {
+        let cells: Vec<[String; 6]> = overview.rows.iter().map(|row| cells(overview, row)).collect();
+        let widths = widths(&cells);
+        text.push_str(&line(&COLUMNS.map(|(heading, _)| heading.to_owned()), &widths));
+        for (row, cells) in overview.rows.iter().zip(&cells) {
+            text.push_str(&line(cells, &widths));
+            text.push_str(&details(row));
+        }
+    }
+    for source in overview.sources.iter().filter(|source| source.error.is_some()) {
+        let provider = printable(&source.provider);
+        match overview.age(source) {
+            Some(age) => {
+                text.push_str(&format!("\n{provider}: as of {age} ago, because it cannot be asked now\n"));
+            }
+            None => {
+                text.push_str(&format!("\n{provider}: cannot be asked, and nothing is known from before\n"));
+            }
+        }
+    }
+    text
+}
+
+fn cells(overview: &Overview, row: &Row) -> [String; 6] {
+    let tunnel = row.tunnel.as_ref().map_or("-", |tunnel| phase(tunnel.phase));
+    let lease = row.facts.lease_end.map_or_else(
+        || "-".to_owned(),
+        |end| match end.saturating_sub(overview.now) {
+            0 => "over".to_owned(),
+            left => span(left),
+        },
+    );
+    let state = if row.stale { format!("{}?", row.status.word()) } else { row.status.word().to_owned() };
+    [
+        printable(&row.name).into_owned(),
+        printable(&short_id(overview, row)).into_owned(),
+        state,
+        row.host.as_ref().map_or_else(|| "-".to_owned(), |host| printable(host).into_owned()),
+        tunnel.to_owned(),
+        lease,
+    ]
+}
+
+/// The start of an id that no other instance's id has; the whole id where it is short.
+fn short_id(overview: &Overview, row: &Row) -> String {
+    let length = row.id.chars().count();
+    let start = |count: usize| row.id.chars().take(count).collect::<String>();
+    let ambiguous = |start: &str| {
+        overview.rows.iter().filter(|other| other.id != row.id).any(|other| other.id.starts_with(start))
+    };
+    if length <= ID_SHOWN {
+        return row.id.clone();
+    }
+    (ID_SHOWN..length).map(start).find(|start| !ambiguous(start)).unwrap_or_else(|| row.id.clone())
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Starting => "starting",
+        Phase::Up => "up",
+        Phase::Reconnecting => "reconnecting",
+        Phase::Failed => "failed",
+    }
+}
+
+/// What has no column: type, region, price, and what the status daemon says.
+fn details(row: &Row) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    // An address that its column cuts off, as an IPv6 address can be.
+    parts.extend(
+        row.host.iter().filter(|host| host.len() > COLUMNS[3].1).map(|host| printable(host).into_owned()),
+    );
+    match (&row.kind, &row.region) {
+        (Some(kind), Some(region)) => parts.push(format!("{} in {}", printable(kind), printable(region))),
+        (Some(one), None) | (None, Some(one)) => parts.push(printable(one).into_owned()),
+        (None, None) => {}
+    }
+    parts.extend(row.price_cents_per_hour.map(|cents| format!("${}.{:02}/h", cents / 100, cents % 100)));
+    parts.extend(row.facts.gpu_load.map(|load| format!("GPU {load} %")));
+    parts.extend(row.facts.model.as_ref().map(|model| printable(model).into_owned()));
+    let mut text = wrapped(&parts);
+    if let Some(tunnel) = row.tunnel.as_ref().filter(|tunnel| tunnel.phase != Phase::Up)
+        && let Some(error) = &tunnel.last_error
+    {
+        text.push_str(&format!("    {}\n", truncate_str(&printable(error), 76, "…")));
+    }
+    text
+}
+
+/// `parts` joined by commas, indented, in as many lines as they need.
+fn wrapped(parts: &[String]) -> String {
+    const INDENT: &str = "    ";
+    let mut text = String::new();
+    let mut current = String::new();
+    for part in parts {
+        let part = truncate_str(part, WIDTH - INDENT.len() - 1, "…");
+        if !current.is_empty() && measure_text_width(&current) + part.len() + INDENT.len() + 3 > WIDTH {
+            text.push_str(&format!("{INDENT}{current},\n"));
+            current.clear();
+        }
+        let comma = if current.is_empty() { "" } else { ", " };
+        current.push_str(&format!("{comma}{part}"));
+    }
+    if !current.is_empty() {
+        text.push_str(&format!("{INDENT}{current}\n"));
+    }
+    text
+}
+
+fn widths(cells: &[[String; 6]]) -> [usize; 6] {
+    let mut widths: [usize; 6] = std::array::from_fn(|column| {
+        let (heading, limit) = COLUMNS[column];
+        let widest = cells.iter().map(|row| measure_text_width(&row[column])).max().unwrap_or_default();
+        widest.max(heading.len()).min(limit)
+    });
+    let others: usize = widths[1..].iter().map(|width| width + GAP.len()).sum();
+    widths[0] = widths[0].min(WIDTH.saturating_sub(others).max(NAME_SHOWN));
+    widths
+}
+
+fn line(cells: &[String; 6], widths: &[usize; 6]) -> String {
+    let padded: Vec<String> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| {
+            let cell = truncate_str(cell, *width, "…");
+            pad_str(&cell, *width, console::Alignment::Left, None).into_owned()
+        })
+        .collect();
+    format!("{}\n", padded.join(GAP).trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::Facts;
+    use crate::error::Error;
+    use crate::inventory::{Source, Status};
+    use crate::status::overview::Tunnel;
+
+    fn row(name: &str, id: &str) -> Row {
+        Row {
+            name: name.into(),
+            id: id.into(),
+            status: Status::Active,
+            host: Some("203.0.113.7".into()),
+            kind: None,
+            region: None,
+            price_cents_per_hour: None,
+            provider: None,
+            stale: false,
+            tunnel: None,
+            facts: Facts::default(),
+        }
+    }
+
+    fn overview(rows: Vec<Row>) -> Overview {
+        Overview { rows, sources: Vec::new(), now: 1000 }
+    }
+
+    #[test]
+    fn a_row_per_instance_and_what_else_is_known_below() {
+        let mut full = row("dev", "0920582c7ff041399e34823a0be62549");
+        full.kind = Some("gpu_1x_a100".into());
+        full.region = Some("us-west-1".into());
+        full.price_cents_per_hour = Some(129);
+        full.tunnel = Some(Tunnel { phase: Phase::Up, pid: Some(7), last_error: None, forwards: vec![] });
+        full.facts = Facts { lease_end: Some(1000 + 11_520), gpu_load: Some(42), model: Some("qwen".into()) };
+        assert_eq!(
+            render(&overview(vec![full, row("staging", "b2")])),
+            "NAME     ID        STATE   ADDRESS      TUNNEL  LEASE\n\
+             dev      0920582c  active  203.0.113.7  up      3 h 12 min\n    \
+                 gpu_1x_a100 in us-west-1, $1.29/h, GPU 42 %, qwen\n\
+             staging  b2        active  203.0.113.7  -       -\n"
+        );
+        assert_eq!(render(&overview(vec![])), "No instances\n");
+    }
+
+    #[test]
+    fn nothing_is_wider_than_80_columns_and_nothing_reaches_the_terminal_raw() {
+        let long = "größer\u{1b}[31m".repeat(30);
+        let mut odd = row(&long, "0920582c7ff041399e34823a0be62549");
+        odd.host = Some("x".repeat(300));
+        odd.kind = Some(long.clone());
+        odd.region = Some(long.clone());
+        odd.status = Status::Terminating;
+        odd.stale = true;
+        odd.facts.model = Some(long.clone());
+        odd.tunnel =
+            Some(Tunnel { phase: Phase::Reconnecting, pid: None, last_error: Some(long), forwards: vec![] });
+        let text = render(&overview(vec![odd]));
+        assert!(text.lines().all(|line| measure_text_width(line) <= 80), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn ids_are_as_long_as_they_must_be() {
+        let (one, two) = (row("a", "0123456789abcdef"), row("b", "012345678Xabcdef"));
+        let overview = overview(vec![one.clone(), two]);
+        assert_eq!(short_id(&overview, &one), "0123456789");
+    }
+
+    #[test]
+    fn an_old_list_says_so() {
+        let source = Source { provider: "lambda".into(), taken: Some(700), error: Some(Error::failed("x")) };
+        let mut old = overview(vec![row("a", "b")]);
+        old.sources.push(source);
+        assert!(render(&old).ends_with("\nlambda: as of 5 min ago, because it cannot be asked now\n"));
+    }
+}

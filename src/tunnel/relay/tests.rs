@@ -1,0 +1,114 @@
+//! The relay between real sockets; what stands for ssh is a listener of the test's own.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream as Client};
+use std::os::unix::net::{UnixListener as Remote, UnixStream};
+use std::path::PathBuf;
+use std::thread;
+
+use super::*;
+
+/// A relay on a thread of its own, and what it relays between.
+struct Rig {
+    directory: tempfile::TempDir,
+    address: SocketAddr,
+    link: watch::Sender<bool>,
+}
+
+impl Rig {
+    fn new(up: bool) -> Self {
+        let directory = tempfile::Builder::new().prefix("sr").tempdir_in("/tmp").unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (link, receiver) = watch::channel(up);
+        let socket = directory.path().join("s");
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime
+                .block_on(async { serve(TcpListener::from_std(listener).unwrap(), socket, receiver).await });
+        });
+        Self { directory, address, link }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("s")
+    }
+
+    /// Serves each connection to the socket with `service`.
+    fn remote(&self, service: impl Fn(UnixStream) + Send + 'static) {
+        let listener = Remote::bind(self.socket()).unwrap();
+        thread::spawn(move || listener.incoming().flatten().for_each(service));
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.address).unwrap()
+    }
+}
+
+fn read_all(stream: &mut impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn each_direction_ends_by_itself() {
+    let rig = Rig::new(true);
+    rig.remote(|mut stream| {
+        let sent = read_all(&mut stream);
+        stream.write_all(&sent).unwrap();
+    });
+    let sent: Vec<u8> = (0..3_000_000u32).map(|n| n.to_le_bytes()[0]).collect();
+    let mut client = rig.client();
+    client.write_all(&sent).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(read_all(&mut client) == sent);
+}
+
+#[test]
+fn an_answer_before_the_end_of_the_question_arrives() {
+    let rig = Rig::new(true);
+    let answer = vec![b'x'; 20_000];
+    let expected = answer.clone();
+    rig.remote(move |mut stream| {
+        stream.read_exact(&mut [0; 10]).unwrap();
+        stream.write_all(&answer).unwrap();
+    });
+    for _ in 0..50 {
+        let mut client = rig.client();
+        let mut uploading = client.try_clone().unwrap();
+        // Goes on until the other side has had enough.
+        let upload = thread::spawn(move || while uploading.write_all(&[0; 65_536]).is_ok() {});
+        let mut received = vec![0; expected.len()];
+        client.read_exact(&mut received).unwrap();
+        assert!(received == expected);
+        client.shutdown(std::net::Shutdown::Both).unwrap();
+        upload.join().unwrap();
+    }
+}
+
+#[test]
+fn a_connection_waits_for_the_link() {
+    let rig = Rig::new(false);
+    let mut client = rig.client();
+    client.write_all(b"hello").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    rig.remote(|mut stream| {
+        let sent = read_all(&mut stream);
+        stream.write_all(&sent).unwrap();
+    });
+    rig.link.send_replace(true);
+    assert_eq!(read_all(&mut client), b"hello");
+}
+
+#[test]
+fn what_a_link_that_ended_had_delivered_arrives() {
+    let rig = Rig::new(true);
+    rig.remote(|mut stream| stream.write_all(b"half an ans").unwrap());
+    let mut client = rig.client();
+    assert_eq!(read_all(&mut client), b"half an ans");
+    rig.link.send_replace(false);
+    // The relay closes its end although the client goes on sending: nobody is left to send to.
+    while client.write_all(b"more").is_ok() {}
+}
