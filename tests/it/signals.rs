@@ -8,6 +8,7 @@ use nix::unistd::{Pid, getpgid};
 use crate::support::config::path;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
+use crate::support::ports::Holder;
 use crate::support::sandbox::{Sandbox, pid_in};
 use crate::support::sshd::generate_key;
 use crate::support::{process, wait};
@@ -48,7 +49,7 @@ fn a_tunnel_in_the_foreground_can_be_stopped() {
 fn a_tunnel_in_the_foreground_that_fails_says_why() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
-    let holder = TcpListener::bind(("127.0.0.1", sandbox.config.local[1])).unwrap();
+    let holder = Holder::listen("127.0.0.1", sandbox.config.local[1]);
     let in_use = ["Error starting tunnel: bind: Address already in use"];
     sandbox.tunnel(["start", "--foreground"]).fails(1, in_use).hint("--n8n-port").run();
     drop(holder);

@@ -1,10 +1,8 @@
 //! Local ports that are taken, and ports that are none.
 
-use std::net::TcpListener;
-
 use crate::support::curl::get;
 use crate::support::instance::Instance;
-use crate::support::ports;
+use crate::support::ports::{self, Holder};
 use crate::support::sandbox::Sandbox;
 
 const IN_USE: [&str; 1] = ["Error starting tunnel: bind: Address already in use"];
@@ -15,7 +13,7 @@ fn a_taken_port_is_told_with_its_holder_and_the_flag_that_moves_it() {
     let sandbox = Sandbox::with(&instance);
     for (port, flag) in sandbox.config.local.into_iter().zip(["--sglang-port", "--n8n-port", "--status-port"])
     {
-        let _holder = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let _holder = Holder::listen("127.0.0.1", port);
         sandbox
             .tunnel(["start"])
             .fails(1, IN_USE)
@@ -41,13 +39,12 @@ fn a_port_that_is_taken_on_any_address_is_taken() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
     let port = sandbox.config.local[0];
-    let mut holders = vec![format!("0.0.0.0:{port}")];
+    let mut addresses = vec!["0.0.0.0"];
     if ports::addresses(port).len() > 1 {
-        holders.push(format!("[::1]:{port}"));
-        holders.push(format!("[::]:{port}"));
+        addresses.extend(["[::1]", "[::]"]);
     }
-    for holder in holders {
-        let _listener = TcpListener::bind(&holder).unwrap();
+    for address in addresses {
+        let _holder = Holder::listen(address, port);
         sandbox.tunnel(["start"]).fails(1, IN_USE).hint("--sglang-port").run();
     }
     sandbox.assert_idle();
@@ -62,7 +59,7 @@ fn a_taken_port_of_another_service_is_moved_with_port() {
     sandbox.configure(|config| {
         config.set(["services", "comfyui"], crate::support::config::forward(remote, port));
     });
-    let holder = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let holder = Holder::listen("127.0.0.1", port);
     sandbox.tunnel(["start"]).fails(1, IN_USE).hint("--port comfyui=").run();
     let other = ports::free();
     let moved = format!("comfyui={other}");
@@ -76,7 +73,7 @@ fn flags_move_ports() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
     let moved: [u16; 3] = [ports::free(), ports::free(), ports::free()];
-    let holders = sandbox.config.local.map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let holders = sandbox.config.local.map(|port| Holder::listen("127.0.0.1", port));
     let [sglang, n8n, status] = moved.map(|port| port.to_string());
     let mut expected = sandbox.started(&instance);
     for (old, new) in sandbox.config.local.iter().zip(&moved) {

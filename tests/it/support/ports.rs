@@ -5,24 +5,30 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsRawFd as _;
 use std::sync::Mutex;
+
+use nix::errno::Errno;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, sockopt};
+
+use super::wait;
 
 /// Below Linux' usual 32768 and above what services use.
 const RANGE: std::ops::Range<u16> = 20_000..32_700;
 
 static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
-/// A port that nothing listens on, on 127.0.0.1 and on `::1`, and that no other test of this run gets.
+/// A port that nothing listens on, on 127.0.0.1 and on `::1`, and that no other test of this run gets. It is an even
+/// one, so that a program that tries the next one in place of a taken one gets in no other test's way.
 pub fn free() -> u16 {
     let mut guard = TAKEN.lock().unwrap();
     let taken = guard.get_or_insert_with(HashSet::new);
-    let size = u64::from(RANGE.end - RANGE.start);
+    let size = u64::from(RANGE.end - RANGE.start) / 2;
     // A random start keeps test runs beside each other apart.
     let start = RandomState::new().hash_one(std::process::id()) % size;
     let port = (0..size)
-        .map(|step| RANGE.start + u16::try_from((start + step) % size).unwrap())
+        .map(|step| RANGE.start + 2 * u16::try_from((start + step) % size).unwrap())
         .find(|port| !taken.contains(port) && is_free(*port))
         .expect("no free port on the loopback interface");
     taken.insert(port);
@@ -30,8 +36,21 @@ pub fn free() -> u16 {
 }
 
 /// Whether `port` can be listened on, on every loopback address there is.
+///
+/// It is tried without listening, so that a copy of the socket in a process that another test forks at this moment
+/// keeps nobody from the port.
 pub fn is_free(port: u16) -> bool {
-    addresses(port).into_iter().all(|address| TcpListener::bind(address).is_ok())
+    addresses(port).into_iter().all(|address| try_bind(address).is_ok())
+}
+
+fn try_bind(address: SocketAddr) -> nix::Result<()> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let socket = socket::socket(family, SockType::Stream, SockFlag::empty(), None)?;
+    socket::setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    match address {
+        SocketAddr::V4(address) => socket::bind(socket.as_raw_fd(), &SockaddrIn::from(address)),
+        SocketAddr::V6(address) => socket::bind(socket.as_raw_fd(), &SockaddrIn6::from(address)),
+    }
 }
 
 /// Whether something listens on `port`, on any loopback address.
@@ -42,9 +61,35 @@ pub fn is_taken(port: u16) -> bool {
 /// The loopback addresses of this machine with `port`: the one of IPv4, and of IPv6 where there is one.
 pub fn addresses(port: u16) -> Vec<SocketAddr> {
     let mut addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
-    let six = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).map_err(|error| error.kind());
-    if !matches!(six, Err(kind) if kind != ErrorKind::AddrInUse) {
-        addresses.push(SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
+    let six = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    if !matches!(try_bind(six), Err(Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT)) {
+        addresses.push(six);
     }
     addresses
+}
+
+/// A listener that keeps a port from others; when this has been dropped the port is free.
+///
+/// A listener alone does not promise that: a process that another test forks at the same moment has a copy of it
+/// until it executes its program.
+pub struct Holder {
+    listener: Option<TcpListener>,
+    port: u16,
+}
+
+impl Holder {
+    /// Listens on `address`, such as `127.0.0.1` or `[::]`.
+    pub fn listen(address: &str, port: u16) -> Self {
+        let listener = TcpListener::bind(format!("{address}:{port}")).unwrap();
+        Self { listener: Some(listener), port }
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.listener.take());
+        if !std::thread::panicking() {
+            wait::until_true(&format!("port {} to be free", self.port), || is_free(self.port));
+        }
+    }
 }

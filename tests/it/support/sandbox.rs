@@ -15,7 +15,7 @@ use super::config::Config;
 use super::instance::Instance;
 use super::process::{self, Process};
 use super::run::Run;
-use super::{tools, wait};
+use super::{ports, tools, wait};
 
 /// A private environment; its tunnels are stopped and its files removed when it is dropped.
 pub struct Sandbox {
@@ -167,7 +167,7 @@ impl Sandbox {
             self.processes().is_empty()
         });
         for port in self.config.local {
-            assert!(super::ports::is_free(port), "port {port} is still taken");
+            wait::until_true(&format!("port {port} to be free"), || ports::is_free(port));
         }
         let files = self.files();
         for file in &files {
