@@ -18,6 +18,7 @@ curl       curl            -
 bash       bash            bash
 zsh        zsh             zsh
 fish       fish            fish
+shellcheck shellcheck      shellcheck
 END
     if [ "$system" = Linux ]; then
         cat <<'END'

@@ -11,6 +11,7 @@
 
 mod candidates;
 mod choose;
+mod indicator;
 mod machine;
 mod picker;
 mod wait;
