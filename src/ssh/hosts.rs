@@ -80,6 +80,8 @@ fn write(blocks: &Blocks, install: bool, paths: &Paths) -> Result<()> {
         paths::write_atomically(&file, &text)?;
         tell(&format!("Wrote {shown}\n"))?;
     }
+    // ssh is going to remember the hosts' keys there.
+    paths.ensure_state()?;
     tell(&blocks.aliases.iter().map(|alias| format!("  ssh {alias}\n")).collect::<String>())?;
     let line = include::line(&file);
     match inclusion {
@@ -191,7 +193,7 @@ fn warn_of_another_home(user_file: &Path) {
     if home.is_some_and(|home| home.join(".ssh/config") != user_file) {
         let file = user_file.to_string_lossy();
         let file = shell_words::quote(&file);
-        hint(&format!("HOME is not your home directory, where ssh looks: ssh -F {} …", printable(&file)));
+        hint(&format!("HOME is not your home directory, where ssh looks: ssh -F {} HOST", printable(&file)));
     }
 }
 
