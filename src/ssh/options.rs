@@ -207,7 +207,9 @@ mod tests {
     #[test]
     fn a_session_shares_a_connection_unless_its_options_are_about_the_connection() {
         let shared = |text: &str| go_over_any_connection(&read(&words(text)).unwrap());
-        for text in ["", "-tt", "-vT", "-q -e none", "-o RequestTTY=yes", "-o 'LogLevel ERROR'", "-W h:1", "-s"] {
+        for text in
+            ["", "-tt", "-vT", "-q -e none", "-o RequestTTY=yes", "-o 'LogLevel ERROR'", "-W h:1", "-s"]
+        {
             assert!(shared(text), "{text}");
         }
         for text in ["-A", "-tA", "-X", "-C", "-L 1:h:2", "-D 1", "-p 22", "-l root", "-i k", "-J b", "-F f"]

@@ -17,4 +17,5 @@ mod output;
 
 mod signals;
 mod single;
+mod ssh;
 mod support;
