@@ -30,9 +30,14 @@ fn escape(c: char) -> String {
 
 /// Writes `text` to stdout. A reader that has gone away (`soong … | head -1`) is no error: the
 /// caller did its work, and nobody wants to hear more.
-pub fn print(text: impl AsRef<[u8]>) -> io::Result<()> {
+pub fn print(text: &str) -> io::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same for what may be no text.
+pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory, Parser, Subcommand};
 
 use super::options::{self, Mistake};
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ Examples:
   soong ssh -- nvidia-smi
   soong ssh -- 'cd workspace && tail -f train.log'
   soong ssh --instance-id dev -t -- htop
-  soong ssh config                          ssh, scp and rsync know soong-NAME"
+  soong ssh config                  ssh, scp and rsync know soong-NAME"
 )]
 pub struct Arguments {
     /// What else to do than to open a session.
@@ -47,6 +47,16 @@ pub struct Arguments {
     /// Instance: its id, the start of its id, or its name
     #[arg(long, value_name = "ID")]
     pub instance_id: Option<String>,
+    /// Wait for an instance that boots [default: 900]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "900",
+        value_parser = clap::value_parser!(u64).range(1..=86400)
+    )]
+    pub wait: Option<u64>,
     /// Print the ssh command instead of running it
     #[arg(long)]
     pub print: bool,
@@ -65,7 +75,7 @@ pub enum Command {
 /// Options of `soong ssh config`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  soong ssh config            write the hosts; ask before ~/.ssh/config is changed
+  soong ssh config            asks before ~/.ssh/config is changed
   scp soong-dev:train.log .
 
 Run it again when instances have come or gone. An instance whose name does not
@@ -128,7 +138,9 @@ fn take(rest: &mut &[OsString], count: usize) -> Vec<OsString> {
 /// Our own options of which the next word is the value, dashes and all.
 fn options_with_value() -> Vec<String> {
     let command = Arguments::command();
-    let valued = command.get_arguments().filter(|argument| argument.get_action().takes_values());
+    let separate =
+        |argument: &&Arg| argument.get_action().takes_values() && !argument.is_require_equals_set();
+    let valued = command.get_arguments().filter(separate);
     valued.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect()
 }
 
@@ -176,6 +188,7 @@ mod tests {
             ("ssh --instance-id=dev -L -- -- ls", "ssh --instance-id=dev -- ls", "-L --"),
             ("ssh -i --print --print", "ssh --print", "-i --print"),
             ("ssh config --install -h", "ssh config --install -h", ""),
+            ("ssh --wait -t --wait=5", "ssh --wait --wait=5", "-t"),
             ("ssh -h", "ssh -h", ""),
         ] {
             assert_eq!(parts(text), (words(own), words(options)), "{text}");
@@ -213,7 +226,7 @@ mod tests {
         let own = command.render_help().to_string();
         let config = command.find_subcommand_mut("config").unwrap().render_help().to_string();
         for line in own.lines().chain(config.lines()) {
-            assert!(line.chars().count() <= 80, "{line}");
+            assert!(line.chars().count() <= 80, "{line}\n{own}");
         }
         assert_eq!(options_with_value(), ["--instance-id"]);
     }

@@ -216,7 +216,7 @@ mod tests {
         let blocks = render(&[bad_host, bad_user, bad_key, bad_option, host("e"), host("e")]);
         assert_eq!(blocks.aliases, ["soong-e"]);
         assert_eq!(blocks.left_out.len(), 5);
-        assert!(!blocks.text.contains("ProxyCommand") && !blocks.text.contains("*"));
+        assert!(!blocks.text.contains("ProxyCommand") && !blocks.text.contains('*'));
     }
 
     #[test]

@@ -11,9 +11,11 @@ use super::Login;
 use super::arguments::ConfigArguments;
 use super::host_file::{self, Blocks, Host};
 use super::include::{self, Remains};
+use super::lookup;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::instance::Instance;
+use crate::interrupt::Watch;
+use crate::inventory::Inventory;
 use crate::paths::{self, Paths};
 use crate::runtime::directory::Directory;
 use crate::term::{self, hint_label, print_error, printable};
@@ -42,7 +44,7 @@ pub fn run(arguments: &ConfigArguments, paths: &Paths) -> Result<()> {
         return remove(paths);
     }
     let config = Config::load(paths)?;
-    let blocks = host_file::render(&hosts(&config.instances, &config, paths)?);
+    let blocks = host_file::render(&hosts(&config, paths)?);
     if arguments.print {
         tell(&format!("{HEADER}{}", blocks.text))?;
     } else {
@@ -54,14 +56,29 @@ pub fn run(arguments: &ConfigArguments, paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// The instances, and what ssh has to know of them.
-fn hosts(instances: &[Instance], config: &Config, paths: &Paths) -> Result<Vec<Host>> {
-    let host = |instance: &Instance| {
+/// The instances there are, and what ssh has to know of them. Of a provider that cannot be asked,
+/// those it last listed: a host that is known to be old is better than one that is gone.
+fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
+    let at_fault = |source| Error::Io { action: "cannot handle signals".into(), source, hint: None };
+    let watch = Watch::new().map_err(at_fault)?;
+    let inventory = Inventory::fresh(config, paths, &watch);
+    for error in inventory.sources.iter().filter_map(|source| source.error.as_ref()) {
+        error.report("soong-ssh");
+    }
+    let mut hosts = Vec::new();
+    for machine in inventory.machines.iter().filter(|machine| !machine.status.is_over()) {
+        let Some(instance) = machine.instance() else { continue };
+        let mut login = Login::resolve(&instance, &config.ssh, paths)?;
+        if machine.is_written() {
+            login = lookup::complete(login, &watch);
+        }
+        if watch.interrupted() {
+            return Err(Error::failed("interrupted"));
+        }
         let directory = Directory::new(paths, &instance.tunnel_name());
-        let control = directory.ok().map(|directory| directory.ssh_control());
-        Ok(Host { login: Login::resolve(instance, &config.ssh, paths)?, control })
-    };
-    instances.iter().map(host).collect()
+        hosts.push(Host { login, control: directory.ok().map(|directory| directory.ssh_control()) });
+    }
+    Ok(hosts)
 }
 
 /// Writes the file and has it included, as far as the user wants that. Says what was done.

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! arguments ─ options ─ session ─ remote_command     a session: exec ssh
-//!                     └ hosts ─ host_file, include   ssh_config for every other program
+//!                     └ hosts ─ lookup, host_file, include   ssh_config for every other program
 //! ```
 
 pub mod arguments;
@@ -15,6 +15,7 @@ pub mod options;
 mod host_file;
 mod hosts;
 mod include;
+mod lookup;
 mod remote_command;
 mod session;
 

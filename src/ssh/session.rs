@@ -12,12 +12,14 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::arguments::Arguments;
 use super::{Login, options, percent_escaped, remote_command};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
+use crate::inventory::{self, Wish};
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
 use crate::runtime::state::State;
@@ -27,9 +29,9 @@ use crate::term;
 /// Returns when the command was only to be printed, or could not be run.
 pub fn run(arguments: &Arguments, options: &[OsString], paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
-    let instance = config.choose_instance(arguments.instance_id.as_deref(), paths)?;
-    let login = Login::resolve(instance, &config.ssh, paths)?;
-    let control = if shares_connection(options, &login)? { open_connection(instance, paths) } else { None };
+    let (instance, control) = choose(arguments, &config, paths)?;
+    let login = Login::resolve(&instance, &config.ssh, paths)?;
+    let control = if shares_connection(options, &login)? { control } else { None };
     let command = remote_command::for_ssh(&arguments.command);
     let words = session_arguments(&login, options, control.as_deref(), command);
     if arguments.print {
@@ -41,6 +43,25 @@ pub fn run(arguments: &Arguments, options: &[OsString], paths: &Paths) -> Result
     }
     let refusal = Command::new(&login.program).args(words).exec();
     Err(Error::io("run", &login.program, refusal))
+}
+
+/// The instance that is meant, and the control socket of the tunnel to it if that is up. A tunnel
+/// proves that its instance is there: then no provider is asked, which would take longer than all
+/// the rest.
+fn choose(arguments: &Arguments, config: &Config, paths: &Paths) -> Result<(Instance, Option<PathBuf>)> {
+    let wish = Wish {
+        wanted: arguments.instance_id.as_deref(),
+        wait: arguments.wait.map(Duration::from_secs),
+        quiet: false,
+    };
+    if let Some(known) = inventory::known(&wish, config, paths)
+        && let Some(control) = open_connection(&known, paths)
+    {
+        return Ok((known, Some(control)));
+    }
+    let instance = inventory::choose(&wish, config, paths)?;
+    let control = open_connection(&instance, paths);
+    Ok((instance, control))
 }
 
 /// Whether the session would be the same over the connection of a tunnel.
@@ -104,7 +125,7 @@ fn show(program: &Path, words: &[OsString]) -> Result<()> {
         .collect();
     let mut line = words.join(OsStr::new(" ")).into_vec();
     line.push(b'\n');
-    term::print(line).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+    term::print_bytes(&line).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
 }
 
 #[cfg(test)]

@@ -163,9 +163,7 @@ fn ssh_starts_as_if_it_had_been_started_directly() {
         "#!/bin/sh\ngrep -E '^Sig(Blk|Ign)' /proc/self/status\nulimit -a\nls /proc/self/fd\npwd; umask\n",
     );
     fs::set_permissions(&ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let mut path = sandbox.path("bin").into_os_string();
-    path.push(":");
-    path.push(crate::support::tools::system_path());
+    let path = std::env::join_paths([sandbox.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
     let through = |program: &str, arguments: &str| {
         let script = format!("trap '' INT QUIT; ulimit -n 100; umask 027; exec {program} {arguments}");
         let mut command = Command::new(tool("sh"));
@@ -238,6 +236,32 @@ fn a_name_that_was_given_to_another_machine_does_not_lead_to_the_old_one() {
     });
     sandbox.soong(["ssh", "--", "true"]).stderr_has("soong.ffff0000").run();
     assert_eq!((instance.sshd.logins(), other.sshd.logins()), (1, 1));
+}
+
+#[test]
+fn a_tunnel_that_is_up_is_proof_enough_of_its_instance() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let (port, user) = (instance.sshd.port, crate::support::config::user());
+    let asked = sandbox.path("tmp/asked");
+    let list = format!(
+        "echo >>{}; echo '{{\"api\":1,\"instances\":[{{\"id\":\"p1\",\"name\":\"rented\",\"status\":\"active\",\
+         \"host\":\"127.0.0.1\",\"user\":\"{user}\",\"port\":{port}}}]}}'",
+        asked.display()
+    );
+    super::provider(&mut sandbox, &list);
+    sandbox.configure(|config| {
+        config.remove("instances", "dev");
+    });
+    let times = || fs::read(&asked).map_or(0, |asked| asked.len());
+    let session = || super::soong(&sandbox, &["ssh", "--", "true"]).stderr_has("").run();
+    session();
+    assert_eq!((times(), instance.sshd.logins()), (1, 1));
+    super::soong(&sandbox, &["tunnel", "start"]).stdout_has("").run();
+    let before = times();
+    session();
+    super::soong(&sandbox, &["ssh", "--instance-id", "rented", "--", "true"]).run();
+    assert_eq!((times(), instance.sshd.logins()), (before, 2));
 }
 
 #[test]

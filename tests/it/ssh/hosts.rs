@@ -148,7 +148,7 @@ fn no_name_means_more_than_itself() {
     let output = sandbox.soong(["ssh", "config", "--install"]).stdout_has("").stderr_has("").run();
     let aliases: Vec<&str> = output.stdout.lines().filter_map(|line| line.strip_prefix("  ssh ")).collect();
     assert_eq!(aliases.len(), names.len());
-    let asked = |host: &str| super::ssh(&sandbox, "ssh", &["-G", "--", host]).stdout_has("").run().stdout;
+    let asked = |host: &str| super::ssh(&sandbox, "ssh", &["-TG", "--", host]).stdout_has("").run().stdout;
     for alias in aliases {
         assert!(asked(alias).contains("\nhostname 192.0.2.7\n"), "{alias}");
     }
@@ -157,6 +157,49 @@ fn no_name_means_more_than_itself() {
         assert!(answer.contains(&format!("\nhostname {other}\n")), "{answer}");
         assert!(!answer.contains("192.0.2.7") && !answer.contains("proxycommand"), "{answer}");
     }
+}
+
+#[test]
+fn what_is_configured_for_the_host_itself_counts() {
+    let mut sandbox = Sandbox::new();
+    let users = sandbox.path("home/users");
+    sandbox.write(&users, "Host gpu\n  HostName 198.51.100.9\n  Port 2200\n  ProxyJump bastion\n");
+    sandbox.configure(|config| {
+        config.set(["ssh", "options"], format!("-F {}", users.display()));
+        config.set(["instances", "dev", "host"], "gpu");
+    });
+    sandbox.soong(["ssh", "config", "--install"]).stdout_has("").stderr_has("").run();
+    let known = super::ssh(&sandbox, "ssh", &["-TG", "soong-dev"]);
+    known
+        .stdout_has("\nhostname 198.51.100.9\n")
+        .stdout_has("\nport 2200\n")
+        .stdout_has("\nproxyjump bastion\n")
+        .run();
+}
+
+#[test]
+fn instances_of_a_provider_are_hosts_too_and_stay_when_it_fails() {
+    let mut sandbox = Sandbox::new();
+    super::provider(&mut sandbox, "exit 1");
+    super::soong(&sandbox, &["ssh", "config"]).stdout_has("").stderr_has("soong-ssh: ").run();
+    let evil = r#"{"id":"b2","name":"x\nHost *\n  ProxyCommand y","status":"active","host":"192.0.2.9"}"#;
+    let bad = r#"{"id":"c3","name":"bad","status":"active","host":"h\nHost *"}"#;
+    let over = r#"{"id":"d4","name":"over","status":"terminated","host":"192.0.2.8"}"#;
+    let good = r#"{"id":"a1","name":"train","status":"active","host":"192.0.2.7","port":2222}"#;
+    super::provider(
+        &mut sandbox,
+        &format!("cat <<'END'\n{{\"api\":1,\"instances\":[{good},{evil},{bad},{over}]}}\nEND"),
+    );
+    let first =
+        super::soong(&sandbox, &["ssh", "config", "--print"]).stdout_has("\nHost soong-train\n").run().stdout;
+    assert!(first.contains("HostName 192.0.2.7\n    User ubuntu\n    Port 2222\n"), "{first}");
+    assert_eq!(first.matches("\nHost ").count(), 2, "{first}");
+    assert!(!first.contains("\n  ProxyCommand") && !first.contains("soong-over"), "{first}");
+    super::provider(&mut sandbox, "echo no network >&2; exit 1");
+    let run = super::soong(&sandbox, &["ssh", "config", "--print"])
+        .stdout(sandbox.normalise(&first))
+        .stderr_has("no network");
+    run.run();
 }
 
 #[test]

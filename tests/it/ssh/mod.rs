@@ -6,6 +6,7 @@ mod programs;
 mod terminal;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::support::instance::Instance;
@@ -35,6 +36,24 @@ fn ssh<'a>(sandbox: &'a Sandbox, program: &str, arguments: &[&str]) -> Run<'a> {
     let config = sandbox.home().join(".ssh/config");
     let program = crate::support::tools::tool(program);
     Run::new(sandbox, &program, ["-F", path(&config)]).args(arguments)
+}
+
+/// Switches a provider on whose `list` runs `script`.
+fn provider(sandbox: &mut Sandbox, script: &str) {
+    let program = sandbox.path("bin/soong-provider-here");
+    sandbox.write(&program, format!("#!/bin/sh\n{script}\n"));
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.configure(|config| {
+        config.set(["providers", "here"], true);
+    });
+}
+
+/// `soong ARGUMENTS`, for which providers are there.
+fn soong<'a>(sandbox: &'a Sandbox, arguments: &[&str]) -> Run<'a> {
+    let mut path = sandbox.path("bin").into_os_string();
+    path.push(":");
+    path.push(crate::support::tools::system_path());
+    sandbox.soong(arguments).env("PATH", path)
 }
 
 fn path(path: &Path) -> &str {

@@ -31,6 +31,7 @@ impl Terminal {
         let end = || Stdio::from(slave.try_clone().unwrap());
         let mut command = run.command();
         command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end());
+        #[allow(clippy::useless_conversion, reason = "the type of the request differs between systems")]
         let take_terminal = || {
             nix::unistd::setsid()?;
             // SAFETY: an ioctl with an integer, on descriptor 0, which is the terminal.
