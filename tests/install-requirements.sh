@@ -13,6 +13,9 @@ requirements() {
     cat <<'END'
 ssh        openssh-client  -
 ssh-keygen openssh-client  -
+ssh-agent  openssh-client  -
+scp        openssh-client  -
+rsync      rsync           rsync
 sshd       openssh-server  -
 curl       curl            -
 bash       bash            bash

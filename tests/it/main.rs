@@ -18,4 +18,5 @@ mod output;
 mod providers;
 mod signals;
 mod single;
+mod ssh;
 mod support;
