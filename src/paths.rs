@@ -67,7 +67,12 @@ impl Paths {
 
     /// What the tunnel `name` and its ssh said.
     pub fn log(&self, name: &str) -> PathBuf {
-        self.state.join("logs").join(format!("{name}.log"))
+        self.logs().join(format!("{name}.log"))
+    }
+
+    /// The directory that holds a log per tunnel.
+    pub fn logs(&self) -> PathBuf {
+        self.state.join("logs")
     }
 
     /// What providers last answered.
