@@ -2,7 +2,7 @@
 
 pub mod schema;
 
-mod check;
+pub(crate) mod check;
 
 pub use self::check::is_provider_name;
 
@@ -196,7 +196,7 @@ impl Config {
 }
 
 /// Reads the text of `file`, at most a mebibyte; a missing file is empty.
-fn read(file: &Path) -> Result<String> {
+pub fn read(file: &Path) -> Result<String> {
     const LIMIT: u64 = 1 << 20;
     let bytes = || -> io::Result<Vec<u8>> {
         let kind = fs::metadata(file)?.file_type();

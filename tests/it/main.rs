@@ -8,6 +8,7 @@
 )]
 
 mod addresses;
+mod configure;
 mod dispatcher;
 mod errors;
 mod ground;
