@@ -31,7 +31,8 @@ pub struct Watch {
 }
 
 extern "C" fn note(signal: libc::c_int) {
-    if CAUGHT.swap(signal, Ordering::Relaxed) == 0 {
+    // The first one counts: a later one may be the answer of a library to the first.
+    if CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
         let before = Errno::last_raw();
         // SAFETY: write may be called in a signal handler, and the byte lives long enough.
         unsafe { libc::write(WAKE.load(Ordering::Relaxed), [0u8].as_ptr().cast(), 1) };
