@@ -35,3 +35,6 @@ pub mod suggest;
 pub mod term;
 pub mod time;
 pub mod tunnel;
+
+#[cfg(all(panic = "abort", target_os = "linux", target_env = "gnu"))]
+mod unwind;

@@ -60,11 +60,12 @@ impl Link {
     /// authenticated and set up every forward; or says why ssh ended instead.
     ///
     /// The socket is looked for at intervals that grow with the time already waited, so that the
-    /// looking adds at most a twentieth to the wait.
+    /// looking adds at most a two-hundredth to the wait, or the millisecond that is the timer's
+    /// finest.
     pub async fn up(&mut self, control: &Path) -> Result<(), Failure> {
         let begun = Instant::now();
         loop {
-            let pause = (begun.elapsed() / 20).clamp(Duration::from_millis(2), Duration::from_millis(100));
+            let pause = (begun.elapsed() / 200).clamp(Duration::from_millis(1), Duration::from_millis(100));
             tokio::select! {
                 failure = self.ended() => return Err(failure),
                 () = sleep(pause) => {}
