@@ -17,7 +17,7 @@ use harness::contest::{Plan, Times};
 use harness::report::{Goal, Group, Table};
 use harness::sandbox::{Sandbox, failed};
 use harness::sshd::{Sshd, free_port};
-use harness::{program, wait};
+use harness::{config, program, wait};
 use soong::error::{Error, Result};
 
 const SERVICES: [&str; 3] = ["sglang", "n8n", "status"];
@@ -33,7 +33,7 @@ fn measure() -> Result<Group> {
     let forwards = Forwards::choose()?;
     let ssh = program::find("ssh")?;
     let path = program::path_with(ssh.parent().unwrap_or(Path::new("/")));
-    configure(&sandbox, &sshd, &forwards)?;
+    config::write(&sandbox, &sshd, &services(&forwards))?;
     let ours = Soong { sandbox: &sandbox, path: path.clone(), program: program::soong()? };
     let theirs = Ssh::from_command_line(&ours.command_line()?, &forwards, &sandbox, path)?;
     let times = PLAN.hold(
@@ -79,27 +79,13 @@ fn report(times: &Times) -> Group {
     }
 }
 
-fn configure(sandbox: &Sandbox, sshd: &Sshd, forwards: &Forwards) -> Result<()> {
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
-    let user = user.map_err(|errno| failed("tell who runs this", errno.into()))?;
-    let user = user.ok_or_else(|| Error::failed("this user has no name"))?.name;
+fn services(forwards: &Forwards) -> String {
     let remote = forwards.remote;
-    let services: String = SERVICES
+    SERVICES
         .iter()
         .zip(forwards.locals)
         .map(|(service, local)| format!("{service} = {{ remote = {remote}, local = {local} }}\n"))
-        .collect();
-    let directory = sandbox.path(".config/soong");
-    std::fs::create_dir_all(&directory).map_err(|error| Error::io("create", &directory, error))?;
-    let (key, port) = (sshd.key.display(), sshd.port);
-    sandbox.write(
-        ".config/soong/config.toml",
-        &format!(
-            "[ssh]\nkey = \"{key}\"\n[services]\n{services}\
-             [instances.bench]\nhost = \"127.0.0.1\"\nuser = \"{user}\"\nport = {port}\n"
-        ),
-    )?;
-    Ok(())
+        .collect()
 }
 
 /// Three local ports, and the one service that they all lead to.

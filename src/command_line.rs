@@ -1,29 +1,40 @@
 //! Turning a program's arguments into its clap structure, so that every program answers `--help`
 //! and complains about mistakes in the same way.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::error::{EXIT_USAGE, Result};
+use crate::error::{EXIT_USAGE, Error, Result};
 use crate::term::{hint_label, print, print_error};
 
 /// Parses the arguments of this process and runs `run` with them. `program` is the name that
 /// errors begin with. Returns the exit code: that of `run`, that of its error, 0 after `--help`
 /// and `--version`, 2 when the arguments make no sense.
 pub fn main<T: Parser>(program: &str, run: impl FnOnce(&T) -> Result<u8>) -> ExitCode {
-    let arguments = match T::try_parse() {
+    main_from(program, std::env::args_os().collect(), run)
+}
+
+/// The same for a program that has looked at its arguments before: parses `words`, which begin
+/// with the name of the program.
+pub fn main_from<T: Parser>(
+    program: &str,
+    words: Vec<OsString>,
+    run: impl FnOnce(&T) -> Result<u8>,
+) -> ExitCode {
+    let arguments = match T::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => return ExitCode::from(refuse(program, &error)),
     };
-    match run(&arguments) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            error.report(program);
-            ExitCode::from(error.exit_code())
-        }
-    }
+    run(&arguments).map_or_else(|error| fail(program, &error), ExitCode::from)
+}
+
+/// Reports the error that ends `program` and returns its exit code.
+pub fn fail(program: &str, error: &Error) -> ExitCode {
+    error.report(program);
+    ExitCode::from(error.exit_code())
 }
 
 /// Prints clap's complaint in the words of this crate; help and version as they are.

@@ -95,6 +95,16 @@ impl Paths {
         self.home.join(".ssh")
     }
 
+    /// The user's own configuration of ssh.
+    pub fn ssh_config(&self) -> PathBuf {
+        self.ssh_directory().join("config")
+    }
+
+    /// The hosts that soong adds to it.
+    pub fn ssh_hosts(&self) -> PathBuf {
+        self.config_file.with_file_name("ssh_config")
+    }
+
     /// `text` as a path, with a leading `~` or `~/` replaced by the home directory.
     pub fn expand(&self, text: &str) -> PathBuf {
         match text.strip_prefix('~') {
@@ -227,14 +237,60 @@ fn refuse_unsafe_parent(path: &Path, metadata: &Metadata) -> Result<()> {
 /// Replaces the file `path` by `contents` in one step: readers see the old text or the new, and
 /// an interrupted write leaves the old. The file is readable by this user only.
 pub fn write_atomically(path: &Path, contents: &str) -> Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".soong.").tempfile_in(directory)?;
-        file.write_all(contents.as_bytes())?;
-        file.persist(path)?;
-        Ok(())
+    replace(path, contents.as_bytes(), None).map_err(|error| Error::io("write", path, error))
+}
+
+/// The same for a file that is the user's: a link stays a link, and mode and owner stay as they
+/// are. A new file is readable by this user only; one that is closed to writing is left alone.
+pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
+    let rewrite = || {
+        let target = follow(path)?;
+        let metadata = match fs::metadata(&target) {
+            Ok(metadata) => Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if metadata.is_some() {
+            nix::unistd::access(&target, nix::unistd::AccessFlags::W_OK)?;
+        }
+        replace(&target, contents, metadata.as_ref())
     };
-    write().map_err(|error| Error::io("write", path, error))
+    rewrite().map_err(|error| Error::io("write", path, error))
+}
+
+/// Removes the file that `path` is or leads to.
+pub fn remove(path: &Path) -> Result<()> {
+    follow(path).and_then(fs::remove_file).map_err(|error| Error::io("remove", path, error))
+}
+
+/// Where `path` leads, link by link, whether or not there is a file at the end.
+fn follow(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const LINKS: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(nix::errno::Errno::ELOOP.into())
+}
+
+/// Puts `contents` in the place of `path`; with mode and owner of `like`, as far as the system
+/// allows the latter.
+fn replace(path: &Path, contents: &[u8], like: Option<&Metadata>) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new().prefix(".soong.").tempfile_in(directory)?;
+    file.write_all(contents)?;
+    if let Some(like) = like {
+        let _ = std::os::unix::fs::fchown(file.as_file(), Some(like.uid()), Some(like.gid()));
+        file.as_file().set_permissions(like.permissions())?;
+    }
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -267,5 +323,22 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "two");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_users_file_stays_what_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let [target, link, far] = ["target", "link", "far"].map(|name| directory.path().join(name));
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        std::os::unix::fs::symlink(&link, &far).unwrap();
+        rewrite(&far, b"new").unwrap();
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
+        rewrite(&far, b"\xff").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"\xff");
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o644);
+        assert!(link.is_symlink() && far.is_symlink());
+        remove(&far).unwrap();
+        assert!(!target.exists() && far.is_symlink());
     }
 }

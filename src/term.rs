@@ -2,7 +2,7 @@
 //! closed pipe. The only module that decides about colour.
 
 use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use owo_colors::OwoColorize;
 
@@ -31,8 +31,13 @@ fn escape(c: char) -> String {
 /// Writes `text` to stdout. A reader that has gone away (`soong … | head -1`) is no error: the
 /// caller did its work, and nobody wants to hear more.
 pub fn print(text: &str) -> io::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same for what may be no text.
+pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
@@ -51,6 +56,27 @@ pub fn is_interactive() -> bool {
 /// Whether to colour what goes to stderr.
 pub fn colours_stderr() -> bool {
     colour(io::stderr().is_terminal())
+}
+
+/// Asks a question that is answered with yes or no; nothing typed means yes. `None` where there is
+/// no terminal to ask on, or its user has left.
+pub fn confirm(question: &str) -> io::Result<Option<bool>> {
+    if !is_interactive() {
+        return Ok(None);
+    }
+    loop {
+        print_error(&format!("{question} [Y/n] "));
+        let mut answer = String::new();
+        if io::stdin().lock().read_line(&mut answer)? == 0 {
+            print_error("\n");
+            return Ok(None);
+        }
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "" | "y" | "yes" => return Ok(Some(true)),
+            "n" | "no" => return Ok(Some(false)),
+            _ => {}
+        }
+    }
 }
 
 /// The label before a hint, coloured where stderr is a terminal that wants colour.

@@ -13,11 +13,15 @@ requirements() {
     cat <<'END'
 ssh        openssh-client  -
 ssh-keygen openssh-client  -
+ssh-agent  openssh-client  -
+scp        openssh-client  -
+rsync      rsync           rsync
 sshd       openssh-server  -
 curl       curl            -
 bash       bash            bash
 zsh        zsh             zsh
 fish       fish            fish
+shellcheck shellcheck      shellcheck
 END
     if [ "$system" = Linux ]; then
         cat <<'END'

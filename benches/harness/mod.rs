@@ -3,6 +3,7 @@
 //! ([`contest`]), and says how they did ([`report`]).
 #![allow(dead_code, reason = "a benchmark uses the parts it needs, and each compiles all of them")]
 
+pub mod config;
 pub mod contest;
 pub mod program;
 pub mod report;

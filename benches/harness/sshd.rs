@@ -39,9 +39,12 @@ impl Sshd {
                  PidFile none\n\
                  StrictModes no\n\
                  UsePAM no\n\
-                 UseDNS no\n",
+                 UseDNS no\n\
+                 SetEnv HOME={}\n",
                 host_key.display(),
-                authorized.display()
+                authorized.display(),
+                // What the developer's own shell does at its start is not what is measured.
+                sandbox.path("").display()
             ),
         )?;
         let log = sandbox.path("sshd.log");

@@ -50,6 +50,20 @@ fn instances_inherit_from_ssh() {
 }
 
 #[test]
+fn providers_are_switched_on_by_name() {
+    let config = parse("").unwrap();
+    assert!(config.providers.is_empty());
+    assert_eq!((config.lambda.base_url, config.lambda.api_key_command), (None, vec![]));
+    let config = parse(
+        "[providers]\nlambda = true\nmine = false\n\"my-own.2\" = true\n[lambda]\nbase-url = \"https://x\"\napi-key-command = \"pass show 'a b'\"\n",
+    )
+    .unwrap();
+    assert_eq!(config.providers, ["lambda", "my-own.2"]);
+    assert_eq!(config.lambda.base_url.as_deref(), Some("https://x"));
+    assert_eq!(config.lambda.api_key_command, ["pass", "show", "a b"]);
+}
+
+#[test]
 fn faults_name_line_expectation_and_fix() {
     let table = [
         ("[ssh]\nprot = 1", "line 2: unknown key ssh.prot | did you mean 'port'?"),
@@ -74,6 +88,12 @@ fn faults_name_line_expectation_and_fix() {
             "[services]\nA_b = 1",
             "line 2: services: bad name \"A_b\" | a service name is made of a-z, 0-9 and '-'",
         ),
+        ("[providers]\nlambda = \"yes\"", "line 2: providers.lambda: expected true or false, found \"yes\""),
+        (
+            "[providers]\n\"../x\" = true",
+            "line 2: providers: bad name \"../x\" | a provider name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit",
+        ),
+        ("[lambda]\nbase-ulr = \"x\"", "line 2: unknown key lambda.base-ulr | did you mean 'base-url'?"),
         ("[instances.x]\nuser = \"u\"", "line 1: instances.x has no host | add host = \"…\""),
         (
             "[instances.x]\nhost = \"-oProxyCommand=touch pwned\"",

@@ -11,6 +11,7 @@ use crate::paths;
 /// soong's own commands, in the order in which they are shown, with what they do.
 pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("tunnel", "Make the ports of your GPU instance appear on localhost"),
+    ("ssh", "Open a shell on your GPU instance, or run a command there"),
     ("status", "Show your instances, their tunnels and their leases"),
     ("extend", "Extend the lease of an instance"),
 ];

@@ -11,6 +11,7 @@
 
 mod candidates;
 mod choose;
+mod indicator;
 mod machine;
 mod picker;
 mod wait;
@@ -25,7 +26,7 @@ use crate::provider::answer::Listed;
 use crate::provider::{self, cache};
 use crate::time::now;
 
-pub use self::choose::{Wish, choose};
+pub use self::choose::{Wish, choose, known};
 pub use self::machine::Machine;
 pub use crate::provider::answer::Status;
 

@@ -1,20 +1,19 @@
 //! Waiting for an instance that is booting.
 //!
 //! The provider is asked every few seconds, less often when it does not answer: most of them limit
-//! how often they may be asked. The terminal sees a line that turns; everyone else plain lines.
+//! how often they may be asked.
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use super::choose::{Readiness, Wish, readiness};
+use super::indicator::Indicator;
 use super::{Machine, Status};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
 use crate::interrupt::Watch;
 use crate::provider;
-use crate::term::{self, print_error, printable};
+use crate::term::printable;
 
 /// The time between two questions.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -117,55 +116,6 @@ fn too_long(name: &str, limit: Duration) -> Error {
     let shown = humantime::format_duration(limit);
     Error::failed(format!("the instance {name} is still booting after {shown}"))
         .with_hint(format!("wait longer: --wait={}", limit.as_secs() * 2))
-}
-
-/// What shows that something is waited for.
-enum Indicator {
-    /// Nothing.
-    Quiet,
-    /// A line that turns.
-    Spinner(ProgressBar, String),
-    /// Lines for a log.
-    Lines(Instant, String),
-}
-
-impl Indicator {
-    fn new(machine: &Machine, limit: Duration, quiet: bool) -> Self {
-        if quiet {
-            return Self::Quiet;
-        }
-        let name = printable(&machine.name).into_owned();
-        let limit = humantime::format_duration(limit);
-        if !term::is_interactive() {
-            print_error(&format!("Waiting for {name} to boot, at most {limit}...\n"));
-            return Self::Lines(Instant::now(), name);
-        }
-        let spinner = ProgressBar::new_spinner();
-        spinner.set_draw_target(ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} Waiting for {wide_msg} {elapsed}") {
-            spinner.set_style(style);
-        }
-        spinner.set_message(format!("{name} to boot, at most {limit}"));
-        spinner.enable_steady_tick(Duration::from_millis(100));
-        Self::Spinner(spinner, name)
-    }
-
-    /// Removes the line, and says when the instance was reached.
-    fn finish(self, reached: bool) {
-        let (elapsed, name) = match self {
-            Self::Quiet => return,
-            Self::Spinner(spinner, name) => {
-                let elapsed = spinner.elapsed();
-                spinner.finish_and_clear();
-                (elapsed, name)
-            }
-            Self::Lines(begun, name) => (begun.elapsed(), name),
-        };
-        if reached {
-            let elapsed = humantime::format_duration(Duration::from_secs(elapsed.as_secs()));
-            print_error(&format!("{name} is up after {elapsed}\n"));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const RATE: Duration = Duration::from_secs(1);
 /// The largest answer, in bytes.
 const ANSWER_MAX: u64 = 16 << 20;
+/// How the standard library begins its errors when a name leads to no address; they have no kind.
+const UNRESOLVED: &str = "failed to lookup address information: ";
 /// How much is read of an answer that is an error, in bytes.
 const REFUSAL_MAX: u64 = 64 << 10;
 
@@ -145,7 +147,11 @@ impl Client {
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Trouble::Lasting(untrusted(&host, &error.to_string()))
             }
-            ureq::Error::Io(error) => Trouble::Passing(unreachable(&io_reason(&error)), None),
+            ureq::Error::Io(error) => match error.to_string().strip_prefix(UNRESOLVED) {
+                // Whoever is offline wants to hear it now.
+                Some(reason) => Trouble::Lasting(unreachable(&printable(reason))),
+                None => Trouble::Passing(unreachable(&printable(&io_reason(&error))), None),
+            },
             ureq::Error::Rustls(error) => Trouble::Lasting(untrusted(&host, &error.to_string())),
             ureq::Error::Tls(error) => Trouble::Lasting(untrusted(&host, error)),
             ureq::Error::BodyExceedsLimit(_) => {

@@ -1,13 +1,31 @@
 //! The system's `ssh`: finding it, and building its command line. What it then does is watched
 //! elsewhere; what it says when it fails is read in [`failure`].
+//!
+//! And `soong ssh`, which becomes that ssh:
+//!
+//! ```text
+//! arguments ─ options ─ session ─ remote_command     a session: exec ssh
+//!                     └ hosts ─ lookup, host_file, include   ssh_config for every other program
+//! ```
 
+pub mod arguments;
 pub mod failure;
 pub mod options;
 
+mod host_file;
+mod hosts;
+mod include;
+mod lookup;
+mod remote_command;
+mod session;
+
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 
+use self::arguments::{Arguments, Command};
+use crate::command_line;
 use crate::config::{HostKeyCheck, Ssh};
 use crate::error::{Error, Result};
 use crate::instance::{self, Instance};
@@ -79,6 +97,23 @@ const KEEPALIVE_COUNT: u32 = 3;
 /// The names that ssh looks for by itself, most usual first (`ssh(1)`, option `-i`).
 const USUAL_KEYS: [&str; 5] = ["id_rsa", "id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_ecdsa_sk"];
 
+/// `soong-ssh`: becomes ssh, or does what else the command line says and returns the exit code.
+pub fn main() -> ExitCode {
+    const PROGRAM: &str = "soong-ssh";
+    let words: Vec<_> = std::env::args_os().collect();
+    match arguments::split(&words) {
+        Ok(split) => command_line::main_from(PROGRAM, split.own, |arguments: &Arguments| {
+            let paths = Paths::from_env()?;
+            match &arguments.subcommand {
+                None => session::run(arguments, &split.options, &paths)?,
+                Some(Command::Config(arguments)) => hosts::run(arguments, &paths)?,
+            }
+            Ok(0)
+        }),
+        Err(error) => command_line::fail(PROGRAM, &error),
+    }
+}
+
 impl Login {
     /// Puts together how to log in to `instance`; checks that the key can be used and that ssh
     /// is installed, so that what is missing is told before anything is started.
@@ -143,15 +178,21 @@ impl Login {
     }
 
     fn push_defaults(&self, arguments: &mut Vec<String>) {
-        for option in self.host_key_options() {
+        for option in self.defaults() {
             push_option(arguments, &option);
         }
-        push_option(arguments, &format!("ServerAliveInterval={}", self.keepalive));
-        push_option(arguments, &format!("ServerAliveCountMax={KEEPALIVE_COUNT}"));
-        push_option(arguments, &format!("ConnectTimeout={}", self.connect_timeout));
+    }
+
+    /// What a connection has unless the user wants it otherwise, as in `ssh_config`: `KEY=VALUE`.
+    fn defaults(&self) -> Vec<String> {
+        let mut defaults = self.host_key_options();
+        defaults.push(format!("ServerAliveInterval={}", self.keepalive));
+        defaults.push(format!("ServerAliveCountMax={KEEPALIVE_COUNT}"));
+        defaults.push(format!("ConnectTimeout={}", self.connect_timeout));
         if has_aes() {
-            push_option(arguments, "Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com");
+            defaults.push("Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com".to_owned());
         }
+        defaults
     }
 
     fn host_key_options(&self) -> Vec<String> {
@@ -231,11 +272,15 @@ fn field(path: &Path) -> String {
 
 /// `path` as a value of an option that takes a list of words.
 fn quoted(path: &Path) -> String {
-    let text = percent_escaped(path);
-    if text.contains([' ', '\t', '"', '\'', '\\', '#']) {
+    in_config(&percent_escaped(path))
+}
+
+/// `text` as one word of `ssh_config`, where `-o` takes its values from too.
+fn in_config(text: &str) -> String {
+    if text.is_empty() || text.contains([' ', '\t', '"', '\'', '\\', '#']) {
         format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
     } else {
-        text
+        text.to_owned()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn login() -> Login {
+pub(super) fn login() -> Login {
     Login {
         program: "/usr/bin/ssh".into(),
         instance: Instance {

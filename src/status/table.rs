@@ -4,6 +4,7 @@
 use console::{measure_text_width, pad_str, truncate_str};
 
 use super::overview::{Overview, Row};
+use crate::inventory::Status;
 use crate::runtime::state::Phase;
 use crate::term::printable;
 use crate::time::span;
@@ -58,9 +59,15 @@ fn cells(overview: &Overview, row: &Row) -> [String; 6] {
             left => span(left),
         },
     );
-    let state = if row.stale { format!("{}?", row.status.word()) } else { row.status.word().to_owned() };
+    let state = match (row.status, row.stale) {
+        (Status::Unknown, _) => "-".to_owned(),
+        (status, true) => format!("{}?", status.word()),
+        (status, false) => status.word().to_owned(),
+    };
+    // An instance without a name is called by its id, which has a column of its own.
+    let name = if row.name == row.id && row.provider.is_some() { "-" } else { &row.name };
     [
-        printable(&row.name).into_owned(),
+        printable(name).into_owned(),
         printable(&short_id(overview, row)).into_owned(),
         state,
         row.host.as_ref().map_or_else(|| "-".to_owned(), |host| printable(host).into_owned()),
@@ -163,7 +170,7 @@ mod tests {
     use super::*;
     use crate::daemon::Facts;
     use crate::error::Error;
-    use crate::inventory::{Source, Status};
+    use crate::inventory::Source;
     use crate::status::overview::Tunnel;
 
     fn row(name: &str, id: &str) -> Row {

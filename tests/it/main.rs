@@ -11,10 +11,12 @@ mod dispatcher;
 mod errors;
 mod ground;
 mod journey;
+mod lambda;
 mod leftovers;
 mod lifetime;
 mod output;
-
+mod providers;
 mod signals;
 mod single;
+mod ssh;
 mod support;

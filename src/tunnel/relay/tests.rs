@@ -79,7 +79,7 @@ fn an_answer_before_the_end_of_the_question_arrives() {
         let mut client = rig.client();
         let mut uploading = client.try_clone().unwrap();
         // Goes on until the other side has had enough.
-        let upload = thread::spawn(move || while uploading.write_all(&[0; 65_536]).is_ok() {});
+        let upload = thread::spawn(move || while uploading.write_all(&[0; 4096]).is_ok() {});
         let mut received = vec![0; expected.len()];
         client.read_exact(&mut received).unwrap();
         assert!(received == expected);

@@ -12,5 +12,6 @@ pub mod sandbox;
 pub mod service;
 pub mod spawned;
 pub mod sshd;
+pub mod terminal;
 pub mod tools;
 pub mod wait;

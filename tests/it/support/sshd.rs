@@ -75,6 +75,7 @@ impl Options {
     fn config(&self, directory: &Path, port: u16) -> String {
         let directory = directory.display();
         let extra = &self.extra;
+        // With a HOME of its own a session runs nothing that the developer's shell would at its start.
         format!(
             "{extra}\
              Port {port}\n\
@@ -89,7 +90,9 @@ impl Options {
              PermitRootLogin prohibit-password\n\
              PasswordAuthentication no\n\
              KbdInteractiveAuthentication no\n\
-             MaxStartups 300\n"
+             MaxStartups 300\n\
+             Subsystem sftp internal-sftp\n\
+             SetEnv HOME={directory}\n"
         )
     }
 }

@@ -1,0 +1,24 @@
+//! The `config.toml` of a benchmark.
+
+use soong::error::{Error, Result};
+
+use super::sandbox::{Sandbox, failed};
+use super::sshd::Sshd;
+
+/// Writes a config with one instance, which is `sshd`, and with `services`, a line each.
+pub fn write(sandbox: &Sandbox, sshd: &Sshd, services: &str) -> Result<()> {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
+    let user = user.map_err(|errno| failed("tell who runs this", errno.into()))?;
+    let user = user.ok_or_else(|| Error::failed("this user has no name"))?.name;
+    let directory = sandbox.path(".config/soong");
+    std::fs::create_dir_all(&directory).map_err(|error| Error::io("create", &directory, error))?;
+    let (key, port) = (sshd.key.display(), sshd.port);
+    sandbox.write(
+        ".config/soong/config.toml",
+        &format!(
+            "[ssh]\nkey = \"{key}\"\n[services]\n{services}\
+             [instances.bench]\nhost = \"127.0.0.1\"\nuser = \"{user}\"\nport = {port}\n"
+        ),
+    )?;
+    Ok(())
+}

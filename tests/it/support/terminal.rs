@@ -1,0 +1,108 @@
+//! A terminal with somebody at it: what a command does when it is typed at and its window changes.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use nix::sys::termios::{Termios, tcgetattr};
+
+use super::run::Run;
+use super::wait;
+
+/// A terminal and the command that runs in it; the command is killed when this is dropped.
+pub struct Terminal {
+    /// The side of whoever sits at it.
+    master: File,
+    /// Kept open, so that what was written is not lost with the command.
+    slave: OwnedFd,
+    child: Child,
+    screen: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Terminal {
+    /// Runs the command in a terminal of this many rows and columns.
+    pub fn run(run: &Run, rows: u16, columns: u16) -> Self {
+        let OpenptyResult { master, slave } = openpty(&size(rows, columns), None).unwrap();
+        let end = || Stdio::from(slave.try_clone().unwrap());
+        let mut command = run.command();
+        command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end());
+        #[allow(clippy::useless_conversion, reason = "the type of the request differs between systems")]
+        let take_terminal = || {
+            nix::unistd::setsid()?;
+            // SAFETY: an ioctl with an integer, on descriptor 0, which is the terminal.
+            if unsafe { libc::ioctl(0, libc::TIOCSCTTY.into(), 0) } == -1 {
+                return Err(std::io::Error::last_os_error());
+            }
+            Ok(())
+        };
+        // SAFETY: the closure runs between fork and exec and makes two system calls.
+        unsafe { command.pre_exec(take_terminal) };
+        let child = command.spawn().unwrap();
+        let screen = Arc::new(Mutex::new(Vec::new()));
+        let (sink, mut source) = (Arc::clone(&screen), File::from(master.try_clone().unwrap()));
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = source.read(&mut buffer) {
+                sink.lock().unwrap().extend_from_slice(&buffer[..read]);
+            }
+        });
+        Self { master: master.into(), slave, child, screen }
+    }
+
+    /// All that has been written to the terminal so far.
+    pub fn screen(&self) -> String {
+        String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
+    }
+
+    /// Waits until `text` has been written.
+    #[track_caller]
+    pub fn wait_for(&self, text: &str) {
+        let end = std::time::Instant::now() + wait::DEADLINE;
+        while !self.screen().contains(text) {
+            assert!(std::time::Instant::now() < end, "no {text:?} on the terminal:\n{}", self.screen());
+            thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
+    /// Types `text`; `\x03` is Ctrl-C.
+    pub fn type_text(&mut self, text: &str) {
+        self.master.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Gives the window another size.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = size(rows, columns);
+        // SAFETY: an ioctl that reads a winsize, on a descriptor that is open.
+        let done = unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+        assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    }
+
+    /// How the terminal is set.
+    pub fn modes(&self) -> Termios {
+        tcgetattr(&self.slave).unwrap()
+    }
+
+    /// Waits for the end of the command; its exit code.
+    #[track_caller]
+    pub fn finish(&mut self) -> i32 {
+        let mut ended = || self.child.try_wait().unwrap();
+        let status = wait::until("the command on the terminal to end", &mut ended);
+        status.code().unwrap_or_else(|| panic!("{status}:\n{}", self.screen()))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn size(rows: u16, columns: u16) -> Winsize {
+    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
