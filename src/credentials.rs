@@ -71,6 +71,11 @@ impl Credentials {
         }
     }
 
+    /// Reads secrets from the config file of soong's predecessor; none where there is no `file`.
+    pub fn load_legacy(file: &Path) -> Result<Self> {
+        legacy::load(file)
+    }
+
     /// Reads secrets from the text of `credentials.toml`; `file` is what errors call it.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
         let fault = |offset: Option<usize>, message: String, hint: &str| {
@@ -112,7 +117,7 @@ impl Credentials {
 const SHAPE: &str = "a secret is text in quotes, without spaces, made of ASCII characters";
 
 /// The text of `file`, which must be private; `None` where there is no such file.
-fn read(file: &Path) -> Result<Option<String>> {
+pub fn read(file: &Path) -> Result<Option<String>> {
     const LIMIT: u64 = 1 << 16;
     let refused = |error| Error::io("read", file, error);
     // Opened without waiting, so that a FIFO in the file's place is told and not hung on.

@@ -7,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 use crate::term::{self, printable};
 
 /// The result of everything in this crate that can fail.
@@ -184,10 +186,17 @@ impl std::error::Error for Error {
 
 /// The system's own words for an error, without Rust's `(os error N)`.
 pub fn io_reason(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(code) => nix::errno::Errno::from_raw(code).desc().to_owned(),
+    match errno(error) {
+        Some(errno) => errno.desc().to_owned(),
         None => error.to_string(),
     }
+}
+
+/// The system's number for an error. tempfile wraps errors to add a path of its own, and then gives
+/// the number away only as the standard library prints it.
+pub fn errno(error: &io::Error) -> Option<Errno> {
+    let printed = || error.to_string().split_once("(os error ")?.1.split_once(')')?.0.parse().ok();
+    error.raw_os_error().or_else(printed).map(Errno::from_raw)
 }
 
 #[cfg(test)]
@@ -206,6 +215,9 @@ mod tests {
     fn system_errors_are_told_in_the_systems_words() {
         let error = Error::io("create", Path::new("/x"), io::Error::from_raw_os_error(libc::EROFS));
         assert_eq!(error.to_string(), "cannot create /x: Read-only file system");
+        // tempfile wraps its errors.
+        let wrapped = tempfile::NamedTempFile::new_in("/nonexistent").unwrap_err();
+        assert_eq!(io_reason(&wrapped), "No such file or directory");
     }
 
     #[test]

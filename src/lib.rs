@@ -4,7 +4,7 @@
 //! module; the modules stand in layers and only ever look downwards:
 //!
 //! ```text
-//! bin/*  →  dispatch, tunnel, ssh, status, extend, lambda   features: what a command does
+//! bin/*  →  dispatch, tunnel, ssh, status, extend, configure, lambda   features: what a command does
 //!        →  inventory, provider                instances there are, and choosing one
 //!        →  runtime, daemon                    running tunnels, and what is behind them
 //!        →  config, credentials, instance      what the user wrote, and what it means
@@ -16,6 +16,7 @@
 pub mod child;
 pub mod command_line;
 pub mod config;
+pub mod configure;
 pub mod credentials;
 pub mod daemon;
 pub mod dispatch;

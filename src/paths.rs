@@ -60,6 +60,21 @@ impl Paths {
         self.home.join(".config/soong/config.json")
     }
 
+    /// Where files live that are worth keeping but not worth editing.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Where files live for as long as the user is logged in; see [`Paths::ensure_runtime`].
+    pub fn runtime(&self) -> &Path {
+        &self.runtime
+    }
+
+    /// Serialises the writers of the config file and of `credentials.toml`.
+    pub fn configure_lock(&self) -> PathBuf {
+        self.state.join("configure.lock")
+    }
+
     /// Host keys that were pinned, one line per instance.
     pub fn known_hosts(&self) -> PathBuf {
         self.state.join("known_hosts")
@@ -67,7 +82,12 @@ impl Paths {
 
     /// What the tunnel `name` and its ssh said.
     pub fn log(&self, name: &str) -> PathBuf {
-        self.state.join("logs").join(format!("{name}.log"))
+        self.logs().join(format!("{name}.log"))
+    }
+
+    /// The directory that holds a log per tunnel.
+    pub fn logs(&self) -> PathBuf {
+        self.state.join("logs")
     }
 
     /// What providers last answered.
@@ -111,6 +131,14 @@ impl Paths {
             Some("") => self.home.clone(),
             Some(rest) if rest.starts_with('/') => self.home.join(rest.trim_start_matches('/')),
             _ => PathBuf::from(text),
+        }
+    }
+
+    /// `path` as text, with the home directory as `~/`: the way back from [`Paths::expand`].
+    pub fn abbreviate(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.home) {
+            Ok(rest) if !rest.as_os_str().is_empty() => format!("~/{}", rest.display()),
+            _ => path.display().to_string(),
         }
     }
 

@@ -98,6 +98,13 @@ fn colour(is_terminal: bool) -> bool {
     is_terminal && set("TERM").is_some_and(|term| term != "dumb")
 }
 
+/// The editor that the user wants, as it would be typed.
+pub fn editor() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    named("VISUAL").or_else(|| named("EDITOR"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -80,8 +80,9 @@ fn check_entry<'a>(
     check_table(table, place)
 }
 
-#[derive(PartialEq, Eq)]
-enum Depth {
+/// How a key of the schema stands to a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
     /// The place is that of the key.
     Whole,
     /// The place is a table on the way to the key.
@@ -89,7 +90,7 @@ enum Depth {
 }
 
 /// How the schema path `pattern` stands to `place`; `None` where they part.
-fn covers(pattern: &str, place: &[&str]) -> Option<Depth> {
+pub(crate) fn covers(pattern: &str, place: &[&str]) -> Option<Depth> {
     let mut segments = pattern.split('.');
     for part in place {
         let segment = segments.next()?;
@@ -98,6 +99,17 @@ fn covers(pattern: &str, place: &[&str]) -> Option<Depth> {
         }
     }
     Some(if segments.next().is_none() { Depth::Whole } else { Depth::Part })
+}
+
+/// What is wrong with the names that the user chose on the way to `place`, and the fix.
+pub(crate) fn name_fault(place: &[&str]) -> Option<(String, Option<String>)> {
+    let fault = (1..=place.len()).find_map(|depth| check_name(0..0, &place[..depth]).err())?;
+    Some((fault.message, fault.hint))
+}
+
+/// What is wrong with `value` at `place`, which is that of `key`.
+pub(crate) fn value_fault(key: &Key, place: &[&str], value: &DeValue<'_>) -> Option<String> {
+    check_value(key, &Spanned::new(0..0, value.clone()), place).err().map(|fault| fault.message)
 }
 
 /// Names that the user chose: a service's becomes part of flags, an instance's is typed in shells.

@@ -2,7 +2,7 @@
 
 pub mod schema;
 
-mod check;
+pub(crate) mod check;
 
 pub use self::check::is_provider_name;
 
@@ -25,6 +25,8 @@ use crate::term::printable;
 pub struct Config {
     /// How to reach instances.
     pub ssh: Ssh,
+    /// How long a new connection waits for a link that was lost.
+    pub hold: Duration,
     /// What to forward: the three defaults first, then others by name.
     pub services: Vec<Service>,
     /// The instances written into the file, by name.
@@ -93,12 +95,14 @@ pub const DEFAULT_SERVICES: [(&str, u16); 3] = [("sglang", 8000), ("n8n", 5678),
 const DEFAULT_USER: &str = "ubuntu";
 const DEFAULT_KEEPALIVE: u32 = 5;
 const DEFAULT_CONNECT_TIMEOUT: u32 = 30;
+const DEFAULT_HOLD: u32 = 30;
 
 /// The document as serde sees it; [`check`] has made sure that it fits.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Document {
     ssh: SshTable,
+    tunnel: TunnelTable,
     services: HashMap<String, ServiceEntry>,
     instances: BTreeMap<String, InstanceTable>,
     providers: BTreeMap<String, bool>,
@@ -122,6 +126,12 @@ struct SshTable {
     keepalive: Option<u32>,
     connect_timeout: Option<u32>,
     options: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TunnelTable {
+    hold: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -173,6 +183,7 @@ impl Config {
                 ),
                 options: words("ssh.options", &ssh.options)?,
             },
+            hold: Duration::from_secs(document.tunnel.hold.unwrap_or(DEFAULT_HOLD).into()),
             services,
             instances,
             providers: document.providers.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
@@ -185,7 +196,7 @@ impl Config {
 }
 
 /// Reads the text of `file`, at most a mebibyte; a missing file is empty.
-fn read(file: &Path) -> Result<String> {
+pub fn read(file: &Path) -> Result<String> {
     const LIMIT: u64 = 1 << 20;
     let bytes = || -> io::Result<Vec<u8>> {
         let kind = fs::metadata(file)?.file_type();

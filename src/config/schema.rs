@@ -91,6 +91,12 @@ pub const KEYS: &[Key] = &[
     key("ssh.connect-timeout", Kind::Seconds(1, 600), "30", "longest time a tunnel may take to come up"),
     key("ssh.options", Kind::Words, "", "further arguments for ssh"),
     key(
+        "tunnel.hold",
+        Kind::Seconds(0, 3600),
+        "30",
+        "how long a new connection waits for a lost link before it is closed",
+    ),
+    key(
         "services.*",
         Kind::Service,
         "",

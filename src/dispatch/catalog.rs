@@ -14,6 +14,7 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("ssh", "Open a shell on your GPU instance, or run a command there"),
     ("status", "Show your instances, their tunnels and their leases"),
     ("extend", "Extend the lease of an instance"),
+    ("configure", "Set up soong, or change one setting"),
 ];
 
 /// Programs that are called by others, not typed.

@@ -10,6 +10,7 @@ pub mod cache;
 
 mod executable;
 
+use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::Duration;
@@ -30,6 +31,11 @@ pub const API: u64 = 1;
 
 /// Asks the provider `name` for its instances.
 pub fn ask(name: &str, watch: &Watch) -> Result<Vec<Listed>> {
+    ask_with(name, &[], watch)
+}
+
+/// Asks the provider `name` for its instances, in this process's environment and `environment`.
+pub fn ask_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Result<Vec<Listed>> {
     let Some(program) = find(name) else {
         return Err(Error::failed(format!(
             "the provider {name} is enabled, but soong-provider-{name} is not installed"
@@ -40,7 +46,11 @@ pub fn ask(name: &str, watch: &Watch) -> Result<Vec<Listed>> {
     };
     let mut command = Command::new(program);
     // What it says is taken apart here, so it has to be plain.
-    command.arg("list").env("SOONG_API", API.to_string()).env("NO_COLOR", "1");
+    command
+        .arg("list")
+        .env("SOONG_API", API.to_string())
+        .env("NO_COLOR", "1")
+        .envs(environment.iter().copied());
     let outcome = child::run(&mut command, LIMITS, watch).map_err(|fault| cut_short(name, fault))?;
     if !outcome.status.success() {
         return Err(failed(name, &outcome));

@@ -80,8 +80,8 @@ pub enum Command {
 
 Run it again when instances have come or gone. An instance whose name does not
 fit is called soong- and what is legible of its name, with a number behind it.
-While a tunnel is up, ssh goes over its connection; to forward an agent, give the
-session one of its own: ssh -S none -A soong-NAME")]
+While a tunnel is up, ssh goes over its connection; to forward an agent, give
+the session one of its own: ssh -S none -A soong-NAME")]
 pub struct ConfigArguments {
     /// Have ~/.ssh/config include the hosts without asking
     #[arg(long, conflicts_with_all = ["remove", "print"])]

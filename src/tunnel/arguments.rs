@@ -1,6 +1,6 @@
 //! What can be typed after `soong tunnel`: syntax only. What it means is [`super::request`]'s.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The command line of `soong-tunnel`.
 #[derive(Debug, Parser)]
@@ -33,6 +33,12 @@ pub enum Command {
     Stop(StopArguments),
     /// Stop a tunnel and start it again on the same ports
     Restart(StartArguments),
+    /// Print what a tunnel did and what its ssh said
+    Logs(LogsArguments),
+    /// Print the address of a service of the running tunnel
+    Url(UrlArguments),
+    /// Print shell commands that set OPENAI_BASE_URL and an address per service
+    Env(EnvArguments),
     /// Run a tunnel that another soong-tunnel asks for on standard input
     #[command(hide = true)]
     Supervise {
@@ -122,6 +128,58 @@ pub struct StopArguments {
     pub quiet: bool,
 }
 
+/// Options of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArguments {
+    /// Name or id of the instance; by default that of the running tunnel
+    pub name: Option<String>,
+    /// Go on with what is added, until interrupted
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many lines of what there is
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
+    pub lines: usize,
+}
+
+/// Options of `url`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  curl $(soong tunnel url sglang)/v1/models")]
+pub struct UrlArguments {
+    /// Name of the service, for example sglang
+    pub service: String,
+    /// Instance: its id, the start of its id, or its name
+    #[arg(long, value_name = "ID")]
+    pub instance_id: Option<String>,
+}
+
+/// Options of `env`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  eval \"$(soong tunnel env)\"
+  soong tunnel env --shell fish | source")]
+pub struct EnvArguments {
+    /// One of bash, zsh, fish, sh
+    #[arg(long, value_enum, default_value_t = Shell::Sh, hide_possible_values = true)]
+    pub shell: Shell,
+    /// Instance: its id, the start of its id, or its name
+    #[arg(long, value_name = "ID")]
+    pub instance_id: Option<String>,
+}
+
+/// Shells that commands can be printed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+    /// Any POSIX shell
+    Sh,
+}
+
 /// A service and the local port it is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalPort {
@@ -177,9 +235,10 @@ mod tests {
     #[test]
     fn help_fits_80_columns() {
         let mut command = Arguments::command();
-        for name in ["start", "status", "stop", "restart"] {
+        for name in ["start", "status", "stop", "restart", "logs", "url", "env"] {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
-            assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+            let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
+            assert!(long.is_empty(), "{long:?}");
         }
     }
 }

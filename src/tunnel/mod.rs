@@ -9,6 +9,7 @@
 
 pub mod arguments;
 
+mod address;
 mod audience;
 mod channel;
 mod claim;
@@ -17,6 +18,7 @@ mod lease;
 mod link;
 mod listener;
 mod log;
+mod logs;
 mod probe;
 mod relay;
 mod report;
@@ -52,6 +54,9 @@ fn run(command: &Command) -> Result<u8> {
         Command::Restart(arguments) => start::restart(arguments, &paths)?,
         Command::Stop(arguments) => stop::stop(arguments, &paths)?,
         Command::Status(arguments) => return status::status(arguments, &paths),
+        Command::Logs(arguments) => logs::logs(arguments, &paths)?,
+        Command::Url(arguments) => address::url(arguments, &paths)?,
+        Command::Env(arguments) => address::env(arguments, &paths)?,
         Command::Supervise { .. } => supervise(&paths)?,
     }
     Ok(0)

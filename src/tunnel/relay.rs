@@ -1,7 +1,7 @@
 //! Carrying connections from a local port to the Unix socket that ssh forwards.
 //!
 //! The local port belongs to the supervisor, not to ssh, so it stays bound while ssh is replaced.
-//! A connection that arrives while there is no link waits, for at most [`HOLD`], and then goes
+//! A connection that arrives while there is no link waits, for as long as it is told to, and then goes
 //! through as if nothing had happened. What was under way when a link broke is delivered to the
 //! client as far as it had come, and the connection is closed: as with `ssh -L`.
 
@@ -16,9 +16,6 @@ use nix::sys::socket::shutdown;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-
-/// The longest a connection waits for the link.
-pub const HOLD: Duration = Duration::from_secs(30);
 
 /// How long to leave a listener alone that cannot accept, because the process has run out of
 /// file descriptors.
@@ -41,7 +38,8 @@ thread_local! {
 
 /// Accepts connections on `listener` for ever and carries each to `socket` while `link` says that
 /// it is up. Ends when the task is dropped.
-pub async fn serve(listener: TcpListener, socket: PathBuf, link: watch::Receiver<bool>) {
+/// A connection waits for the link for at most `hold`.
+pub async fn serve(listener: TcpListener, socket: PathBuf, link: watch::Receiver<bool>, hold: Duration) {
     let socket: Arc<Path> = socket.into();
     loop {
         match listener.accept().await {
@@ -49,7 +47,7 @@ pub async fn serve(listener: TcpListener, socket: PathBuf, link: watch::Receiver
                 let (socket, link) = (Arc::clone(&socket), link.clone());
                 tokio::spawn(async move {
                     // A connection that breaks is the business of the two that it connected.
-                    let _ = carry(&client, &socket, link).await;
+                    let _ = carry(&client, &socket, link, hold).await;
                 });
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -57,9 +55,14 @@ pub async fn serve(listener: TcpListener, socket: PathBuf, link: watch::Receiver
     }
 }
 
-async fn carry(client: &TcpStream, socket: &Path, mut link: watch::Receiver<bool>) -> io::Result<()> {
+async fn carry(
+    client: &TcpStream,
+    socket: &Path,
+    mut link: watch::Receiver<bool>,
+    hold: Duration,
+) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let remote = connect(socket, &mut link).await?;
+    let remote = connect(socket, &mut link, hold).await?;
     let upload = async {
         tokio::select! {
             result = upload(client, &remote) => result,
@@ -89,8 +92,8 @@ async fn download(remote: &UnixStream, client: &TcpStream) -> io::Result<()> {
 }
 
 /// A connection to `socket`, as soon as there is a link.
-async fn connect(socket: &Path, link: &mut watch::Receiver<bool>) -> io::Result<UnixStream> {
-    let deadline = Instant::now() + HOLD;
+async fn connect(socket: &Path, link: &mut watch::Receiver<bool>, hold: Duration) -> io::Result<UnixStream> {
+    let deadline = Instant::now() + hold;
     loop {
         let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
         timeout_at(deadline, link.wait_for(|up| *up)).await?.map_err(gone)?;

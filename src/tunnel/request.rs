@@ -29,6 +29,8 @@ pub struct Request {
     pub login: Login,
     /// What to forward; no two have the same local port.
     pub forwards: Vec<Forward>,
+    /// How long a new connection waits for a link that was lost.
+    pub hold: Duration,
 }
 
 impl Request {
@@ -48,6 +50,7 @@ impl Request {
             name: instance.tunnel_name(),
             login: Login::resolve(&instance, &config.ssh, paths)?,
             forwards,
+            hold: config.hold,
         })
     }
 

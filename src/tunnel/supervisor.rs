@@ -127,7 +127,7 @@ impl<'a> Supervisor<'a> {
             for listener in bound.listeners {
                 let listener =
                     TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
-                tokio::spawn(relay::serve(listener, socket.clone(), link.clone()));
+                tokio::spawn(relay::serve(listener, socket.clone(), link.clone(), self.request.hold));
             }
         }
         Ok(())

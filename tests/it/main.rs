@@ -7,6 +7,8 @@
     reason = "a test that cannot go on has failed, and tests set up the environment they look at"
 )]
 
+mod addresses;
+mod configure;
 mod dispatcher;
 mod errors;
 mod ground;

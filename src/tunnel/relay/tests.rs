@@ -17,6 +17,10 @@ struct Rig {
 
 impl Rig {
     fn new(up: bool) -> Self {
+        Self::holding(up, Duration::from_secs(30))
+    }
+
+    fn holding(up: bool, hold: Duration) -> Self {
         let directory = tempfile::Builder::new().prefix("sr").tempdir_in("/tmp").unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -25,8 +29,9 @@ impl Rig {
         let socket = directory.path().join("s");
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime
-                .block_on(async { serve(TcpListener::from_std(listener).unwrap(), socket, receiver).await });
+            runtime.block_on(async {
+                serve(TcpListener::from_std(listener).unwrap(), socket, receiver, hold).await;
+            });
         });
         Self { directory, address, link }
     }
@@ -111,4 +116,10 @@ fn what_a_link_that_ended_had_delivered_arrives() {
     rig.link.send_replace(false);
     // The relay closes its end although the client goes on sending: nobody is left to send to.
     while client.write_all(b"more").is_ok() {}
+}
+
+#[test]
+fn a_connection_is_closed_when_it_has_waited_long_enough() {
+    let rig = Rig::holding(false, Duration::from_millis(50));
+    assert_eq!(read_all(&mut rig.client()), b"");
 }

@@ -1,0 +1,7 @@
+//! `soong-configure`: the wizard, and one setting at a time.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    soong::configure::main()
+}
