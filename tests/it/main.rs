@@ -11,6 +11,7 @@ mod addresses;
 mod configure;
 mod dispatcher;
 mod errors;
+mod extend;
 mod ground;
 mod journey;
 mod lambda;
