@@ -22,4 +22,5 @@ mod providers;
 mod signals;
 mod single;
 mod ssh;
+mod status;
 mod support;
