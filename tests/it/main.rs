@@ -19,6 +19,7 @@ mod leftovers;
 mod lifetime;
 mod output;
 mod providers;
+mod secrets;
 mod signals;
 mod single;
 mod ssh;
