@@ -28,6 +28,18 @@ fn escape(c: char) -> String {
     if acts_on_terminal(c) { c.escape_default().to_string() } else { c.to_string() }
 }
 
+/// JSON in which everything that could act on a terminal is written as JSON's own escapes. It says
+/// the same as `json`: such characters stand in texts only, but for the ends of lines, which never
+/// do.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    let acts = |c: char| acts_on_terminal(c) && c != '\n';
+    if !json.chars().any(acts) {
+        return Cow::Borrowed(json);
+    }
+    let escaped = |c: char| if acts(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
+    Cow::Owned(json.chars().map(escaped).collect())
+}
+
 /// Writes `text` to stdout. A reader that has gone away (`soong … | head -1`) is no error: the
 /// caller did its work, and nobody wants to hear more.
 pub fn print(text: &str) -> io::Result<()> {
@@ -36,10 +48,20 @@ pub fn print(text: &str) -> io::Result<()> {
 
 /// The same for what may be no text.
 pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    write_out(bytes).map(drop)
+}
+
+/// Writes `text` to stdout, for whoever goes on writing: `false` says that the reader has gone away
+/// and there is no point in it.
+pub fn print_more(text: &str) -> io::Result<bool> {
+    write_out(text.as_bytes())
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
     }
 }
 
@@ -112,6 +134,15 @@ mod tests {
     #[test]
     fn ordinary_text_is_not_copied() {
         assert!(matches!(printable("gpu-1 (größer)"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_says_the_same_without_acting_on_a_terminal() {
+        let text = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}größer\n";
+        let json = serde_json::to_string(text).unwrap();
+        let shown = printable_json(&json);
+        assert_eq!(shown, r#""a\u001b[2J\u009b31m\u007f\u202egrößer\n""#);
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
     }
 
     #[test]

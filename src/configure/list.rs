@@ -13,7 +13,7 @@ use crate::config::{self, Config, DEFAULT_SERVICES};
 use crate::credentials::Credentials;
 use crate::error::{Error, Result};
 use crate::paths::{self, Paths};
-use crate::term::printable;
+use crate::term::{printable, printable_json};
 
 /// What stands for a secret.
 const MASK: &str = "********";
@@ -60,7 +60,7 @@ pub fn list(json: bool, paths: &Paths) -> Result<()> {
     if json {
         let text = serde_json::to_string_pretty(&rows)
             .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-        return show(&format!("{text}\n"));
+        return show(&format!("{}\n", printable_json(&text)));
     }
     show(&table(&rows))
 }

@@ -4,10 +4,10 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 use super::http::ANSWER_MAX;
@@ -19,20 +19,43 @@ use crate::ssh::failure;
 pub fn through_tunnel(socket: &Path, request: &[u8]) -> Result<Vec<u8>> {
     let exchange = || -> io::Result<Vec<u8>> {
         let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.write_all(request)?;
-        read_answer(&mut stream)
+        read_within(PATIENCE, &mut stream)
     };
-    exchange().map_err(|source| match source.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => silent(),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => absent(),
-        _ => Error::Io {
-            action: "cannot reach the status daemon through the tunnel".into(),
-            source,
-            hint: None,
-        },
-    })
+    match exchange() {
+        Ok(answer) if answer.is_empty() => Err(absent()),
+        Ok(answer) => Ok(answer),
+        Err(source) => Err(match source.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => silent(),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => absent(),
+            _ => Error::Io {
+                action: "cannot reach the status daemon through the tunnel".into(),
+                source,
+                hint: None,
+            },
+        }),
+    }
+}
+
+/// A whole answer, if it comes within `patience`, however small the pieces are in which it comes.
+fn read_within(patience: Duration, stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let end = Instant::now() + patience;
+    let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+    while answer.len() < ANSWER_MAX {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => answer.extend_from_slice(&piece[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(answer)
 }
 
 /// Sends `request` to the daemon on `port` of the instance through an ssh of its own; returns the
@@ -47,7 +70,10 @@ pub fn through_ssh(login: &Login, port: u16, request: &[u8]) -> Result<Vec<u8>> 
         .spawn()
         .map_err(at_fault)?;
     let answer = converse(&mut child, request, Duration::from_secs(login.connect_timeout) + PATIENCE);
-    // Our own child, not yet waited for; when all went well it has ended already.
+    // An ssh that says nothing more says with its exit code whether it or the daemon hung up.
+    let is_mute = matches!(&answer, Ok(answer) if answer.is_empty());
+    let hung_up = is_mute && ended(&mut child).is_some_and(|status| status.success());
+    // Our own child, not yet waited for if it runs; when all went well it has ended already.
     let _ = child.kill();
     let mut said = String::new();
     if let Some(stderr) = child.stderr.take() {
@@ -55,11 +81,25 @@ pub fn through_ssh(login: &Login, port: u16, request: &[u8]) -> Result<Vec<u8>> 
     }
     let _ = child.wait();
     match answer {
+        Ok(_) if hung_up => Err(absent()),
         Ok(answer) if answer.is_empty() => Err(refused(&said, login)),
         Ok(answer) => Ok(answer),
         Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(silent()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(refused(&said, login)),
         Err(error) => Err(at_fault(error)),
+    }
+}
+
+/// How `child`, which is about to end, ended.
+fn ended(child: &mut Child) -> Option<ExitStatus> {
+    const GRACE: Duration = Duration::from_secs(2);
+    const PAUSE: Duration = Duration::from_millis(5);
+    let end = Instant::now() + GRACE;
+    loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < end => thread::sleep(PAUSE),
+            status => return status.ok().flatten(),
+        }
     }
 }
 

@@ -39,7 +39,10 @@ fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
     let instance = inventory::choose(&wish, &config, paths)?;
     let request = daemon::extend_request(token.expose(), arguments.hours);
     let answer = ask(&instance, &config, paths, &request)?;
-    let text = report(arguments.hours, &daemon::extension(&answer)?)?;
+    let extension = daemon::extension(&answer)?;
+    // So that 'soong status' and the prompt show the new end without waiting for it.
+    registry::refresh(paths, &instance);
+    let text = report(arguments.hours, &extension)?;
     print(&text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
 }
 

@@ -24,7 +24,7 @@ use crate::credentials::Credentials;
 use crate::error::{Error, Result};
 use crate::paths::{self, Paths};
 use crate::provider::answer::Answer;
-use crate::term::print;
+use crate::term::{print, printable_json};
 
 /// How long listing may take in all. Less than soong grants a provider, so that it is this program
 /// that says what took so long.
@@ -69,7 +69,7 @@ fn list() -> Result<u8> {
     let instances = Client::new(&endpoint, key).instances(deadline)?;
     let json = serde_json::to_string(&Answer::new(instances))
         .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-    print(&(json + "\n")).map_err(|source| Error::Io {
+    print(&(printable_json(&json) + "\n")).map_err(|source| Error::Io {
         action: "cannot write".into(),
         source,
         hint: None,

@@ -1,5 +1,5 @@
-//! The supervisor's own socket: how other commands ask it to stop, and how they learn for certain
-//! which process it is.
+//! The supervisor's own socket: how other commands ask something of it, and how they learn for
+//! certain which process it is.
 //!
 //! The kernel tells who listens at the other end of a Unix socket. While a connection to the
 //! supervisor is open, the PID it names is alive and is the supervisor's: that is the proof without
@@ -17,8 +17,12 @@ use nix::unistd::Pid;
 use super::directory::Directory;
 use super::process::Process;
 
-/// What a supervisor is asked to do; a line each.
+/// Asks a supervisor to stop. Requests are a line each.
 pub const STOP: &str = "stop\n";
+/// Asks a supervisor to have the status daemon say how things are now.
+pub const ASK: &str = "ask\n";
+/// The longest a request can be, in bytes.
+pub const REQUEST_MAX: u64 = 16;
 
 /// A connection to a running supervisor.
 #[derive(Debug)]
@@ -52,6 +56,11 @@ impl Supervisor {
             Err(error) if !is_end(&error) => Err(error),
             _ => Ok(self.process.has_ended(patience)),
         }
+    }
+
+    /// Has it ask the status daemon now instead of when it is due. It does so in its own time.
+    pub fn ask_daemon(&mut self) -> io::Result<()> {
+        self.stream.write_all(ASK.as_bytes())
     }
 
     /// Kills its process, which has been proved to be the supervisor's, and waits for its end;

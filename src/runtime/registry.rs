@@ -144,20 +144,36 @@ fn running(directory: &Directory) -> Result<Option<Running>> {
     Ok(None)
 }
 
+/// Has the supervisor of a running tunnel to `instance` learn what the status daemon says now.
+/// Whoever cannot be told asks within a minute anyway, so failures are passed over.
+pub fn refresh(paths: &Paths, instance: &Instance) {
+    if let Ok(Some((mut running, _))) = tunnel_to(paths, instance) {
+        let _ = running.supervisor.ask_daemon();
+    }
+}
+
 /// The socket that a running tunnel to `instance` forwards to its service `service`; `None` when no
 /// tunnel is up or it does not carry the service.
 pub fn forward_to(paths: &Paths, instance: &Instance, service: &str) -> Result<Option<PathBuf>> {
+    let Some((running, state)) = tunnel_to(paths, instance)? else { return Ok(None) };
+    if state.phase != Phase::Up {
+        return Ok(None);
+    }
+    let forward = state.forwards.iter().find(|forward| forward.service == service);
+    Ok(forward.map(|forward| running.directory.forward_socket(forward.local)))
+}
+
+/// The tunnel to `instance` that runs, and its state. One to another instance of the same name is
+/// none.
+fn tunnel_to(paths: &Paths, instance: &Instance) -> Result<Option<(Running, State)>> {
     if !paths.check_runtime()? {
         return Ok(None);
     }
-    let Some(running) = running(&Directory::new(paths, &instance.tunnel_name())?)? else { return Ok(None) };
-    let Some(state) =
-        running.state.filter(|state| state.phase == Phase::Up && state.instance.id == instance.id)
-    else {
+    let Some(mut running) = running(&Directory::new(paths, &instance.tunnel_name())?)? else {
         return Ok(None);
     };
-    let forward = state.forwards.iter().find(|forward| forward.service == service);
-    Ok(forward.map(|forward| running.directory.forward_socket(forward.local)))
+    let state = running.state.take().filter(|state| state.instance.id == instance.id);
+    Ok(state.map(|state| (running, state)))
 }
 
 /// Removes what tunnels that do not run have left.

@@ -7,6 +7,7 @@ use super::overview::{Overview, Row};
 use crate::error::{Error, Result};
 use crate::inventory::Status;
 use crate::runtime::state::{Forward, Phase};
+use crate::term::printable_json;
 
 /// The version of the shape.
 const API: u32 = 1;
@@ -64,7 +65,8 @@ pub(super) fn render(overview: &Overview) -> Result<String> {
         providers: providers.collect(),
     };
     let json = serde_json::to_string(&document);
-    json.map(|json| json + "\n").map_err(|error| Error::failed(format!("cannot write JSON: {error}")))
+    json.map(|json| printable_json(&json).into_owned() + "\n")
+        .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))
 }
 
 impl<'a> From<&'a Row> for Entry<'a> {

@@ -23,7 +23,7 @@ use crate::interrupt::Watch;
 use crate::inventory::Inventory;
 use crate::paths::Paths;
 use crate::runtime::registry;
-use crate::term::{self, print};
+use crate::term;
 
 /// How often providers are asked while watching: they limit how often they may be.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
@@ -54,8 +54,8 @@ fn keep_showing(arguments: &Arguments, interval: Duration, paths: &Paths) -> Res
     const CLEAR_LINE_END: &str = "\u{1b}[K\n";
     const CLEAR_BELOW: &str = "\u{1b}[J";
     let on_screen = term::is_interactive() && !arguments.json;
-    if on_screen {
-        show("\u{1b}[2J")?;
+    if on_screen && !show("\u{1b}[2J")? {
+        return Ok(0);
     }
     let mut asked: Option<Instant> = None;
     loop {
@@ -64,12 +64,15 @@ fn keep_showing(arguments: &Arguments, interval: Duration, paths: &Paths) -> Res
         if asks {
             asked = Some(Instant::now());
         }
-        let text = render(&overview, arguments.json)?;
+        let mut text = render(&overview, arguments.json)?;
         if on_screen {
-            let text = text + &overview.remarks().concat();
-            show(&format!("{TO_THE_TOP}{}{CLEAR_BELOW}", text.replace('\n', CLEAR_LINE_END)))?;
-        } else {
-            show(&text)?;
+            text.push_str(&overview.remarks().concat());
+            text = format!("{TO_THE_TOP}{}{CLEAR_BELOW}", text.replace('\n', CLEAR_LINE_END));
+        }
+        if !show(&text)? {
+            return Ok(0);
+        }
+        if !on_screen && !arguments.json {
             explain(&overview);
         }
         sleep(interval);
@@ -112,6 +115,7 @@ fn explain(overview: &Overview) {
     }
 }
 
-fn show(text: &str) -> Result<()> {
-    print(text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+/// Whether somebody still reads.
+fn show(text: &str) -> Result<bool> {
+    term::print_more(text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
 }

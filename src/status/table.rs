@@ -28,7 +28,9 @@ pub(super) fn render(overview: &Overview) -> String {
     if overview.rows.is_empty() {
         text.push_str("No instances\n");
     } else {
-        let cells: Vec<[String; 6]> = overview.rows.iter().map(|row| cells(overview, row)).collect();
+        let ids = Ids::new(&overview.rows);
+        let cells: Vec<[String; 6]> =
+            overview.rows.iter().map(|row| cells(overview.now, &ids, row)).collect();
         let widths = widths(&cells);
         text.push_str(&line(&COLUMNS.map(|(heading, _)| heading.to_owned()), &widths));
         for (row, cells) in overview.rows.iter().zip(&cells) {
@@ -50,11 +52,11 @@ pub(super) fn render(overview: &Overview) -> String {
     text
 }
 
-fn cells(overview: &Overview, row: &Row) -> [String; 6] {
+fn cells(now: u64, ids: &Ids<'_>, row: &Row) -> [String; 6] {
     let tunnel = row.tunnel.as_ref().map_or("-", |tunnel| phase(tunnel.phase));
     let lease = row.facts.lease_end.map_or_else(
         || "-".to_owned(),
-        |end| match end.saturating_sub(overview.now) {
+        |end| match end.saturating_sub(now) {
             0 => "over".to_owned(),
             left => span(left),
         },
@@ -68,7 +70,7 @@ fn cells(overview: &Overview, row: &Row) -> [String; 6] {
     let name = if row.name == row.id && row.provider.is_some() { "-" } else { &row.name };
     [
         printable(name).into_owned(),
-        printable(&short_id(overview, row)).into_owned(),
+        printable(ids.short(&row.id)).into_owned(),
         state,
         row.host.as_ref().map_or_else(|| "-".to_owned(), |host| printable(host).into_owned()),
         tunnel.to_owned(),
@@ -76,17 +78,31 @@ fn cells(overview: &Overview, row: &Row) -> [String; 6] {
     ]
 }
 
-/// The start of an id that no other instance's id has; the whole id where it is short.
-fn short_id(overview: &Overview, row: &Row) -> String {
-    let length = row.id.chars().count();
-    let start = |count: usize| row.id.chars().take(count).collect::<String>();
-    let ambiguous = |start: &str| {
-        overview.rows.iter().filter(|other| other.id != row.id).any(|other| other.id.starts_with(start))
-    };
-    if length <= ID_SHOWN {
-        return row.id.clone();
+/// All ids in order, so that the one most like another is beside it.
+struct Ids<'a>(Vec<&'a str>);
+
+impl<'a> Ids<'a> {
+    fn new(rows: &'a [Row]) -> Self {
+        let mut ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Self(ids)
     }
-    (ID_SHOWN..length).map(start).find(|start| !ambiguous(start)).unwrap_or_else(|| row.id.clone())
+
+    /// The start of `id`, one of these, that no other has; the whole id where it is short.
+    fn short<'b>(&self, id: &'b str) -> &'b str {
+        let place = self.0.partition_point(|other| *other < id);
+        let before = place.checked_sub(1).and_then(|before| self.0.get(before));
+        let neighbours = before.into_iter().chain(self.0.get(place + 1));
+        let shared = neighbours.map(|other| shared_start(id, other)).max().unwrap_or_default();
+        let count = ID_SHOWN.max(shared + 1);
+        id.char_indices().nth(count).map_or(id, |(end, _)| &id[..end])
+    }
+}
+
+/// How many characters `one` and `other` have in common at their starts.
+fn shared_start(one: &str, other: &str) -> usize {
+    one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count()
 }
 
 fn phase(phase: Phase) -> &'static str {
@@ -230,9 +246,11 @@ mod tests {
 
     #[test]
     fn ids_are_as_long_as_they_must_be() {
-        let (one, two) = (row("a", "0123456789abcdef"), row("b", "012345678Xabcdef"));
-        let overview = overview(vec![one.clone(), two]);
-        assert_eq!(short_id(&overview, &one), "0123456789");
+        let rows = ["0123456789abcdef", "012345678Xabcdef", "b2", "größer-als", "größer-als-alles"];
+        let rows: Vec<Row> = rows.iter().map(|id| row("a", id)).collect();
+        let ids = Ids::new(&rows);
+        let short: Vec<&str> = rows.iter().map(|row| ids.short(&row.id)).collect();
+        assert_eq!(short, ["0123456789", "012345678X", "b2", "größer-als", "größer-als-"]);
     }
 
     #[test]

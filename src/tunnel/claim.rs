@@ -1,11 +1,12 @@
 //! What makes a process the supervisor of a tunnel: it holds the lock, and it answers on the socket.
 
 use std::os::fd::IntoRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::error::{Error, Result};
@@ -34,21 +35,29 @@ pub async fn lock(directory: &Directory) -> Result<Lock> {
     }
 }
 
-/// Serves the supervisor's socket.
-pub async fn serve(listener: UnixListener, stopper: watch::Sender<bool>) {
+/// Serves the supervisor's socket: sets `stopper` and wakes `inquirer` when asked to.
+pub async fn serve(listener: UnixListener, stopper: watch::Sender<bool>, inquirer: Arc<Notify>) {
     loop {
         let Ok((mut stream, _)) = listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let stopper = stopper.clone();
+        let (stopper, inquirer) = (stopper.clone(), Arc::clone(&inquirer));
         tokio::spawn(async move {
-            let mut request = [0; control::STOP.len()];
-            if stream.read_exact(&mut request).await.is_ok() && request == control::STOP.as_bytes() {
-                stopper.send_replace(true);
-                // The client takes the end of this connection for that of the process, so closing it is
-                // left to the kernel: this task ends before the process does.
-                let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
+            let mut request = String::new();
+            let mut reader = BufReader::new((&mut stream).take(control::REQUEST_MAX));
+            if reader.read_line(&mut request).await.is_err() {
+                return;
+            }
+            match request.as_str() {
+                control::STOP => {
+                    stopper.send_replace(true);
+                    // The client takes the end of this connection for that of the process, so closing it
+                    // is left to the kernel: this task ends before the process does.
+                    let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
+                }
+                control::ASK => inquirer.notify_one(),
+                _ => {}
             }
         });
     }

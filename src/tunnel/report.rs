@@ -6,7 +6,7 @@ use super::channel::Event;
 use super::request::Request;
 use crate::runtime::state::Forward;
 use crate::runtime::state::Target;
-use crate::term::{print, print_error, printable};
+use crate::term::{print, print_error, printable, printable_json};
 
 /// How much to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,8 @@ impl Report {
     fn json(&self) -> String {
         let started =
             Started { state: "up", pid: self.pid, instance: &self.target, forwards: &self.forwards };
-        serde_json::to_string(&started).map_or_else(|_| String::new(), |json| json + "\n")
+        serde_json::to_string(&started)
+            .map_or_else(|_| String::new(), |json| printable_json(&json).into_owned() + "\n")
     }
 }
 

@@ -9,7 +9,7 @@ use crate::paths::Paths;
 use crate::runtime::registry::{self, Running, Survey};
 use crate::runtime::state::Forward;
 use crate::runtime::state::{Phase, State};
-use crate::term::{hint_label, print, print_error, printable};
+use crate::term::{hint_label, print, print_error, printable, printable_json};
 use crate::time::{self, now};
 
 /// What `--json` prints.
@@ -123,7 +123,7 @@ fn json(survey: &Survey) -> Result<String> {
     let answer = Answer { running: !survey.running.is_empty(), tunnels: running.chain(failed).collect() };
     let json = serde_json::to_string(&answer)
         .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-    Ok(json + "\n")
+    Ok(printable_json(&json).into_owned() + "\n")
 }
 
 fn tunnel(state: &State, pid: Option<u32>) -> Tunnel<'_> {

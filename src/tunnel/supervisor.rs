@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::audience::Audience;
@@ -80,6 +80,8 @@ struct Supervisor<'a> {
     state: State,
     link_up: watch::Sender<bool>,
     stop: watch::Receiver<bool>,
+    /// Wakes the inquiry at the status daemon.
+    inquirer: Arc<Notify>,
     disturbances: Watch,
 }
 
@@ -106,6 +108,7 @@ impl<'a> Supervisor<'a> {
             state,
             link_up,
             stop,
+            inquirer: Arc::default(),
             disturbances: Watch::new(),
         };
         if let Err(error) = supervisor.open(&link, stopper) {
@@ -120,7 +123,7 @@ impl<'a> Supervisor<'a> {
         let socket = self.directory.supervisor_socket();
         let requests = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
         self.state.write(&self.directory)?;
-        tokio::spawn(claim::serve(requests, stopper.clone()));
+        tokio::spawn(claim::serve(requests, stopper.clone(), Arc::clone(&self.inquirer)));
         self.audience.on_departure(stopper);
         for bound in bound {
             let socket = self.directory.forward_socket(bound.forward.local);
@@ -221,7 +224,7 @@ impl<'a> Supervisor<'a> {
     async fn watch(&mut self, mut link: Link) -> End {
         let daemon = self.request.forwards.iter().find(|forward| forward.service == daemon::SERVICE);
         let socket = daemon.map(|forward| self.directory.forward_socket(forward.local));
-        let mut inquiry = Inquiry::new(self.paths, socket);
+        let mut inquiry = Inquiry::new(self.paths, socket, Arc::clone(&self.inquirer));
         loop {
             tokio::select! {
                 () = told(&mut self.stop) => break,

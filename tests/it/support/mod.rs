@@ -4,6 +4,8 @@
 
 pub mod config;
 pub mod curl;
+pub mod daemon;
+pub mod http;
 pub mod instance;
 pub mod ports;
 pub mod process;

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -91,6 +91,31 @@ impl Sandbox {
         assert!(path.starts_with(self.root.path()), "{} is outside the sandbox", path.display());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, contents).unwrap();
+    }
+
+    /// Writes `credentials.toml`, closed to others.
+    pub fn store_secrets(&self, text: &str) {
+        let file = self.config_file().with_file_name("credentials.toml");
+        self.write(&file, text);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Switches the provider `name` on, which is this shell script. [`Sandbox::soong_with_bin`] finds it.
+    pub fn provide(&mut self, name: &str, script: &str) {
+        let program = self.path(&format!("bin/soong-provider-{name}"));
+        self.write(&program, format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        self.configure(|config| {
+            config.set(["providers", name], true);
+        });
+    }
+
+    /// `soong ARGS` with the sandbox's own programs on PATH.
+    pub fn soong_with_bin<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run<'_> {
+        let mut path = self.path("bin").into_os_string();
+        path.push(":");
+        path.push(tools::system_path());
+        self.soong(args).env("PATH", path)
     }
 
     /// The environment every program of the sandbox gets.
