@@ -102,6 +102,11 @@ impl Error {
         Self::Io { action, source, hint: None }
     }
 
+    /// Standard output could not be written to.
+    pub fn output(source: io::Error) -> Self {
+        Self::Io { action: "cannot write".into(), source, hint: None }
+    }
+
     /// The same error with a fix named; kinds that carry several hints gain one more.
     #[must_use]
     pub fn with_hint(mut self, text: impl Into<String>) -> Self {

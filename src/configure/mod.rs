@@ -75,5 +75,5 @@ fn show_path(path: &Path) -> Result<()> {
 
 /// Prints to stdout.
 fn show(text: &str) -> Result<()> {
-    print(text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+    print(text).map_err(Error::output)
 }

@@ -162,7 +162,7 @@ fn show(text: &str) -> u8 {
     match print(text) {
         Ok(()) => 0,
         Err(source) => {
-            Error::Io { action: "cannot write".into(), source, hint: None }.report("soong");
+            Error::output(source).report("soong");
             EXIT_FAILED
         }
     }

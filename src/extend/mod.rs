@@ -43,7 +43,7 @@ fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
     // So that 'soong status' and the prompt show the new end without waiting for it.
     registry::refresh(paths, &instance);
     let text = report(arguments.hours, &extension)?;
-    print(&text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+    print(&text).map_err(Error::output)
 }
 
 /// Sends `request` to the daemon on `instance` and returns its answer.

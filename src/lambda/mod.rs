@@ -69,10 +69,6 @@ fn list() -> Result<u8> {
     let instances = Client::new(&endpoint, key).instances(deadline)?;
     let json = serde_json::to_string(&Answer::new(instances))
         .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-    print(&(printable_json(&json) + "\n")).map_err(|source| Error::Io {
-        action: "cannot write".into(),
-        source,
-        hint: None,
-    })?;
+    print(&(printable_json(&json) + "\n")).map_err(Error::output)?;
     Ok(0)
 }

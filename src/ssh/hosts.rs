@@ -223,5 +223,5 @@ fn hint(text: &str) {
 }
 
 fn tell(text: &str) -> Result<()> {
-    term::print(text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+    term::print(text).map_err(Error::output)
 }

@@ -125,7 +125,7 @@ fn show(program: &Path, words: &[OsString]) -> Result<()> {
         .collect();
     let mut line = words.join(OsStr::new(" ")).into_vec();
     line.push(b'\n');
-    term::print_bytes(&line).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+    term::print_bytes(&line).map_err(Error::output)
 }
 
 #[cfg(test)]

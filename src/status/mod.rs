@@ -117,5 +117,5 @@ fn explain(overview: &Overview) {
 
 /// Whether somebody still reads.
 fn show(text: &str) -> Result<bool> {
-    term::print_more(text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+    term::print_more(text).map_err(Error::output)
 }

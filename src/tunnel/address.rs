@@ -71,7 +71,7 @@ fn assignment(name: &str, value: &str, shell: Shell) -> String {
 }
 
 fn show(text: &str) -> Result<()> {
-    print(text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+    print(text).map_err(Error::output)
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn show(text: &str) -> Result<()> {
     // What ssh said was made printable when it was written; the file may have been edited since.
     let text: String =
         text.split_inclusive('\n').map(|line| printable(line.trim_end_matches('\n')) + "\n").collect();
-    print(&text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+    print(&text).map_err(Error::output)
 }
 
 /// Reads a file as it grows, and the one that takes its place when it is put aside.

@@ -89,7 +89,7 @@ fn command_line(request: &Request, directory: &Directory) -> String {
 }
 
 fn show(text: &str) -> Result<()> {
-    print(text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+    print(text).map_err(Error::output)
 }
 
 /// Starts the supervisor in a session of its own and sends it the request.

@@ -44,7 +44,7 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
     }
     let running = !survey.running.is_empty();
     let text = if arguments.json { json(&survey)? } else { plain(&survey, arguments.verbose) };
-    print(&text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })?;
+    print(&text).map_err(Error::output)?;
     if !arguments.json {
         explain(&survey);
     }

@@ -74,7 +74,7 @@ pub fn tell(pid: u32) -> Result<()> {
 }
 
 fn say(text: &str) -> Result<()> {
-    print(text).map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+    print(text).map_err(Error::output)
 }
 
 fn no_such(name: &str, running: &[Running]) -> Error {
