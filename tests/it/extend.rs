@@ -163,7 +163,8 @@ fn where_there_is_no_instance() {
 #[test]
 fn answers_that_make_no_sense() {
     const FOUL: &str = r#"{"error":"disk \u001b[31mfull"}"#;
-    let cases: [(fn() -> Reply, &str); 7] = [
+    type Answer = fn() -> Reply;
+    let cases: [(Answer, &str); 7] = [
         (|| Reply::Raw(b"SSH-2.0-dropbear\r\n".to_vec()), "the answer is not HTTP"),
         (|| Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()), "the answer breaks off"),
         (|| Reply::Raw(Vec::new()), "nothing answers on the status daemon's port"),

@@ -64,7 +64,9 @@ impl Person {
     #[track_caller]
     fn runs<const N: usize>(&mut self, command: &str, texts: [&str; N]) {
         self.types(&format!("{command}; echo \"[$?]\""));
-        texts.into_iter().for_each(|text| self.reads(text));
+        for text in texts {
+            self.reads(text);
+        }
         self.reads("[0]");
     }
 }

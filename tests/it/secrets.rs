@@ -94,7 +94,9 @@ fn no_secret_is_found_where_it_does_not_belong() {
     assert_not_in_files(&sandbox, &[]);
     at_api.open();
     assert_not_in(&started.finish());
-    asking.into_iter().for_each(|command| assert_not_in(&command.finish()));
+    for command in asking {
+        assert_not_in(&command.finish());
+    }
 
     // The tunnel, and extend while the daemon takes its time; once through the tunnel, once not.
     wait::until_true("the supervisor's question", || daemon.server.count("GET /status") == 1);

@@ -107,7 +107,7 @@ impl Request {
         let (mut reader, mut request, mut length) = (BufReader::new(stream), Self::default(), 0);
         let mut line = String::new();
         reader.read_line(&mut line)?;
-        request.line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+        line.trim_end().trim_end_matches(" HTTP/1.1").clone_into(&mut request.line);
         loop {
             line.clear();
             reader.read_line(&mut line)?;
