@@ -253,7 +253,7 @@ mod tests {
         let short = Limits { time: Duration::from_millis(200), ..LIMITS };
         let fault = sh("echo why >&2; trap '' TERM; sleep 600 & wait; sleep 600", short).unwrap_err();
         assert!(matches!(&fault, Fault::TooLong(said) if said == "why\n"), "{fault:?}");
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(begun.elapsed() < Duration::from_secs(60));
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
         let begun = Instant::now();
         let outcome = sh("sleep 600 & echo done", LIMITS).unwrap();
         assert_eq!(outcome.stdout, b"done\n");
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(begun.elapsed() < Duration::from_secs(60));
     }
 
     #[test]

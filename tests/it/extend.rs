@@ -196,6 +196,6 @@ fn a_daemon_that_does_not_get_on_with_it_is_not_waited_for() {
         start(&sandbox).run();
         let begun = Instant::now();
         extend(&sandbox, "1").fails(1, ["the status daemon does not answer"]).run();
-        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     }
 }

