@@ -86,7 +86,7 @@ fn no_secret_is_found_where_it_does_not_belong() {
 
     // All that asks the provider, while it is asked.
     let started = sandbox.tunnel(["start", "-v"]).stdout_has("").stderr_has("").spawn();
-    let asking: Vec<Spawned> = [&["status"][..], &["status", "--json"], &["extend", "--help"]]
+    let asking: Vec<Spawned> = [&["status"][..], &["status", "--json"]]
         .map(|args| sandbox.soong(args).stdout_has("").spawn())
         .into();
     wait::until_true("three questions", || api.requests().len() >= 3);
