@@ -151,9 +151,25 @@ fn it_is_ssh_that_gets_the_signals() {
         session.wait_for_stdout("up");
         let this = process::all().into_iter().find(|process| process.pid == session.pid()).unwrap();
         assert!(this.program().starts_with("ssh"), "{}", this.command);
+        // Over a shared connection the other ssh prints for this one, which may not be that far yet.
+        wait::until_true("ssh to handle the signal", || handles(session.pid(), Signal::SIGTERM));
         session.signal(Signal::SIGTERM);
         assert_eq!(session.unchecked().code, 255);
     }
+}
+
+/// Whether the process has a handler for `signal`.
+#[cfg(target_os = "linux")]
+fn handles(pid: i32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (signal as i32 - 1)) != 0
+}
+
+/// Where this cannot be asked, it has to be believed.
+#[cfg(not(target_os = "linux"))]
+fn handles(_pid: i32, _signal: Signal) -> bool {
+    true
 }
 
 #[cfg(target_os = "linux")]
