@@ -105,6 +105,14 @@ impl Forwards {
         Ok(Self { locals: [first, first + 1, first + 2], remote: serve()? })
     }
 
+    /// The options that have ssh listen on the ports.
+    fn as_arguments(&self) -> impl Iterator<Item = String> {
+        let remote = self.remote;
+        self.locals
+            .into_iter()
+            .flat_map(move |local| ["-L".to_owned(), format!("{local}:localhost:{remote}")])
+    }
+
     /// Makes sure that every port leads to the service.
     fn answer(&self) -> Result<()> {
         for port in self.locals {
@@ -200,19 +208,21 @@ impl<'a> Ssh<'a> {
     ) -> Result<Self> {
         let (program, words) = words.split_first().ok_or_else(|| Error::failed("soong runs no ssh"))?;
         let control = sandbox.path("ctl");
-        let mut locals = forwards.locals.iter();
         let mut arguments = vec!["-f".to_owned()];
-        let mut before = "";
-        for word in words {
-            arguments.push(match before {
-                "-S" => control.display().to_string(),
-                "-L" => {
-                    let local = locals.next().ok_or_else(|| Error::failed("soong forwards too much"))?;
-                    format!("{local}:localhost:{}", forwards.remote)
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "-S" => {
+                    words.next();
+                    arguments.extend(["-S".to_owned(), control.display().to_string()]);
                 }
-                _ => word.clone(),
-            });
-            before = word;
+                "-L" => drop(words.next()),
+                "--" => {
+                    arguments.extend(forwards.as_arguments());
+                    arguments.push(word.clone());
+                }
+                _ => arguments.push(word.clone()),
+            }
         }
         Ok(Self { sandbox, path, program: program.into(), arguments, control })
     }

@@ -70,7 +70,8 @@ impl Link {
                 failure = self.ended() => return Err(failure),
                 () = sleep(pause) => {}
             }
-            if UnixStream::connect(control).await.is_ok() {
+            // Whether it is there is asked for less than a connection that is refused.
+            if control.exists() && UnixStream::connect(control).await.is_ok() {
                 return Ok(());
             }
         }
