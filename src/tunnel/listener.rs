@@ -57,7 +57,10 @@ fn refused(forward: &Forward, error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::AddrInUse => hints.push(match holder(port) {
             Some(holder) => format!("port {port} is held by {holder}"),
-            None => format!("port {port} is held by a process of another user; see: sudo lsof -i :{port}"),
+            None if bind(port).is_ok() => format!("port {port} is free again by now: try once more"),
+            None => {
+                format!("port {port} is held by a process that cannot be seen; see: sudo lsof -i :{port}")
+            }
         }),
         io::ErrorKind::PermissionDenied => {
             hints.push(format!("port {port} is reserved for the system on this machine"));
