@@ -11,6 +11,9 @@
 //!        →  paths, error, term, time, suggest, command_line, child, interrupt   foundations
 //! ```
 //!
+//! Features do not use each other, but for one: what `ssh` knows of command lines and of ssh's
+//! failures also serves `tunnel`, `extend` and `daemon`, which run ssh themselves.
+//!
 //! Data flows one way through a command: arguments → resolved request → effect → report.
 
 pub mod child;

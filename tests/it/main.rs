@@ -19,6 +19,7 @@ mod lambda;
 mod leftovers;
 mod lifetime;
 mod output;
+mod picker;
 mod providers;
 mod secrets;
 mod signals;

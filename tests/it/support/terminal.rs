@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -87,12 +88,12 @@ impl Terminal {
         tcgetattr(&self.slave).unwrap()
     }
 
-    /// Waits for the end of the command; its exit code.
+    /// Waits for the end of the command; its exit code, or as in a shell 128 and the signal it died of.
     #[track_caller]
     pub fn finish(&mut self) -> i32 {
         let mut ended = || self.child.try_wait().unwrap();
         let status = wait::until("the command on the terminal to end", &mut ended);
-        status.code().unwrap_or_else(|| panic!("{status}:\n{}", self.screen()))
+        status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
     }
 }
 
