@@ -8,7 +8,7 @@
 //!        →  inventory, provider                instances there are, and choosing one
 //!        →  runtime, daemon                    running tunnels, and what is behind them
 //!        →  config, credentials, instance      what the user wrote, and what it means
-//!        →  paths, error, term, time, suggest, command_line, child, interrupt   foundations
+//!        →  paths, error, term, keyboard, interrupt, child, time, suggest, command_line   foundations
 //! ```
 //!
 //! Features do not use each other, but for one: what `ssh` knows of command lines and of ssh's
@@ -28,6 +28,7 @@ pub mod extend;
 pub mod instance;
 pub mod interrupt;
 pub mod inventory;
+pub mod keyboard;
 pub mod lambda;
 pub mod paths;
 pub mod provider;

@@ -11,6 +11,7 @@ use dialoguer::{Confirm, Input, Select};
 
 use crate::error::{Error, Result};
 use crate::interrupt::Watch;
+use crate::keyboard::Keyboard;
 use crate::term::{self, print_error};
 
 /// What is wrong with an answer.
@@ -63,11 +64,13 @@ pub fn confirm(question: &str, default: bool) -> Result<bool> {
 
 fn ask<T>(question: impl FnOnce(&Term, &dyn Theme) -> dialoguer::Result<T>) -> Result<T> {
     let watch = watch()?;
+    let keyboard = Keyboard::take().map_err(|error| refusal(error, &watch))?;
     let terminal = Term::stderr();
     let (plain, colourful) = (SimpleTheme, ColorfulTheme::default());
     let answer = question(&terminal, if term::colours_stderr() { &colourful } else { &plain });
     // dialoguer hides it, and shows it again only when it was answered.
     let _ = terminal.show_cursor();
+    drop(keyboard);
     answer.map_err(|dialoguer::Error::IO(error)| refusal(error, &watch))
 }
 

@@ -11,6 +11,7 @@ use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use super::Machine;
 use crate::error::{Error, Result};
 use crate::interrupt::Watch;
+use crate::keyboard::Keyboard;
 use crate::term::{self, printable};
 
 /// Room for what stands before an entry: the mark of the one that is chosen.
@@ -24,6 +25,7 @@ pub(super) fn pick(machines: &[&Machine], watch: &Watch) -> Result<usize> {
         rows(machines).iter().map(|row| truncate_str(row, width, "…").into_owned()).collect();
     let (plain, colourful) = (SimpleTheme, ColorfulTheme::default());
     let theme: &dyn Theme = if term::colours_stderr() { &colourful } else { &plain };
+    let keyboard = Keyboard::take().map_err(cannot_ask)?;
     let picked = Select::with_theme(theme)
         .with_prompt("Which instance?")
         .items(&entries)
@@ -32,14 +34,17 @@ pub(super) fn pick(machines: &[&Machine], watch: &Watch) -> Result<usize> {
         .interact_on_opt(&terminal);
     // dialoguer hides it, and shows it again only when it was answered.
     let _ = terminal.show_cursor();
+    drop(keyboard);
     match picked {
         Ok(Some(index)) => Ok(index),
         Ok(None) => Err(Error::failed("no instance was chosen")),
         Err(_) if watch.interrupted() => Err(Error::failed("interrupted")),
-        Err(dialoguer::Error::IO(source)) => {
-            Err(Error::Io { action: "cannot ask which instance".into(), source, hint: None })
-        }
+        Err(dialoguer::Error::IO(source)) => Err(cannot_ask(source)),
     }
+}
+
+fn cannot_ask(source: std::io::Error) -> Error {
+    Error::Io { action: "cannot ask which instance".into(), source, hint: None }
 }
 
 /// A line for each machine, in columns.
