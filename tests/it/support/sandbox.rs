@@ -261,7 +261,7 @@ impl Drop for Sandbox {
         if !self.processes().is_empty() {
             self.tunnel(["stop"]).unchecked();
         }
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
         while !self.processes().is_empty() && std::time::Instant::now() < end {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
