@@ -8,7 +8,8 @@
 //!        →  inventory, provider                instances there are, and choosing one
 //!        →  runtime, daemon                    running tunnels, and what is behind them
 //!        →  config, credentials, instance      what the user wrote, and what it means
-//!        →  paths, error, term, keyboard, interrupt, child, time, suggest, command_line   foundations
+//!        →  paths, error, term, keyboard, interrupt, child, time, suggest, command_line,
+//!           built_in                            foundations
 //! ```
 //!
 //! Features do not use each other, but for one: what `ssh` knows of command lines and of ssh's
@@ -16,6 +17,7 @@
 //!
 //! Data flows one way through a command: arguments → resolved request → effect → report.
 
+pub mod built_in;
 pub mod child;
 pub mod command_line;
 pub mod config;

@@ -6,19 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{is_name, own_program};
+use crate::built_in::{BUILT_IN, is_built_in, is_helper};
 use crate::paths;
-
-/// soong's own commands, in the order in which they are shown, with what they do.
-pub(super) const BUILT_IN: &[(&str, &str)] = &[
-    ("tunnel", "Make the ports of your GPU instance appear on localhost"),
-    ("ssh", "Open a shell on your GPU instance, or run a command there"),
-    ("status", "Show your instances, their tunnels and their leases"),
-    ("extend", "Extend the lease of an instance"),
-    ("configure", "Set up soong, or change one setting"),
-];
-
-/// Programs that are called by others, not typed.
-const HELPERS: &[&str] = &["complete"];
 
 /// The commands that can be called now.
 #[derive(Debug)]
@@ -58,14 +47,6 @@ impl Catalog {
     pub(super) fn extensions(&self) -> &BTreeMap<String, PathBuf> {
         &self.extensions
     }
-}
-
-fn is_built_in(name: &str) -> bool {
-    BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
-}
-
-fn is_helper(name: &str) -> bool {
-    HELPERS.contains(&name) || name.starts_with("provider-")
 }
 
 /// A line per command: `soong --list`.

@@ -6,8 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::catalog::{BUILT_IN, Catalog};
+use super::catalog::Catalog;
 use super::{execute, is_name, own_program, unknown};
+use crate::built_in::BUILT_IN;
 use crate::paths;
 use crate::term::printable;
 
