@@ -12,6 +12,7 @@ mod configure;
 mod dispatcher;
 mod errors;
 mod extend;
+mod faults;
 mod first_run;
 mod ground;
 mod journey;

@@ -59,9 +59,11 @@ impl Config {
         self
     }
 
-    /// Takes the value at `table.key` away.
+    /// Takes the value at `table.key` away; `table` may be several names with dots between them.
     pub fn remove(&mut self, table: &str, key: &str) -> &mut Self {
-        self.table[table].as_table_mut().unwrap().remove(key);
+        let mut names = table.split('.');
+        let outermost = &mut self.table[names.next().unwrap()];
+        names.fold(outermost, |table, name| &mut table[name]).as_table_mut().unwrap().remove(key);
         self
     }
 

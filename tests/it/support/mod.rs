@@ -7,6 +7,7 @@ pub mod curl;
 pub mod daemon;
 pub mod http;
 pub mod instance;
+pub mod network;
 pub mod ports;
 pub mod process;
 pub mod run;

@@ -33,7 +33,11 @@ struct Meeting {
 impl Service {
     /// Starts a service on a free port of 127.0.0.1.
     pub fn start(name: &'static str) -> Self {
-        let port = ports::free();
+        Self::start_on(name, ports::free())
+    }
+
+    /// Starts it on `port`, for a service that takes another's place.
+    pub fn start_on(name: &'static str, port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
@@ -52,14 +56,21 @@ impl Service {
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
+impl Service {
+    /// Takes no more connections; when this returns its port is free.
+    pub fn stop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // `accept` has no other way to be woken.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

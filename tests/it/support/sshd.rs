@@ -118,6 +118,30 @@ impl Sshd {
         self.log().matches("Accepted publickey").count()
     }
 
+    /// Ends the server and every session, as a machine that goes down does.
+    pub fn stop(&mut self) {
+        process::kill_tree(i32::try_from(self.child.id()).unwrap());
+        let _ = self.child.wait();
+    }
+
+    /// Starts the server again, as it was, and waits until it speaks.
+    pub fn resume(&mut self) {
+        self.child = launch(&self.directory.path().join("sshd_config"), &self.directory.path().join("log"));
+        self.wait_until_ready();
+    }
+
+    /// Lets nobody in any more; sessions there are go on.
+    pub fn revoke_key(&self) {
+        fs::write(self.directory.path().join("authorized_keys"), "").unwrap();
+    }
+
+    /// Gives the server another host key, for when it is started the next time.
+    pub fn replace_host_key(&self) {
+        let key = self.directory.path().join("host_key");
+        fs::remove_file(&key).unwrap();
+        generate_key(&key);
+    }
+
     fn wait_until_ready(&mut self) {
         wait::until_true("sshd to speak", || {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -141,9 +165,9 @@ impl Sshd {
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).unwrap();
-        process::kill_tree(pid);
-        let _ = self.child.wait();
+        if let Ok(None) = self.child.try_wait() {
+            self.stop();
+        }
         if std::thread::panicking() {
             eprintln!("--- log of sshd on port {}\n{}", self.port, self.log());
         }
@@ -163,7 +187,7 @@ fn launch(config: &Path, log: &Path) -> Child {
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(File::create(log).unwrap())
+        .stderr(File::options().create(true).append(true).open(log).unwrap())
         .spawn()
         .unwrap()
 }

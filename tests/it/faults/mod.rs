@@ -1,0 +1,49 @@
+//! What goes wrong between a laptop and a rented machine, each once: the tunnel survives it, or ends and says why.
+//! Whatever happens, it is never told to be up for longer than it takes to notice that it is not.
+
+mod link;
+mod refusals;
+mod services;
+
+use serde_json::Value;
+
+use crate::support::config::Config;
+use crate::support::instance::Instance;
+use crate::support::network::Network;
+use crate::support::sandbox::Sandbox;
+use crate::support::wait;
+
+/// A sandbox whose instance `dev` is `instance` behind `network`, with a keepalive of a second.
+fn behind(network: &Network, instance: &Instance) -> Sandbox {
+    let mut sandbox = Sandbox::with(instance);
+    sandbox.configure(|config: &mut Config| {
+        config.instance("dev", "127.0.0.1", network.port);
+        config.set(["ssh", "keepalive"], 1).set(["ssh", "connect-timeout"], 5);
+    });
+    sandbox
+}
+
+/// What `status --json` says of the tunnel to `dev`; null when it does not know it.
+fn told(sandbox: &Sandbox) -> Value {
+    let output = sandbox.tunnel(["status", "--json"]).unchecked();
+    let answer: Value = serde_json::from_str(&output.stdout).unwrap();
+    answer["tunnels"][0].clone()
+}
+
+/// Waits until `status` tells of `state`, and returns all it says then.
+#[track_caller]
+fn wait_for(sandbox: &Sandbox, state: &str) -> Value {
+    wait::until(&format!("the tunnel to be {state}"), || {
+        let told = told(sandbox);
+        (told["state"] == state).then_some(told)
+    })
+}
+
+/// Waits for the tunnel to give up, and returns why and what it advises to do.
+#[track_caller]
+fn wait_for_failure(sandbox: &Sandbox) -> (String, String) {
+    let told = wait_for(sandbox, "failed");
+    assert!(told["pid"].is_null(), "{told}");
+    let hints = told["hints"].as_array().unwrap().iter().map(|hint| hint.as_str().unwrap());
+    (told["last_error"].as_str().unwrap().to_owned(), hints.collect::<Vec<_>>().join("\n"))
+}
