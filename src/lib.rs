@@ -9,7 +9,7 @@
 //!        →  runtime, daemon                    running tunnels, and what is behind them
 //!        →  config, credentials, instance      what the user wrote, and what it means
 //!        →  paths, error, term, keyboard, interrupt, child, time, suggest, command_line,
-//!           built_in                            foundations
+//!           built_in, completion                foundations
 //! ```
 //!
 //! Features do not use each other, but for one: what `ssh` knows of command lines and of ssh's
@@ -20,6 +20,7 @@
 pub mod built_in;
 pub mod child;
 pub mod command_line;
+pub mod completion;
 pub mod config;
 pub mod configure;
 pub mod credentials;

@@ -1,0 +1,7 @@
+//! The protocol between a shell's completion, `soong-complete` and extensions: what an answer is
+//! and how it is written. Who asks and who answers is other modules' business: `complete` answers
+//! for our own programs.
+
+pub mod answer;
+
+pub use self::answer::{Answer, Candidate, Directive};
