@@ -90,6 +90,16 @@ impl Paths {
         self.state.join("logs")
     }
 
+    /// The local ports that the tunnel to each instance had last time.
+    pub fn remembered_ports(&self) -> PathBuf {
+        self.state.join("ports.toml")
+    }
+
+    /// Serialises the writers of [`Paths::remembered_ports`].
+    pub fn remembered_ports_lock(&self) -> PathBuf {
+        self.state.join("ports.lock")
+    }
+
     /// What providers last answered.
     pub fn instance_cache(&self) -> PathBuf {
         self.state.join("instances.json")

@@ -87,6 +87,8 @@ pub struct Service {
     pub remote: u16,
     /// Its port on this machine.
     pub local: u16,
+    /// Whether the config names that port, instead of leaving it to be that of the instance.
+    pub is_local_set: bool,
 }
 
 /// The services that every tunnel forwards unless the config says otherwise.
@@ -255,7 +257,8 @@ fn service(
         (ServiceEntry::Remote(port), _) => (*port, *port),
         (ServiceEntry::Both { remote, local }, _) => (*remote, local.unwrap_or(*remote)),
     };
-    Ok(Some(Service { name: name.to_owned(), remote, local }))
+    let is_local_set = matches!(entry, ServiceEntry::Both { local: Some(_), .. });
+    Ok(Some(Service { name: name.to_owned(), remote, local, is_local_set }))
 }
 
 fn instances(

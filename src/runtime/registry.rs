@@ -163,6 +163,17 @@ pub fn forward_to(paths: &Paths, instance: &Instance, service: &str) -> Result<O
     Ok(forward.map(|forward| running.directory.forward_socket(forward.local)))
 }
 
+/// The state of the running tunnel that listens on the local port `port`, if there is one besides
+/// that in `directory`.
+pub fn neighbour_on(paths: &Paths, port: u16, directory: &Directory) -> Option<State> {
+    let others = Directory::all(paths).ok()?.into_iter();
+    others
+        .filter(|other| other.state_file() != directory.state_file())
+        .filter(|other| other.is_locked().unwrap_or(false))
+        .filter_map(|other| State::read(&other))
+        .find(|state| state.forwards.iter().any(|forward| forward.local == port))
+}
+
 /// The tunnel to `instance` that runs, and its state. One to another instance of the same name is
 /// none.
 fn tunnel_to(paths: &Paths, instance: &Instance) -> Result<Option<(Running, State)>> {

@@ -33,6 +33,8 @@ pub enum Command {
     Stop(StopArguments),
     /// Stop a tunnel and start it again on the same ports
     Restart(StartArguments),
+    /// List all tunnels, a line each
+    List(ListArguments),
     /// Print what a tunnel did and what its ssh said
     Logs(LogsArguments),
     /// Print the address of a service of the running tunnel
@@ -84,6 +86,9 @@ pub struct StartArguments {
     /// Local port for any service of the config
     #[arg(long = "port", value_name = "NAME=LOCAL", value_parser = local_port)]
     pub ports: Vec<LocalPort>,
+    /// Take the next free port where one is taken
+    #[arg(long)]
+    pub auto_ports: bool,
     /// Print the ssh command instead of running it
     #[arg(long)]
     pub dry_run: bool,
@@ -112,6 +117,14 @@ pub struct StatusArguments {
     /// Also print the ports, and what a lost link is waiting for
     #[arg(short, long, conflicts_with = "json")]
     pub verbose: bool,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// Print all there is to know as JSON, as 'status --json' does
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `stop`.
@@ -235,7 +248,7 @@ mod tests {
     #[test]
     fn help_fits_80_columns() {
         let mut command = Arguments::command();
-        for name in ["start", "status", "stop", "restart", "logs", "url", "env"] {
+        for name in ["start", "status", "stop", "restart", "list", "logs", "url", "env"] {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
             let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
             assert!(long.is_empty(), "{long:?}");

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::runtime::state::Forward;
 
 /// What the supervisor tells whoever started it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +22,10 @@ pub enum Event {
         line: String,
     },
     /// Requests go through.
-    Up,
+    Up {
+        /// The services, with the local ports that they got.
+        forwards: Vec<Forward>,
+    },
     /// The link was lost and is being made anew. Only told in the foreground.
     Lost {
         /// Why.
@@ -101,7 +105,7 @@ impl Event {
     pub fn outcome(self) -> Option<Result<()>> {
         match self {
             Self::Connecting | Self::Said { .. } | Self::Lost { .. } => None,
-            Self::Up => Some(Ok(())),
+            Self::Up { .. } => Some(Ok(())),
             Self::AlreadyRunning => Some(Err(Error::AlreadyRunning)),
             Self::TimedOut { hints } => Some(Err(Error::TimedOut { hints })),
             Self::Failed { reason, hints } => Some(Err(Error::Start { reason, hints })),

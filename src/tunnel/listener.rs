@@ -3,10 +3,16 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use super::request::port_flag;
+use super::request::{Request, port_flag};
 use crate::error::{Error, Result, io_reason};
-use crate::runtime::state::Forward;
+use crate::paths::Paths;
+use crate::runtime::directory::Directory;
+use crate::runtime::registry;
+use crate::runtime::state::{Forward, State};
 use crate::term::printable;
+
+/// How many ports are tried in place of one that is taken.
+const TRIES: usize = 1000;
 
 /// The listeners of one forward: 127.0.0.1, and ::1 where this machine has it, because that is
 /// what `localhost` means to different programs.
@@ -18,15 +24,36 @@ pub struct Bound {
     pub listeners: Vec<TcpListener>,
 }
 
-/// Binds the local ports of `forwards`, all or none.
-pub fn bind_all(forwards: &[Forward]) -> Result<Vec<Bound>> {
-    forwards
-        .iter()
-        .map(|forward| match bind(forward.local) {
-            Ok(listeners) => Ok(Bound { forward: forward.clone(), listeners }),
-            Err(error) => Err(refused(forward, &error)),
-        })
-        .collect()
+/// Binds the local ports of `request`, all or none. A port that is taken is an error, unless its
+/// service may have another one.
+pub fn bind_all(request: &Request, paths: &Paths) -> Result<Vec<Bound>> {
+    let mut kept: Vec<u16> = request.forwards.iter().map(|forward| forward.local).collect();
+    let mut all = Vec::new();
+    for forward in &request.forwards {
+        let mut forward = forward.clone();
+        let listeners = match bind(forward.local) {
+            Err(error) if is_taken(&error) && request.movable.contains(&forward.service) => {
+                let (port, listeners) = bind_above(forward.local, &kept)
+                    .ok_or_else(|| refused(request, &forward, &error, paths))?;
+                kept.push(port);
+                forward.local = port;
+                listeners
+            }
+            bound => bound.map_err(|error| refused(request, &forward, &error, paths))?,
+        };
+        all.push(Bound { forward, listeners });
+    }
+    Ok(all)
+}
+
+/// The next port above `port` that can be bound and is not among `kept`.
+fn bind_above(port: u16, kept: &[u16]) -> Option<(u16, Vec<TcpListener>)> {
+    let candidates = (first_above(port)..=u16::MAX).filter(|port| !kept.contains(port));
+    candidates.take(TRIES).find_map(|port| Some((port, bind(port).ok()?)))
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
 }
 
 fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
@@ -51,28 +78,48 @@ fn has_no_ipv6(error: &io::Error) -> bool {
 }
 
 /// The error for a port that could not be bound, in the words that `ssh -L` has for it.
-fn refused(forward: &Forward, error: &io::Error) -> Error {
+fn refused(request: &Request, forward: &Forward, error: &io::Error, paths: &Paths) -> Error {
     let port = forward.local;
+    let flag = port_flag(&forward.service, free_port_after(port));
     let mut hints = Vec::new();
     match error.kind() {
-        io::ErrorKind::AddrInUse => hints.push(match holder(port) {
-            Some(holder) => format!("port {port} is held by {holder}"),
-            None if bind(port).is_ok() => format!("port {port} is free again by now: try once more"),
-            None => {
-                format!("port {port} is held by a process that cannot be seen; see: sudo lsof -i :{port}")
+        io::ErrorKind::AddrInUse => {
+            if let Some(neighbour) = neighbour(request, port, paths) {
+                hints.extend(neighbour_hints(&neighbour, request, port, &flag));
+                return Error::Start { reason: format!("bind: {}", io_reason(error)), hints };
             }
-        }),
+            hints.push(match holder(port) {
+                Some(holder) => format!("port {port} is held by {holder}"),
+                None if bind(port).is_ok() => format!("port {port} is free again by now: try once more"),
+                None => {
+                    format!("port {port} is held by a process that cannot be seen; see: sudo lsof -i :{port}")
+                }
+            });
+        }
         io::ErrorKind::PermissionDenied => {
             hints.push(format!("port {port} is reserved for the system on this machine"));
         }
         _ => {}
     }
-    let free = free_port_after(port);
-    hints.push(format!(
-        "stop it, or use another local port: soong tunnel start {}",
-        port_flag(&forward.service, free)
-    ));
+    hints.push(format!("stop it, or use another local port: soong tunnel start {flag}"));
     Error::Start { reason: format!("bind: {}", io_reason(error)), hints }
+}
+
+/// The other tunnel of ours that has `port`.
+fn neighbour(request: &Request, port: u16, paths: &Paths) -> Option<State> {
+    let own = Directory::new(paths, &request.name).ok()?;
+    registry::neighbour_on(paths, port, &own)
+}
+
+fn neighbour_hints(neighbour: &State, request: &Request, port: u16, flag: &str) -> [String; 3] {
+    let name = printable(&neighbour.instance.name);
+    let own = shell_words::quote(&request.login.instance.name);
+    let start = format!("soong tunnel start --instance-id {}", printable(&own));
+    [
+        format!("port {port} belongs to the tunnel to {name} (PID {})", neighbour.pid),
+        format!("take the next free ports: {start} --auto-ports"),
+        format!("or choose one: {start} {flag}"),
+    ]
 }
 
 /// Name and PID of the process that listens on `port`, where the system tells.
@@ -83,34 +130,38 @@ fn holder(port: u16) -> Option<String> {
 
 /// The next port that could be bound just now.
 fn free_port_after(port: u16) -> u16 {
-    let first = port.saturating_add(1).max(1024);
+    let first = first_above(port);
     (first..=u16::MAX).take(100).find(|port| bind(*port).is_ok()).unwrap_or(first)
+}
+
+/// Above `port`, and above those that are the system's.
+fn first_above(port: u16) -> u16 {
+    port.saturating_add(1).max(1024)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn forward(local: u16) -> Forward {
-        Forward { service: "sglang".into(), local, remote: 8000 }
-    }
-
-    #[test]
-    fn a_taken_port_names_its_holder_and_the_way_out() {
+    fn taken() -> (TcpListener, u16) {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let error = bind_all(&[forward(port)]).unwrap_err();
-        assert_eq!(error.to_string(), "Error starting tunnel: bind: Address already in use");
-        let hints = error.hints().join("\n");
-        assert!(hints.contains(&format!("(PID {})", std::process::id())), "{hints}");
-        assert!(hints.contains("--sglang-port "), "{hints}");
+        (taken, port)
     }
 
     #[test]
-    fn when_one_port_is_taken_none_is_kept() {
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        assert!(bind_all(&[forward(free), forward(taken.local_addr().unwrap().port())]).is_err());
-        assert!(bind(free).is_ok());
+    fn a_free_port_is_found_above_one_that_is_taken() {
+        let (_holder, port) = taken();
+        let (found, listeners) = bind_above(port, &[]).unwrap();
+        assert!(found > port && !listeners.is_empty());
+        drop(listeners);
+        assert!(bind_above(port, &[found]).unwrap().0 > found, "what others will want is left to them");
+        assert!(bind_above(u16::MAX, &[u16::MAX]).is_none());
+    }
+
+    #[test]
+    fn the_holder_of_a_port_is_found() {
+        let (_holder, port) = taken();
+        assert!(holder(port).unwrap().ends_with(&format!("(PID {})", std::process::id())));
     }
 }

@@ -16,9 +16,11 @@ mod claim;
 mod disturbance;
 mod lease;
 mod link;
+mod list;
 mod listener;
 mod log;
 mod logs;
+mod memory;
 mod probe;
 mod relay;
 mod report;
@@ -54,6 +56,7 @@ fn run(command: &Command) -> Result<u8> {
         Command::Restart(arguments) => start::restart(arguments, &paths)?,
         Command::Stop(arguments) => stop::stop(arguments, &paths)?,
         Command::Status(arguments) => return status::status(arguments, &paths),
+        Command::List(arguments) => list::list(arguments, &paths)?,
         Command::Logs(arguments) => logs::logs(arguments, &paths)?,
         Command::Url(arguments) => address::url(arguments, &paths)?,
         Command::Env(arguments) => address::env(arguments, &paths)?,

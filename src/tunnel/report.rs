@@ -26,7 +26,6 @@ pub enum Style {
 pub struct Report {
     style: Style,
     target: Target,
-    forwards: Vec<Forward>,
     pid: u32,
     command: String,
 }
@@ -45,7 +44,7 @@ impl Report {
     /// is the ssh command line.
     pub fn new(request: &Request, style: Style, pid: u32, command: String) -> Self {
         let target = Target::from(&request.login.instance);
-        Self { style, target, forwards: request.forwards.clone(), pid, command }
+        Self { style, target, pid, command }
     }
 
     /// Shows one event. Errors are not shown here: they end the command, which reports them.
@@ -57,8 +56,8 @@ impl Report {
                 print_error(&format!("{}\n", self.command));
             }
             (Event::Said { line }, Style::Verbose) => print_error(&format!("ssh: {}\n", printable(line))),
-            (Event::Up, Style::Normal | Style::Verbose) => say(&self.started()),
-            (Event::Up, Style::Json) => say(&self.json()),
+            (Event::Up { forwards }, Style::Normal | Style::Verbose) => say(&self.started(forwards)),
+            (Event::Up { forwards }, Style::Json) => say(&self.json(forwards)),
             (Event::Lost { reason, retry_in }, Style::Normal | Style::Verbose) => {
                 let wait = if *retry_in == 0 { "now".to_owned() } else { format!("in {retry_in} ms") };
                 print_error(&format!(
@@ -74,14 +73,13 @@ impl Report {
         format!("Starting SSH tunnel to {}...\n", self.target.host)
     }
 
-    fn started(&self) -> String {
-        let lines: String = self.forwards.iter().map(|forward| arrow(forward, &self.target.host)).collect();
+    fn started(&self, forwards: &[Forward]) -> String {
+        let lines: String = forwards.iter().map(|forward| arrow(forward, &self.target.host)).collect();
         format!("SSH tunnel started (PID: {})\n{lines}", self.pid)
     }
 
-    fn json(&self) -> String {
-        let started =
-            Started { state: "up", pid: self.pid, instance: &self.target, forwards: &self.forwards };
+    fn json(&self, forwards: &[Forward]) -> String {
+        let started = Started { state: "up", pid: self.pid, instance: &self.target, forwards };
         serde_json::to_string(&started)
             .map_or_else(|_| String::new(), |json| printable_json(&json).into_owned() + "\n")
     }

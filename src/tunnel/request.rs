@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{LocalPort, StartArguments};
+use super::memory;
 use super::probe;
 use crate::config::{Config, Service};
 use crate::error::{Error, Result};
@@ -29,27 +30,34 @@ pub struct Request {
     pub login: Login,
     /// What to forward; no two have the same local port.
     pub forwards: Vec<Forward>,
+    /// The services among them that take the next free local port where theirs is taken.
+    pub movable: Vec<String>,
     /// How long a new connection waits for a link that was lost.
     pub hold: Duration,
 }
 
 impl Request {
-    /// Resolves a request from the command line and the config. `remembered` gives the local
-    /// ports that services had before; what the command line says goes first.
+    /// Resolves a request from the command line and the config. `before` gives the local ports of
+    /// the tunnel that this one replaces. What the command line says goes first, then `before`, the
+    /// config, what is remembered of the instance, and the default.
     pub fn resolve(
         arguments: &StartArguments,
-        remembered: &[Forward],
+        before: &[Forward],
         config: &Config,
         paths: &Paths,
     ) -> Result<Self> {
-        let wanted = wanted_ports(arguments, &config.services)?;
-        let forwards = forwards(&config.services, &wanted, remembered)?;
-        // Last, because it may have to ask a provider, or the user.
+        let mut ports = Ports { wanted: wanted_ports(arguments, &config.services)?, ..Ports::default() };
+        ports.before = before.iter().map(|forward| (forward.service.clone(), forward.local)).collect();
+        let unremembered = forwards(&config.services, &ports)?;
+        // Late, because it may have to ask a provider, or the user.
         let instance = choose_instance(arguments, config, paths)?;
+        ports.remembered = memory::recall(paths, &instance.id);
         Ok(Self {
             name: instance.tunnel_name(),
             login: Login::resolve(&instance, &config.ssh, paths)?,
-            forwards,
+            // A memory that does not go with what is wanted now is no reason to fail.
+            forwards: forwards(&config.services, &ports).unwrap_or(unremembered),
+            movable: movable(arguments, &config.services, &ports),
             hold: config.hold,
         })
     }
@@ -114,16 +122,32 @@ fn unknown_service(name: &str, services: &[Service]) -> Error {
         .with_hint("add a service of your own to [services] in config.toml: NAME = PORT")
 }
 
-fn forwards(
-    services: &[Service],
-    wanted: &BTreeMap<String, u16>,
-    remembered: &[Forward],
-) -> Result<Vec<Forward>> {
+/// Local ports by service, by where they come from.
+#[derive(Debug, Default)]
+struct Ports {
+    wanted: BTreeMap<String, u16>,
+    before: BTreeMap<String, u16>,
+    remembered: BTreeMap<String, u16>,
+}
+
+impl Ports {
+    fn of(&self, service: &Service) -> u16 {
+        let asked = self.wanted.get(&service.name).or_else(|| self.before.get(&service.name));
+        let remembered = || self.remembered.get(&service.name).filter(|_| !service.is_local_set);
+        asked.or_else(remembered).copied().unwrap_or(service.local)
+    }
+}
+
+/// With `--auto-ports` every port may move but those that were asked for.
+fn movable(arguments: &StartArguments, services: &[Service], ports: &Ports) -> Vec<String> {
+    let names = services.iter().map(|service| &service.name).filter(|_| arguments.auto_ports);
+    names.filter(|name| !ports.wanted.contains_key(*name)).cloned().collect()
+}
+
+fn forwards(services: &[Service], ports: &Ports) -> Result<Vec<Forward>> {
     let mut forwards: Vec<Forward> = Vec::new();
     for service in services {
-        let before =
-            remembered.iter().find(|forward| forward.service == service.name).map(|forward| forward.local);
-        let local = wanted.get(&service.name).copied().or(before).unwrap_or(service.local);
+        let local = ports.of(service);
         if let Some(other) = forwards.iter().find(|other| other.local == local) {
             return Err(Error::usage(format!(
                 "{} and {} both want local port {local}",
@@ -156,29 +180,37 @@ mod tests {
     use super::*;
 
     fn service(name: &str, remote: u16, local: u16) -> Service {
-        Service { name: name.into(), remote, local }
+        Service { name: name.into(), remote, local, is_local_set: local != remote }
     }
 
     fn two() -> Vec<Service> {
         vec![service("sglang", 8000, 8000), service("web", 80, 8081)]
     }
 
-    fn locals(wanted: &[(&str, u16)], remembered: &[Forward]) -> Result<Vec<u16>> {
-        let wanted = wanted.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
-        Ok(forwards(&two(), &wanted, remembered)?.iter().map(|forward| forward.local).collect())
+    fn table(ports: &[(&str, u16)]) -> BTreeMap<String, u16> {
+        ports.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect()
+    }
+
+    fn locals(ports: [&[(&str, u16)]; 3]) -> Result<Vec<u16>> {
+        let [wanted, before, remembered] = ports.map(table);
+        let ports = Ports { wanted, before, remembered };
+        Ok(forwards(&two(), &ports)?.iter().map(|forward| forward.local).collect())
     }
 
     #[test]
-    fn a_port_comes_from_the_command_line_then_memory_then_config() {
-        let before = [Forward { service: "web".into(), local: 9999, remote: 80 }];
-        assert_eq!(locals(&[], &[]).unwrap(), [8000, 8081]);
-        assert_eq!(locals(&[], &before).unwrap(), [8000, 9999]);
-        assert_eq!(locals(&[("web", 7)], &before).unwrap(), [8000, 7]);
+    fn a_port_comes_from_the_command_line_then_before_then_config_then_memory() {
+        assert_eq!(locals([&[], &[], &[]]).unwrap(), [8000, 8081]);
+        let before: &[_] = &[("web", 9999)];
+        assert_eq!(locals([&[], before, &[]]).unwrap(), [8000, 9999]);
+        assert_eq!(locals([&[("web", 7)], before, &[]]).unwrap(), [8000, 7]);
+        let remembered: &[_] = &[("web", 9), ("sglang", 8003), ("gone", 8081)];
+        assert_eq!(locals([&[], &[], remembered]).unwrap(), [8003, 8081], "the config names a port for web");
+        assert_eq!(locals([&[("sglang", 1)], before, remembered]).unwrap(), [1, 9999]);
     }
 
     #[test]
     fn a_port_belongs_to_one_service() {
-        let error = locals(&[("web", 8000)], &[]).unwrap_err();
+        let error = locals([&[("web", 8000)], &[], &[]]).unwrap_err();
         assert_eq!(error.to_string(), "sglang and web both want local port 8000");
         assert_eq!(error.hints(), ["move one of them: --port web=8001"]);
         assert_eq!(error.exit_code(), 2);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::arguments::StartArguments;
 use super::audience::Audience;
 use super::channel::{self, Event, Receiver};
+use super::listener;
 use super::report::{Report, Style};
 use super::request::Request;
 use super::stop;
@@ -54,9 +55,14 @@ pub fn restart(arguments: &StartArguments, paths: &Paths) -> Result<()> {
     launch(&arguments, request, paths)
 }
 
-fn launch(arguments: &StartArguments, request: Request, paths: &Paths) -> Result<()> {
+fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Result<()> {
     let directory = Directory::new(paths, &request.name)?;
     ssh::check_path(&directory.ssh_control())?;
+    if arguments.dry_run && arguments.auto_ports {
+        // Let go of at once: nothing promises that they will be free when they are wanted.
+        let bound = listener::bind_all(&request, paths)?;
+        request.forwards = bound.into_iter().map(|bound| bound.forward).collect();
+    }
     let command = command_line(&request, &directory);
     if arguments.dry_run {
         return show(&format!("{command}\n"));

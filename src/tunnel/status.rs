@@ -59,12 +59,7 @@ fn plain(survey: &Survey, verbose: bool) -> String {
 
 fn describe(running: &Running, several: bool, verbose: bool) -> String {
     let phase = running.state.as_ref().map_or(Phase::Starting, |state| state.phase);
-    let doing = match phase {
-        Phase::Up => "running",
-        Phase::Starting => "starting",
-        Phase::Reconnecting => "reconnecting",
-        Phase::Failed => "stopping",
-    };
+    let doing = doing(phase);
     let pid = running.supervisor.pid();
     let mut text = if several {
         format!("Tunnel is {doing}: {} (PID: {pid})\n", running.shown_name())
@@ -75,6 +70,16 @@ fn describe(running: &Running, several: bool, verbose: bool) -> String {
         text.push_str(&details(state, pid, verbose));
     }
     text
+}
+
+/// The word for what a tunnel whose supervisor is there does.
+pub fn doing(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Up => "running",
+        Phase::Starting => "starting",
+        Phase::Reconnecting => "reconnecting",
+        Phase::Failed => "stopping",
+    }
 }
 
 fn details(state: &State, pid: u32, verbose: bool) -> String {
@@ -115,7 +120,8 @@ fn age(since: u64) -> String {
     time::span(now().saturating_sub(since))
 }
 
-fn json(survey: &Survey) -> Result<String> {
+/// All that is known of the tunnels, as a line of JSON.
+pub fn json(survey: &Survey) -> Result<String> {
     let running = survey.running.iter().filter_map(|running| {
         running.state.as_ref().map(|state| tunnel(state, Some(running.supervisor.pid())))
     });

@@ -26,6 +26,7 @@ use super::lease::Inquiry;
 use super::link::{Link, Listener};
 use super::listener;
 use super::log::Log;
+use super::memory;
 use super::probe;
 use super::relay;
 use super::request::Request;
@@ -98,7 +99,7 @@ impl<'a> Supervisor<'a> {
         directory.clear(&lock, false);
         let (link_up, link) = watch::channel(false);
         let state = State::starting(&request.login.instance, &request.forwards);
-        let supervisor = Self {
+        let mut supervisor = Self {
             log: Arc::new(Log::open(paths.log(&request.name))?),
             request,
             paths,
@@ -118,8 +119,10 @@ impl<'a> Supervisor<'a> {
         Ok(supervisor)
     }
 
-    fn open(&self, link: &watch::Receiver<bool>, stopper: watch::Sender<bool>) -> Result<()> {
-        let bound = listener::bind_all(&self.request.forwards)?;
+    fn open(&mut self, link: &watch::Receiver<bool>, stopper: watch::Sender<bool>) -> Result<()> {
+        let bound = listener::bind_all(&self.request, self.paths)?;
+        self.request.forwards = bound.iter().map(|bound| bound.forward.clone()).collect();
+        self.state.forwards.clone_from(&self.request.forwards);
         let socket = self.directory.supervisor_socket();
         let requests = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
         self.state.write(&self.directory)?;
@@ -217,7 +220,10 @@ impl<'a> Supervisor<'a> {
         if let Err(error) = pidfile::update(self.paths, None) {
             self.log.write(&format!("PID file: {error}"));
         }
-        self.audience.tell(&Event::Up);
+        if let Err(error) = memory::remember(self.paths, &self.state.instance.id, &self.state.forwards) {
+            self.log.write(&format!("remembered ports: {error}"));
+        }
+        self.audience.tell(&Event::Up { forwards: self.state.forwards.clone() });
     }
 
     /// Waits for the end of the link.

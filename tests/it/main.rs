@@ -19,6 +19,7 @@ mod journey;
 mod lambda;
 mod leftovers;
 mod lifetime;
+mod local_ports;
 mod output;
 mod picker;
 mod providers;
