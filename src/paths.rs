@@ -115,6 +115,16 @@ impl Paths {
         self.runtime.join("pid.lock")
     }
 
+    /// What shells read to show tunnels in their prompts.
+    pub fn prompt_file(&self) -> PathBuf {
+        self.runtime.join("prompt")
+    }
+
+    /// Serialises the writers of the prompt file.
+    pub fn prompt_lock(&self) -> PathBuf {
+        self.runtime.join("prompt.lock")
+    }
+
     /// The PID file of soong's predecessor, where other programs look for it.
     pub fn pid_file(&self) -> PathBuf {
         self.home.join(".config/gpu-dashboard/tunnel.pid")

@@ -7,6 +7,7 @@ pub mod control;
 pub mod directory;
 pub mod orphan;
 pub mod pidfile;
+pub mod prompt;
 pub mod registry;
 pub mod state;
 

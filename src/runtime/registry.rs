@@ -8,6 +8,7 @@ use super::control::Supervisor;
 use super::directory::Directory;
 use super::orphan;
 use super::pidfile;
+use super::prompt;
 use super::state::{Phase, State};
 use crate::error::{Error, Result};
 use crate::instance::Instance;
@@ -51,6 +52,8 @@ pub fn survey(paths: &Paths) -> Result<Survey> {
                 None => survey.look_at_remains(&directory)?,
             }
         }
+        // A prompt does not believe lines of the dead anyway; they are only in the way.
+        let _ = prompt::tidy(paths);
     }
     // Compared with what runs, a PID file of a crash or of another program says too much.
     if pidfile::exists(paths) && survey.running.is_empty() {
@@ -197,5 +200,5 @@ pub fn tidy(paths: &Paths) -> Result<()> {
             directory.clear(&lock, false);
         }
     }
-    Ok(())
+    prompt::tidy(paths)
 }

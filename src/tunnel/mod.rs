@@ -22,6 +22,7 @@ mod log;
 mod logs;
 mod memory;
 mod probe;
+mod pulse;
 mod relay;
 mod report;
 mod request;

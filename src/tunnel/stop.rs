@@ -7,6 +7,7 @@ use super::arguments::StopArguments;
 use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
+use crate::runtime::prompt;
 use crate::runtime::registry::{self, Running};
 use crate::term::{print, printable};
 
@@ -39,6 +40,8 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
             tell(pid)?;
         }
     }
+    // One that had to be killed could not take leave of the prompts.
+    let _ = prompt::tidy(paths);
     Ok(())
 }
 

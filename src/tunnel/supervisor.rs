@@ -28,6 +28,7 @@ use super::listener;
 use super::log::Log;
 use super::memory;
 use super::probe;
+use super::pulse::Pulse;
 use super::relay;
 use super::request::Request;
 use super::retry;
@@ -38,6 +39,7 @@ use crate::paths::Paths;
 use crate::runtime::directory::{Directory, Lock};
 use crate::runtime::orphan;
 use crate::runtime::pidfile;
+use crate::runtime::prompt::{self, Entry};
 use crate::runtime::state::{Phase, State};
 use crate::ssh::failure::{self, Failure, Kind};
 use crate::time::now;
@@ -116,6 +118,7 @@ impl<'a> Supervisor<'a> {
             supervisor.directory.clear(&supervisor.lock, false);
             return Err(error);
         }
+        supervisor.tell_prompts();
         Ok(supervisor)
     }
 
@@ -231,6 +234,7 @@ impl<'a> Supervisor<'a> {
         let daemon = self.request.forwards.iter().find(|forward| forward.service == daemon::SERVICE);
         let socket = daemon.map(|forward| self.directory.forward_socket(forward.local));
         let mut inquiry = Inquiry::new(self.paths, socket, Arc::clone(&self.inquirer));
+        let mut pulse = Pulse::new(&self.directory);
         loop {
             tokio::select! {
                 () = told(&mut self.stop) => break,
@@ -238,13 +242,19 @@ impl<'a> Supervisor<'a> {
                     self.link_up.send_replace(false);
                     return End::Failed(failure);
                 }
-                facts = inquiry.next() => self.learn(facts),
+                facts = inquiry.next() => {
+                    self.learn(facts);
+                    pulse.felt();
+                }
+                () = pulse.next() => self.tell_prompts(),
                 what = self.disturbances.next() => {
                     if let Some(end) = self.verify(what, &mut link).await {
                         self.link_up.send_replace(false);
                         link.kill().await;
                         return end;
                     }
+                    self.tell_prompts();
+                    pulse.felt();
                 }
             }
         }
@@ -269,6 +279,7 @@ impl<'a> Supervisor<'a> {
         if let Err(error) = self.state.write(&self.directory) {
             self.log.write(&error.to_string());
         }
+        self.tell_prompts();
     }
 
     /// Waits until the next attempt is due; returns how many failures in a row there have been when
@@ -324,6 +335,14 @@ impl<'a> Supervisor<'a> {
         if let Err(error) = self.state.write(&self.directory) {
             self.log.write(&error.to_string());
         }
+        self.tell_prompts();
+    }
+
+    /// Tells prompts what the tunnel is doing, and promises that it goes on for a while.
+    fn tell_prompts(&self) {
+        if let Err(error) = prompt::publish(self.paths, &Entry::new(&self.request.name, &self.state)) {
+            self.log.write(&error.to_string());
+        }
     }
 
     /// Leaves the directory as the next tunnel expects it. The state stays when it says why a
@@ -332,6 +351,9 @@ impl<'a> Supervisor<'a> {
         let tells_why = failed && self.state.phase == Phase::Failed;
         if let Err(error) = pidfile::update(self.paths, Some(&self.directory)) {
             self.log.write(&format!("PID file: {error}"));
+        }
+        if !tells_why && let Err(error) = prompt::withdraw(self.paths, &self.request.name) {
+            self.log.write(&error.to_string());
         }
         self.directory.clear(&self.lock, tells_why);
     }

@@ -22,6 +22,7 @@ mod lifetime;
 mod local_ports;
 mod output;
 mod picker;
+mod prompt;
 mod providers;
 mod secrets;
 mod signals;

@@ -1,0 +1,228 @@
+//! The prompt file: what a shell can read of all tunnels without starting a process.
+//!
+//! A line per tunnel, its fields separated by single spaces:
+//!
+//! ```text
+//! soong1 PID NOT_AFTER TTL STATE NAME LEASE_END PORTS
+//! ```
+//!
+//! A field is made of `[A-Za-z0-9._:,@-]` only, so that nothing in it means anything to a shell;
+//! `-` stands for none. A line is a promise that expires: it says "up" until NOT_AFTER (seconds since
+//! the epoch), and its supervisor renews it while it knows that the link is alive. Readers believe
+//! it no longer than that, and no longer than the process PID lives. TTL is the longest that a
+//! promise can have left: one that has more was made before the clock was set back.
+//!
+//! Writers take turns, write beside the file and rename. The file is never removed: empty, it says
+//! that there is no tunnel.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::directory::Directory;
+use super::state::{Phase, State};
+use crate::error::{Error, Result};
+use crate::paths::{self, Paths};
+use crate::time::now;
+
+/// What a line begins with; another number will stand for another format.
+const MARK: &str = "soong1";
+
+/// How long a supervisor that is alive and well waits before it renews its promise. Each renewal
+/// wakes this machine up, and asks the far end for an answer.
+pub const RENEWAL: Duration = Duration::from_secs(62);
+
+/// How many seconds a promise holds: until the next renewal, and as long as that may take. It
+/// bounds how long a prompt can be wrong about a supervisor that hangs. One that is gone, or that
+/// knows its link to be lost, is not believed at all.
+pub const TTL: u64 = 75;
+
+/// How long to wait for another writer, which needs about a millisecond. Somebody's connections
+/// are waiting meanwhile, so one that was stopped in the middle is not waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What the file says of one tunnel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The process that supervises it.
+    pub pid: u32,
+    /// The last second in which the line is to be believed, since the epoch.
+    pub not_after: u64,
+    /// The longest that can be left until then, in seconds.
+    pub ttl: u64,
+    /// What it is doing; `None` for what a later soong may write here.
+    pub phase: Option<Phase>,
+    /// Its name; see [`crate::instance::tunnel_name`].
+    pub name: String,
+    /// When the lease of its instance ends, in seconds since the epoch.
+    pub lease_end: Option<u64>,
+    /// Its local ports.
+    pub ports: Vec<u16>,
+}
+
+impl Entry {
+    /// What to say of the tunnel `name` that is in `state`, and whose link is alive if it is up.
+    pub fn new(name: &str, state: &State) -> Self {
+        Self {
+            pid: state.pid,
+            not_after: now() + TTL,
+            ttl: TTL,
+            phase: Some(state.phase),
+            name: field(name),
+            lease_end: state.daemon.as_ref().and_then(|facts| facts.lease_end),
+            ports: state.forwards.iter().map(|forward| forward.local).collect(),
+        }
+    }
+
+    /// What `line` says; `None` where it is not a line of this format, to the letter.
+    pub fn parse(line: &str) -> Option<Self> {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let [MARK, pid, not_after, ttl, phase, name, lease_end, ports] = fields[..] else { return None };
+        let is_sound = |field: &&&str| !field.is_empty() && field.chars().all(is_plain);
+        if fields.iter().filter(is_sound).count() != fields.len() {
+            return None;
+        }
+        let ports = if ports == "-" { "" } else { ports };
+        Some(Self {
+            pid: number(pid, 7).filter(|pid| *pid > 1)?.try_into().ok()?,
+            not_after: number(not_after, 12)?,
+            ttl: number(ttl, 3)?,
+            phase: word_phase(phase),
+            name: name.to_owned(),
+            lease_end: if lease_end == "-" { None } else { Some(number(lease_end, 12)?) },
+            ports: ports
+                .split(',')
+                .filter(|port| !port.is_empty())
+                .map(str::parse)
+                .collect::<std::result::Result<_, _>>()
+                .ok()?,
+        })
+    }
+}
+
+/// A decimal number of at most `digits` digits that does not begin with 0: what every shell takes
+/// for the same number.
+fn number(text: &str, digits: usize) -> Option<u64> {
+    let plain =
+        text.len() <= digits && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | ',' | '@' | '-')
+}
+
+/// `text` as a field: what does not belong there is shown as `_`.
+fn field(text: &str) -> String {
+    if text.is_empty() {
+        "_".into()
+    } else {
+        text.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
+    }
+}
+
+fn phase_word(phase: Option<Phase>) -> &'static str {
+    match phase {
+        Some(Phase::Starting) => "starting",
+        Some(Phase::Up) => "up",
+        Some(Phase::Reconnecting) => "reconnecting",
+        Some(Phase::Failed) => "failed",
+        None => "unknown",
+    }
+}
+
+fn word_phase(word: &str) -> Option<Phase> {
+    [Phase::Starting, Phase::Up, Phase::Reconnecting, Phase::Failed]
+        .into_iter()
+        .find(|phase| phase_word(Some(*phase)) == word)
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, not_after, ttl, name, .. } = self;
+        let phase = phase_word(self.phase);
+        let lease_end = self.lease_end.map_or_else(|| "-".to_owned(), |end| end.to_string());
+        let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
+        let ports = if ports.is_empty() { "-".to_owned() } else { ports.join(",") };
+        write!(f, "{MARK} {pid} {not_after} {ttl} {phase} {name} {lease_end} {ports}")
+    }
+}
+
+/// Says `entry` of its tunnel from now on, and no more of tunnels that are gone.
+pub fn publish(paths: &Paths, entry: &Entry) -> Result<()> {
+    change(paths, |before| {
+        let mut entries = remaining(paths, before, Some(&entry.name));
+        entries.push(entry.clone());
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries
+    })
+}
+
+/// Says no more of the tunnel `name`, nor of tunnels that are gone.
+pub fn withdraw(paths: &Paths, name: &str) -> Result<()> {
+    change(paths, |before| remaining(paths, before, Some(&field(name))))
+}
+
+/// Says no more of tunnels that are gone. Who gave up is not gone before somebody has been told.
+pub fn tidy(paths: &Paths) -> Result<()> {
+    let text = fs::read_to_string(paths.prompt_file()).unwrap_or_default();
+    let entries: Vec<Entry> = text.lines().filter_map(Entry::parse).collect();
+    if text.lines().count() == entries.len() && remaining(paths, &entries, None).len() == entries.len() {
+        return Ok(());
+    }
+    change(paths, |before| remaining(paths, before, None))
+}
+
+/// The entries but for that of `except`, and those whose tunnels are gone.
+fn remaining(paths: &Paths, entries: &[Entry], except: Option<&str>) -> Vec<Entry> {
+    let stays = |entry: &&Entry| except != Some(&entry.name) && is_current(paths, entry);
+    entries.iter().filter(stays).cloned().collect()
+}
+
+/// Whether the tunnel runs, or failed and its reason can still be read.
+fn is_current(paths: &Paths, entry: &Entry) -> bool {
+    let Ok(directory) = Directory::new(paths, &entry.name) else { return false };
+    if entry.phase == Some(Phase::Failed) {
+        return State::read(&directory).is_some_and(|state| state.phase == Phase::Failed);
+    }
+    // Who cannot tell had better leave it to the reader, who looks at the process.
+    directory.is_locked().unwrap_or(true)
+}
+
+fn change(paths: &Paths, change: impl FnOnce(&[Entry]) -> Vec<Entry>) -> Result<()> {
+    let _lock = lock(&paths.prompt_lock())?;
+    let file = paths.prompt_file();
+    let before = fs::read_to_string(&file).ok();
+    let entries: Vec<Entry> =
+        before.as_deref().unwrap_or_default().lines().filter_map(Entry::parse).collect();
+    let text: String = change(&entries).iter().map(|entry| format!("{entry}\n")).collect();
+    if before.as_ref() == Some(&text) {
+        return Ok(());
+    }
+    paths::write_atomically(&file, &text)
+}
+
+/// Waits a moment for the other writers.
+fn lock(path: &Path) -> Result<Flock<File>> {
+    let deadline = Instant::now() + PATIENCE;
+    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    let mut file = open.map_err(|error| Error::io("open", path, error))?;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((back, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file = back,
+            Err((_, errno)) => return Err(Error::io("lock", path, errno.into())),
+        }
+        sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests;

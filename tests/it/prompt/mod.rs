@@ -1,0 +1,3 @@
+//! The tunnel in the prompt: the file that supervisors keep, and what shells make of it.
+
+mod file;
