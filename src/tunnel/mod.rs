@@ -11,6 +11,7 @@ pub mod arguments;
 
 mod address;
 mod audience;
+mod capacity;
 mod channel;
 mod claim;
 mod disturbance;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nix::sys::socket::shutdown;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// How long to leave a listener alone that cannot accept, because the process has run out of
@@ -38,16 +38,25 @@ thread_local! {
 
 /// Accepts connections on `listener` for ever and carries each to `socket` while `link` says that
 /// it is up. Ends when the task is dropped.
-/// A connection waits for the link for at most `hold`.
-pub async fn serve(listener: TcpListener, socket: PathBuf, link: watch::Receiver<bool>, hold: Duration) {
+/// A connection waits for the link for at most `hold`. One for which there is no `room` waits for
+/// another to end, and those behind it in the listener's queue.
+pub async fn serve(
+    listener: TcpListener,
+    socket: PathBuf,
+    link: watch::Receiver<bool>,
+    hold: Duration,
+    room: Arc<Semaphore>,
+) {
     let socket: Arc<Path> = socket.into();
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
                 let (socket, link) = (Arc::clone(&socket), link.clone());
+                let place = Arc::clone(&room).acquire_owned().await;
                 tokio::spawn(async move {
                     // A connection that breaks is the business of the two that it connected.
                     let _ = carry(&client, &socket, link, hold).await;
+                    drop((client, place));
                 });
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,

@@ -15,10 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::audience::Audience;
+use super::capacity;
 use super::channel::Event;
 use super::claim;
 use super::disturbance::{Disturbance, Watch};
@@ -131,12 +132,14 @@ impl<'a> Supervisor<'a> {
         self.state.write(&self.directory)?;
         tokio::spawn(claim::serve(requests, stopper.clone(), Arc::clone(&self.inquirer)));
         self.audience.on_departure(stopper);
+        let room = Arc::new(Semaphore::new(capacity::raise()));
         for bound in bound {
             let socket = self.directory.forward_socket(bound.forward.local);
             for listener in bound.listeners {
                 let listener =
                     TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
-                tokio::spawn(relay::serve(listener, socket.clone(), link.clone(), self.request.hold));
+                let (link, room) = (link.clone(), Arc::clone(&room));
+                tokio::spawn(relay::serve(listener, socket.clone(), link, self.request.hold, room));
             }
         }
         Ok(())
@@ -147,6 +150,7 @@ impl<'a> Supervisor<'a> {
         self.audience.tell(&Event::Connecting);
         let mut failures = 0;
         let mut was_up = false;
+        let mut away_since = Instant::now();
         loop {
             let mut steady = false;
             let end = match self.connect(was_up).await {
@@ -156,6 +160,7 @@ impl<'a> Supervisor<'a> {
                     let since = Instant::now();
                     let end = self.watch(link).await;
                     steady = since.elapsed() >= retry::STEADY;
+                    away_since = Instant::now();
                     end
                 }
                 Err(end) => end,
@@ -170,7 +175,11 @@ impl<'a> Supervisor<'a> {
             if !was_up || failure.kind.is_permanent() {
                 return Err(self.give_up(&failure, was_up));
             }
-            failures = match self.wait_for_retry(&failure, if steady { 0 } else { failures }).await {
+            if steady {
+                failures = 0;
+            }
+            let delay = retry::delay(failures, failure.kind, away_since.elapsed(), fastrand::f64());
+            failures = match self.wait_for_retry(&failure, failures, delay).await {
                 Some(failures) => failures,
                 None => return Ok(()),
             };
@@ -282,10 +291,9 @@ impl<'a> Supervisor<'a> {
         self.tell_prompts();
     }
 
-    /// Waits until the next attempt is due; returns how many failures in a row there have been when
+    /// Waits for `delay`, until the next attempt is due; returns how many failures in a row there have been when
     /// it begins, or `None` when the tunnel is to stop.
-    async fn wait_for_retry(&mut self, failure: &Failure, failures: u32) -> Option<u32> {
-        let delay = retry::delay(failures, fastrand::f64());
+    async fn wait_for_retry(&mut self, failure: &Failure, failures: u32, delay: Duration) -> Option<u32> {
         self.enter(Phase::Reconnecting, |state| {
             state.attempt = failures + 1;
             state.next_retry = Some(now() + delay.as_secs());

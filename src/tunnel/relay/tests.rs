@@ -21,6 +21,10 @@ impl Rig {
     }
 
     fn holding(up: bool, hold: Duration) -> Self {
+        Self::with_room(up, hold, 1000)
+    }
+
+    fn with_room(up: bool, hold: Duration, room: usize) -> Self {
         let directory = tempfile::Builder::new().prefix("sr").tempdir_in("/tmp").unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -30,7 +34,14 @@ impl Rig {
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                serve(TcpListener::from_std(listener).unwrap(), socket, receiver, hold).await;
+                serve(
+                    TcpListener::from_std(listener).unwrap(),
+                    socket,
+                    receiver,
+                    hold,
+                    Arc::new(Semaphore::new(room)),
+                )
+                .await;
             });
         });
         Self { directory, address, link }
@@ -122,4 +133,25 @@ fn what_a_link_that_ended_had_delivered_arrives() {
 fn a_connection_is_closed_when_it_has_waited_long_enough() {
     let rig = Rig::holding(false, Duration::from_millis(50));
     assert_eq!(read_all(&mut rig.client()), b"");
+}
+
+#[test]
+fn a_connection_without_room_waits_for_another_to_end() {
+    let rig = Rig::with_room(true, Duration::from_secs(30), 2);
+    rig.remote(|mut stream| {
+        thread::spawn(move || stream.write_all(b"hello").and_then(|()| stream.read(&mut [0])));
+    });
+    let mut clients: Vec<Client> = (0..4).map(|_| rig.client()).collect();
+    for client in &mut clients[..2] {
+        client.read_exact(&mut [0; 5]).unwrap();
+    }
+    clients[2].set_nonblocking(true).unwrap();
+    assert_eq!(clients[2].read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    clients[2].set_nonblocking(false).unwrap();
+    for first in (0..2).rev() {
+        drop(clients.remove(first));
+    }
+    for mut client in clients {
+        client.read_exact(&mut [0; 5]).unwrap();
+    }
 }

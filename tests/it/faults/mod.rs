@@ -1,7 +1,9 @@
 //! What goes wrong between a laptop and a rented machine, each once: the tunnel survives it, or ends and says why.
 //! Whatever happens, it is never told to be up for longer than it takes to notice that it is not.
 
+mod commands;
 mod link;
+mod load;
 mod refusals;
 mod services;
 
