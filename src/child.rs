@@ -213,7 +213,7 @@ struct Ready {
 }
 
 /// Waits until the child `pid` has ended, and leaves it a zombie: its id stays taken.
-fn wait_without_reaping(pid: u32) {
+pub(crate) fn wait_without_reaping(pid: u32) {
     loop {
         // SAFETY: siginfo_t is plain data, for which all zeroes is a value.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };

@@ -128,7 +128,7 @@ fn matching(running: &[Running], wanted: &str) -> Vec<usize> {
 }
 
 /// The tunnel in `directory` if it runs.
-fn running(directory: &Directory) -> Result<Option<Running>> {
+pub fn running(directory: &Directory) -> Result<Option<Running>> {
     let deadline = Instant::now() + PATIENCE;
     while directory.is_locked()? {
         if let Ok(supervisor) = Supervisor::connect(directory) {

@@ -16,15 +16,17 @@ const OPENAI_VARIABLE: &str = "OPENAI_BASE_URL";
 /// Prints the URL of one service.
 pub fn url(arguments: &UrlArguments, paths: &Paths) -> Result<()> {
     let state = running(arguments.instance_id.as_deref(), paths)?;
-    let wanted = &arguments.service;
-    let forward = state.forwards.iter().find(|forward| &forward.service == wanted);
-    let forward = forward.ok_or_else(|| {
+    show(&format!("{}\n", address(forward(&state, &arguments.service)?)))
+}
+
+/// The forward of the tunnel for the service `wanted`.
+pub fn forward<'a>(state: &'a State, wanted: &str) -> Result<&'a Forward> {
+    state.forwards.iter().find(|forward| forward.service == wanted).ok_or_else(|| {
         let names = || state.forwards.iter().map(|forward| forward.service.as_str());
         let hint = suggest::did_you_mean(wanted, names())
             .unwrap_or_else(|| format!("it carries: {}", names().collect::<Vec<_>>().join(", ")));
         Error::failed(format!("the tunnel does not carry '{}'", printable(wanted))).with_hint(hint)
-    })?;
-    show(&format!("{}\n", address(forward)))
+    })
 }
 
 /// Prints commands for a shell that set a variable per service.

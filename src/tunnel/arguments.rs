@@ -1,5 +1,7 @@
 //! What can be typed after `soong tunnel`: syntax only. What it means is [`super::request`]'s.
 
+use std::ffi::OsString;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The command line of `soong-tunnel`.
@@ -41,6 +43,10 @@ pub enum Command {
     Url(UrlArguments),
     /// Print shell commands that set OPENAI_BASE_URL and an address per service
     Env(EnvArguments),
+    /// Run a command with a tunnel, and close the tunnel if it was not open before
+    Run(Box<RunArguments>),
+    /// Wait until the tunnel is up (exit code 3 if there is none)
+    Wait(WaitArguments),
     /// Run a tunnel that another soong-tunnel asks for on standard input
     #[command(hide = true)]
     Supervise {
@@ -108,9 +114,19 @@ pub struct StartArguments {
 
 /// Options of `status`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  soong tunnel status
+  soong tunnel status --check           is it the link, or the service?
+  soong tunnel status --json | jq '.tunnels[].state'
+
+The exit code is 0 if a tunnel runs and 3 if none does; with --check, 1 if a
+service does not answer.")]
 pub struct StatusArguments {
     /// Only the tunnel to the instance of this name or id
     pub name: Option<String>,
+    /// Ask each service through the tunnel (exit code 1 if one does not answer)
+    #[arg(long)]
+    pub check: bool,
     /// Print all there is to know as JSON
     #[arg(long)]
     pub json: bool,
@@ -175,6 +191,54 @@ pub struct EnvArguments {
     /// One of bash, zsh, fish, sh
     #[arg(long, value_enum, default_value_t = Shell::Sh, hide_possible_values = true)]
     pub shell: Shell,
+    /// Instance: its id, the start of its id, or its name
+    #[arg(long, value_name = "ID")]
+    pub instance_id: Option<String>,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("dry_run", |arg| arg.hide(true)),
+    mut_arg("foreground", |arg| arg.hide(true)),
+    mut_arg("verbose", |arg| arg.hide(true)),
+    mut_arg("json", |arg| arg.hide(true)),
+    after_help = "Examples:
+  soong tunnel run -- python eval.py          with OPENAI_BASE_URL set
+  soong tunnel run --instance-id a1b2 -- sh -c 'curl $SOONG_SGLANG_URL/v1/models'
+
+A tunnel that is up already is used, and left as it is. The exit code is that
+of COMMAND; 127 if there is no such command, 126 if it cannot be run."
+)]
+pub struct RunArguments {
+    /// How to open the tunnel, if it has to be.
+    #[command(flatten)]
+    pub start: StartArguments,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// Options of `wait`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  soong tunnel wait && curl localhost:8000/v1/models
+  soong tunnel wait --service sglang --timeout 900      while a model loads
+
+The exit code is 0 when it is there, 1 when the time is up or the tunnel has
+failed, 3 when no tunnel runs.")]
+pub struct WaitArguments {
+    /// Also wait until this service answers
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// How long to wait; 0 only looks
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 300,
+        value_parser = clap::value_parser!(u64).range(0..=86400)
+    )]
+    pub timeout: u64,
     /// Instance: its id, the start of its id, or its name
     #[arg(long, value_name = "ID")]
     pub instance_id: Option<String>,
@@ -248,7 +312,7 @@ mod tests {
     #[test]
     fn help_fits_80_columns() {
         let mut command = Arguments::command();
-        for name in ["start", "status", "stop", "restart", "list", "logs", "url", "env"] {
+        for name in ["start", "status", "stop", "restart", "list", "logs", "url", "env", "run", "wait"] {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
             let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
             assert!(long.is_empty(), "{long:?}");

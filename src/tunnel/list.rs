@@ -14,7 +14,7 @@ const HEAD: [&str; 3] = ["NAME", "STATE", "PORTS"];
 pub fn list(arguments: &ListArguments, paths: &Paths) -> Result<()> {
     let survey = registry::survey(paths)?;
     if arguments.json {
-        return print(&status::json(&survey)?).map_err(Error::output);
+        return print(&status::json(survey)?).map_err(Error::output);
     }
     let rows = rows(&survey);
     if rows.is_empty() {

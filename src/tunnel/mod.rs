@@ -13,8 +13,10 @@ mod address;
 mod audience;
 mod capacity;
 mod channel;
+mod check;
 mod claim;
 mod disturbance;
+mod foreground;
 mod lease;
 mod link;
 mod list;
@@ -28,11 +30,13 @@ mod relay;
 mod report;
 mod request;
 mod retry;
+mod run;
 mod signals;
 mod start;
 mod status;
 mod stop;
 mod supervisor;
+mod wait;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -48,10 +52,10 @@ use crate::paths::Paths;
 
 /// `soong-tunnel`: does what the command line says and returns the exit code.
 pub fn main() -> ExitCode {
-    command_line::main("soong-tunnel", |arguments: &Arguments| run(&arguments.command))
+    command_line::main("soong-tunnel", |arguments: &Arguments| obey(&arguments.command))
 }
 
-fn run(command: &Command) -> Result<u8> {
+fn obey(command: &Command) -> Result<u8> {
     let paths = Paths::from_env()?;
     match command {
         Command::Start(arguments) => start::start(arguments, &paths)?,
@@ -62,6 +66,8 @@ fn run(command: &Command) -> Result<u8> {
         Command::Logs(arguments) => logs::logs(arguments, &paths)?,
         Command::Url(arguments) => address::url(arguments, &paths)?,
         Command::Env(arguments) => address::env(arguments, &paths)?,
+        Command::Run(arguments) => return run::run(arguments, &paths),
+        Command::Wait(arguments) => return wait::wait(arguments, &paths),
         Command::Supervise { .. } => supervise(&paths)?,
     }
     Ok(0)

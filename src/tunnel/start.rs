@@ -74,9 +74,36 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
         let report = Report::new(&request, style, std::process::id(), command);
         return supervisor::run(request, paths, Audience::terminal(report));
     }
-    let (mut child, stream) = spawn(&request, paths)?;
-    let report = Report::new(&request, style, child.id(), command);
-    follow(&request, &report, stream, &mut child, paths)
+    in_background(&request, style, command, paths).map(drop)
+}
+
+/// Has a supervisor of its own bring the tunnel up; returns its PID.
+fn in_background(request: &Request, style: Style, command: String, paths: &Paths) -> Result<u32> {
+    let (mut child, stream) = spawn(request, paths)?;
+    let report = Report::new(request, style, child.id(), command);
+    follow(request, &report, stream, &mut child, paths)?;
+    Ok(child.id())
+}
+
+/// A tunnel that was opened on behalf of another command.
+#[derive(Debug)]
+pub struct Opened {
+    /// Where its files are.
+    pub directory: Directory,
+    /// Its supervisor.
+    pub pid: u32,
+}
+
+/// Starts a tunnel in the background and prints nothing; returns once it is up.
+pub fn open(arguments: &StartArguments, paths: &Paths) -> Result<Opened> {
+    let config = Config::load(paths)?;
+    let request = Request::resolve(arguments, &[], &config, paths)?;
+    let directory = Directory::new(paths, &request.name)?;
+    ssh::check_path(&directory.ssh_control())?;
+    paths.ensure_runtime()?;
+    paths.ensure_state()?;
+    let pid = in_background(&request, Style::Quiet, String::new(), paths)?;
+    Ok(Opened { directory, pid })
 }
 
 fn style(arguments: &StartArguments) -> Style {

@@ -1,10 +1,13 @@
 //! `soong tunnel status`.
 
+use std::thread;
+
 use serde::Serialize;
 
 use super::arguments::StatusArguments;
+use super::check::{self, Finding};
 use super::report::arrow;
-use crate::error::{EXIT_NOT_RUNNING, Error, Result};
+use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::paths::Paths;
 use crate::runtime::registry::{self, Running, Survey};
 use crate::runtime::state::Forward;
@@ -33,6 +36,8 @@ struct Tunnel<'a> {
     last_error: Option<&'a str>,
     hints: &'a [String],
     forwards: &'a [Forward],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<&'a [Finding]>,
 }
 
 /// Says which tunnels run. Returns the exit code.
@@ -42,22 +47,62 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
         survey.running = survey.take(Some(wanted))?.into_iter().collect();
         survey.failed.retain(|state| &state.instance.name == wanted || &state.instance.id == wanted);
     }
-    let running = !survey.running.is_empty();
-    let text = if arguments.json { json(&survey)? } else { plain(&survey, arguments.verbose) };
+    let looks = look(std::mem::take(&mut survey.running), arguments.check)?;
+    let text =
+        if arguments.json { describe_all(&looks, &survey.failed)? } else { plain(&looks, arguments.verbose) };
     print(&text).map_err(Error::output)?;
     if !arguments.json {
         explain(&survey);
     }
-    Ok(if running { 0 } else { EXIT_NOT_RUNNING })
+    Ok(match (looks.is_empty(), looks.iter().all(Look::is_well)) {
+        (true, _) => EXIT_NOT_RUNNING,
+        (false, true) => 0,
+        (false, false) => EXIT_FAILED,
+    })
 }
 
-fn plain(survey: &Survey, verbose: bool) -> String {
-    let several = survey.running.len() > 1;
-    let lines: String = survey.running.iter().map(|running| describe(running, several, verbose)).collect();
+/// A running tunnel, and what was found behind it.
+struct Look {
+    running: Running,
+    /// One for each forward, where they were looked at.
+    findings: Option<Vec<Finding>>,
+}
+
+impl Look {
+    /// Whether nothing was found that is not well. Of a tunnel in its first moments nothing is known.
+    fn is_well(&self) -> bool {
+        self.findings
+            .as_ref()
+            .is_none_or(|findings| self.running.state.is_some() && findings.iter().all(Finding::is_well))
+    }
+}
+
+/// Looks behind all tunnels at once if that is wanted.
+fn look(running: Vec<Running>, check: bool) -> Result<Vec<Look>> {
+    if !check {
+        return Ok(running.into_iter().map(|running| Look { running, findings: None }).collect());
+    }
+    let examine = |running: &Running| match &running.state {
+        Some(state) => check::examine(&running.directory, state),
+        None => Ok(Vec::new()),
+    };
+    let findings: Vec<Result<Vec<Finding>>> = thread::scope(|scope| {
+        let asked: Vec<_> = running.iter().map(|running| scope.spawn(move || examine(running))).collect();
+        let ended = || Err(Error::failed("the thread that asked the services ended early"));
+        asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
+    });
+    let look = |(running, findings): (Running, Result<_>)| Ok(Look { running, findings: Some(findings?) });
+    running.into_iter().zip(findings).map(look).collect()
+}
+
+fn plain(looks: &[Look], verbose: bool) -> String {
+    let several = looks.len() > 1;
+    let lines: String = looks.iter().map(|look| describe(look, several, verbose)).collect();
     if lines.is_empty() { "Tunnel is not running\n".to_owned() } else { lines }
 }
 
-fn describe(running: &Running, several: bool, verbose: bool) -> String {
+fn describe(look: &Look, several: bool, verbose: bool) -> String {
+    let running = &look.running;
     let phase = running.state.as_ref().map_or(Phase::Starting, |state| state.phase);
     let doing = doing(phase);
     let pid = running.supervisor.pid();
@@ -69,6 +114,7 @@ fn describe(running: &Running, several: bool, verbose: bool) -> String {
     if let (Some(state), true) = (&running.state, verbose || phase == Phase::Reconnecting) {
         text.push_str(&details(state, pid, verbose));
     }
+    text.extend(look.findings.iter().flatten().map(finding));
     text
 }
 
@@ -80,6 +126,10 @@ pub fn doing(phase: Phase) -> &'static str {
         Phase::Reconnecting => "reconnecting",
         Phase::Failed => "stopping",
     }
+}
+
+fn finding(finding: &Finding) -> String {
+    format!("  localhost:{} {}: {}\n", finding.local, printable(&finding.service), finding.text())
 }
 
 fn details(state: &State, pid: u32, verbose: bool) -> String {
@@ -121,29 +171,36 @@ fn age(since: u64) -> String {
 }
 
 /// All that is known of the tunnels, as a line of JSON.
-pub fn json(survey: &Survey) -> Result<String> {
-    let running = survey.running.iter().filter_map(|running| {
-        running.state.as_ref().map(|state| tunnel(state, Some(running.supervisor.pid())))
+pub fn json(survey: Survey) -> Result<String> {
+    describe_all(&look(survey.running, false)?, &survey.failed)
+}
+
+fn describe_all(looks: &[Look], failed: &[State]) -> Result<String> {
+    let running = looks.iter().filter_map(|look| {
+        let state = look.running.state.as_ref()?;
+        let pid = Some(look.running.supervisor.pid());
+        Some(Tunnel { pid, checks: look.findings.as_deref(), ..tunnel(state) })
     });
-    let failed = survey.failed.iter().map(|state| tunnel(state, None));
-    let answer = Answer { running: !survey.running.is_empty(), tunnels: running.chain(failed).collect() };
+    let answer =
+        Answer { running: !looks.is_empty(), tunnels: running.chain(failed.iter().map(tunnel)).collect() };
     let json = serde_json::to_string(&answer)
         .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
     Ok(printable_json(&json).into_owned() + "\n")
 }
 
-fn tunnel(state: &State, pid: Option<u32>) -> Tunnel<'_> {
+fn tunnel(state: &State) -> Tunnel<'_> {
     Tunnel {
         name: &state.instance.name,
         id: &state.instance.id,
         host: &state.instance.host,
         state: state.phase,
-        pid,
+        pid: None,
         since: state.since,
         attempt: state.attempt,
         next_retry: state.next_retry,
         last_error: state.last_error.as_deref(),
         hints: &state.hints,
         forwards: &state.forwards,
+        checks: None,
     }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod addresses;
+mod check;
 mod configure;
 mod dispatcher;
 mod errors;
@@ -24,9 +25,11 @@ mod output;
 mod picker;
 mod prompt;
 mod providers;
+mod run;
 mod secrets;
 mod signals;
 mod single;
 mod ssh;
 mod status;
 mod support;
+mod wait;

@@ -54,7 +54,11 @@ impl Reply {
 impl Server {
     /// Starts a server on a free port of 127.0.0.1 that answers with what `answer` gives.
     pub fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        let port = ports::free();
+        Self::on(ports::free(), answer)
+    }
+
+    /// The same on this port.
+    pub fn on(port: u16, answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let (stop, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (stopping, log, answer) = (Arc::clone(&stop), Arc::clone(&requests), Arc::new(answer));

@@ -1,0 +1,110 @@
+//! `soong tunnel status --check`: is it the link, or is it the service?
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::config::forward;
+use crate::support::http::{Reply, Request, Server};
+use crate::support::instance::Instance;
+use crate::support::sandbox::Sandbox;
+use crate::support::{ports, process};
+
+/// What SGLang says of its models, with a name that wants to do something to the terminal.
+fn models(request: &Request) -> Reply {
+    match request.line.as_str() {
+        "GET /v1/models" => Reply::ok(r#"{"data":[{"id":"qwen\u001b[2J"}]}"#),
+        _ => Reply::error("404 Not Found", "{}"),
+    }
+}
+
+/// A service on a port of its own that does this with every connection.
+fn raw(with: impl Fn(std::net::TcpStream) + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || listener.incoming().flatten().for_each(with));
+    port
+}
+
+/// A sandbox whose tunnel leads to these ports of the instance, and is up.
+fn tunnel_to(instance: &Instance, services: &[(&str, u16)]) -> Sandbox {
+    let mut sandbox = Sandbox::with(instance);
+    sandbox.configure(|config| {
+        for (index, (name, remote)) in services.iter().enumerate() {
+            let local = config.local.get(index).copied().unwrap_or_else(ports::free);
+            config.set(["services", *name], forward(*remote, local));
+        }
+    });
+    sandbox.tunnel(["start"]).stdout_has("started").run();
+    sandbox
+}
+
+#[test]
+fn services_that_answer_are_told_with_what_they_say() {
+    let instance = Instance::start();
+    let sglang = Server::start(models);
+    let greets = raw(|mut stream| drop(stream.write_all(b"SSH-2.0-x\r\n")));
+    let hangs_up = raw(|mut stream| drop(stream.read(&mut [0; 4])));
+    let sandbox = tunnel_to(
+        &instance,
+        &[
+            ("sglang", sglang.port),
+            ("n8n", instance.services[1].port),
+            ("status", instance.services[2].port),
+            ("greets", greets),
+            ("hangs-up", hangs_up),
+        ],
+    );
+    sandbox.tunnel(["status", "nobody", "--check"]).code(3).stdout("Tunnel is not running\n").run();
+    let [a, b, c] = sandbox.config.local;
+    let all = format!(
+        "Tunnel is running\n  \
+         localhost:{a} sglang: answering: HTTP 200, model qwen\\u{{1b}}[2J\n  \
+         localhost:{b} n8n: answering: HTTP 404\n  \
+         localhost:{c} status: answering: HTTP 404\n"
+    );
+    let output = sandbox.tunnel(["status", "--check"]).stdout_has(all).run();
+    assert!(output.stdout.contains(" greets: open: it does not speak HTTP\n"), "{}", output.stdout);
+    assert!(output.stdout.contains(" hangs-up: open: it does not speak HTTP\n"), "{}", output.stdout);
+    let answer = sandbox.tunnel(["status", "--check", "--json"]).stdout_has("").run().stdout;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let check = &answer["tunnels"][0]["checks"][0];
+    assert_eq!(check["state"], "answering");
+    assert_eq!(check["http_status"], 200);
+    assert_eq!(check["model"], "qwen\u{1b}[2J");
+    assert!(check["reason"].is_null());
+}
+
+#[test]
+fn a_service_that_does_not_answer_is_no_lost_link() {
+    let instance = Instance::start();
+    let ill = Server::start(|_| Reply::error("503 Service Unavailable", "{}"));
+    let silent = Server::start(|_| Reply::Silence);
+    let sandbox =
+        tunnel_to(&instance, &[("sglang", ill.port), ("n8n", silent.port), ("status", ports::free())]);
+    let [a, b, c] = sandbox.config.local;
+    sandbox
+        .tunnel(["status", "--check"])
+        .code(1)
+        .stdout(format!(
+            "Tunnel is running\n  \
+             localhost:{a} sglang: not answering: HTTP 503\n  \
+             localhost:{b} n8n: not answering: it takes a connection and says nothing\n  \
+             localhost:{c} status: not answering: refused on the instance\n"
+        ))
+        .run();
+}
+
+#[test]
+fn a_link_that_is_silent_is_down_whatever_is_behind_it() {
+    let instance = Instance::start();
+    let sandbox = tunnel_to(&instance, &[]);
+    let client = sandbox.clients()[0].pid;
+    process::signal(client, Signal::SIGSTOP);
+    let output = sandbox.tunnel(["status", "--check"]).code(1).stdout_has("Tunnel is ").run().stdout;
+    process::signal(client, Signal::SIGCONT);
+    assert_eq!(output.matches(": link down").count(), 3, "{output}");
+}

@@ -1,0 +1,77 @@
+//! `soong tunnel wait`: until the tunnel is up, and a service answers through it.
+
+use std::net::TcpListener;
+
+use crate::support::config::{forward, path};
+use crate::support::http::{Reply, Server};
+use crate::support::instance::Instance;
+use crate::support::sandbox::Sandbox;
+use crate::support::sshd::generate_key;
+use crate::support::{ports, wait};
+
+#[test]
+fn it_is_over_at_once_when_there_is_nothing_to_wait_for() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    sandbox.tunnel(["wait"]).code(3).stderr("soong-tunnel: no tunnel is running\n").run();
+    sandbox.start(&instance);
+    sandbox.tunnel(["wait", "--timeout", "0"]).run();
+    sandbox.tunnel(["wait", "--service", "sglang", "--instance-id", "a1b2"]).run();
+    sandbox.tunnel(["wait", "--service", "sglan"]).fails(1, ["does not carry 'sglan'"]).hint("sglang").run();
+    sandbox.tunnel(["wait", "--instance-id", "x"]).code(3).stderr_has("no tunnel").run();
+}
+
+#[test]
+fn it_waits_for_a_service_that_is_not_there_yet() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let port = ports::free();
+    let local = sandbox.config.local[0];
+    sandbox.configure(|config| {
+        config.set(["services", "sglang"], forward(port, local));
+    });
+    sandbox.tunnel(["start"]).stdout_has("started").run();
+    sandbox
+        .tunnel(["wait", "--service", "sglang", "--timeout", "0"])
+        .fails(1, ["sglang is not answering: refused on the instance"])
+        .hint("--timeout")
+        .run();
+    let waiting = sandbox.tunnel(["wait", "--service", "sglang", "--timeout", "60"]).spawn();
+    let _server = Server::on(port, |_| Reply::ok("{}"));
+    waiting.finish();
+}
+
+#[test]
+fn it_tells_what_the_tunnel_is_doing_when_the_time_is_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut sandbox = Sandbox::new();
+    let key = sandbox.path("key");
+    generate_key(&key);
+    sandbox.configure(|config| {
+        config.set(["ssh", "key"], path(&key));
+        config.instance("dev", "127.0.0.1", listener.local_addr().unwrap().port());
+    });
+    let start = sandbox.tunnel(["start"]).code(1).stdout_has("Starting").stderr_has("stopped").spawn();
+    wait::until_true("ssh to be started", || sandbox.clients().len() == 1);
+    sandbox.tunnel(["wait", "--timeout", "0"]).fails(1, ["the tunnel to dev is still starting"]).run();
+    let waiting = sandbox.tunnel(["wait"]).code(3).stderr("soong-tunnel: the tunnel was stopped\n").spawn();
+    sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
+    start.finish();
+    waiting.finish();
+}
+
+#[test]
+fn a_tunnel_that_fails_ends_the_wait_with_its_reason() {
+    let mut instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    sandbox.start(&instance);
+    instance.sshd.stop();
+    wait::until_true("the loss to be noticed", || {
+        sandbox.tunnel(["status"]).unchecked().stdout.contains("reconnecting")
+    });
+    sandbox.tunnel(["wait", "--timeout", "0"]).fails(1, ["the tunnel to dev is reconnecting"]).run();
+    let waiting = sandbox.tunnel(["wait"]).fails(1, ["the tunnel to dev failed: "]).spawn();
+    instance.sshd.replace_host_key();
+    instance.sshd.resume();
+    waiting.finish();
+}
