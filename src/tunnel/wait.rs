@@ -26,6 +26,12 @@ pub fn wait(arguments: &WaitArguments, paths: &Paths) -> Result<u8> {
     let mut survey = registry::survey(paths)?;
     let wanted = arguments.instance_id.as_deref();
     let Some(running) = survey.take(wanted)? else {
+        let meant = |state: &&State| {
+            wanted.is_none_or(|name| state.instance.name == name || state.instance.id == name)
+        };
+        if let Some(state) = survey.failed.iter().find(meant) {
+            return Err(failed(state));
+        }
         print_error("soong-tunnel: no tunnel is running\n");
         return Ok(EXIT_NOT_RUNNING);
     };

@@ -54,7 +54,7 @@ fn it_tells_what_the_tunnel_is_doing_when_the_time_is_up() {
     let start = sandbox.tunnel(["start"]).code(1).stdout_has("Starting").stderr_has("stopped").spawn();
     wait::until_true("ssh to be started", || sandbox.clients().len() == 1);
     sandbox.tunnel(["wait", "--timeout", "0"]).fails(1, ["the tunnel to dev is still starting"]).run();
-    let waiting = sandbox.tunnel(["wait"]).code(3).stderr("soong-tunnel: the tunnel was stopped\n").spawn();
+    let waiting = sandbox.tunnel(["wait"]).code(3).stderr_has("soong-tunnel: ").spawn();
     sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
     start.finish();
     waiting.finish();
