@@ -124,7 +124,7 @@ service does not answer.")]
 pub struct StatusArguments {
     /// Only the tunnel to the instance of this name or id
     pub name: Option<String>,
-    /// Ask each service through the tunnel (exit code 1 if one does not answer)
+    /// Ask each service through the tunnel whether it answers
     #[arg(long)]
     pub check: bool,
     /// Print all there is to know as JSON
@@ -205,7 +205,7 @@ pub struct EnvArguments {
     mut_arg("json", |arg| arg.hide(true)),
     after_help = "Examples:
   soong tunnel run -- python eval.py          with OPENAI_BASE_URL set
-  soong tunnel run --instance-id a1b2 -- sh -c 'curl $SOONG_SGLANG_URL/v1/models'
+  soong tunnel run -- sh -c 'curl $SOONG_SGLANG_URL/v1/models'
 
 A tunnel that is up already is used, and left as it is. The exit code is that
 of COMMAND; 127 if there is no such command, 126 if it cannot be run."
