@@ -8,6 +8,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("status", "Show your instances, their tunnels and their leases"),
     ("extend", "Extend the lease of an instance"),
     ("configure", "Set up soong, or change one setting"),
+    ("ext", "List, check and make extensions: commands of others"),
 ];
 
 /// Programs that are called by others, not typed.

@@ -24,11 +24,19 @@ pub fn main_from<T: Parser>(
     words: Vec<OsString>,
     run: impl FnOnce(&T) -> Result<u8>,
 ) -> ExitCode {
-    let arguments = match T::try_parse_from(words) {
-        Ok(arguments) => arguments,
-        Err(error) => return ExitCode::from(refuse(program, &error)),
+    ExitCode::from(code_of(program, words, run))
+}
+
+/// The same, with the exit code as a number: for programs that begin where C programs do.
+pub fn code_of<T: Parser>(program: &str, words: Vec<OsString>, run: impl FnOnce(&T) -> Result<u8>) -> u8 {
+    let result = match T::try_parse_from(words) {
+        Ok(arguments) => run(&arguments),
+        Err(error) => return refuse(program, &error),
     };
-    run(&arguments).map_or_else(|error| fail(program, &error), ExitCode::from)
+    result.unwrap_or_else(|error| {
+        error.report(program);
+        error.exit_code()
+    })
 }
 
 /// Reports the error that ends `program` and returns its exit code.

@@ -4,7 +4,8 @@
 //! module; the modules stand in layers and only ever look downwards:
 //!
 //! ```text
-//! bin/*  →  dispatch, tunnel, ssh, status, extend, configure, lambda   features: what a command does
+//! bin/*  →  dispatch, tunnel, ssh, status, extend, configure, lambda, ext   features: what a command does
+//!        →  extension                          programs of others, and what they say of themselves
 //!        →  inventory, provider                instances there are, and choosing one
 //!        →  runtime, daemon                    running tunnels, and what is behind them
 //!        →  config, credentials, instance      what the user wrote, and what it means
@@ -27,7 +28,9 @@ pub mod credentials;
 pub mod daemon;
 pub mod dispatch;
 pub mod error;
+pub mod ext;
 pub mod extend;
+pub mod extension;
 pub mod instance;
 pub mod interrupt;
 pub mod inventory;

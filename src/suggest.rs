@@ -22,7 +22,12 @@ fn similarity(wanted: &str, name: &str) -> f64 {
 
 /// `did you mean 'x', 'y' or 'z'?`, or nothing when `wanted` resembles none of `candidates`.
 pub fn did_you_mean<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let quoted: Vec<String> = nearest(wanted, candidates).iter().map(|name| format!("'{name}'")).collect();
+    join(&nearest(wanted, candidates))
+}
+
+/// The same question about `names`, best first.
+pub fn join(names: &[impl std::fmt::Display]) -> Option<String> {
+    let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
     let (last, rest) = quoted.split_last()?;
     if rest.is_empty() {
         Some(format!("did you mean {last}?"))

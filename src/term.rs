@@ -83,18 +83,25 @@ pub fn colours_stderr() -> bool {
 /// Asks a question that is answered with yes or no; nothing typed means yes. `None` where there is
 /// no terminal to ask on, or its user has left.
 pub fn confirm(question: &str) -> io::Result<Option<bool>> {
+    ask(question, true)
+}
+
+/// The same; nothing typed means `default`.
+pub fn ask(question: &str, default: bool) -> io::Result<Option<bool>> {
     if !is_interactive() {
         return Ok(None);
     }
+    let choice = if default { "[Y/n]" } else { "[y/N]" };
     loop {
-        print_error(&format!("{question} [Y/n] "));
+        print_error(&format!("{question} {choice} "));
         let mut answer = String::new();
         if io::stdin().lock().read_line(&mut answer)? == 0 {
             print_error("\n");
             return Ok(None);
         }
         match answer.trim().to_ascii_lowercase().as_str() {
-            "" | "y" | "yes" => return Ok(Some(true)),
+            "" => return Ok(Some(default)),
+            "y" | "yes" => return Ok(Some(true)),
             "n" | "no" => return Ok(Some(false)),
             _ => {}
         }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::schema::{KEYS, Key, Kind, REQUIRED};
+use crate::built_in::is_built_in;
 use crate::error::{Error, Result};
 use crate::instance::{is_host, is_user};
 use crate::suggest;
@@ -126,6 +127,18 @@ fn check_name(span: Range<usize>, place: &[&str]) -> std::result::Result<(), Fau
             is_provider_name(name),
             "a provider name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit",
         ),
+        ["alias", name] if is_built_in(name) => {
+            return Err(Fault {
+                span,
+                message: format!("alias: \"{}\" is a command of soong's own", printable(name)),
+                hint: Some("give the alias another name: commands of soong's own go first".to_owned()),
+            });
+        }
+        ["alias", name] => (
+            name,
+            is_provider_name(name),
+            "an alias is named with letters, digits, '.', '_' and '-', and begins with a letter or digit",
+        ),
         _ => return Ok(()),
     };
     if legal {
@@ -202,8 +215,19 @@ fn fits(kind: Kind, value: &DeValue<'_>) -> bool {
         Kind::Words => text.is_some_and(|text| !text.contains('\0') && shell_words::split(text).is_ok()),
         Kind::Choice(words) => text.is_some_and(|text| words.contains(&text)),
         Kind::Switch => value.as_bool().is_some(),
+        Kind::Alias => text.is_some_and(is_alias),
         Kind::Service => is_port(value) || value.as_bool() == Some(false) || is_service(value),
     }
+}
+
+fn is_alias(text: &str) -> bool {
+    let sensible = match text.strip_prefix('!') {
+        Some(command) => !command.trim().is_empty(),
+        None => {
+            shell_words::split(text).is_ok_and(|words| words.first().is_some_and(|word| !word.is_empty()))
+        }
+    };
+    sensible && !text.contains('\0')
 }
 
 fn is_port(value: &DeValue<'_>) -> bool {

@@ -35,6 +35,23 @@ pub struct Config {
     pub providers: Vec<String>,
     /// How to reach Lambda Cloud.
     pub lambda: Lambda,
+    /// What commands of the user's making stand for, by name.
+    pub aliases: BTreeMap<String, String>,
+    /// What to do about an unknown command.
+    pub autocorrect: Autocorrect,
+}
+
+/// What to do about an unknown command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Autocorrect {
+    /// Say which ones may have been meant.
+    #[default]
+    Show,
+    /// Ask whether to run the likeliest one.
+    Prompt,
+    /// Neither.
+    Never,
 }
 
 /// The `[lambda]` table.
@@ -109,6 +126,14 @@ struct Document {
     instances: BTreeMap<String, InstanceTable>,
     providers: BTreeMap<String, bool>,
     lambda: LambdaTable,
+    alias: BTreeMap<String, String>,
+    help: HelpTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HelpTable {
+    autocorrect: Autocorrect,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -193,6 +218,8 @@ impl Config {
                 base_url: lambda.base_url,
                 api_key_command: words("lambda.api-key-command", &lambda.api_key_command)?,
             },
+            aliases: document.alias,
+            autocorrect: document.help.autocorrect,
         })
     }
 }

@@ -39,6 +39,8 @@ pub enum Kind {
     Service,
     /// `true` or `false`.
     Switch,
+    /// A command line, split and quoted as in a shell, or `!` and a command for the shell.
+    Alias,
 }
 
 impl Kind {
@@ -58,6 +60,7 @@ impl Kind {
             }
             Self::Service => "a port (1 to 65535), { remote = PORT, local = PORT } or false".into(),
             Self::Switch => "true or false".into(),
+            Self::Alias => "a command in quotes, such as \"tunnel start\" or \"!echo hello\"".into(),
         }
     }
 }
@@ -124,6 +127,18 @@ pub const KEYS: &[Key] = &[
         Kind::Words,
         "",
         "program that prints the API key, run without a shell; asked instead of credentials.toml",
+    ),
+    key(
+        "alias.*",
+        Kind::Alias,
+        "",
+        "what soong NAME stands for: words as in a shell, or ! and a command for the shell",
+    ),
+    key(
+        "help.autocorrect",
+        Kind::Choice(&["show", "prompt", "never"]),
+        "show",
+        "what to do about an unknown command: show those that were meant, ask whether to run one, or neither",
     ),
 ];
 

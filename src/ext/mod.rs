@@ -1,0 +1,42 @@
+//! `soong ext`: what extensions there are, and help for those who write them.
+
+pub mod arguments;
+
+mod check;
+mod exec;
+mod list;
+mod new;
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use nix::sys::signal::{SigHandler, Signal, signal};
+
+use self::arguments::{Arguments, Verb};
+use crate::command_line;
+
+/// The name that errors begin with.
+const PROGRAM: &str = "soong-ext";
+
+/// `soong-ext`: does what the command line says and returns the exit code. `arguments` begin with
+/// the name of the program. What it executes finds the process as the caller set it up.
+pub fn main(arguments: &[&CStr]) -> u8 {
+    // Words after the name are the extension's own, `--help` and all.
+    if let [_, verb, name, rest @ ..] = arguments
+        && verb.to_bytes() == b"exec"
+        && !name.to_bytes().starts_with(b"-")
+    {
+        return exec::exec(name, rest);
+    }
+    // As in any other program, a reader that has gone away is an error to look at.
+    // SAFETY: to ignore a signal runs no code of ours.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+    let words: Vec<OsString> =
+        arguments.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
+    command_line::code_of(PROGRAM, words, |arguments: &Arguments| match &arguments.verb {
+        Verb::List { json } => list::list(*json),
+        Verb::Exec { .. } => Ok(crate::error::EXIT_USAGE),
+        Verb::New { name, lang, directory } => new::new(name, *lang, directory.as_deref()),
+        Verb::Check { file } => check::check(file),
+    })
+}

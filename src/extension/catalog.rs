@@ -1,0 +1,137 @@
+//! All extensions there are, with what they say of themselves and what is odd about them. Executes
+//! none of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::discovery::{self, Found, State};
+use super::metadata::{Metadata, Origin};
+use super::{own_directory, trust};
+use crate::built_in::is_built_in;
+use crate::term::printable;
+
+/// A program that is not soong's own, under the name of a command.
+#[derive(Debug, Clone)]
+pub struct Extension {
+    /// What it is called as.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether `soong NAME` runs it.
+    pub runs: bool,
+    /// What it says of itself.
+    pub metadata: Metadata,
+    /// What is odd about it; fit to be shown.
+    pub warnings: Vec<String>,
+}
+
+impl Extension {
+    /// What it does, in one line; empty where it does not say.
+    pub fn summary(&self) -> &str {
+        self.metadata.summary.as_ref().map_or("", |(summary, _)| summary)
+    }
+}
+
+/// The extensions that `soong NAME` runs, by name, with where they are and what they do. This is
+/// what lists and completion show.
+pub fn callable() -> Vec<Extension> {
+    let all = discovery::scan(&discovery::directories());
+    let running = all.into_iter().filter(|(name, _)| !is_built_in(name)).filter_map(|(name, found)| {
+        let path = found.into_iter().find(|found| found.state == State::Program)?.path;
+        let metadata = Metadata::read(&name, &path);
+        Some(Extension { name, path, runs: true, metadata, warnings: Vec::new() })
+    });
+    running.collect()
+}
+
+/// Everything that has the name of an extension, with what is odd about it. `aliases` are those of
+/// the config.
+pub fn inspect(aliases: &BTreeMap<String, String>) -> Vec<Extension> {
+    let own = own_directory();
+    let all = discovery::scan(&discovery::directories());
+    all.into_iter()
+        .filter_map(|(name, found)| Inspection { own: own.as_deref(), aliases, name, found }.extension())
+        .collect()
+}
+
+struct Inspection<'a> {
+    own: Option<&'a Path>,
+    aliases: &'a BTreeMap<String, String>,
+    name: String,
+    found: Vec<Found>,
+}
+
+impl Inspection<'_> {
+    fn extension(mut self) -> Option<Extension> {
+        let hidden = is_built_in(&self.name);
+        let own = self.own;
+        // Of soong's own directory, only programs of others are of interest.
+        self.found.retain(|found| {
+            let is_own = found.path.parent() == own;
+            found.state != State::NoFile && !(is_own && (hidden || found.state != State::Program))
+        });
+        let chosen = self.found.iter().find(|found| found.state == State::Program);
+        let runs = chosen.is_some() && !hidden;
+        if hidden && chosen.is_none() {
+            return None;
+        }
+        let chosen = chosen.or(self.found.first())?.clone();
+        let metadata = if chosen.state == State::Program {
+            Metadata::read(&self.name, &chosen.path)
+        } else {
+            Metadata::default()
+        };
+        let warnings = self.warnings(&chosen, hidden, &metadata);
+        Some(Extension { name: self.name, path: chosen.path, runs, metadata, warnings })
+    }
+
+    fn warnings(&self, chosen: &Found, hidden: bool, metadata: &Metadata) -> Vec<String> {
+        let name = &self.name;
+        let mut warnings = Vec::new();
+        if hidden {
+            warnings.push(format!(
+                "soong {name} is a command of soong's own; this one is run by: soong ext exec {name}"
+            ));
+        }
+        if self.aliases.contains_key(name) {
+            warnings.push(format!("the alias {name} of your config is hidden: extensions go first"));
+        }
+        for found in &self.found {
+            warnings.extend(oddity(found, chosen));
+        }
+        if chosen.state == State::Program {
+            warnings.extend(
+                trust::fault(&chosen.path).map(|fault| format!("{fault}; it is not run by completion")),
+            );
+            warnings.extend(sidecar_fault(metadata));
+        }
+        warnings.extend(metadata.faults.iter().cloned());
+        warnings
+    }
+}
+
+/// What is odd about one of the files of a name.
+fn oddity(found: &Found, chosen: &Found) -> Option<String> {
+    let text = found.path.to_string_lossy();
+    let shown = printable(&text);
+    match found.state {
+        State::Dangling => Some(format!("{shown} is a link that leads nowhere")),
+        State::NotExecutable => Some(format!("{shown} is not executable: chmod +x")),
+        State::Program if found.path != chosen.path && !is_same(&found.path, &chosen.path) => {
+            Some(format!("{shown} is hidden: this one comes first on PATH"))
+        }
+        State::Program | State::NoFile => None,
+    }
+}
+
+/// Why a sidecar is not believed when it asks for the program to be run.
+fn sidecar_fault(metadata: &Metadata) -> Option<String> {
+    let (_, Origin::Sidecar) = metadata.completion? else { return None };
+    let fault = trust::fault(metadata.sidecar.as_deref()?)?;
+    Some(format!("its sidecar is not believed: {fault}"))
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
+}

@@ -1,0 +1,125 @@
+//! Finding programs by the names of files: every `soong-*` in the directories that are searched,
+//! in the order in which they are. Executes nothing and opens no file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{PREFIX, is_name, own_directory};
+use crate::built_in::is_helper;
+use crate::paths;
+
+/// A file with the name of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it can be run.
+    pub state: State,
+}
+
+/// Whether a file can be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It can.
+    Program,
+    /// Nobody marked it as a program, or this user may not execute it.
+    NotExecutable,
+    /// It is a link that leads nowhere.
+    Dangling,
+    /// It is a directory, a pipe or the like.
+    NoFile,
+}
+
+/// The directories that are searched: the one of soong's own programs, then those of `PATH`.
+pub fn directories() -> Vec<PathBuf> {
+    let mut directories: Vec<PathBuf> = own_directory().into_iter().collect();
+    for directory in paths::search_path() {
+        if !directories.contains(&directory) {
+            directories.push(directory);
+        }
+    }
+    directories
+}
+
+/// Everything in `directories` that has the name of a command, in the order in which it is
+/// searched. Directories that cannot be read, and helpers of soong's, are passed over.
+pub fn scan(directories: &[PathBuf]) -> BTreeMap<String, Vec<Found>> {
+    let mut found: BTreeMap<String, Vec<Found>> = BTreeMap::new();
+    for directory in directories {
+        let Ok(entries) = fs::read_dir(directory) else { continue };
+        for entry in entries.flatten() {
+            let file_name = entry.file_name();
+            let name = file_name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            let Some(name) = name.filter(|name| is_name(name.as_bytes()) && !is_helper(name)) else {
+                continue;
+            };
+            let path = entry.path();
+            let state = state(&path);
+            found.entry(name.to_owned()).or_default().push(Found { path, state });
+        }
+    }
+    found
+}
+
+/// The program that `soong NAME` runs, by a look at each directory.
+pub fn find(name: &str) -> Option<PathBuf> {
+    if !is_name(name.as_bytes()) {
+        return None;
+    }
+    let file_name = format!("{PREFIX}{name}");
+    directories()
+        .into_iter()
+        .map(|directory| directory.join(&file_name))
+        .find(|file| paths::is_executable(file))
+}
+
+fn state(path: &Path) -> State {
+    match fs::metadata(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound) => State::Dangling,
+        Ok(metadata) if !metadata.is_file() => State::NoFile,
+        Ok(_) if paths::is_executable(path) => State::Program,
+        Err(_) | Ok(_) => State::NotExecutable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn whatever_has_the_name_of_a_command_is_found_with_its_state() {
+        let root = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|name| root.path().join(name));
+        for directory in [&one, &two] {
+            fs::create_dir(directory).unwrap();
+            for name in ["soong-x", "soong-provider-x", "soong-", "soong--x", "soong", "other"] {
+                fs::write(directory.join(name), "").unwrap();
+                fs::set_permissions(directory.join(name), Permissions::from_mode(0o755)).unwrap();
+            }
+        }
+        fs::write(one.join("soong-text"), "").unwrap();
+        fs::create_dir(one.join("soong-dir")).unwrap();
+        symlink("nowhere", one.join("soong-gone")).unwrap();
+        symlink("soong-loop", one.join("soong-loop")).unwrap();
+        let found = scan(&[one.clone(), root.path().join("missing"), two.clone()]);
+        let states: Vec<(&str, Vec<State>)> = found
+            .iter()
+            .map(|(name, all)| (name.as_str(), all.iter().map(|found| found.state).collect()))
+            .collect();
+        assert_eq!(
+            states,
+            [
+                ("dir", vec![State::NoFile]),
+                ("gone", vec![State::Dangling]),
+                ("loop", vec![State::NotExecutable]),
+                ("text", vec![State::NotExecutable]),
+                ("x", vec![State::Program, State::Program]),
+            ]
+        );
+        assert_eq!(found["x"][0].path, one.join("soong-x"));
+    }
+}

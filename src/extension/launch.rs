@@ -1,0 +1,151 @@
+//! Becoming `soong-NAME`: the way to a program, short on purpose.
+//!
+//! Each directory is tried by executing and seeing whether that worked. What is executed gets the
+//! process as the caller set it up, but for the variables `SOONG` and `SOONG_API`.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access, geteuid};
+
+use super::{PREFIX, trust};
+use crate::built_in::is_built_in;
+use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error};
+use crate::paths;
+use crate::term::{self, printable};
+
+/// The version of the contract between `soong` and the programs it executes.
+const API: &str = "1";
+
+/// Why no program took over.
+#[derive(Debug)]
+pub enum Refusal {
+    /// There is none of that name.
+    Unknown,
+    /// This one is there, but the system does not execute it.
+    Refused(PathBuf, Errno),
+    /// This one is there, but what its first line names is not.
+    NoInterpreter(PathBuf),
+}
+
+/// Becomes the first program `soong-NAME` in `directories`; returns only if none took over.
+/// `name` is a legal one.
+pub fn launch(name: &[u8], rest: &[&CStr], directories: &[PathBuf]) -> Refusal {
+    let program = [PREFIX.as_bytes(), name].concat();
+    let foreign = std::str::from_utf8(name).is_ok_and(|name| !is_built_in(name));
+    let candidates = || directories.iter().map(|directory| directory.join(OsStr::from_bytes(&program)));
+    let mut refusal = None;
+    for candidate in candidates() {
+        if is_missing(access(&candidate, AccessFlags::F_OK).err()) {
+            continue;
+        }
+        if foreign {
+            warn_if_open(&candidate);
+        }
+        let errno = become_program(&candidate, &program, rest);
+        if !is_missing(Some(errno)) {
+            // As in the shell: what cannot be executed here may be executable further on.
+            refusal = refusal.or(Some((candidate, errno)));
+        }
+    }
+    match refusal {
+        // The system says "not found" of a program as well when it is its interpreter that is not there.
+        None => match candidates().find(|candidate| paths::is_executable(candidate)) {
+            Some(candidate) => Refusal::NoInterpreter(candidate),
+            None => Refusal::Unknown,
+        },
+        // A directory, or a file that nobody marked as a program, is no command.
+        Some((candidate, Errno::EACCES)) if !candidate.is_file() => Refusal::Unknown,
+        Some((candidate, errno)) => Refusal::Refused(candidate, errno),
+    }
+}
+
+fn is_missing(errno: Option<Errno>) -> bool {
+    matches!(errno, Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG | Errno::ELOOP))
+}
+
+/// Says, once, that others may have put the program there. Only what looks odd is looked at twice.
+fn warn_if_open(candidate: &Path) {
+    let Some(metadata) = candidate.parent().and_then(|directory| fs::metadata(directory).ok()) else {
+        return;
+    };
+    let plain = metadata.mode() & 0o022 == 0 && (metadata.uid() == 0 || metadata.uid() == geteuid().as_raw());
+    if plain || !paths::is_executable(candidate) {
+        return;
+    }
+    if let Some(fault) = trust::fault(candidate)
+        && trust::is_news(candidate)
+    {
+        let label = term::hint_label();
+        term::print_error(&format!(
+            "soong: {} may not be what you think: {fault}\n{label} move it to a directory that only you can write; this is said once\n",
+            printable(&candidate.to_string_lossy()),
+        ));
+    }
+}
+
+/// Replaces this process by `candidate`; returns why that did not work.
+fn become_program(candidate: &Path, name: &[u8], rest: &[&CStr]) -> Errno {
+    let (Ok(path), Ok(name)) = (CString::new(candidate.as_os_str().as_bytes()), CString::new(name)) else {
+        return Errno::ENOENT;
+    };
+    let arguments: Vec<&CStr> = std::iter::once(name.as_c_str()).chain(rest.iter().copied()).collect();
+    match nix::unistd::execv(&path, &arguments) {
+        Ok(never) => match never {},
+        Err(errno) => errno,
+    }
+}
+
+/// Tells the program to come who calls it: `soong`, by its absolute path. Call it before there is a
+/// second thread.
+pub fn announce(soong: Option<&Path>) {
+    // SAFETY: programs that call this have one thread.
+    unsafe {
+        if let Some(soong) = soong {
+            std::env::set_var("SOONG", soong);
+        }
+        std::env::set_var("SOONG_API", API);
+    }
+}
+
+impl Refusal {
+    /// Says why a program that is there was not executed, and returns the exit code; `None` if there
+    /// is no such program.
+    pub fn report(&self) -> Option<u8> {
+        match self {
+            Self::Unknown => None,
+            Self::Refused(candidate, errno) => {
+                refused(candidate, *errno).report("soong");
+                Some(EXIT_NOT_EXECUTABLE)
+            }
+            Self::NoInterpreter(candidate) => {
+                let shown = candidate.to_string_lossy();
+                Error::failed(format!(
+                    "cannot execute {}: its interpreter is not installed",
+                    printable(&shown)
+                ))
+                .with_hint("see its first line, which names the interpreter")
+                .report("soong");
+                Some(EXIT_NOT_FOUND)
+            }
+        }
+    }
+}
+
+fn refused(candidate: &Path, errno: Errno) -> Error {
+    let error = Error::io("execute", candidate, errno.into());
+    match errno {
+        Errno::EACCES => error.with_hint(format!(
+            "make it executable: chmod +x {}",
+            printable(&shell_words::quote(&candidate.to_string_lossy()))
+        )),
+        Errno::ENOEXEC => {
+            error.with_hint("its first line has to name its interpreter, for example #!/bin/sh")
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,49 @@
+//! Comments at the top of a script: lines such as `# soong:summary: Say hello`, behind any of the
+//! comment signs `#`, `//`, `--`, `;`.
+
+use super::{Entries, HEADER_SIZE};
+
+/// What lines begin with that are comments in one language or another.
+const COMMENTS: [&str; 4] = ["#", "//", "--", ";"];
+/// What an entry begins with.
+const MARK: &str = "soong:";
+
+/// The entries among the first lines of a script. A last line that is cut off does not count.
+pub(super) fn entries(head: &[u8]) -> Entries {
+    let head = &head[..head.len().min(HEADER_SIZE)];
+    let end = if head.len() < HEADER_SIZE {
+        head.len()
+    } else {
+        head.iter().rposition(|byte| *byte == b'\n').unwrap_or(0)
+    };
+    let text = String::from_utf8_lossy(&head[..end]);
+    text.lines().filter_map(comment).filter_map(entry).collect()
+}
+
+/// The entries of a text that is nothing else: `soong:summary: …` or `summary: …`, a line each.
+pub(super) fn entries_of_lines(text: &[u8]) -> Entries {
+    let text = String::from_utf8_lossy(text);
+    let lines = text.lines().map(|line| line.trim_matches(|c: char| c == '\0' || c.is_whitespace()));
+    lines
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            let line = line.strip_prefix(MARK).unwrap_or(line);
+            let (key, value) = line.split_once(':').unwrap_or((line, ""));
+            (key.trim().to_owned(), value.trim().to_owned())
+        })
+        .collect()
+}
+
+/// What a comment says; `None` for a line that is none.
+fn comment(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let sign = COMMENTS.into_iter().find(|sign| line.starts_with(sign))?;
+    let first = sign.chars().next()?;
+    Some(line.trim_start_matches(first).trim_start())
+}
+
+fn entry(comment: &str) -> Option<(String, String)> {
+    let (key, value) = comment.strip_prefix(MARK)?.split_once(':')?;
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    plain.then(|| (key.to_owned(), value.trim().to_owned()))
+}

@@ -1,0 +1,37 @@
+//! A TOML file beside an installed extension, `PREFIX/share/soong/extensions/NAME.toml`, for
+//! programs that cannot be changed.
+
+use std::io;
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::{Entries, open, read_at};
+use crate::error::io_reason;
+
+/// A sidecar is three lines; one that is longer than this is something else.
+const SIZE_MAX: usize = 16 << 10;
+
+/// The entries of the file; `None` where there is none, else what is wrong with it.
+pub(super) fn read(file: &Path) -> Result<Option<Entries>, String> {
+    let opened = match open(file) {
+        Ok(opened) => opened,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(io_reason(&error)),
+    };
+    let bytes = read_at(&opened, 0, SIZE_MAX + 1);
+    if bytes.len() > SIZE_MAX {
+        return Err("longer than 16 KiB".to_owned());
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "not valid UTF-8")?;
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        format!("not valid TOML: {}", error.message().lines().next().unwrap_or_default())
+    })?;
+    let entry = |(key, value): (String, Value)| match value {
+        Value::String(text) => Ok((key, text)),
+        _ => Err(format!("{key} is not text in quotes")),
+    };
+    table.into_iter().map(entry).collect::<Result<Entries, String>>().map(Some)
+}
