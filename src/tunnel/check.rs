@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::probe;
+use super::probe::Probe;
 use crate::daemon::{self, http};
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
@@ -142,7 +142,7 @@ async fn fault_of_link(directory: &Directory, state: &State) -> Option<String> {
     let why = || state.last_error.clone().unwrap_or_default();
     match state.phase {
         Phase::Up => {
-            let alive = matches!(timeout(PATIENCE, probe::is_alive(directory)).await, Ok(true));
+            let alive = Probe::new(directory).is_alive(PATIENCE).await;
             (!alive).then(|| "the instance is silent".to_owned())
         }
         Phase::Starting => Some("the tunnel is starting".to_owned()),

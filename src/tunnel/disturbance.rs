@@ -7,6 +7,10 @@
 use std::fmt;
 use std::time::Duration;
 
+/// How long a link may take to answer after one. After waking, a radio needs seconds to find its
+/// network again; a link that comes back within them keeps its connections.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disturbance {

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use nix::sys::socket::shutdown;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::pulse::Pulse;
 
 /// How long to leave a listener alone that cannot accept, because the process has run out of
 /// file descriptors.
@@ -36,26 +38,33 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
 }
 
-/// Accepts connections on `listener` for ever and carries each to `socket` while `link` says that
-/// it is up. Ends when the task is dropped.
-/// A connection waits for the link for at most `hold`. One for which there is no `room` waits for
-/// another to end, and those behind it in the listener's queue.
-pub async fn serve(
-    listener: TcpListener,
-    socket: PathBuf,
-    link: watch::Receiver<bool>,
-    hold: Duration,
-    room: Arc<Semaphore>,
-) {
-    let socket: Arc<Path> = socket.into();
+/// What the connections of one listener need.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// The socket that they lead to.
+    pub socket: Arc<Path>,
+    /// Whether there is a link.
+    pub link: watch::Receiver<bool>,
+    /// How long a connection waits for one.
+    pub hold: Duration,
+    /// One for which there is no room waits for another to end, and those behind it in the
+    /// listener's queue.
+    pub room: Arc<Semaphore>,
+    /// Hears of what goes and comes.
+    pub pulse: Arc<Pulse>,
+}
+
+/// Accepts connections on `listener` for ever and carries each along `way` while the link is up.
+/// Ends when the task is dropped.
+pub async fn serve(listener: TcpListener, way: Way) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                let (socket, link) = (Arc::clone(&socket), link.clone());
-                let place = Arc::clone(&room).acquire_owned().await;
+                let way = way.clone();
+                let place = Arc::clone(&way.room).acquire_owned().await;
                 tokio::spawn(async move {
                     // A connection that breaks is the business of the two that it connected.
-                    let _ = carry(&client, &socket, link, hold).await;
+                    let _ = carry(&client, way).await;
                     drop((client, place));
                 });
             }
@@ -64,27 +73,23 @@ pub async fn serve(
     }
 }
 
-async fn carry(
-    client: &TcpStream,
-    socket: &Path,
-    mut link: watch::Receiver<bool>,
-    hold: Duration,
-) -> io::Result<()> {
+async fn carry(client: &TcpStream, way: Way) -> io::Result<()> {
+    let Way { socket, mut link, hold, pulse, .. } = way;
     client.set_nodelay(true)?;
-    let remote = connect(socket, &mut link, hold).await?;
+    let remote = connect(&socket, &mut link, hold, &pulse).await?;
     let upload = async {
         tokio::select! {
-            result = upload(client, &remote) => result,
+            result = upload(client, &remote, &pulse) => result,
             () = down(&mut link) => Ok(()),
         }
     };
-    tokio::try_join!(upload, download(&remote, client)).map(drop)
+    tokio::try_join!(upload, download(&remote, client, &pulse)).map(drop)
 }
 
 /// From the client to the instance. A service that takes no more, because it has answered already,
 /// must not cost the client the answer: what the client still sends is thrown away.
-async fn upload(client: &TcpStream, remote: &UnixStream) -> io::Result<()> {
-    match copy(client, remote).await {
+async fn upload(client: &TcpStream, remote: &UnixStream, pulse: &Pulse) -> io::Result<()> {
+    match copy(client, remote, &Direction::Up(pulse)).await {
         Ok(()) => Ok(()),
         Err(Broken::Sender(error)) => Err(error),
         Err(Broken::Receiver(_)) => discard(client).await,
@@ -92,8 +97,8 @@ async fn upload(client: &TcpStream, remote: &UnixStream) -> io::Result<()> {
 }
 
 /// From the instance to the client. However the other side ends, what it sent is delivered.
-async fn download(remote: &UnixStream, client: &TcpStream) -> io::Result<()> {
-    match copy(remote, client).await {
+async fn download(remote: &UnixStream, client: &TcpStream, pulse: &Pulse) -> io::Result<()> {
+    match copy(remote, client, &Direction::Down(pulse)).await {
         Ok(()) => Ok(()),
         Err(Broken::Sender(_)) => end(client),
         Err(Broken::Receiver(error)) => Err(error),
@@ -101,11 +106,18 @@ async fn download(remote: &UnixStream, client: &TcpStream) -> io::Result<()> {
 }
 
 /// A connection to `socket`, as soon as there is a link.
-async fn connect(socket: &Path, link: &mut watch::Receiver<bool>, hold: Duration) -> io::Result<UnixStream> {
+async fn connect(
+    socket: &Path,
+    link: &mut watch::Receiver<bool>,
+    hold: Duration,
+    pulse: &Pulse,
+) -> io::Result<UnixStream> {
     let deadline = Instant::now() + hold;
     loop {
         let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
         timeout_at(deadline, link.wait_for(|up| *up)).await?.map_err(gone)?;
+        // A service that speaks first owes something from now on.
+        pulse.sent();
         match UnixStream::connect(socket).await {
             Ok(stream) => return Ok(stream),
             Err(error) if Instant::now() >= deadline => return Err(error),
@@ -149,6 +161,33 @@ macro_rules! stream {
 stream!(TcpStream);
 stream!(UnixStream);
 
+/// Which way bytes go, and who hears of it.
+enum Direction<'a> {
+    /// To ssh.
+    Up(&'a Pulse),
+    /// From ssh.
+    Down(&'a Pulse),
+}
+
+impl Direction<'_> {
+    /// The sender gave bytes, or its end.
+    fn took(&self) {
+        match self {
+            Self::Up(pulse) => pulse.sent(),
+            Self::Down(pulse) => pulse.heard(),
+        }
+    }
+
+    /// A receiver that was full takes bytes again.
+    fn unblocked(&self) {
+        match self {
+            // ssh is not stuck, and what it could not send it has got rid of.
+            Self::Up(pulse) => pulse.heard(),
+            Self::Down(_) => {}
+        }
+    }
+}
+
 /// Which side of a copy broke, and how.
 enum Broken {
     /// Nothing can be read any more.
@@ -159,12 +198,15 @@ enum Broken {
 
 /// Copies until `from` ends, then tells `to` that no more will come and leaves the other
 /// direction open. No more is read than the receiver takes.
-async fn copy(from: &impl Stream, to: &impl Stream) -> Result<(), Broken> {
+async fn copy(from: &impl Stream, to: &impl Stream, direction: &Direction<'_>) -> Result<(), Broken> {
     loop {
         from.readable().await.map_err(Broken::Sender)?;
-        match step(from, to)? {
+        match step(from, to, direction)? {
             Step::Moved => {}
-            Step::Left(rest) => write_all(to, &rest).await.map_err(Broken::Receiver)?,
+            Step::Left(rest) => {
+                write_all(to, &rest).await.map_err(Broken::Receiver)?;
+                direction.unblocked();
+            }
             Step::Ended => return end(to).map_err(Broken::Receiver),
         }
     }
@@ -191,12 +233,16 @@ enum Step {
     Ended,
 }
 
-fn step(from: &impl Stream, to: &impl Stream) -> Result<Step, Broken> {
+fn step(from: &impl Stream, to: &impl Stream, direction: &Direction<'_>) -> Result<Step, Broken> {
     BUFFER.with_borrow_mut(|buffer| {
-        let length = match from.try_read(buffer) {
+        let read = match from.try_read(buffer) {
+            Err(error) if is_momentary(&error) => return Ok(Step::Moved),
+            read => read,
+        };
+        direction.took();
+        let length = match read {
             Ok(0) => return Ok(Step::Ended),
             Ok(length) => length,
-            Err(error) if is_momentary(&error) => return Ok(Step::Moved),
             Err(error) => return Err(Broken::Sender(error)),
         };
         let taken = match to.try_write(&buffer[..length]) {

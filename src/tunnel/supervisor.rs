@@ -11,6 +11,7 @@
 //! when it is told to (a signal, a request on its socket, the starter gone before the tunnel was
 //! up), when the first link cannot be had, or when a failure is one that no retry can mend.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,15 +23,15 @@ use super::audience::Audience;
 use super::capacity;
 use super::channel::Event;
 use super::claim;
-use super::disturbance::{Disturbance, Watch};
+use super::disturbance::{self, Disturbance, Watch};
 use super::lease::Inquiry;
 use super::link::{Link, Listener};
 use super::listener;
 use super::log::Log;
 use super::memory;
-use super::probe;
-use super::pulse::Pulse;
-use super::relay;
+use super::probe::Probe;
+use super::pulse::{Doubt, Pulse};
+use super::relay::{self, Way};
 use super::request::Request;
 use super::retry;
 use super::signals;
@@ -87,6 +88,8 @@ struct Supervisor<'a> {
     /// Wakes the inquiry at the status daemon.
     inquirer: Arc<Notify>,
     disturbances: Watch,
+    pulse: Arc<Pulse>,
+    probe: Arc<Probe>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -104,6 +107,8 @@ impl<'a> Supervisor<'a> {
         let state = State::starting(&request.login.instance, &request.forwards);
         let mut supervisor = Self {
             log: Arc::new(Log::open(paths.log(&request.name))?),
+            probe: Arc::new(Probe::new(&directory)),
+            pulse: Arc::new(Pulse::new(request.login.keepalive)),
             request,
             paths,
             directory,
@@ -138,8 +143,14 @@ impl<'a> Supervisor<'a> {
             for listener in bound.listeners {
                 let listener =
                     TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
-                let (link, room) = (link.clone(), Arc::clone(&room));
-                tokio::spawn(relay::serve(listener, socket.clone(), link, self.request.hold, room));
+                let way = Way {
+                    socket: socket.as_path().into(),
+                    link: link.clone(),
+                    hold: self.request.hold,
+                    room: Arc::clone(&room),
+                    pulse: Arc::clone(&self.pulse),
+                };
+                tokio::spawn(relay::serve(listener, way));
             }
         }
         Ok(())
@@ -196,13 +207,14 @@ impl<'a> Supervisor<'a> {
         let deadline = Instant::now() + Duration::from_secs(self.request.login.connect_timeout);
         // ssh does not become a master on a control socket that exists, be it dead.
         let _ = std::fs::remove_file(&control);
+        self.probe.reset();
         let arguments = self.request.ssh_arguments(&self.directory);
         let mut link = Link::spawn(self.request.program(), &arguments, self.listener()).map_err(|error| {
             End::Failed(Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
         })?;
         let failure = tokio::select! {
             () = told(&mut self.stop) => End::Stop,
-            what = stale(&mut self.disturbances), if again => End::Failed(lost_to(what)),
+            what = stale(&mut self.disturbances), if again => End::Failed(Reason::Disturbance(what).failure()),
             outcome = timeout_at(deadline, link.up(&control)) => match outcome {
                 Ok(Ok(())) => return Ok(link),
                 Ok(Err(failure)) => End::Failed(failure),
@@ -215,8 +227,11 @@ impl<'a> Supervisor<'a> {
 
     /// Takes what ssh says to the log, and to a starter that listens.
     fn listener(&self) -> Listener {
-        let (log, audience) = (Arc::clone(&self.log), self.audience.clone());
+        let (log, audience, probe) = (Arc::clone(&self.log), self.audience.clone(), Arc::clone(&self.probe));
         Arc::new(move |line| {
+            if probe.is_echo(line) {
+                return;
+            }
             log.write(&format!("ssh: {line}"));
             audience.tell(&Event::Said { line: line.to_owned() });
         })
@@ -224,6 +239,7 @@ impl<'a> Supervisor<'a> {
 
     /// Lets connections through.
     fn rise(&mut self) {
+        self.pulse.verified();
         self.link_up.send_replace(true);
         self.enter(Phase::Up, |state| {
             state.attempt = 0;
@@ -243,7 +259,6 @@ impl<'a> Supervisor<'a> {
         let daemon = self.request.forwards.iter().find(|forward| forward.service == daemon::SERVICE);
         let socket = daemon.map(|forward| self.directory.forward_socket(forward.local));
         let mut inquiry = Inquiry::new(self.paths, socket, Arc::clone(&self.inquirer));
-        let mut pulse = Pulse::new(&self.directory);
         loop {
             tokio::select! {
                 () = told(&mut self.stop) => break,
@@ -253,17 +268,14 @@ impl<'a> Supervisor<'a> {
                 }
                 facts = inquiry.next() => {
                     self.learn(facts);
-                    pulse.felt();
+                    self.pulse.verified();
                 }
-                () = pulse.next() => self.tell_prompts(),
-                what = self.disturbances.next() => {
-                    if let Some(end) = self.verify(what, &mut link).await {
+                why = reason(&mut self.disturbances, &self.pulse) => {
+                    if let Some(end) = self.verify(why, &mut link).await {
                         self.link_up.send_replace(false);
                         link.kill().await;
                         return end;
                     }
-                    self.tell_prompts();
-                    pulse.felt();
                 }
             }
         }
@@ -271,15 +283,29 @@ impl<'a> Supervisor<'a> {
         End::Stop
     }
 
-    /// Looks whether the link has survived `what`; says how it ends if it has not.
-    async fn verify(&mut self, what: Disturbance, link: &mut Link) -> Option<End> {
-        let alive = tokio::select! {
-            () = told(&mut self.stop) => return Some(End::Stop),
-            failure = link.ended() => return Some(End::Failed(failure)),
-            alive = probe::is_alive(&self.directory) => alive,
+    /// Asks the link whether it is alive; says how it ends if it is not.
+    async fn verify(&mut self, why: Reason, link: &mut Link) -> Option<End> {
+        let asked = Instant::now();
+        let patience = match why {
+            Reason::Disturbance(_) => disturbance::PATIENCE,
+            Reason::Doubt(_) => self.pulse.patience(),
         };
-        self.log.write(&format!("{what}: the link is {}", if alive { "alive" } else { "dead" }));
-        (!alive).then(|| End::Failed(lost_to(what)))
+        let needless = matches!(why, Reason::Doubt(Doubt::Renewal)) && self.pulse.is_felt();
+        let answers = needless
+            || tokio::select! {
+                () = told(&mut self.stop) => return Some(End::Stop),
+                failure = link.ended() => return Some(End::Failed(failure)),
+                answers = self.probe.is_alive(patience) => answers,
+            };
+        let alive = answers || self.pulse.heard_since(asked);
+        if alive {
+            self.pulse.verified();
+            self.tell_prompts();
+        }
+        if !alive || matches!(why, Reason::Disturbance(_)) {
+            self.log.write(&format!("{why}: the link is {}", if alive { "alive" } else { "dead" }));
+        }
+        (!alive).then(|| End::Failed(why.failure()))
     }
 
     /// Keeps what the status daemon says where others find it.
@@ -378,9 +404,40 @@ fn describe(state: &State) -> String {
     }
 }
 
-/// The failure of a link that did not survive a disturbance.
-fn lost_to(what: Disturbance) -> Failure {
-    Failure { kind: Kind::Lost, reason: format!("{what}, and the link did not survive it") }
+/// Why a link is asked whether it is alive.
+#[derive(Debug, Clone, Copy)]
+enum Reason {
+    Disturbance(Disturbance),
+    Doubt(Doubt),
+}
+
+impl Reason {
+    /// The failure of a link that did not answer.
+    fn failure(self) -> Failure {
+        let reason = match self {
+            Self::Disturbance(what) => format!("{what}, and the link did not survive it"),
+            Self::Doubt(_) => "nothing comes back over the link any more".to_owned(),
+        };
+        Failure { kind: Kind::Lost, reason }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disturbance(what) => what.fmt(f),
+            Self::Doubt(Doubt::NoAnswer) => f.write_str("a request has had no answer"),
+            Self::Doubt(Doubt::Renewal) => f.write_str("it was time to ask"),
+        }
+    }
+}
+
+/// The next reason to ask a link that is up.
+async fn reason(disturbances: &mut Watch, pulse: &Pulse) -> Reason {
+    tokio::select! {
+        what = disturbances.next() => Reason::Disturbance(what),
+        doubt = pulse.doubt() => Reason::Doubt(doubt),
+    }
 }
 
 /// Resolves at a disturbance of an attempt that has had time to succeed.

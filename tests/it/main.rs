@@ -31,5 +31,6 @@ mod signals;
 mod single;
 mod ssh;
 mod status;
+mod stuck;
 mod support;
 mod wait;

@@ -34,14 +34,9 @@ impl Rig {
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                serve(
-                    TcpListener::from_std(listener).unwrap(),
-                    socket,
-                    receiver,
-                    hold,
-                    Arc::new(Semaphore::new(room)),
-                )
-                .await;
+                let (socket, room) = (socket.into(), Arc::new(Semaphore::new(room)));
+                let way = Way { socket, link: receiver, hold, room, pulse: Arc::new(Pulse::new(5)) };
+                serve(TcpListener::from_std(listener).unwrap(), way).await;
             });
         });
         Self { directory, address, link }
