@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::ssh::failure::Kind;
 
-/// A link that was up this long was a good one: the next failure counts as the first.
-pub const STEADY: Duration = Duration::from_secs(30);
+/// A link that was up this long was a good one.
+const STEADY: Duration = Duration::from_secs(30);
+/// One that was up this long was none that the server dropped at once.
+const USABLE: Duration = Duration::from_secs(5);
 
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(15);
@@ -28,9 +30,29 @@ pub fn delay(failures: u32, kind: Kind, away: Duration, chance: f64) -> Duration
     doubled.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0)).min(LONGEST)
 }
 
+/// How many failures there have been in a row when a link is lost that was `up` this long, and
+/// `failures` before it: none if it was a good one, and at most one if it could be used. A network
+/// that fails every few seconds is no reason to be longer without a link than it takes to make one.
+pub fn after_link(failures: u32, up: Duration) -> u32 {
+    if up >= STEADY {
+        0
+    } else if up >= USABLE {
+        failures.min(1)
+    } else {
+        failures
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_that_could_be_used_makes_up_for_failures() {
+        let after = |failures, up| after_link(failures, Duration::from_secs(up));
+        assert_eq!([after(7, 0), after(7, 4), after(7, 5), after(7, 29), after(7, 30)], [7, 7, 1, 1, 0]);
+        assert_eq!(after(0, 6), 0);
+    }
 
     fn waits(kind: Kind, away: u64) -> Vec<u128> {
         let away = Duration::from_secs(away);

@@ -163,14 +163,13 @@ impl<'a> Supervisor<'a> {
         let mut was_up = false;
         let mut away_since = Instant::now();
         loop {
-            let mut steady = false;
             let end = match self.connect(was_up).await {
                 Ok(link) => {
                     self.rise();
                     was_up = true;
                     let since = Instant::now();
                     let end = self.watch(link).await;
-                    steady = since.elapsed() >= retry::STEADY;
+                    failures = retry::after_link(failures, since.elapsed());
                     away_since = Instant::now();
                     end
                 }
@@ -185,9 +184,6 @@ impl<'a> Supervisor<'a> {
             };
             if !was_up || failure.kind.is_permanent() {
                 return Err(self.give_up(&failure, was_up));
-            }
-            if steady {
-                failures = 0;
             }
             let delay = retry::delay(failures, failure.kind, away_since.elapsed(), fastrand::f64());
             failures = match self.wait_for_retry(&failure, failures, delay).await {
