@@ -1,0 +1,131 @@
+//! Whether a tunnel is ever said to be up while it is not: random faults, and all the while three witnesses that are
+//! compared with one another – `soong tunnel status`, the prompt file, and a request.
+//!
+//! A witness may be wrong for as long as it takes to notice that a silent link is dead, which the keepalive decides.
+
+mod faults;
+mod witness;
+
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use self::faults::{Fault, Scene};
+use self::witness::{Sample, Witness};
+use crate::support::instance::Instance;
+use crate::support::network::Network;
+use crate::support::sandbox::Sandbox;
+
+/// What a busy machine may add to every bound.
+const SLACK: Duration = Duration::from_secs(6);
+/// How long a tunnel may take to be back after a fault: the longest wait between two attempts, and an attempt.
+const RECOVERY: Duration = Duration::from_secs(40);
+
+/// How the tunnel came through one fault.
+struct Outcome {
+    fault: Fault,
+    /// From the end of the fault until a request that was made then had its answer; `None` if it never had.
+    recovery: Option<Duration>,
+}
+
+/// Runs for `time` with the faults that `seed` makes; whether nobody lied and the tunnel came back each time.
+pub fn run(time: Duration, seed: u64, keepalive: u32) -> bool {
+    println!("truth: {} s, --seed {seed} --keepalive {keepalive}", time.as_secs());
+    let random = fastrand::Rng::with_seed(seed);
+    let instance = Instance::start();
+    let network = Network::to(instance.sshd.port);
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.instance("dev", "127.0.0.1", network.port);
+        config.set(["ssh", "keepalive"], i64::from(keepalive)).set(["ssh", "connect-timeout"], 10);
+    });
+    sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
+    let sandbox = Arc::new(sandbox);
+    let witness = Witness::start(Arc::clone(&sandbox));
+    let mut scene = Scene { instance, network, sandbox, random };
+    let outcomes = suffer(&mut scene, Instant::now() + time);
+    let samples = witness.end();
+    // The fourth unanswered question ends a link.
+    let limit = Duration::from_secs(4 * u64::from(keepalive)) + SLACK;
+    report(&samples, &outcomes, limit)
+}
+
+/// Makes one fault after the other until `end`, and once all of each kind that there is time for.
+fn suffer(scene: &mut Scene, end: Instant) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    while Instant::now() < end {
+        let fault = Fault::any(&mut scene.random);
+        fault.happen(scene);
+        outcomes.push(Outcome { fault, recovery: recovery(scene) });
+        // Often the next one comes when the last one is not over for the tunnel.
+        sleep(Duration::from_millis(scene.random.u64(0..2000)));
+    }
+    outcomes
+}
+
+/// How long a request that is made now waits for its answer. One that was connected before the link was found to
+/// be dead fails, and is made again, as programs do.
+fn recovery(scene: &Scene) -> Option<Duration> {
+    let begun = Instant::now();
+    while begun.elapsed() < RECOVERY {
+        if witness::request(scene.sandbox.config.local[0], Duration::from_secs(5)) {
+            return Some(begun.elapsed());
+        }
+        sleep(Duration::from_millis(20));
+    }
+    None
+}
+
+fn report(samples: &[Sample], outcomes: &[Outcome], limit: Duration) -> bool {
+    for kind in Fault::ALL {
+        let of_kind: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.fault == kind).collect();
+        let mut times: Vec<Duration> = of_kind.iter().filter_map(|outcome| outcome.recovery).collect();
+        times.sort();
+        if let (Some(median), Some(longest)) = (times.get(times.len() / 2), times.last()) {
+            let missing = of_kind.len() - times.len();
+            println!(
+                "  {:30} {:4} times; usable after {median:.1?} (median), {longest:.1?} (longest), never: {missing}",
+                kind.name(),
+                of_kind.len(),
+            );
+        }
+    }
+    let recovered = outcomes.iter().all(|outcome| outcome.recovery.is_some());
+    let failed = samples.iter().filter(|sample| !sample.answered).count();
+    println!("  {} samples, {failed} with a request that failed", samples.len());
+    let status = tell("status", samples, limit, |sample| sample.status);
+    let prompt = tell("the prompt", samples, limit, |sample| sample.prompt);
+    recovered && status && prompt
+}
+
+/// Tells how long `claim` was wrong at a stretch; whether that was within `limit`.
+fn tell(who: &str, samples: &[Sample], limit: Duration, claim: impl Fn(&Sample) -> bool) -> bool {
+    let lies = stretches(samples, claim);
+    let longest = lies.iter().map(|(_, length)| *length).max().unwrap_or_default();
+    let over: Vec<_> = lies.iter().filter(|(_, length)| *length > limit).collect();
+    println!(
+        "  {who} said up while requests failed: {} times, for {longest:.1?} at most; longer than {limit:?}: {}",
+        lies.len(),
+        over.len()
+    );
+    for (begun, length) in &over {
+        println!("    from {begun:.1?} on for {length:.1?}");
+    }
+    over.is_empty()
+}
+
+/// Where `claim` was wrong in one sample after the other: when that began and how long it lasted.
+fn stretches(samples: &[Sample], claim: impl Fn(&Sample) -> bool) -> Vec<(Duration, Duration)> {
+    let mut found = Vec::new();
+    let mut begun: Option<(Duration, Duration)> = None;
+    for sample in samples {
+        if claim(sample) && !sample.answered {
+            let first = begun.map_or(sample.at, |(first, _)| first);
+            begun = Some((first, sample.until.saturating_sub(first)));
+        } else {
+            found.extend(begun.take());
+        }
+    }
+    found.extend(begun);
+    found
+}
