@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build test requirements format lint tests demo bench deny help
+.PHONY: build test requirements format lint tests demo bench peers deny help
 
 build: ## Build the programs into target/release
 	$(CARGO) build --release --bins
@@ -25,8 +25,11 @@ demo: ## See a tunnel work, with an instance made up on this machine
 	@$(CARGO) build --bins --example demo
 	@$(CARGO) run --quiet --example demo
 
-bench: ## Measure against ssh and others
-	$(CARGO) bench --benches
+bench: ## Measure against ssh and others; some of it: make bench GROUPS="start size"
+	@CARGO="$(CARGO)" sh benches/run.sh $(GROUPS)
+
+peers: ## Install all that make bench can measure against (takes minutes)
+	@CARGO="$(CARGO)" sh benches/install-peers.sh --all
 
 deny: ## Check licences, advisories and sources of the dependencies (needs cargo-deny)
 	$(CARGO) deny check

@@ -7,9 +7,7 @@ use super::sshd::Sshd;
 
 /// Writes a config with one instance, which is `sshd`, and with `services`, a line each.
 pub fn write(sandbox: &Sandbox, sshd: &Sshd, services: &str) -> Result<()> {
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
-    let user = user.map_err(|errno| failed("tell who runs this", errno.into()))?;
-    let user = user.ok_or_else(|| Error::failed("this user has no name"))?.name;
+    let user = user()?;
     let directory = sandbox.path(".config/soong");
     std::fs::create_dir_all(&directory).map_err(|error| Error::io("create", &directory, error))?;
     let (key, port) = (sshd.key.display(), sshd.port);
@@ -21,4 +19,11 @@ pub fn write(sandbox: &Sandbox, sshd: &Sshd, services: &str) -> Result<()> {
         ),
     )?;
     Ok(())
+}
+
+/// The name of who runs this.
+pub fn user() -> Result<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
+    let user = user.map_err(|errno| failed("tell who runs this", errno.into()))?;
+    Ok(user.ok_or_else(|| Error::failed("this user has no name"))?.name)
 }

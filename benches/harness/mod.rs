@@ -1,20 +1,23 @@
 //! What the benchmarks share. One benchmark is one group of measurements, run by
 //! `cargo bench --bench GROUP`: it sets up a [`sandbox`], has its contestants take turns
-//! ([`contest`]), and says how they did ([`report`]).
+//! ([`contest`]), says how they did ([`report`]) and writes it down ([`document`]).
 #![allow(dead_code, reason = "a benchmark uses the parts it needs, and each compiles all of them")]
 
+pub mod chart;
 pub mod config;
 pub mod contest;
+pub mod document;
 pub mod program;
 pub mod report;
 pub mod sandbox;
 pub mod sshd;
 pub mod statistics;
+pub mod tunnel;
 pub mod wait;
 
 use std::process::ExitCode;
 
-use soong::error::{Error, Result};
+use soong::error::Result;
 
 use self::report::Group;
 
@@ -27,8 +30,9 @@ pub fn run(name: &str, measure: impl FnOnce() -> Result<Group>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let measured = sandbox::end_on_signals().and_then(|()| measure()).and_then(|group| {
-        let written = soong::term::print(&group.to_string());
-        written.map_err(|source| Error::Io { action: "cannot write".into(), source, hint: None })
+        let page = document::write(name, &group)?;
+        let text = format!("{group}{name}: written to {}\n", page.display());
+        soong::term::print(&text).map_err(|error| sandbox::failed("write", error))
     });
     match measured {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,14 +16,14 @@ const SOONG: &str = env!("CARGO_BIN_EXE_soong");
 /// Where administrators' programs are, which the `PATH` of a user may leave out.
 const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Programs that may have to be installed, with the packages of Debian and Ubuntu they come in.
-const PACKAGES: &[(&str, &str)] = &[
-    ("cc", "gcc libc6-dev"),
-    ("ssh", "openssh-client"),
-    ("ssh-keygen", "openssh-client"),
-    ("sshd", "openssh-server"),
-    ("valgrind", "valgrind"),
-];
+/// Programs that may have to be installed, how, and the package they come in.
+const PEERS: &str = include_str!("../peers.txt");
+
+/// Where cargo puts what it builds.
+pub fn target() -> Result<PathBuf> {
+    let release = Path::new(SOONG).parent().and_then(Path::parent);
+    release.map(Path::to_owned).ok_or_else(|| Error::failed("cargo built soong at a place without a name"))
+}
 
 /// `soong`, built as a user gets it. `cargo bench` has just built it too, but together with what
 /// only tests need, and that switches on more of the libraries they share.
@@ -45,16 +45,35 @@ pub fn soong() -> Result<PathBuf> {
 
 /// The absolute path of `name`; when there is none, an error that says how to get it.
 pub fn find(name: &str) -> Result<PathBuf> {
-    let system = || SYSTEM.iter().map(|directory| PathBuf::from(directory).join(name));
-    paths::find_program(name)
-        .or_else(|| system().find(|file| paths::is_executable(file)))
+    let of_ours = target().map(|target| target.join("bench/peers/bin").join(name)).ok();
+    let system = SYSTEM.iter().map(|directory| PathBuf::from(directory).join(name));
+    of_ours
+        .filter(|file| paths::is_executable(file))
+        .or_else(|| paths::find_program(name))
+        .or_else(|| system.into_iter().find(|file| paths::is_executable(file)))
         .ok_or_else(|| Error::ProgramMissing { program: name.to_owned(), hint: install(name) })
+}
+
+/// The absolute path of a program that can be done without; when there is none, how to get it is
+/// added to `missing`.
+pub fn find_peer(name: &str, missing: &mut Vec<String>) -> Option<PathBuf> {
+    let found = find(name).ok();
+    if found.is_none() {
+        missing.push(format!("{name}: {}", install(name)));
+    }
+    found
 }
 
 /// The command that installs `name`.
 pub fn install(name: &str) -> String {
-    let package = PACKAGES.iter().find(|(program, _)| *program == name).map_or(name, |(_, package)| package);
-    format!("install it, on Debian and Ubuntu: apt-get install {package}")
+    let peer = PEERS.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    match peer.and_then(|how| how.split_once(' ')) {
+        Some(("cargo", package)) => {
+            format!("install it: cargo install --locked --root target/bench/peers {package}")
+        }
+        Some((_, package)) => format!("install it, on Debian and Ubuntu: apt-get install {package}"),
+        None => format!("install it, on Debian and Ubuntu: apt-get install {name}"),
+    }
 }
 
 /// A `PATH` of `first` and the directories of the system's own programs, and nothing a user added.

@@ -1,62 +1,87 @@
-//! What a benchmark has found, in a form that a reader understands.
+//! What a benchmark has found: figures, goals and pictures, kept as JSON beside the report that is
+//! made of the latest of every benchmark.
 
 use std::fmt::{self, Display, Formatter};
 
+use serde::{Deserialize, Serialize};
+
+use super::chart::Chart;
 use super::statistics::Summary;
 
 /// The results of one benchmark.
-#[derive(Debug)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Group {
     pub title: String,
     /// How it was measured, in a sentence or two.
     pub method: String,
+    pub charts: Vec<Chart>,
     pub tables: Vec<Table>,
     pub goals: Vec<Goal>,
+    /// What could not be measured, and how to get what was missing for it.
+    pub missing: Vec<String>,
 }
 
 /// A table whose first column names what the others tell figures of.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Table {
-    pub columns: Vec<&'static str>,
+    pub columns: Vec<String>,
     pub rows: Vec<Vec<String>>,
 }
 
-/// What a figure should be at most.
-#[derive(Debug)]
+/// How good a figure should be.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Goal {
     /// What is compared with what.
     pub what: String,
-    pub at_most: f64,
+    pub bound: Bound,
+    pub limit: f64,
     pub measured: f64,
+}
+
+/// On which side of its limit a figure should be.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub enum Bound {
+    AtMost,
+    AtLeast,
+}
+
+impl Group {
+    /// A group that has nothing in it yet.
+    pub fn new(title: &str, method: impl Into<String>) -> Self {
+        Self { title: title.to_owned(), method: method.into(), ..Self::default() }
+    }
 }
 
 impl Display for Group {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         writeln!(f, "\n{}\n{}\n", self.title, self.method)?;
-        for table in &self.tables {
-            writeln!(f, "{table}")?;
-        }
-        self.goals.iter().try_for_each(|goal| writeln!(f, "{goal}"))
+        self.tables.iter().try_for_each(|table| writeln!(f, "{table}"))?;
+        self.goals.iter().try_for_each(|goal| writeln!(f, "{goal}"))?;
+        self.missing.iter().try_for_each(|missing| writeln!(f, "missing: {missing}"))
     }
 }
 
 impl Table {
     /// An empty table with these headings.
-    pub fn new(columns: &[&'static str]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+    pub fn new(columns: &[&str]) -> Self {
+        Self { columns: columns.iter().map(|&heading| heading.to_owned()).collect(), rows: Vec::new() }
     }
 
     /// Adds a row with a figure's middle and ends, written with `decimals`.
     pub fn add_summary(&mut self, name: &str, summary: Summary, decimals: usize) {
         let figures = [summary.median, summary.min, summary.max].map(|figure| format!("{figure:.decimals$}"));
-        self.rows.push(std::iter::once(name.to_owned()).chain(figures).collect());
+        self.add(name, figures);
+    }
+
+    /// Adds a row.
+    pub fn add(&mut self, name: &str, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
     }
 }
 
 impl Display for Table {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        let headings = self.columns.iter().map(|heading| (*heading).to_owned()).collect();
-        let rows: Vec<&Vec<String>> = std::iter::once(&headings).chain(&self.rows).collect();
+        let rows: Vec<&Vec<String>> = std::iter::once(&self.columns).chain(&self.rows).collect();
         let width = |column: usize| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
@@ -75,16 +100,56 @@ impl Display for Table {
 }
 
 impl Goal {
+    /// A goal for a figure of which less is better.
+    pub fn at_most(what: impl Into<String>, limit: f64, measured: f64) -> Self {
+        Self { what: what.into(), bound: Bound::AtMost, limit, measured }
+    }
+
+    /// A goal for a figure of which more is better.
+    pub fn at_least(what: impl Into<String>, limit: f64, measured: f64) -> Self {
+        Self { what: what.into(), bound: Bound::AtLeast, limit, measured }
+    }
+
     /// Whether the figure is as good as it should be.
     pub fn is_met(&self) -> bool {
-        self.measured <= self.at_most
+        match self.bound {
+            Bound::AtMost => self.measured <= self.limit,
+            Bound::AtLeast => self.measured >= self.limit,
+        }
+    }
+
+    /// The limit in words.
+    pub fn wanted(&self) -> String {
+        let bound = match self.bound {
+            Bound::AtMost => "at most",
+            Bound::AtLeast => "at least",
+        };
+        format!("{bound} {}", rounded(self.limit))
+    }
+
+    /// The figure and whether it will do, in words.
+    pub fn verdict(&self) -> (String, &'static str) {
+        (rounded(self.measured), if self.is_met() { "met" } else { "MISSED" })
     }
 }
 
 impl Display for Goal {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        let verdict = if self.is_met() { "met" } else { "MISSED" };
-        let Self { what, at_most, measured } = self;
-        write!(f, "goal: {what}: at most {at_most}, measured {measured:.2}: {verdict}")
+        let (measured, verdict) = self.verdict();
+        write!(f, "goal: {}: {}, measured {measured}: {verdict}", self.what, self.wanted())
     }
+}
+
+/// A figure with as many digits as a reader can use.
+pub fn rounded(figure: f64) -> String {
+    let decimals = match figure.abs() {
+        0.0 => 0,
+        size if size < 0.1 => 4,
+        size if size < 1.0 => 3,
+        size if size < 10.0 => 2,
+        size if size < 100.0 => 1,
+        _ => 0,
+    };
+    let text = format!("{figure:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

@@ -25,3 +25,13 @@ impl Summary {
 pub fn median(durations: &[Duration]) -> Duration {
     Duration::from_secs_f64(Summary::of(durations.iter().map(Duration::as_secs_f64).collect()).median)
 }
+
+/// The value below which `share` (0 to 1) of `values` lie; 0 of no values.
+pub fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_precision_loss, reason = "nobody measures 2^52 times")]
+    let rank = share * values.len().saturating_sub(1) as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a place in a list")]
+    let rank = rank.round() as usize;
+    values.get(rank).copied().unwrap_or_default()
+}
