@@ -7,10 +7,15 @@ use super::sshd::Sshd;
 
 /// Writes a config with one instance, which is `sshd`, and with `services`, a line each.
 pub fn write(sandbox: &Sandbox, sshd: &Sshd, services: &str) -> Result<()> {
+    write_for(sandbox, sshd, sshd.port, services)
+}
+
+/// The same, with a port that leads to `sshd`.
+pub fn write_for(sandbox: &Sandbox, sshd: &Sshd, port: u16, services: &str) -> Result<()> {
     let user = user()?;
     let directory = sandbox.path(".config/soong");
     std::fs::create_dir_all(&directory).map_err(|error| Error::io("create", &directory, error))?;
-    let (key, port) = (sshd.key.display(), sshd.port);
+    let key = sshd.key.display();
     sandbox.write(
         ".config/soong/config.toml",
         &format!(

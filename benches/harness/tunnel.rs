@@ -159,6 +159,17 @@ impl<'a> Tunnel<'a> {
     /// What `make` needs for a tunnel by way of `sshd` that does as soong's does. The instance has to
     /// be in the configuration of `sandbox`.
     pub fn new(make: Make, sandbox: &'a Sandbox, sshd: &Sshd, forwards: &'a Forwards) -> Result<Self> {
+        Self::by_way_of(sshd.port, make, sandbox, sshd, forwards)
+    }
+
+    /// The same, with a port that leads to `sshd`.
+    pub fn by_way_of(
+        port: u16,
+        make: Make,
+        sandbox: &'a Sandbox,
+        sshd: &Sshd,
+        forwards: &'a Forwards,
+    ) -> Result<Self> {
         let ssh = program::find("ssh")?;
         let path = program::path_with(ssh.parent().unwrap_or(Path::new("/")));
         let program = if make == Make::Soong { program::soong()? } else { program::find(make.program())? };
@@ -174,7 +185,7 @@ impl<'a> Tunnel<'a> {
         };
         match make {
             Make::Soong => {}
-            Make::ChannelsHub => tunnel.write_channels(sshd)?,
+            Make::ChannelsHub => tunnel.write_channels(sshd, port)?,
             _ => tunnel.arguments = tunnel.arguments_of_ssh()?,
         }
         Ok(tunnel)
@@ -286,16 +297,16 @@ impl<'a> Tunnel<'a> {
     }
 
     /// What ssh-channels-hub reads: its forwards, and the host from ssh's own file.
-    fn write_channels(&self, sshd: &Sshd) -> Result<()> {
+    fn write_channels(&self, sshd: &Sshd, port: u16) -> Result<()> {
         let directory = self.sandbox.path(".ssh");
         std::fs::create_dir_all(&directory).map_err(|error| Error::io("create", &directory, error))?;
-        let (key, port) = (sshd.key.display(), sshd.port);
+        let key = sshd.key.display();
         let user = super::config::user()?;
         self.sandbox.write(
             ".ssh/config",
             &format!("Host bench\n HostName 127.0.0.1\n Port {port}\n User {user}\n IdentityFile {key}\n"),
         )?;
-        let host_key = std::fs::read_to_string(self.sandbox.path("host_key.pub")).unwrap_or_default();
+        let host_key = std::fs::read_to_string(sshd.key.with_file_name("host_key.pub")).unwrap_or_default();
         self.sandbox.write(".ssh/known_hosts", &format!("[127.0.0.1]:{port} {host_key}"))?;
         let channel = |(index, local): (usize, &u16)| {
             let remote = self.forwards.remote;

@@ -1,0 +1,103 @@
+//! A stretch of network between an ssh and its server that can be told to fail.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use soong::error::Result;
+
+use super::sandbox::failed;
+
+/// Forwards connections to a server; ends with this process.
+#[derive(Debug)]
+pub struct Proxy {
+    pub port: u16,
+    line: Arc<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    /// How many connections there were.
+    taken: AtomicU64,
+    /// Of the connections up to this one, nothing arrives any more.
+    silenced: AtomicU64,
+    /// New connections are closed at once.
+    down: AtomicBool,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+impl Proxy {
+    /// Starts forwarding to the server at `port` of this machine.
+    pub fn start(server: u16) -> Result<Self> {
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| failed("listen", error))?;
+        let port = listener.local_addr().map_err(|error| failed("listen", error))?.port();
+        let line = Arc::new(Line::default());
+        let shared = Arc::clone(&line);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if !shared.down.load(Ordering::SeqCst)
+                    && let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server))
+                {
+                    shared.join(client, server);
+                }
+            }
+        });
+        Ok(Self { port, line })
+    }
+
+    /// Ends all connections.
+    pub fn cut(&self) {
+        for stream in self.line.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Lets nothing arrive of what the connections that there are send from now on. New ones work.
+    pub fn silence(&self) {
+        self.line.silenced.store(self.line.taken.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// Ends all connections and takes no more until [`Proxy::bring_up`].
+    pub fn bring_down(&self) {
+        self.line.down.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// Takes connections again.
+    pub fn bring_up(&self) {
+        self.line.down.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Line {
+    fn join(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
+        let number = self.taken.fetch_add(1, Ordering::SeqCst) + 1;
+        let _ = client.set_nodelay(true).and_then(|()| server.set_nodelay(true));
+        let pairs = [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))];
+        for (from, to) in pairs {
+            let (Ok(from), Ok(to)) = (from, to) else { return };
+            if let Ok(kept) = from.try_clone() {
+                self.open.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
+            }
+            let line = Arc::clone(self);
+            thread::spawn(move || line.carry(number, from, to));
+        }
+    }
+
+    fn carry(&self, number: u64, mut from: TcpStream, mut to: TcpStream) {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            let arrives = number > self.silenced.load(Ordering::SeqCst);
+            if arrives && to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        // Of a silenced connection the other side does not learn the end either.
+        if number > self.silenced.load(Ordering::SeqCst) {
+            let _ = to.shutdown(Shutdown::Both);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What a user of a forwarded port notices of a link that is lost: how long until a request
+//! succeeds again, and how many fail until then. soong against others that keep an ssh running.
+
+mod harness;
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::chart::Chart;
+use harness::proxy::Proxy;
+use harness::report::{Goal, Group, Table};
+use harness::sandbox::{Sandbox, check_signals};
+use harness::sshd::Sshd;
+use harness::statistics::Summary;
+use harness::tunnel::{Forwards, Make, Tunnel, ask};
+use harness::{config, program};
+use soong::error::{Error, Result};
+
+/// How long a client waits for its answer: longer than it takes to notice that a link is dead.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client waits before it asks again.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Who is not back by then is not waited for.
+const LIMIT: Duration = Duration::from_secs(45);
+/// How long the server is away when it is restarted.
+const RESTART: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    harness::run("recovery", measure)
+}
+
+/// What happens to the link.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Cut,
+    Restart,
+    Silence,
+}
+
+impl Fault {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cut => "link cut",
+            Self::Restart => "server away for 2 s",
+            Self::Silence => "packets dropped",
+        }
+    }
+
+    /// How often it is tried with every contestant.
+    fn rounds(self) -> usize {
+        match self {
+            Self::Cut => 5,
+            Self::Restart => 3,
+            Self::Silence => 2,
+        }
+    }
+
+    fn strike(self, proxy: &Proxy) {
+        match self {
+            Self::Cut => proxy.cut(),
+            Self::Restart => proxy.bring_down(),
+            Self::Silence => proxy.silence(),
+        }
+    }
+}
+
+/// What a client saw: seconds until a request succeeded, and the requests that failed.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    seconds: f64,
+    failed: usize,
+}
+
+fn measure() -> Result<Group> {
+    let directory = Sandbox::new()?;
+    let sshd = Sshd::start(&directory)?;
+    program::soong()?;
+    let mut group = Group::new(
+        "Recovery: from the fault to a request that succeeds",
+        "A client asks once every 50 ms and waits 30 s for its answer; requests are counted from the fault on.\n\
+         All keep their link alive with ssh's question every 5 s and give up after three silences. A dead\n\
+         link that says nothing takes them 15 to 20 s to notice. The middle of 5, 3 and 2 rounds.",
+    );
+    let mut makes = vec![Make::Soong, Make::Loop];
+    let others = [Make::Autossh, Make::RustyAutossh, Make::ChannelsHub];
+    makes.extend(
+        others.into_iter().filter(|make| program::find_peer(make.program(), &mut group.missing).is_some()),
+    );
+    for fault in [Fault::Cut, Fault::Restart, Fault::Silence] {
+        let mut seen: Vec<Vec<Seen>> = vec![Vec::new(); makes.len()];
+        for round in 0..fault.rounds() {
+            soong::term::print_error(&format!("recovery: {}, round {}\n", fault.name(), round + 1));
+            for (seen, now) in seen.iter_mut().zip(strike_all(fault, &makes, &sshd)?) {
+                seen.push(now);
+            }
+        }
+        report(&mut group, fault, &makes, &seen);
+    }
+    Ok(group)
+}
+
+/// Has the fault happen to everybody: in turn where little time is the question, at the same time
+/// where it is a long wait.
+fn strike_all(fault: Fault, makes: &[Make], sshd: &Sshd) -> Result<Vec<Seen>> {
+    if matches!(fault, Fault::Cut) {
+        return makes.iter().map(|&make| strike(fault, make, sshd)).collect();
+    }
+    thread::scope(|scope| {
+        let trials: Vec<_> =
+            makes.iter().map(|&make| scope.spawn(move || strike(fault, make, sshd))).collect();
+        let crashed = |_| Err(Error::failed("a trial crashed"));
+        trials.into_iter().map(|trial| trial.join().unwrap_or_else(crashed)).collect()
+    })
+}
+
+fn strike(fault: Fault, make: Make, sshd: &Sshd) -> Result<Seen> {
+    let sandbox = Sandbox::new()?;
+    let proxy = Proxy::start(sshd.port)?;
+    let forwards = Forwards::choose()?;
+    config::write_for(&sandbox, sshd, proxy.port, &forwards.services())?;
+    let mut tunnel = Tunnel::by_way_of(proxy.port, make, &sandbox, sshd, &forwards)?;
+    tunnel.time_start()?;
+    // Some take a link that was lost within moments of its start for one that never worked.
+    thread::sleep(Duration::from_secs(1));
+    let begun = Instant::now();
+    fault.strike(&proxy);
+    thread::scope(|scope| {
+        if matches!(fault, Fault::Restart) {
+            scope.spawn(|| {
+                thread::sleep(RESTART);
+                proxy.bring_up();
+            });
+        }
+        watch(forwards.locals[0], begun)
+    })
+}
+
+fn watch(port: u16, begun: Instant) -> Result<Seen> {
+    let mut failed = 0;
+    loop {
+        check_signals()?;
+        if ask(port, PATIENCE).is_ok() || begun.elapsed() > LIMIT {
+            return Ok(Seen { seconds: begun.elapsed().as_secs_f64(), failed });
+        }
+        failed += 1;
+        thread::sleep(PAUSE);
+    }
+}
+
+fn report(group: &mut Group, fault: Fault, makes: &[Make], seen: &[Vec<Seen>]) {
+    let name = fault.name();
+    let heading = format!("{name}: seconds");
+    let mut table = Table::new(&[heading.as_str(), "median", "min", "max", "requests failed"]);
+    let mut chart = Chart::new(format!("{name}: until a request succeeds"), "seconds, less is better");
+    let mut middles = Vec::new();
+    for (make, seen) in makes.iter().zip(seen) {
+        let seconds = Summary::of(seen.iter().map(|seen| seen.seconds).collect());
+        #[expect(clippy::cast_precision_loss, reason = "nobody asks 2^52 times")]
+        let failed = Summary::of(seen.iter().map(|seen| seen.failed as f64).collect());
+        let figures = [seconds.median, seconds.min, seconds.max].map(|figure| format!("{figure:.2}"));
+        table.add(make.name(), figures.into_iter().chain([format!("{:.0}", failed.median)]));
+        chart.add(make.name(), seconds.median);
+        middles.push((seconds.median, failed.median));
+    }
+    group.tables.push(table);
+    group.charts.push(chart);
+    let (ours, failed) = middles.first().copied().unwrap_or_default();
+    let best = middles.iter().skip(1).map(|(seconds, _)| *seconds).fold(f64::INFINITY, f64::min);
+    group.goals.push(Goal::at_most(
+        format!("recovery, {name}: soong ÷ the best of the others"),
+        1.0,
+        ours / best,
+    ));
+    group.goals.push(Goal::at_most(format!("recovery, {name}: requests that fail with soong"), 0.0, failed));
+}

@@ -1,0 +1,259 @@
+//! What many of something cost: tunnels, instances that a provider lists, programs on `PATH`.
+
+mod harness;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::chart::Chart;
+use harness::report::{Goal, Group, Table, rounded};
+use harness::sandbox::{Sandbox, check_signals, failed};
+use harness::sshd::{Sshd, free_port};
+use harness::statistics::{Summary, median};
+use harness::{config, idle, program};
+use soong::error::{Error, Result};
+
+const TUNNELS: [usize; 3] = [1, 10, 100];
+const INSTANCES: [usize; 3] = [10, 1_000, 10_000];
+const ON_PATH: [usize; 4] = [0, 30, 300, 3_000];
+/// How often a command is run for one figure.
+const TURNS: usize = 11;
+/// Until then as many tunnels as possible are started.
+const STARTING: Duration = Duration::from_secs(75);
+const IDLE: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    harness::run("scale", measure)
+}
+
+fn measure() -> Result<Group> {
+    let mut group = Group::new(
+        "Scale: many tunnels, many instances, a full PATH",
+        "Tunnels to an sshd on this machine, started one after the other. Memory is the supervisor's share\n\
+         (PSS) as the kernel counts it, its ssh apart. Wake-ups are voluntary context switches in a minute\n\
+         in which nobody uses the tunnels.",
+    );
+    let soong = program::soong()?;
+    let sandbox = Sandbox::new()?;
+    let sshd = Sshd::start(&sandbox)?;
+    let fleet = Fleet::new(&sandbox, &sshd, &soong)?;
+    let started = tunnels(&mut group, &fleet)?;
+    let resting = idle::Rest::begin(&fleet.supervisors()?);
+    let begun = Instant::now();
+    soong::term::print_error("scale: a minute of idleness, used for instances and PATH\n");
+    instances(&mut group, &soong)?;
+    full_path(&mut group, &soong)?;
+    while begun.elapsed() < IDLE {
+        check_signals()?;
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    report_idleness(&mut group, &resting, started);
+    Ok(group)
+}
+
+/// Tunnels of soong to many instances, all of which are the same server.
+struct Fleet<'a> {
+    sandbox: &'a Sandbox,
+    soong: &'a Path,
+    path: OsString,
+    first_port: u16,
+}
+
+impl<'a> Fleet<'a> {
+    fn new(sandbox: &'a Sandbox, sshd: &Sshd, soong: &'a Path) -> Result<Self> {
+        config::write(sandbox, sshd, "sglang = 1\nn8n = false\nstatus = false\n")?;
+        let (file, user) = (sandbox.path(".config/soong/config.toml"), config::user()?);
+        let mut text = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
+        for number in 0..TUNNELS[2] {
+            let port = sshd.port;
+            text +=
+                &format!("[instances.t{number}]\nhost = \"127.0.0.1\"\nuser = \"{user}\"\nport = {port}\n");
+        }
+        std::fs::write(&file, text).map_err(|error| Error::io("write", &file, error))?;
+        let path = program::path_with(Path::new("/usr/bin"));
+        Ok(Self { sandbox, soong, path, first_port: free_port()? })
+    }
+
+    fn start(&self, number: usize) -> Result<Duration> {
+        let mut command = self.sandbox.command(self.soong, &self.path)?;
+        command.args(["tunnel", "start", "--auto-port", "--instance-id", &format!("t{number}")]);
+        let port = usize::from(self.first_port) + number;
+        self.sandbox.time(command.args(["--sglang-port", &port.to_string()]))
+    }
+
+    fn status(&self) -> Result<Duration> {
+        let mut times = Vec::new();
+        for _ in 0..TURNS {
+            let mut command = self.sandbox.command(self.soong, &self.path)?;
+            times.push(self.sandbox.time(command.args(["tunnel", "status"]))?);
+        }
+        Ok(median(&times))
+    }
+
+    /// The PIDs of the supervisors.
+    fn supervisors(&self) -> Result<Vec<u32>> {
+        let mut command = self.sandbox.command(self.soong, &self.path)?;
+        let output = command.args(["tunnel", "status", "--json"]).stdout(Stdio::piped()).output();
+        let output = output.map_err(|error| failed("run soong", error))?;
+        let json: serde_json::Value =
+            serde_json::from_slice(&output.stdout).map_err(|error| failed("read JSON", error.into()))?;
+        let pid = |tunnel: &serde_json::Value| u32::try_from(tunnel.get("pid")?.as_u64()?).ok();
+        let tunnels = json.get("tunnels").and_then(serde_json::Value::as_array);
+        Ok(tunnels.map(|tunnels| tunnels.iter().filter_map(pid).collect()).unwrap_or_default())
+    }
+}
+
+impl Drop for Fleet<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut command) = self.sandbox.command(self.soong, &self.path) {
+            let _ = command.args(["tunnel", "stop", "--all"]).status();
+        }
+    }
+}
+
+/// Starts tunnels and says what each number of them costs. Returns how many there are.
+fn tunnels(group: &mut Group, fleet: &Fleet) -> Result<usize> {
+    let columns = ["tunnels", "start of one, ms", "status, ms", "supervisor, MB", "its ssh, MB"];
+    let mut table = Table::new(&columns);
+    let mut chart = Chart::new("Memory of a supervisor (PSS)", "MB, less is better");
+    let deadline = Instant::now() + STARTING;
+    let mut starts: Vec<Duration> = Vec::new();
+    for stage in TUNNELS {
+        let before = starts.len();
+        while starts.len() < stage && Instant::now() < deadline {
+            check_signals()?;
+            starts.push(fleet.start(starts.len())?);
+        }
+        if starts.len() == before {
+            break;
+        }
+        soong::term::print_error(&format!("scale: {} tunnels\n", starts.len()));
+        let supervisors = fleet.supervisors()?;
+        let memory = Summary::of(supervisors.iter().map(|pid| idle::megabytes(*pid)).collect());
+        let links = supervisors.iter().flat_map(|pid| idle::children(*pid));
+        let of_ssh = Summary::of(links.map(idle::megabytes).collect());
+        let millis = |time: Duration| rounded(time.as_secs_f64() * 1e3);
+        table.add(
+            &starts.len().to_string(),
+            [
+                millis(median(&starts[before..])),
+                millis(fleet.status()?),
+                format!("{:.2}", memory.median),
+                format!("{:.2}", of_ssh.median),
+            ],
+        );
+        chart.add(format!("soong, {} tunnels", starts.len()), memory.median);
+        if before == 0 {
+            group.goals.push(Goal::at_most("scale: memory of a supervisor (PSS), MB", 3.0, memory.median));
+        }
+    }
+    chart.goal = Some(("goal:".to_owned(), 3.0));
+    group.tables.push(table);
+    group.charts.push(chart);
+    Ok(starts.len())
+}
+
+fn report_idleness(group: &mut Group, resting: &idle::Rest, tunnels: usize) {
+    let (supervisors, links) = resting.wakeups_per_minute();
+    let heading = format!("wake-ups a minute, each of {tunnels} tunnels");
+    let mut table = Table::new(&[heading.as_str(), "median", "min", "max"]);
+    table.add_summary("supervisor", supervisors, 1);
+    table.add_summary("its ssh, which keeps the link alive", links, 1);
+    group.tables.push(table);
+    let mut chart = Chart::new("Wake-ups of an idle tunnel", "per minute, less is better");
+    chart.add("soong's supervisor", supervisors.median);
+    chart.add("its ssh", links.median);
+    chart.goal = Some(("goal for the supervisor:".to_owned(), 2.0));
+    group.charts.push(chart);
+    group.goals.push(Goal::at_most(
+        "scale: wake-ups of an idle supervisor a minute",
+        2.0,
+        supervisors.median,
+    ));
+}
+
+/// A provider that lists many instances.
+fn instances(group: &mut Group, soong: &Path) -> Result<()> {
+    let mut table =
+        Table::new(&["instances of a provider", "soong status, ms", "tunnel start --dry-run, ms"]);
+    for count in INSTANCES {
+        let sandbox = Sandbox::new()?;
+        let directory = sandbox.path("bin");
+        let settings = sandbox.path(".config/soong");
+        for directory in [&directory, &settings] {
+            std::fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
+        }
+        let list: Vec<String> = (0..count).map(instance).collect();
+        let list =
+            sandbox.write("list.json", &format!("{{\"api\":1,\"instances\":[{}]}}", list.join(",")))?;
+        let script = format!("#!/bin/sh\nexec cat {}\n", list.display());
+        write_program(&directory.join("soong-provider-many"), script.as_bytes())?;
+        sandbox.write(".config/soong/config.toml", "[providers]\nmany = true\n")?;
+        sandbox.write("key", "")?;
+        let path = program::path_with(&directory);
+        let wanted = format!("i{:08}", count - 1);
+        let status = time(&sandbox, soong, &path, &["status", "--json"])?;
+        let start =
+            time(&sandbox, soong, &path, &["tunnel", "start", "--dry-run", "--instance-id", &wanted])?;
+        table.add(&count.to_string(), [status, start]);
+    }
+    group.tables.push(table);
+    Ok(())
+}
+
+fn instance(number: usize) -> String {
+    format!(
+        "{{\"id\":\"i{number:08}\",\"name\":\"machine-{number}\",\"status\":\"active\",\"host\":\"192.0.2.{}\",\
+         \"user\":\"ubuntu\",\"port\":22,\"type\":\"gpu_1x\",\"region\":\"here\",\"price_cents_per_hour\":100}}",
+        number % 250 + 1
+    )
+}
+
+/// Directories of `PATH` with many programs in them, a tenth of them soong's extensions.
+fn full_path(group: &mut Group, soong: &Path) -> Result<()> {
+    const DIRECTORIES: usize = 10;
+    let mut table = Table::new(&["programs on PATH", "soong x, ms", "soong help, ms"]);
+    for count in ON_PATH {
+        let sandbox = Sandbox::new()?;
+        let mut path = OsString::new();
+        for number in 0..DIRECTORIES {
+            let directory = sandbox.path(&format!("bin{number}"));
+            std::fs::create_dir(&directory).map_err(|error| Error::io("create", &directory, error))?;
+            for program in 0..count / DIRECTORIES {
+                let prefix = if program % 10 == 0 { "soong-e" } else { "program" };
+                let file = directory.join(format!("{prefix}{number}-{program}"));
+                write_program(&file, b"#!/bin/sh\n# soong:summary: says nothing\n")?;
+            }
+            path.push(&directory);
+            path.push(":");
+        }
+        let directory = sandbox.path("last");
+        std::fs::create_dir(&directory).map_err(|error| Error::io("create", &directory, error))?;
+        let true_program = program::find("true")?;
+        std::fs::copy(&true_program, directory.join("soong-x"))
+            .map_err(|error| Error::io("copy", &true_program, error))?;
+        path.push(&directory);
+        let times = [time(&sandbox, soong, &path, &["x"])?, time(&sandbox, soong, &path, &["help"])?];
+        table.add(&count.to_string(), times);
+    }
+    group.tables.push(table);
+    Ok(())
+}
+
+fn write_program(file: &PathBuf, contents: &[u8]) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(file, contents).map_err(|error| Error::io("write", file, error))?;
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(file, executable).map_err(|error| Error::io("write", file, error))
+}
+
+fn time(sandbox: &Sandbox, program: &Path, path: &OsString, arguments: &[&str]) -> Result<String> {
+    let mut times = Vec::new();
+    for _ in 0..TURNS {
+        check_signals()?;
+        times.push(sandbox.time(sandbox.command(program, path)?.args(arguments))?);
+    }
+    Ok(format!("{:.2}", median(&times).as_secs_f64() * 1e3))
+}
