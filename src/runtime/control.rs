@@ -5,14 +5,15 @@
 //! supervisor is open, the PID it names is alive and is the supervisor's: that is the proof without
 //! which no command here sends a signal.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
 use super::process::Process;
@@ -21,8 +22,29 @@ use super::process::Process;
 pub const STOP: &str = "stop\n";
 /// Asks a supervisor to have the status daemon say how things are now.
 pub const ASK: &str = "ask\n";
+/// Asks a supervisor what goes through its forwards: it answers with a line of JSON, [`Flow`]s in a
+/// list, and closes the connection.
+pub const TRAFFIC: &str = "traffic\n";
 /// The longest a request can be, in bytes.
 pub const REQUEST_MAX: u64 = 16;
+
+/// The longest answer that is read, in bytes.
+const ANSWER_MAX: usize = 1 << 20;
+
+/// What has gone through one forward since the tunnel was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// The port on this machine.
+    pub local: u16,
+    /// Connections that are open now, those among them that wait for a lost link.
+    pub open: u64,
+    /// Connections there have been, the open ones among them.
+    pub connections: u64,
+    /// Bytes to the instance.
+    pub sent: u64,
+    /// Bytes from the instance.
+    pub received: u64,
+}
 
 /// A connection to a running supervisor.
 #[derive(Debug)]
@@ -61,6 +83,28 @@ impl Supervisor {
     /// Has it ask the status daemon now instead of when it is due. It does so in its own time.
     pub fn ask_daemon(&mut self) -> io::Result<()> {
         self.stream.write_all(ASK.as_bytes())
+    }
+
+    /// What goes through its forwards. An error when it does not say so within `patience`. Nothing
+    /// else can be asked over this connection afterwards.
+    pub fn traffic(&mut self, patience: Duration) -> io::Result<Vec<Flow>> {
+        let end = Instant::now() + patience;
+        self.stream.write_all(TRAFFIC.as_bytes())?;
+        let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+        while !answer.ends_with(b"\n") && answer.len() < ANSWER_MAX {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.stream.read(&mut piece) {
+                Ok(0) => break,
+                Ok(length) => answer.extend_from_slice(&piece[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(serde_json::from_slice(&answer)?)
     }
 
     /// Kills its process, which has been proved to be the supervisor's, and waits for its end;

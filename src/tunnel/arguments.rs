@@ -130,7 +130,7 @@ pub struct StatusArguments {
     /// Print all there is to know as JSON
     #[arg(long)]
     pub json: bool,
-    /// Also print the ports, and what a lost link is waiting for
+    /// Also print the ports, their traffic, and what is waited for
     #[arg(short, long, conflicts_with = "json")]
     pub verbose: bool,
 }

@@ -4,11 +4,12 @@ use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
+use super::traffic::Traffic;
 use crate::error::{Error, Result};
 use crate::runtime::control;
 use crate::runtime::directory::{Directory, Lock};
@@ -35,14 +36,20 @@ pub async fn lock(directory: &Directory) -> Result<Lock> {
     }
 }
 
-/// Serves the supervisor's socket: sets `stopper` and wakes `inquirer` when asked to.
-pub async fn serve(listener: UnixListener, stopper: watch::Sender<bool>, inquirer: Arc<Notify>) {
+/// Serves the supervisor's socket: sets `stopper`, wakes `inquirer` and tells of `traffic` when asked
+/// to.
+pub async fn serve(
+    listener: UnixListener,
+    stopper: watch::Sender<bool>,
+    inquirer: Arc<Notify>,
+    traffic: Traffic,
+) {
     loop {
         let Ok((mut stream, _)) = listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (stopper, inquirer) = (stopper.clone(), Arc::clone(&inquirer));
+        let (stopper, inquirer, traffic) = (stopper.clone(), Arc::clone(&inquirer), traffic.clone());
         tokio::spawn(async move {
             let mut request = String::new();
             let mut reader = BufReader::new((&mut stream).take(control::REQUEST_MAX));
@@ -57,6 +64,8 @@ pub async fn serve(listener: UnixListener, stopper: watch::Sender<bool>, inquire
                     let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
                 }
                 control::ASK => inquirer.notify_one(),
+                // Whoever asked and does not listen has lost interest.
+                control::TRAFFIC => drop(stream.write_all(traffic.line().as_bytes()).await),
                 _ => {}
             }
         });

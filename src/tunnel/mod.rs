@@ -36,6 +36,7 @@ mod start;
 mod status;
 mod stop;
 mod supervisor;
+mod traffic;
 mod wait;
 
 use std::os::fd::AsFd;

@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::sys::socket::shutdown;
@@ -18,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::pulse::Pulse;
+use super::traffic::Meter;
 
 /// How long to leave a listener alone that cannot accept, because the process has run out of
 /// file descriptors.
@@ -52,6 +54,8 @@ pub struct Way {
     pub room: Arc<Semaphore>,
     /// Hears of what goes and comes.
     pub pulse: Arc<Pulse>,
+    /// Counts the connections, and what goes and comes.
+    pub meter: Arc<Meter>,
 }
 
 /// Accepts connections on `listener` for ever and carries each along `way` while the link is up.
@@ -63,6 +67,7 @@ pub async fn serve(listener: TcpListener, way: Way) {
                 let way = way.clone();
                 let place = Arc::clone(&way.room).acquire_owned().await;
                 tokio::spawn(async move {
+                    let _open = way.meter.open();
                     // A connection that breaks is the business of the two that it connected.
                     let _ = carry(&client, way).await;
                     drop((client, place));
@@ -74,22 +79,22 @@ pub async fn serve(listener: TcpListener, way: Way) {
 }
 
 async fn carry(client: &TcpStream, way: Way) -> io::Result<()> {
-    let Way { socket, mut link, hold, pulse, .. } = way;
+    let Way { socket, mut link, hold, pulse, meter, .. } = way;
     client.set_nodelay(true)?;
     let remote = connect(&socket, &mut link, hold, &pulse).await?;
     let upload = async {
         tokio::select! {
-            result = upload(client, &remote, &pulse) => result,
+            result = upload(client, &remote, Direction::Up(&pulse, &meter)) => result,
             () = down(&mut link) => Ok(()),
         }
     };
-    tokio::try_join!(upload, download(&remote, client, &pulse)).map(drop)
+    tokio::try_join!(upload, download(&remote, client, Direction::Down(&pulse, &meter))).map(drop)
 }
 
 /// From the client to the instance. A service that takes no more, because it has answered already,
 /// must not cost the client the answer: what the client still sends is thrown away.
-async fn upload(client: &TcpStream, remote: &UnixStream, pulse: &Pulse) -> io::Result<()> {
-    match copy(client, remote, &Direction::Up(pulse)).await {
+async fn upload(client: &TcpStream, remote: &UnixStream, direction: Direction<'_>) -> io::Result<()> {
+    match copy(client, remote, &direction).await {
         Ok(()) => Ok(()),
         Err(Broken::Sender(error)) => Err(error),
         Err(Broken::Receiver(_)) => discard(client).await,
@@ -97,8 +102,8 @@ async fn upload(client: &TcpStream, remote: &UnixStream, pulse: &Pulse) -> io::R
 }
 
 /// From the instance to the client. However the other side ends, what it sent is delivered.
-async fn download(remote: &UnixStream, client: &TcpStream, pulse: &Pulse) -> io::Result<()> {
-    match copy(remote, client, &Direction::Down(pulse)).await {
+async fn download(remote: &UnixStream, client: &TcpStream, direction: Direction<'_>) -> io::Result<()> {
+    match copy(remote, client, &direction).await {
         Ok(()) => Ok(()),
         Err(Broken::Sender(_)) => end(client),
         Err(Broken::Receiver(error)) => Err(error),
@@ -164,26 +169,35 @@ stream!(UnixStream);
 /// Which way bytes go, and who hears of it.
 enum Direction<'a> {
     /// To ssh.
-    Up(&'a Pulse),
+    Up(&'a Pulse, &'a Meter),
     /// From ssh.
-    Down(&'a Pulse),
+    Down(&'a Pulse, &'a Meter),
 }
 
 impl Direction<'_> {
     /// The sender gave bytes, or its end.
     fn took(&self) {
         match self {
-            Self::Up(pulse) => pulse.sent(),
-            Self::Down(pulse) => pulse.heard(),
+            Self::Up(pulse, _) => pulse.sent(),
+            Self::Down(pulse, _) => pulse.heard(),
         }
+    }
+
+    /// That many bytes were taken.
+    fn count(&self, bytes: usize) {
+        let counter = match self {
+            Self::Up(_, meter) => &meter.sent,
+            Self::Down(_, meter) => &meter.received,
+        };
+        counter.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// A receiver that was full takes bytes again.
     fn unblocked(&self) {
         match self {
             // ssh is not stuck, and what it could not send it has got rid of.
-            Self::Up(pulse) => pulse.heard(),
-            Self::Down(_) => {}
+            Self::Up(pulse, _) => pulse.heard(),
+            Self::Down(..) => {}
         }
     }
 }
@@ -245,6 +259,7 @@ fn step(from: &impl Stream, to: &impl Stream, direction: &Direction<'_>) -> Resu
             Ok(length) => length,
             Err(error) => return Err(Broken::Sender(error)),
         };
+        direction.count(length);
         let taken = match to.try_write(&buffer[..length]) {
             Ok(taken) => taken,
             Err(error) if is_momentary(&error) => 0,

@@ -1,19 +1,25 @@
 //! `soong tunnel status`.
 
 use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::arguments::StatusArguments;
 use super::check::{self, Finding};
 use super::report::arrow;
+use super::traffic;
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::paths::Paths;
+use crate::runtime::control::Flow;
 use crate::runtime::registry::{self, Running, Survey};
 use crate::runtime::state::Forward;
 use crate::runtime::state::{Phase, State};
 use crate::term::{hint_label, print, print_error, printable, printable_json};
 use crate::time::{self, now};
+
+/// How long a supervisor may take to say what goes through its forwards.
+const TRAFFIC_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -38,6 +44,7 @@ struct Tunnel<'a> {
     forwards: &'a [Forward],
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<&'a [Finding]>,
+    traffic: Option<&'a [Flow]>,
 }
 
 /// Says which tunnels run. Returns the exit code.
@@ -47,7 +54,8 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
         survey.running = survey.take(Some(wanted))?.into_iter().collect();
         survey.failed.retain(|state| &state.instance.name == wanted || &state.instance.id == wanted);
     }
-    let looks = look(std::mem::take(&mut survey.running), arguments.check)?;
+    let counted = arguments.json || arguments.verbose;
+    let looks = look(std::mem::take(&mut survey.running), arguments.check, counted)?;
     let text =
         if arguments.json { describe_all(&looks, &survey.failed)? } else { plain(&looks, arguments.verbose) };
     print(&text).map_err(Error::output)?;
@@ -66,6 +74,8 @@ struct Look {
     running: Running,
     /// One for each forward, where they were looked at.
     findings: Option<Vec<Finding>>,
+    /// What has gone through its forwards, where its supervisor was asked and said so.
+    traffic: Option<Vec<Flow>>,
 }
 
 impl Look {
@@ -78,21 +88,33 @@ impl Look {
 }
 
 /// Looks behind all tunnels at once if that is wanted.
-fn look(running: Vec<Running>, check: bool) -> Result<Vec<Look>> {
-    if !check {
-        return Ok(running.into_iter().map(|running| Look { running, findings: None }).collect());
+fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
+    let look = |mut running: Running| {
+        let traffic = if counted { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
+        Look { running, findings: None, traffic }
+    };
+    let mut looks: Vec<Look> = running.into_iter().map(look).collect();
+    if check {
+        examine(&mut looks)?;
     }
+    Ok(looks)
+}
+
+/// Asks the services of all tunnels, side by side.
+fn examine(looks: &mut [Look]) -> Result<()> {
     let examine = |running: &Running| match &running.state {
         Some(state) => check::examine(&running.directory, state),
         None => Ok(Vec::new()),
     };
     let findings: Vec<Result<Vec<Finding>>> = thread::scope(|scope| {
-        let asked: Vec<_> = running.iter().map(|running| scope.spawn(move || examine(running))).collect();
+        let asked: Vec<_> = looks.iter().map(|look| scope.spawn(move || examine(&look.running))).collect();
         let ended = || Err(Error::failed("the thread that asked the services ended early"));
         asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
     });
-    let look = |(running, findings): (Running, Result<_>)| Ok(Look { running, findings: Some(findings?) });
-    running.into_iter().zip(findings).map(look).collect()
+    for (look, findings) in looks.iter_mut().zip(findings) {
+        look.findings = Some(findings?);
+    }
+    Ok(())
 }
 
 fn plain(looks: &[Look], verbose: bool) -> String {
@@ -112,7 +134,7 @@ fn describe(look: &Look, several: bool, verbose: bool) -> String {
         format!("Tunnel is {doing}\n")
     };
     if let (Some(state), true) = (&running.state, verbose || phase == Phase::Reconnecting) {
-        text.push_str(&details(state, pid, verbose));
+        text.push_str(&details(state, pid, look.traffic.as_deref(), verbose));
     }
     text.extend(look.findings.iter().flatten().map(finding));
     text
@@ -128,11 +150,16 @@ pub fn doing(phase: Phase) -> &'static str {
     }
 }
 
+fn flow_line(flow: &Flow) -> String {
+    let (sent, received) = (traffic::shown(flow.sent), traffic::shown(flow.received));
+    format!("    {} open, {sent} up, {received} down\n", flow.open)
+}
+
 fn finding(finding: &Finding) -> String {
     format!("  localhost:{} {}: {}\n", finding.local, printable(&finding.service), finding.text())
 }
 
-fn details(state: &State, pid: u32, verbose: bool) -> String {
+fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> String {
     let mut text = String::new();
     if verbose {
         text.push_str(&format!(
@@ -140,7 +167,11 @@ fn details(state: &State, pid: u32, verbose: bool) -> String {
             printable(&state.instance.name),
             age(state.since)
         ));
-        text.extend(state.forwards.iter().map(|forward| arrow(forward, &state.instance.host)));
+        for forward in &state.forwards {
+            text.push_str(&arrow(forward, &state.instance.host));
+            let flow = traffic.unwrap_or_default().iter().find(|flow| flow.local == forward.local);
+            text.extend(flow.map(flow_line));
+        }
     }
     if let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) {
         let wait = state.next_retry.unwrap_or_default().saturating_sub(now());
@@ -172,14 +203,19 @@ fn age(since: u64) -> String {
 
 /// All that is known of the tunnels, as a line of JSON.
 pub fn json(survey: Survey) -> Result<String> {
-    describe_all(&look(survey.running, false)?, &survey.failed)
+    describe_all(&look(survey.running, false, true)?, &survey.failed)
 }
 
 fn describe_all(looks: &[Look], failed: &[State]) -> Result<String> {
     let running = looks.iter().filter_map(|look| {
         let state = look.running.state.as_ref()?;
         let pid = Some(look.running.supervisor.pid());
-        Some(Tunnel { pid, checks: look.findings.as_deref(), ..tunnel(state) })
+        Some(Tunnel {
+            pid,
+            checks: look.findings.as_deref(),
+            traffic: look.traffic.as_deref(),
+            ..tunnel(state)
+        })
     });
     let answer =
         Answer { running: !looks.is_empty(), tunnels: running.chain(failed.iter().map(tunnel)).collect() };
@@ -202,5 +238,6 @@ fn tunnel(state: &State) -> Tunnel<'_> {
         hints: &state.hints,
         forwards: &state.forwards,
         checks: None,
+        traffic: None,
     }
 }

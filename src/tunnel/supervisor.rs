@@ -35,6 +35,7 @@ use super::relay::{self, Way};
 use super::request::Request;
 use super::retry;
 use super::signals;
+use super::traffic::Traffic;
 use crate::daemon::{self, Facts};
 use crate::error::{Error, Result};
 use crate::paths::Paths;
@@ -90,6 +91,7 @@ struct Supervisor<'a> {
     disturbances: Watch,
     pulse: Arc<Pulse>,
     probe: Arc<Probe>,
+    traffic: Traffic,
 }
 
 impl<'a> Supervisor<'a> {
@@ -119,6 +121,7 @@ impl<'a> Supervisor<'a> {
             stop,
             inquirer: Arc::default(),
             disturbances: Watch::new(),
+            traffic: Traffic::default(),
         };
         if let Err(error) = supervisor.open(&link, stopper) {
             supervisor.directory.clear(&supervisor.lock, false);
@@ -135,11 +138,17 @@ impl<'a> Supervisor<'a> {
         let socket = self.directory.supervisor_socket();
         let requests = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
         self.state.write(&self.directory)?;
-        tokio::spawn(claim::serve(requests, stopper.clone(), Arc::clone(&self.inquirer)));
+        tokio::spawn(claim::serve(
+            requests,
+            stopper.clone(),
+            Arc::clone(&self.inquirer),
+            self.traffic.clone(),
+        ));
         self.audience.on_departure(stopper);
         let room = Arc::new(Semaphore::new(capacity::raise()));
         for bound in bound {
             let socket = self.directory.forward_socket(bound.forward.local);
+            let meter = self.traffic.meter(bound.forward.local);
             for listener in bound.listeners {
                 let listener =
                     TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
@@ -149,6 +158,7 @@ impl<'a> Supervisor<'a> {
                     hold: self.request.hold,
                     room: Arc::clone(&room),
                     pulse: Arc::clone(&self.pulse),
+                    meter: Arc::clone(&meter),
                 };
                 tokio::spawn(relay::serve(listener, way));
             }

@@ -33,4 +33,5 @@ mod ssh;
 mod status;
 mod stuck;
 mod support;
+mod traffic;
 mod wait;

@@ -35,7 +35,8 @@ impl Rig {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let (socket, room) = (socket.into(), Arc::new(Semaphore::new(room)));
-                let way = Way { socket, link: receiver, hold, room, pulse: Arc::new(Pulse::new(5)) };
+                let (pulse, meter) = (Arc::new(Pulse::new(5)), Arc::default());
+                let way = Way { socket, link: receiver, hold, room, pulse, meter };
                 serve(TcpListener::from_std(listener).unwrap(), way).await;
             });
         });
