@@ -49,6 +49,7 @@ What the JSON holds: docs/extensions.md")]
   soong ext exec status --all     soong-status of somebody else's on PATH")]
     Exec {
         /// Its name: NAME of soong-NAME
+        #[arg(value_name = "EXTENSION")]
         name: OsString,
         /// Handed to it as they are
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -9,6 +9,7 @@
 
 pub mod alias;
 pub mod catalog;
+pub mod completion;
 pub mod discovery;
 pub mod launch;
 pub mod metadata;

@@ -1,0 +1,161 @@
+//! Completion behind an extension's name: what it answers itself, if it asked to be asked.
+//!
+//! An extension is executed only if it opted in, in a place that nobody else can write, and only if
+//! nobody else can write where it is. It gets a second, some memory for its answer and no terminal;
+//! whatever it leaves running is ended. Whatever else it does, the answer is then that there is none.
+
+mod orphans;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::metadata::{Completion, Metadata, Origin};
+use super::{alias, catalog, discovery, own_directory, trust};
+use crate::built_in::is_built_in;
+use crate::child::{self, Limits};
+use crate::completion::{Answer, Candidate, Directive};
+use crate::config::Config;
+use crate::interrupt::Watch;
+use crate::paths::Paths;
+
+/// What an extension may use to answer.
+const LIMITS: Limits = Limits { time: Duration::from_secs(1), output: 256 << 10 };
+/// The most candidates that are taken over.
+const CANDIDATES_MAX: usize = 1000;
+/// Cobra's directives whose candidates are no words but say which files to offer: those with these
+/// endings, directories.
+const ABOUT_FILES: u32 = 8 | 16;
+
+/// What `NAME` in `soong NAME` can be besides soong's own commands, with what it does: extensions,
+/// then aliases.
+pub fn names() -> Vec<Candidate> {
+    let extensions = catalog::callable();
+    let mut names: Vec<Candidate> =
+        extensions.iter().map(|extension| Candidate::new(&extension.name, extension.summary())).collect();
+    for (name, text) in aliases() {
+        if !names.iter().any(|known| known.value == name) {
+            names.push(Candidate::new(name, format!("alias of '{text}'")));
+        }
+    }
+    names
+}
+
+/// The words that the alias `name` stands for; `None` if there is no such alias, if it is not
+/// reached, or if it stands for a command of the shell.
+pub fn alias(name: &str) -> Option<Vec<String>> {
+    let is_command = |name: &str| is_built_in(name) || discovery::find(name).is_some();
+    if is_command(name) {
+        return None;
+    }
+    let expansion = alias::expand(&aliases(), name, is_command).ok()??;
+    expansion.shell.is_none().then_some(expansion.words)
+}
+
+fn aliases() -> std::collections::BTreeMap<String, String> {
+    let config = Paths::from_env().and_then(|paths| Config::load(&paths));
+    config.map(|config| config.aliases).unwrap_or_default()
+}
+
+/// How the words behind the extension `name` could go on: `before`, and `last`, which is partial.
+/// `index` is the place of its name on the command line, counted from 0. `None` if there is no such
+/// extension.
+pub fn answer(name: &str, before: &[&str], last: &str, index: usize) -> Option<Answer> {
+    let program = discovery::find(name).filter(|_| !is_built_in(name))?;
+    let metadata = Metadata::read(name, &program);
+    let answer = match metadata.kind() {
+        Completion::None => Answer::nothing(),
+        Completion::Shell => Answer::command(index, Some(&format!("soong-{name}"))),
+        kind if is_trusted(&program, &metadata) => ask(kind, name, &program, before, last),
+        _ => Answer::files(),
+    };
+    Some(answer)
+}
+
+/// Whether nobody else could have put the program there, or have said that it may be run.
+fn is_trusted(program: &Path, metadata: &Metadata) -> bool {
+    let asked_for_in = match (metadata.completion, &metadata.sidecar) {
+        (Some((_, Origin::Sidecar)), Some(sidecar)) => Some(sidecar.as_path()),
+        _ => None,
+    };
+    [Some(program), asked_for_in].into_iter().flatten().all(|file| trust::fault(file).is_none())
+}
+
+fn ask(kind: Completion, name: &str, program: &Path, before: &[&str], last: &str) -> Answer {
+    let mut command = Command::new(program);
+    command.env_remove("SOONG_COMPLETE").env_remove("COMPLETE").env("SOONG_API", "1");
+    if let Some(directory) = own_directory() {
+        command.env("SOONG", directory.join("soong"));
+    }
+    match kind {
+        Completion::Soong => command.env("SOONG_COMPLETE", "1"),
+        Completion::Clap => command.env("COMPLETE", "fish").arg("--").arg(format!("soong-{name}")),
+        _ => command.arg("__complete"),
+    };
+    command.args(before).arg(last);
+    let Some(text) = output(&mut command) else { return Answer::nothing() };
+    let mut answer = if kind == Completion::Clap { of_clap(&text) } else { of_cobra(&text) };
+    answer.candidates.truncate(CANDIDATES_MAX);
+    answer
+}
+
+/// What the program prints, if it ends well and in time.
+fn output(command: &mut Command) -> Option<String> {
+    orphans::adopt();
+    let outcome = Watch::new().ok().and_then(|watch| child::run(command, LIMITS, &watch).ok());
+    orphans::end();
+    let outcome = outcome.filter(|outcome| outcome.status.success())?;
+    Some(String::from_utf8_lossy(&outcome.stdout).into_owned())
+}
+
+/// An answer as clap's programs give it to fish: words and descriptions alone.
+fn of_clap(text: &str) -> Answer {
+    let candidates = Answer::parse(&format!("{text}\n:0\n")).unwrap_or_default().candidates;
+    if candidates.is_empty() {
+        return Answer::files();
+    }
+    let mut answer = Answer::words(candidates);
+    if answer.candidates.iter().all(|candidate| candidate.value.ends_with(['/', '='])) {
+        answer.directive = answer.directive | Directive::NO_SPACE;
+    }
+    answer
+}
+
+/// An answer in soong's own protocol, which is cobra's.
+fn of_cobra(text: &str) -> Answer {
+    let bits =
+        text.trim_end().rsplit('\n').next().and_then(|last| last.strip_prefix(':')?.parse::<u32>().ok());
+    match (Answer::parse(text), bits) {
+        (_, Some(bits)) if bits & ABOUT_FILES != 0 => Answer::files(),
+        (Some(answer), _) if !answer.directive.contains(Directive::ERROR) => answer,
+        _ => Answer::nothing(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(answer: &Answer) -> Vec<&str> {
+        answer.candidates.iter().map(|candidate| candidate.value.as_str()).collect()
+    }
+
+    #[test]
+    fn what_clap_says_is_words() {
+        let answer = of_clap("--shout\tIn capitals\nworld\n");
+        assert_eq!(answer.candidates[0], Candidate::new("--shout", "In capitals"));
+        assert_eq!((values(&answer), answer.directive), (vec!["--shout", "world"], Directive::NO_FILES));
+        assert_eq!(of_clap("src/\n").directive, Directive::NO_FILES | Directive::NO_SPACE);
+        assert_eq!(of_clap(""), Answer::files());
+    }
+
+    #[test]
+    fn what_cobra_says_ends_with_a_directive() {
+        assert_eq!(values(&of_cobra("a\tx\nb\n:4\n")), ["a", "b"]);
+        assert_eq!(of_cobra("yaml\n:8\n"), Answer::files());
+        assert_eq!(of_cobra("a\n:1\n"), Answer::nothing());
+        for rubbish in ["", "a\nb\n", "Usage: x\n", "\u{1b}[2J"] {
+            assert_eq!(of_cobra(rubbish), Answer::nothing(), "{rubbish}");
+        }
+    }
+}
