@@ -13,6 +13,7 @@ mod configure;
 mod dispatcher;
 mod errors;
 mod extend;
+mod extensions;
 mod faults;
 mod first_run;
 mod ground;

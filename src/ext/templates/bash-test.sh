@@ -15,7 +15,9 @@ expect() {
 
 expect 'hello, world' "$program"
 expect 'HELLO, ANN' "$program" --shout ann
-expect 2 bash -c '"$0" --nonsense 2>/dev/null; echo $?' "$program"
+status=0
+"$program" --nonsense 2>/dev/null || status=$?
+expect 2 echo "$status"
 expect $'--shout\tIn capital letters\n--help\tExplain the command\n:4' env SOONG_COMPLETE=1 "$program" --
 expect $'world\tEverybody\nann\tYou\n:4' env SOONG_COMPLETE=1 USER=ann "$program" ''
 echo 'all is well'

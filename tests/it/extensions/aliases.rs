@@ -1,0 +1,92 @@
+//! Aliases: what they stand for, and what is refused.
+
+use super::{script, soong};
+use crate::support::sandbox::Sandbox;
+use crate::support::terminal::Terminal;
+
+/// A sandbox with these aliases, and an extension that shows its arguments.
+fn with(aliases: &[(&str, &str)]) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.configure(|config| {
+        for (name, text) in aliases {
+            config.set(["alias", name], *text);
+        }
+    });
+    script(&sandbox, "bin/soong-show", "for word; do printf '<%s>' \"$word\"; done; echo; exit 7");
+    sandbox
+}
+
+#[test]
+fn an_alias_is_what_it_stands_for() {
+    let sandbox = with(&[("s", "show 'a b' --x"), ("t", "s 2"), ("st", "tunnel status")]);
+    soong(&sandbox, ["s", "c d", "--help"]).code(7).stdout("<a b><--x><c d><--help>\n").run();
+    soong(&sandbox, ["t", ""]).code(7).stdout("<a b><--x><2><>\n").run();
+    soong(&sandbox, ["st"]).code(3).stdout("Tunnel is not running\n").run();
+}
+
+#[test]
+fn a_command_of_the_shell_gets_the_rest_as_arguments() {
+    let sandbox = with(&[
+        ("say", "!echo \"$0\" \"$SOONG_API\" and"),
+        ("second", "!echo $2"),
+        ("count", "!echo $#"),
+        ("fail", "!exit 9 #"),
+        ("pre", "say early"),
+    ]);
+    let hostile = "$(touch hit); touch hit; `touch hit` \"'";
+    soong(&sandbox, ["say", hostile]).stdout(format!("soong-say 1 and {hostile}\n")).run();
+    soong(&sandbox, ["second", "a", "b"]).stdout("b\n").run();
+    soong(&sandbox, ["count", "", "x y"]).stdout("2\n").run();
+    soong(&sandbox, ["fail"]).code(9).run();
+    soong(&sandbox, ["pre", "late"]).stdout("soong-pre 1 and early late\n").run();
+    assert!(!sandbox.path("tmp/hit").exists());
+}
+
+#[test]
+fn loops_and_names_of_soongs_own_are_refused() {
+    let sandbox = with(&[("a", "b"), ("b", "a"), ("lost", "nothing-there x")]);
+    soong(&sandbox, ["a"]).fails(1, ["leads back to itself", "a → b → a"]).hint("alias.a").run();
+    soong(&sandbox, ["lost"]).fails(2, ["'lost' stands for 'nothing-there'"]).hint("alias.lost").run();
+    for name in ["tunnel", "help", "ext"] {
+        let sandbox = with(&[(name, "show")]);
+        sandbox
+            .soong(["status"])
+            .fails(1, ["config.toml: line ", name, "soong's own"])
+            .hint("another name")
+            .run();
+    }
+    let sandbox = with(&[]);
+    for (key, value) in
+        [("alias.tunnel", "show"), ("alias.x", "a 'b"), ("alias.x", "!"), ("alias.a/b", "show")]
+    {
+        sandbox.soong(["configure", "set", key, value]).code(2).stderr_has("soong-configure: ").unchecked();
+        assert!(!std::fs::read_to_string(sandbox.config_file()).unwrap().contains("[alias]"), "{key}");
+    }
+    sandbox.soong(["configure", "set", "alias.up", "tunnel start"]).stdout_has("").stderr_has("").run();
+    soong(&sandbox, ["help", "up"]).stdout("'up' is an alias of 'tunnel start'\n").run();
+}
+
+#[test]
+fn a_program_on_the_path_goes_first() {
+    let sandbox = with(&[("show", "tunnel status"), ("x", "show 1")]);
+    soong(&sandbox, ["show"]).code(7).stdout("\n").run();
+    soong(&sandbox, ["x"]).code(7).stdout("<1>\n").run();
+}
+
+#[test]
+fn a_config_that_makes_no_sense_is_told_where_an_alias_may_be_meant() {
+    let sandbox = with(&[]);
+    sandbox.write(&sandbox.config_file(), "[alias]\nx = 7\n");
+    soong(&sandbox, ["x"]).fails(2, ["no command is called 'x'"]).hint("line 2").run();
+    soong(&sandbox, ["show"]).code(7).stdout("\n").run();
+}
+
+#[test]
+fn an_alias_gets_the_terminal() {
+    let sandbox = with(&[("ask", "!printf 'name? '; read name; echo \"hello $name\" #")]);
+    let mut terminal = Terminal::run(&soong(&sandbox, ["ask"]), 24, 80);
+    terminal.wait_for("name? ");
+    terminal.type_text("ann\r");
+    terminal.wait_for("hello ann");
+    assert_eq!(terminal.finish(), 0);
+}

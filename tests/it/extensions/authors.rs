@@ -1,0 +1,98 @@
+//! What authors of extensions get: something to start from, and somebody who says what is missing.
+
+use std::fs;
+use std::path::Path;
+
+use super::{program, script, soong};
+use crate::support::run::Run;
+use crate::support::sandbox::Sandbox;
+use crate::support::tools::tool;
+
+fn new(sandbox: &Sandbox, language: &str) {
+    let directory = sandbox.path("bin");
+    let args = ["ext", "new", "greet", "--lang", language, "--directory", directory.to_str().unwrap()];
+    soong(sandbox, args).stdout_has("wrote ").stdout_has("Next:").run();
+}
+
+#[test]
+fn what_is_begun_in_a_script_works_and_lacks_nothing() {
+    for language in ["bash", "python"] {
+        let sandbox = Sandbox::new();
+        new(&sandbox, language);
+        soong(&sandbox, ["greet", "ann"]).stdout("hello, ann\n").run();
+        soong(&sandbox, ["greet", "--help"]).stdout_has("soong greet").run();
+        soong(&sandbox, ["greet", "--nonsense"]).code(2).stderr_has("--nonsense").run();
+        let file = sandbox.path("bin/soong-greet");
+        soong(&sandbox, ["ext", "check", file.to_str().unwrap()]).stdout_has("nothing is missing\n").run();
+        Run::new(&sandbox, &sandbox.path("bin/soong-greet.test"), [""; 0])
+            .stdout_has("")
+            .stderr_has("")
+            .run();
+        let answer =
+            Run::new(&sandbox, &file, ["--"]).env("SOONG_COMPLETE", "1").stdout_has("--shout\t").run();
+        assert!(answer.stdout.ends_with("\n:4\n"), "{}", answer.stdout);
+        if language == "bash" {
+            for file in ["bin/soong-greet", "bin/soong-greet.test"] {
+                Run::new(&sandbox, &tool("shellcheck"), [sandbox.path(file)]).run();
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_begun_in_rust_is_a_package() {
+    let sandbox = Sandbox::new();
+    new(&sandbox, "rust");
+    let manifest: toml::Table =
+        fs::read_to_string(sandbox.path("bin/soong-greet/Cargo.toml")).unwrap().parse().unwrap();
+    assert_eq!(manifest["package"]["name"].as_str(), Some("soong-greet"));
+    for file in ["src/main.rs", "tests/answers.rs"] {
+        let text = fs::read_to_string(sandbox.path("bin/soong-greet").join(file)).unwrap();
+        assert!(text.contains("soong-greet") && !text.contains("@NAME@"), "{text}");
+    }
+}
+
+#[test]
+fn nothing_is_overwritten_and_no_name_of_soongs_own_taken() {
+    let sandbox = Sandbox::new();
+    let taken = sandbox.path("tmp/soong-greet.test");
+    sandbox.write(&taken, "mine");
+    soong(&sandbox, ["ext", "new", "greet"])
+        .fails(1, ["soong-greet.test exists"])
+        .hint("nothing was written")
+        .run();
+    assert_eq!(fs::read_to_string(&taken).unwrap(), "mine");
+    assert!(!sandbox.path("tmp/soong-greet").exists());
+    for name in ["tunnel", "../x", "provider-x", "-x", "a b", ""] {
+        soong(&sandbox, ["ext", "new", "--", name]).code(2).stderr_has("soong-ext: ").run();
+    }
+    assert!(!sandbox.path("soong-x").exists());
+}
+
+#[test]
+fn what_is_missing_is_told_without_running_anything() {
+    let sandbox = Sandbox::new();
+    let check = |file: &Path| soong(&sandbox, ["ext".as_ref(), "check".as_ref(), file.as_os_str()]);
+    let ran = sandbox.path("tmp/ran");
+    let quiet = script(&sandbox, "bin/soong-quiet", "touch ran");
+    check(&quiet).stdout_has("soong:summary").stdout_has("soong:complete").run();
+    for (path, text, fault) in [
+        ("bin/hello.sh", "#!/bin/sh\n", "mv it to soong-hello"),
+        ("bin/soong-tunnel", "#!/bin/sh\n", "soong ext exec tunnel"),
+        ("bin/soong-complete", "#!/bin/sh\n", "helper"),
+        ("bin/soong-a", "touch ran\n", "has to name its interpreter"),
+        ("bin/soong-b", "#!/nonexistent/sh\n", "not installed"),
+        ("bin/soong-c", "#!/bin/sh\r\n", "Windows"),
+        ("bin/soong-d", "#!/usr/bin/env nonexistent-interpreter\n", "not on your PATH"),
+        ("bin/soong-e", "#!/bin/sh\n# soong:complete: maybe\n", "\"maybe\""),
+    ] {
+        let file = program(&sandbox, path, text);
+        check(&file).code(1).stdout_has("fault: ").stdout_has(fault).run();
+    }
+    let text = sandbox.path("bin/soong-text");
+    sandbox.write(&text, "#!/bin/sh\n");
+    check(&text).code(1).stdout_has("chmod +x").run();
+    check(&sandbox.path("bin")).fails(1, ["no regular file"]).run();
+    check(&sandbox.path("bin/missing")).fails(1, ["missing"]).run();
+    assert!(!ran.exists());
+}
