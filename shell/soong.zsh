@@ -1,0 +1,191 @@
+# soong in the prompt of zsh, 5.8 and later: `eval "$(soong init zsh)"`, or source this file.
+#
+# Before each prompt it sets SOONG_STATE, SOONG_TEXT and SOONG_PROMPT from the file that the tunnels'
+# supervisors keep (its format: src/runtime/prompt.rs), without starting any process. What it reads
+# is believed only as far as it has been looked at, character by character. `soong_unload` undoes it.
+#
+# \builtin: whatever functions and aliases the user has made. The syntax is what `emulate sh` can
+# parse too; each function then sets the options that it needs.
+
+# Reads the prompt file.
+_soong_update() {
+    \builtin emulate -LR zsh
+    \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT=
+    \builtin typeset dir line mark pid until ttl state name lease ports word up all symbol color soon text format limit
+    \builtin typeset -a fields
+    \builtin typeset -i now left rank worst total ups soonest
+    case ${XDG_RUNTIME_DIR-} in
+    /*) dir=$XDG_RUNTIME_DIR/soong ;;
+    *)
+        case ${TMPDIR-} in
+        /*) dir=$TMPDIR/soong-$EUID ;;
+        *) dir=/tmp/soong-$EUID ;;
+        esac
+        ;;
+    esac
+    # Not what others put there, and nothing that could block.
+    if ! [[ -s $dir/prompt && -f $dir/prompt && -O $dir/prompt && -O $dir ]]; then
+        \builtin return 0
+    fi
+    now=${(%):-%D{%s}}
+    for line in ${(f)"$(<$dir/prompt)"}; do
+        fields=(${(s: :)line})
+        if (( ${#fields} != 8 )); then continue; fi
+        mark=$fields[1] pid=$fields[2] until=$fields[3] ttl=$fields[4]
+        state=$fields[5] name=$fields[6] lease=$fields[7] ports=$fields[8]
+        case $mark:$pid:$until:$ttl in
+        soong1:[123456789]*:[123456789]*:[123456789]*) ;;
+        *) continue ;;
+        esac
+        case $pid$until$ttl in *[!0123456789]*) continue ;; esac
+        case $state$name$lease$ports in *[!A-Za-z0-9._:,@-]*) continue ;; esac
+        case $lease in
+        -) lease=0 ;;
+        '' | 0* | *[!0123456789]*) continue ;;
+        esac
+        if (( ${#pid} > 7 || ${#until} > 12 || ${#ttl} > 3 || ${#lease} > 12 || pid < 2 )); then continue; fi
+        (( left = until - now, total += 1 ))
+        rank=3
+        case $state in
+        failed) ;;
+        up | starting | reconnecting)
+            # Nothing that should have been renewed, or was promised before the clock was set back.
+            if (( left >= 0 && left <= ttl )) && \builtin kill -0 $pid 2>/dev/null; then
+                case $state in
+                up) rank=0 ;;
+                starting) rank=1 ;;
+                *) rank=2 ;;
+                esac
+            else
+                state=down
+            fi
+            if (( lease && (soonest == 0 || lease < soonest) )); then soonest=$lease; fi
+            ;;
+        *) state=down ;;
+        esac
+        if (( rank == 0 )); then
+            (( ups += 1 ))
+            if (( ups < 4 )); then up=$up,$name; fi
+        fi
+        if (( total < 4 )); then all=$all,$name; fi
+        if (( rank >= worst )); then worst=$rank word=$state; fi
+    done
+    if (( ! total )); then \builtin return 0; fi
+
+    limit=${SOONG_PROMPT_LEASE-}
+    case $limit in '' | *[!0123456789]* | 0?* | ??????*) limit=30 ;; esac
+    if (( soonest )); then
+        (( left = soonest > now ? (soonest - now) / 60 : 0 ))
+        if (( left < limit )); then
+            if (( left < 60 )); then soon=${left}m; else soon=$(( left / 60 ))h$(( left % 60 ))m; fi
+        fi
+    fi
+    SOONG_STATE=down
+    if (( ups == total )); then
+        SOONG_STATE=up text=${up#,}
+    elif (( ups )); then
+        text="$ups/$total ${up#,}"
+    elif (( total > 1 )); then
+        text="0/$total ${all#,} $word"
+    else
+        text="${all#,} $word"
+    fi
+    if (( ups > 3 )); then
+        text=$text+$(( ups - 3 ))
+    elif (( ups == 0 && total > 3 )); then
+        text="0/$total ${all#,}+$(( total - 3 )) $word"
+    fi
+    SOONG_TEXT=$text${soon:+ $soon}
+    symbol=$_soong_symbols
+    case ${SOONG_PROMPT_ASCII-} in '' | 0) ;; *) symbol='= ~ !' ;; esac
+    case $worst in
+    0) symbol=${SOONG_PROMPT_SYMBOL_UP-${symbol%% *}} color=${SOONG_PROMPT_COLOR_UP-32} ;;
+    3) symbol=${SOONG_PROMPT_SYMBOL_DOWN-${symbol##* }} color=${SOONG_PROMPT_COLOR_DOWN-31} ;;
+    *)
+        symbol=${symbol#* }
+        symbol=${SOONG_PROMPT_SYMBOL_WAIT-${symbol% *}} color=${SOONG_PROMPT_COLOR_WAIT-33}
+        ;;
+    esac
+    format=${SOONG_PROMPT_FORMAT-}
+    if [[ -z $format ]]; then
+        SOONG_PROMPT=${symbol:+$symbol }$SOONG_TEXT
+    else
+        # The user's own text first: what stands in it for data is not looked for in the data.
+        case $format in *'{symbol}'*) format=${format%%'{symbol}'*}$symbol${format#*'{symbol}'} ;; esac
+        case $format in *'{text}'*) format=${format%%'{text}'*}$text${format#*'{text}'} ;; esac
+        case $format in *'{lease}'*) format=${format%%'{lease}'*}$soon${format#*'{lease}'} ;; esac
+        SOONG_PROMPT=$format
+    fi
+    if [[ -z ${NO_COLOR-} ]]; then
+        case $color in
+        '' | *[!0123456789\;]*) ;;
+        *) SOONG_PROMPT=$'%{\e['$color$'m%}'$SOONG_PROMPT$'%{\e[0m%}' ;;
+        esac
+    fi
+}
+
+# What runs before each prompt.
+_soong_hook() {
+    \builtin emulate -LR zsh
+    _soong_update
+    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
+    _soong_withdraw
+    # Whoever names the variable has placed it; themes that draw both sides have places of their own.
+    case ${SOONG_PROMPT_SIDE-}:${PROMPT-}${RPROMPT-} in
+    off:* | *SOONG_PROMPT*) \builtin return 0 ;;
+    left:*)
+        _soong_placed=${SOONG_PROMPT:+$SOONG_PROMPT }
+        PROMPT=$_soong_placed${PROMPT-}
+        ;;
+    *)
+        if (( ${+functions[p10k]} || ${+functions[starship_precmd]} || ${+functions[prompt_starship_precmd]} )); then
+            \builtin return 0
+        fi
+        _soong_placed=$SOONG_PROMPT${SOONG_PROMPT:+${RPROMPT:+ }}
+        if [[ -n $_soong_placed ]]; then RPROMPT=$_soong_placed${RPROMPT-}; fi
+        ;;
+    esac
+}
+
+# Takes the segment out of the prompts.
+_soong_withdraw() {
+    \builtin emulate -LR zsh
+    if [[ -z ${_soong_placed-} ]]; then \builtin return 0; fi
+    if [[ ${RPROMPT-} == "$_soong_placed"* ]]; then RPROMPT=${RPROMPT#"$_soong_placed"}; fi
+    if [[ ${PROMPT-} == "$_soong_placed"* ]]; then PROMPT=${PROMPT#"$_soong_placed"}; fi
+    _soong_placed=
+}
+
+# Has _soong_hook run before each prompt, ahead of others: a theme that renders in a hook of its own
+# is to find the variables of this prompt.
+_soong_load() {
+    \builtin emulate -LR zsh
+    \builtin typeset -g _soong_placed=${_soong_placed-} _soong_symbols='= ~ !'
+    case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in
+    *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) _soong_symbols='⇄ ↻ ✗' ;;
+    esac
+    \builtin typeset -ga precmd_functions
+    precmd_functions=(_soong_hook ${precmd_functions:#_soong_hook})
+    _soong_update
+}
+
+# Leaves the shell as it was before.
+soong_unload() {
+    \builtin emulate -LR zsh
+    _soong_withdraw
+    precmd_functions=(${precmd_functions:#_soong_hook})
+    if [[ -n ${_soong_alias-} ]]; then \builtin unalias -- $_soong_alias; fi
+    if (( ${+functions[compdef]} )); then
+        \builtin typeset name
+        for name in ${(k)_comps}; do
+            if [[ ${_comps[$name]} == _soong ]]; then compdef -d $name; fi
+        done
+    fi
+    \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_placed _soong_symbols _soong_alias _soong_completer
+    \builtin unfunction _soong_update _soong_hook _soong_withdraw _soong_load soong_unload
+}
+
+case $-:${TERM:-dumb} in
+*:dumb) ;;
+*i*:*) _soong_load ;;
+esac
