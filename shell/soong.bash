@@ -57,7 +57,9 @@ __soong_update() {
         failed) ;;
         up | starting | reconnecting)
             # Nothing that should have been renewed, or was promised before the clock was set back.
-            if ((now && left >= 0 && left <= ttl)) && \builtin kill -0 "$pid"; then
+            # The program of a zombie is gone, where that can be seen.
+            if ((now && left >= 0 && left <= ttl)) &&
+                if [[ -e /proc/self/exe ]]; then [[ -e /proc/$pid/exe ]]; else \builtin kill -0 "$pid"; fi; then
                 case $state in
                 up) rank=0 ;;
                 starting) rank=1 ;;

@@ -40,8 +40,9 @@ function __soong_update
             case failed
             case up starting reconnecting
                 # Nothing that should have been renewed, or was promised before the clock was set back.
+                # The program of a zombie is gone; without /proc the promise alone has to do.
                 set -l left (builtin math "$fields[3] - $clock")
-                if builtin test $left -ge 0 -a $left -le $fields[4]; and builtin test -z "$__soong_proc" -o -d /proc/$fields[2]
+                if builtin test $left -ge 0 -a $left -le $fields[4]; and builtin test -z "$__soong_proc" -o -e /proc/$fields[2]/exe
                     switch $state
                         case up
                             set rank 0
@@ -228,7 +229,7 @@ end
 function __soong_load
     set -g __soong_uid (command id -u)
     set -g __soong_proc
-    builtin test -d /proc/self; and set __soong_proc yes
+    builtin test -e /proc/self/exe; and set __soong_proc yes
     set -g __soong_time
     if builtin string match -q path -- (builtin -n)
         set __soong_time file

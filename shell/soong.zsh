@@ -50,7 +50,10 @@ _soong_update() {
         failed) ;;
         up | starting | reconnecting)
             # Nothing that should have been renewed, or was promised before the clock was set back.
-            if (( left >= 0 && left <= ttl )) && \builtin kill -0 $pid 2>/dev/null; then
+            # The program of a zombie is gone, where that can be seen.
+            if (( left >= 0 && left <= ttl )) &&
+                if [[ -e /proc/self/exe ]]; then [[ -e /proc/$pid/exe ]]; else \builtin kill -0 $pid 2>/dev/null; fi
+            then
                 case $state in
                 up) rank=0 ;;
                 starting) rank=1 ;;

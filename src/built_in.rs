@@ -8,6 +8,8 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("status", "Show your instances, their tunnels and their leases"),
     ("extend", "Extend the lease of an instance"),
     ("configure", "Set up soong, or change one setting"),
+    ("init", "Have your shell complete commands and show tunnels in its prompt"),
+    ("prompt", "Show tunnels in a prompt or a status line"),
     ("ext", "List, check and make extensions: commands of others"),
 ];
 

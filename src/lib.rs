@@ -4,7 +4,8 @@
 //! module; the modules stand in layers and only ever look downwards:
 //!
 //! ```text
-//! bin/*  →  dispatch, tunnel, ssh, status, extend, configure, lambda, ext   features: what a command does
+//! bin/*  →  dispatch, tunnel, ssh, status, extend, configure, init, prompt, lambda, ext
+//!                                              features: what a command does
 //!        →  extension                          programs of others, and what they say of themselves
 //!        →  inventory, provider                instances there are, and choosing one
 //!        →  runtime, daemon                    running tunnels, and what is behind them
@@ -31,12 +32,14 @@ pub mod error;
 pub mod ext;
 pub mod extend;
 pub mod extension;
+pub mod init;
 pub mod instance;
 pub mod interrupt;
 pub mod inventory;
 pub mod keyboard;
 pub mod lambda;
 pub mod paths;
+pub mod prompt;
 pub mod provider;
 pub mod runtime;
 pub mod ssh;

@@ -145,6 +145,18 @@ impl Paths {
         self.config_file.with_file_name("ssh_config")
     }
 
+    /// The file that `shell` (bash, zsh or fish) reads when an interactive shell starts.
+    pub fn startup_file(&self, shell: &str) -> Result<PathBuf> {
+        Ok(match shell {
+            "fish" => {
+                let config = absolute("XDG_CONFIG_HOME")?.unwrap_or_else(|| self.home.join(".config"));
+                config.join("fish/config.fish")
+            }
+            "zsh" => absolute("ZDOTDIR")?.unwrap_or_else(|| self.home.clone()).join(".zshrc"),
+            _ => self.home.join(".bashrc"),
+        })
+    }
+
     /// `text` as a path, with a leading `~` or `~/` replaced by the home directory.
     pub fn expand(&self, text: &str) -> PathBuf {
         match text.strip_prefix('~') {
@@ -227,6 +239,11 @@ pub fn search_path() -> Vec<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).filter(|directory| directory.is_absolute()).collect()
+}
+
+/// The shell that the user logs in to.
+pub fn login_shell() -> Option<PathBuf> {
+    variable("SHELL").ok().flatten()
 }
 
 /// The first executable file called `name` on [`search_path`].

@@ -127,6 +127,19 @@ fn colour(is_terminal: bool) -> bool {
     is_terminal && set("TERM").is_some_and(|term| term != "dumb")
 }
 
+/// What the user has chosen about prompts: the variable `name`, which may be empty.
+pub fn prompt_setting(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    std::env::var(name).ok()
+}
+
+/// Whether texts may hold more than ASCII, as the locale has it.
+pub fn shows_unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| prompt_setting(name));
+    let locale = locale.filter(|value| !value.is_empty()).map(|value| value.to_ascii_lowercase()).next();
+    locale.is_some_and(|locale| locale.contains("utf-8") || locale.contains("utf8"))
+}
+
 /// The editor that the user wants, as it would be typed.
 pub fn editor() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]

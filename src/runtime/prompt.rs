@@ -17,13 +17,14 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
 
 use super::directory::Directory;
 use super::state::{Phase, State};
@@ -194,6 +195,18 @@ fn is_current(paths: &Paths, entry: &Entry) -> bool {
     }
     // Who cannot tell had better leave it to the reader, who looks at the process.
     directory.is_locked().unwrap_or(true)
+}
+
+/// What the file says, for those who may not complain: nothing when it is not there, not a file, or
+/// not this user's.
+pub fn read(paths: &Paths) -> Vec<Entry> {
+    let is_own = |metadata: &fs::Metadata| metadata.uid() == geteuid().as_raw();
+    let file = paths.prompt_file();
+    let sound = fs::metadata(&file).is_ok_and(|metadata| metadata.is_file() && is_own(&metadata))
+        && fs::metadata(paths.runtime()).is_ok_and(|metadata| is_own(&metadata));
+    let bytes = if sound { fs::read(&file).unwrap_or_default() } else { Vec::new() };
+    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    lines.filter_map(Entry::parse).collect()
 }
 
 fn change(paths: &Paths, change: impl FnOnce(&[Entry]) -> Vec<Entry>) -> Result<()> {

@@ -1,10 +1,10 @@
 //! The prompt file, as supervisors write it.
 
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 
+use super::hooks::now;
 use crate::support::config::path;
 use crate::support::instance::Instance;
 use crate::support::sandbox::{Sandbox, pid_in};
@@ -19,10 +19,6 @@ fn lines(sandbox: &Sandbox) -> Vec<Vec<String>> {
 /// Name and state of every tunnel.
 fn states(sandbox: &Sandbox) -> Vec<(String, String)> {
     lines(sandbox).into_iter().map(|fields| (fields[5].clone(), fields[4].clone())).collect()
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 #[test]

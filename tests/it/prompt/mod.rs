@@ -1,3 +1,6 @@
 //! The tunnel in the prompt: the file that supervisors keep, and what shells make of it.
 
 mod file;
+mod hooks;
+mod terminal;
+mod truth;

@@ -1,0 +1,46 @@
+# Completion of soong and its programs for fish, 3.4 and later.
+#
+# What there is to say is soong-complete's to know; this only asks it, and does with the answer what
+# fish wants done. $_soong_completer, where it is set, is the program to ask.
+
+# Asks, and puts the answer into $__soong_candidates. Fails where names of files are wanted, which
+# fish then completes as it always does.
+function __soong_ask
+    set -l before (commandline --tokenize --cut-at-cursor --current-process)
+    set -l token (commandline --cut-at-cursor --current-token)
+    set -l last $token
+    # A quote may still be open.
+    for quote in '' \" \'
+        if set -l word (string unescape -- "$token$quote")
+            set last "$word"
+            break
+        end
+    end
+    set -l completer soong-complete
+    set -q _soong_completer; and set completer $_soong_completer
+    set -g __soong_candidates ($completer words $before "$last" 2>/dev/null)
+    set -l directive (string match --regex --groups-only '^:([0-9]+)$' -- $__soong_candidates[-1])
+    or return 0
+    set --erase __soong_candidates[-1]
+    if test (math "bitand($directive, 256)") -ne 0
+        set __soong_candidates (__soong_command $__soong_candidates[1] (string escape -- $before) "$token")
+    else if not set -q __soong_candidates[1]
+        test (math "bitand($directive, 5)") -ne 0
+    end
+end
+
+# Completes a part of the line as the command line that it is. $argv[1]: the number of its first word,
+# counted from 0, and, behind a tab, what that word stands for; then the words.
+function __soong_command
+    set -l start (string split \t -- $argv[1])
+    set -l words $argv[(math 2 + $start[1])..-1]
+    set -q start[2]; and set words[1] $start[2]
+    complete --do-complete="$(string join ' ' -- $words)"
+end
+
+# begin generated
+for program in soong soong-tunnel soong-ssh soong-status soong-extend soong-configure soong-ext
+    # end generated
+    complete --erase --command $program
+    complete --command $program --condition __soong_ask --no-files --keep-order --arguments '$__soong_candidates'
+end

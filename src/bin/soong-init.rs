@@ -1,0 +1,7 @@
+//! `soong-init`: what makes a shell know soong.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    soong::init::main()
+}

@@ -1,0 +1,7 @@
+//! `soong-prompt`: tunnels in a prompt or a status line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    soong::prompt::main(std::env::args_os().skip(1))
+}

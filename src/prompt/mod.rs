@@ -1,0 +1,159 @@
+//! `soong-prompt`: the tunnels in one line, for what is no shell, or a shell that shows what programs
+//! print.
+//!
+//! Somebody waits for a prompt, so nothing is done here but to read one file. It is there for those
+//! who cannot use the hooks under `shell/`, which need no process at all.
+
+mod format;
+mod segment;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde::Serialize;
+
+use self::format::{Format, Style, render};
+use self::segment::{Mood, Segment};
+use crate::error::{EXIT_USAGE, Error};
+use crate::paths::Paths;
+use crate::runtime::prompt::{self, Entry};
+use crate::suggest;
+use crate::term::{self, print, printable};
+use crate::time::now;
+
+const HELP: &str = "Show tunnels in a prompt or a status line
+
+Usage: soong prompt [--format FORMAT]
+
+Prints nothing when there is no tunnel. The exit code is 0 either way: a prompt
+has no use for another. bash, zsh and fish show tunnels without this program,
+see 'soong help init'.
+
+Options:
+      --format FORMAT  plain, starship, tmux, zsh, bash or json [default: plain]
+  -h, --help           Print this text
+  -V, --version        Print the version
+
+Examples:
+  soong prompt
+  set -g status-right '#(soong prompt --format tmux)'   in tmux.conf
+  PROMPT='$(soong prompt --format zsh) '$PROMPT         with promptsubst, in zsh
+";
+
+/// Prints what the command line asks for.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let text = match words[..] {
+        [] => show(Format::Plain),
+        ["-h" | "--help"] => HELP.to_owned(),
+        ["-V" | "--version"] => format!("soong-prompt {}\n", env!("CARGO_PKG_VERSION")),
+        ["--format", name] => match Format::named(name) {
+            Some(format) => show(format),
+            None => return refuse(name),
+        },
+        ["--format"] => {
+            return usage("--format takes a value", "one of: plain, starship, tmux, zsh, bash, json");
+        }
+        [word, ..] => match word.strip_prefix("--format=") {
+            Some(name) if words.len() == 1 => match Format::named(name) {
+                Some(format) => show(format),
+                None => return refuse(name),
+            },
+            _ => {
+                return usage(
+                    &format!("unexpected argument '{}'", printable(word)),
+                    "see 'soong prompt --help'",
+                );
+            }
+        },
+    };
+    // Nobody who draws a prompt could do anything about it.
+    let _ = print(&text);
+    ExitCode::SUCCESS
+}
+
+fn refuse(name: &str) -> ExitCode {
+    let names = Format::ALL.iter().map(|(name, _)| *name);
+    let hint = suggest::did_you_mean(name, names)
+        .unwrap_or_else(|| "there is: plain, starship, tmux, zsh, bash, json".to_owned());
+    usage(&format!("no format is called '{}'", printable(name)), &hint)
+}
+
+fn usage(message: &str, hint: &str) -> ExitCode {
+    Error::usage(message).with_hint(hint).report("soong-prompt");
+    ExitCode::from(EXIT_USAGE)
+}
+
+/// What `--format json` prints. Times are in seconds since the epoch.
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// As `SOONG_STATE`: `up`, `down`, or empty when there is no tunnel.
+    state: &'static str,
+    /// As `SOONG_TEXT`.
+    text: String,
+    tunnels: Vec<Tunnel<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tunnel<'a> {
+    name: &'a str,
+    state: &'static str,
+    lease_end: Option<u64>,
+    ports: &'a [u16],
+}
+
+fn show(format: Format) -> String {
+    let entries = Paths::from_env().map(|paths| prompt::read(&paths)).unwrap_or_default();
+    let now = now();
+    let limit = term::prompt_setting("SOONG_PROMPT_LEASE").and_then(|minutes| minutes.parse().ok());
+    let segment = Segment::of(&entries, now, limit, is_alive);
+    if format == Format::Json {
+        return json(&entries, segment.as_ref(), now);
+    }
+    segment.map(|segment| render(&segment, format, &style()) + "\n").unwrap_or_default()
+}
+
+fn json(entries: &[Entry], segment: Option<&Segment>, now: u64) -> String {
+    let state = match segment {
+        None => "",
+        Some(Segment { mood: Mood::Up, .. }) => "up",
+        Some(_) => "down",
+    };
+    let tunnels = entries.iter().map(|entry| Tunnel {
+        name: &entry.name,
+        state: Segment::of(std::slice::from_ref(entry), now, None, is_alive).map_or("", |one| one.word),
+        lease_end: entry.lease_end,
+        ports: &entry.ports,
+    });
+    let text = segment.map(Segment::full_text).unwrap_or_default();
+    let answer = Answer { state, text, tunnels: tunnels.collect() };
+    serde_json::to_string(&answer).map_or_else(|_| String::new(), |json| json + "\n")
+}
+
+/// Whether the process lives, asked as shells can ask: the program of a zombie is gone, where that
+/// can be seen.
+fn is_alive(pid: u32) -> bool {
+    if Path::new("/proc/self/exe").exists() {
+        return Path::new(&format!("/proc/{pid}/exe")).exists();
+    }
+    i32::try_from(pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None).is_ok())
+}
+
+fn style() -> Style {
+    let of = |part: &str| {
+        ["UP", "WAIT", "DOWN"].map(|mood| term::prompt_setting(&format!("SOONG_PROMPT_{part}_{mood}")))
+    };
+    let chosen =
+        |name: &str| term::prompt_setting(name).is_some_and(|value| !value.is_empty() && value != "0");
+    Style {
+        template: term::prompt_setting("SOONG_PROMPT_FORMAT"),
+        symbols: of("SYMBOL"),
+        colors: of("COLOR"),
+        ascii: chosen("SOONG_PROMPT_ASCII") || !term::shows_unicode(),
+        colored: term::prompt_setting("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}

@@ -1,0 +1,209 @@
+//! What is said of every file there could be: the same in each shell and by `soong-prompt`, and never "up"
+//! of what is not.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use super::hooks::{SHELLS, Shell, now};
+use crate::support::run::Run;
+use crate::support::sandbox::Sandbox;
+use crate::support::tools::{is_root, tool};
+use crate::support::{process, wait};
+
+/// A runtime directory and what is to be said of it.
+struct Case {
+    label: String,
+    directory: PathBuf,
+    expected: String,
+}
+
+struct Cases<'a> {
+    sandbox: &'a Sandbox,
+    all: Vec<Case>,
+}
+
+impl Cases<'_> {
+    /// A file that holds these bytes.
+    fn add(&mut self, label: &str, contents: impl AsRef<[u8]>, expected: &str) -> PathBuf {
+        let directory = self.sandbox.path(&format!("case-{}", self.all.len()));
+        let soong = directory.join("soong");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&soong).unwrap();
+        let file = soong.join("prompt");
+        fs::write(&file, contents).unwrap();
+        self.all.push(Case { label: label.to_owned(), directory, expected: expected.to_owned() });
+        file
+    }
+
+    /// What nobody should take for the prompt file.
+    fn add_odd(&mut self, label: &str, make: impl FnOnce(&Path)) {
+        let file = self.add(label, "", "");
+        fs::remove_file(&file).unwrap();
+        make(&file);
+    }
+}
+
+/// A child that has ended and that nobody has waited for.
+fn zombie() -> Child {
+    let child = Command::new("true").spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    wait::until_true("a child to end", || !process::is_alive(pid));
+    child
+}
+
+/// A PID that was somebody's a moment ago.
+fn dead_pid() -> u32 {
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    child.id()
+}
+
+fn cases(sandbox: &Sandbox, zombie: u32) -> Vec<Case> {
+    let mut cases = Cases { sandbox, all: Vec::new() };
+    let (me, dead, then) = (std::process::id(), dead_pid(), now() + 60);
+    let line = |pid: &str, until: u64, state: &str, name: &str| {
+        format!("soong1 {pid} {until} 75 {state} {name} - 8000\n")
+    };
+    let mine = |state: &str, name: &str| line(&me.to_string(), then, state, name);
+    let up = mine("up", "dev");
+    // Promises: of whom, until when.
+    cases.add("alive", &up, "dev");
+    cases.add("dead", line(&dead.to_string(), then, "up", "dev"), "dev down");
+    cases.add(
+        "expired, so hung, stopped, a zombie or reused",
+        line(&me.to_string(), now() - 2, "up", "dev"),
+        "dev down",
+    );
+    cases.add(
+        "promised before the clock was set back",
+        line(&me.to_string(), then + 3600, "up", "dev"),
+        "dev down",
+    );
+    if cfg!(target_os = "linux") {
+        cases.add("a zombie", line(&zombie.to_string(), then, "up", "dev"), "dev down");
+    }
+    for pid in ["0", "1", "-1", "00", "x", "12345678", "99999999999999999999"] {
+        cases.add(&format!("PID {pid}"), line(pid, then, "up", "dev"), "");
+    }
+    for state in ["starting", "reconnecting", "failed"] {
+        cases.add(state, mine(state, "dev"), &format!("dev {state}"));
+    }
+    cases.add("failed, and its supervisor gone", line(&dead.to_string(), 1, "failed", "dev"), "dev failed");
+    cases.add("a state of later", mine("dreaming", "dev"), "dev down");
+    cases.add("expired while connecting", line(&me.to_string(), now() - 2, "starting", "dev"), "dev down");
+    // Several.
+    let two = up.clone() + &mine("up", "staging");
+    cases.add("two", &two, "dev,staging");
+    cases.add("two of three", two.clone() + &mine("reconnecting", "x"), "2/3 dev,staging");
+    cases.add("none of two", mine("starting", "a") + &mine("failed", "b"), "0/2 a,b failed");
+    cases.add("five", ["a", "b", "c", "d", "e"].map(|name| mine("up", name)).concat(), "a,b,c+2");
+    // Leases.
+    let lease = |end: u64| format!("soong1 {me} {then} 75 up dev {end} 8000\n");
+    cases.add("a short lease", lease(now() + 610), "dev 10m");
+    cases.add("a long lease", lease(now() + 7200), "dev");
+    cases.add("an ended lease", lease(now() - 7200), "dev 0m");
+    // Files that say nothing.
+    cases.add("empty", "", "");
+    cases.add("garbage", b"\x00\xff\x1b[31m\n\n   \nsoong1\n\x80", "");
+    cases.add("truncated", &up[..30], "");
+    cases.add("another format", up.replace("soong1", "soong2"), "");
+    cases.add("garbage around a line", format!("\u{1b}]0;x\u{7}\n{up}soong1 1\n"), "dev");
+    // Files that want to be executed.
+    let pwned = sandbox.path("pwned");
+    let command = format!("$(touch${{IFS}}{})", pwned.display());
+    for hostile in [
+        command.as_str(),
+        &format!("a[{command}]"),
+        "`id`",
+        "%F{red}",
+        "\u{1b}]0;x\u{7}",
+        "#[fg=red]",
+        "é",
+        "\\[",
+        "*",
+    ] {
+        for was in [
+            me.to_string(),
+            then.to_string(),
+            "75".into(),
+            " up ".into(),
+            "dev".into(),
+            " - ".into(),
+            "8000".into(),
+        ] {
+            let is = if was.starts_with(' ') { format!(" {hostile} ") } else { hostile.to_owned() };
+            cases.add(&format!("{is} for {was}"), up.replacen(&was, &is, 1), "");
+        }
+    }
+    // What is no file.
+    cases.add_odd("missing", |_| {});
+    cases.add_odd("a directory", |file| fs::create_dir(file).unwrap());
+    cases.add_odd("a FIFO", |file| nix::unistd::mkfifo(file, nix::sys::stat::Mode::S_IRWXU).unwrap());
+    cases.add_odd("a dangling link", |file| std::os::unix::fs::symlink("/nonexistent", file).unwrap());
+    if is_root() {
+        let file = cases.add("a file of somebody else", &up, "");
+        chown(&file, Some(12345), None).unwrap();
+        let file = cases.add("a directory of somebody else", &up, "");
+        chown(file.parent().unwrap(), Some(12345), None).unwrap();
+    } else {
+        cases.add_odd("a file of somebody else", |file| {
+            std::os::unix::fs::symlink("/etc/passwd", file).unwrap();
+        });
+    }
+    cases.all
+}
+
+/// The lines with which `shell` looks at every case, a text per line.
+fn script(shell: &Shell, cases: &[Case]) -> String {
+    let mut script = shell.load();
+    for case in cases {
+        script += &shell.set("XDG_RUNTIME_DIR", case.directory.to_str().unwrap());
+        script += &format!("{}\necho \"[$SOONG_TEXT|$SOONG_STATE]\"\n", shell.hook);
+    }
+    script
+}
+
+fn state(text: &str) -> &str {
+    let not_up = ["down", "starting", "reconnecting", "failed", "/"];
+    match text {
+        "" => "",
+        text if not_up.iter().any(|word| text.contains(word)) => "down",
+        _ => "up",
+    }
+}
+
+#[test]
+fn every_shell_says_the_same_of_every_file() {
+    let sandbox = Sandbox::new();
+    let mut zombie = zombie();
+    let cases = cases(&sandbox, zombie.id());
+    for shell in &SHELLS {
+        let file = sandbox.path("script");
+        sandbox.write(&file, script(shell, &cases));
+        let output = shell.run(&sandbox, &[file.to_str().unwrap()]).unchecked();
+        let said: Vec<&str> = output.stdout.lines().filter(|line| line.starts_with('[')).collect();
+        assert_eq!(said.len(), cases.len(), "{}: {output:#?}", shell.name);
+        for (case, said) in cases.iter().zip(said) {
+            let expected = format!("[{}|{}]", case.expected, state(&case.expected));
+            assert_eq!(said, expected, "{} of: {}", shell.name, case.label);
+        }
+        assert!(!sandbox.path("pwned").exists(), "{} has executed what it read", shell.name);
+    }
+    zombie.wait().unwrap();
+}
+
+#[test]
+fn soong_prompt_says_what_shells_say() {
+    let sandbox = Sandbox::new();
+    let mut zombie = zombie();
+    for case in &cases(&sandbox, zombie.id()) {
+        let program = tool("env");
+        let run = Run::new(&sandbox, &program, [env!("CARGO_BIN_EXE_soong-prompt")]);
+        let run = run.env("XDG_RUNTIME_DIR", &case.directory).env("SOONG_PROMPT_FORMAT", "{text} {lease}");
+        let output = run.unchecked();
+        assert_eq!((output.stdout.trim_end(), output.code), (case.expected.as_str(), 0), "{}", case.label);
+        assert_eq!(output.stderr, "", "{}", case.label);
+    }
+    zombie.wait().unwrap();
+}
