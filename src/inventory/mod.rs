@@ -15,6 +15,7 @@ mod indicator;
 mod machine;
 mod picker;
 mod wait;
+mod whereabouts;
 
 use std::thread;
 
@@ -28,6 +29,7 @@ use crate::time::now;
 
 pub use self::choose::{Wish, choose, known};
 pub use self::machine::Machine;
+pub use self::whereabouts::{Whereabouts, whereabouts};
 pub use crate::provider::answer::Status;
 
 /// The instances there are, and how well that is known.

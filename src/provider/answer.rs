@@ -79,6 +79,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// Whether an instance of this status is gone, or about to be, and does not come back.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Terminated | Self::Terminating | Self::Preempted)
+    }
+
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {

@@ -53,6 +53,12 @@ pub enum Command {
         /// Name of the tunnel, so that a process listing says which one it is
         name: String,
     },
+    /// Ask the provider of an instance where it is now
+    #[command(hide = true)]
+    Whereabouts {
+        /// Id of the instance
+        id: String,
+    },
 }
 
 /// Options of `start` and `restart`.

@@ -38,6 +38,7 @@ mod stop;
 mod supervisor;
 mod traffic;
 mod wait;
+mod whereabouts;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -69,6 +70,7 @@ fn obey(command: &Command) -> Result<u8> {
         Command::Env(arguments) => address::env(arguments, &paths)?,
         Command::Run(arguments) => return run::run(arguments, &paths),
         Command::Wait(arguments) => return wait::wait(arguments, &paths),
+        Command::Whereabouts { id } => whereabouts::tell(id, &paths)?,
         Command::Supervise { .. } => supervise(&paths)?,
     }
     Ok(0)

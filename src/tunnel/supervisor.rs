@@ -36,6 +36,7 @@ use super::request::Request;
 use super::retry;
 use super::signals;
 use super::traffic::Traffic;
+use super::whereabouts::{Inquirer, News};
 use crate::daemon::{self, Facts};
 use crate::error::{Error, Result};
 use crate::paths::Paths;
@@ -46,6 +47,8 @@ use crate::runtime::prompt::{self, Entry};
 use crate::runtime::state::{Phase, State};
 use crate::ssh::failure::{self, Failure, Kind};
 use crate::time::now;
+
+mod news;
 
 /// Runs the tunnel of `request` to its end and tells `audience` how it goes. Returns when the
 /// tunnel was stopped, or with the reason why it could not be had or kept.
@@ -74,6 +77,8 @@ enum End {
     Stop,
     /// ssh failed.
     Failed(Failure),
+    /// There is news of the instance.
+    News(News),
 }
 
 struct Supervisor<'a> {
@@ -89,6 +94,7 @@ struct Supervisor<'a> {
     /// Wakes the inquiry at the status daemon.
     inquirer: Arc<Notify>,
     disturbances: Watch,
+    provider: Inquirer,
     pulse: Arc<Pulse>,
     probe: Arc<Probe>,
     traffic: Traffic,
@@ -106,6 +112,7 @@ impl<'a> Supervisor<'a> {
         orphan::end(&directory, request.program());
         directory.clear(&lock, false);
         let (link_up, link) = watch::channel(false);
+        let instance = request.login.instance.clone();
         let state = State::starting(&request.login.instance, &request.forwards);
         let mut supervisor = Self {
             log: Arc::new(Log::open(paths.log(&request.name))?),
@@ -121,6 +128,7 @@ impl<'a> Supervisor<'a> {
             stop,
             inquirer: Arc::default(),
             disturbances: Watch::new(),
+            provider: Inquirer::new(&instance.id),
             traffic: Traffic::default(),
         };
         if let Err(error) = supervisor.open(&link, stopper) {
@@ -190,16 +198,21 @@ impl<'a> Supervisor<'a> {
                     self.stopped(was_up);
                     return Ok(());
                 }
+                End::News(news) => {
+                    self.heed(news)?;
+                    continue;
+                }
                 End::Failed(failure) => failure,
             };
             if !was_up || failure.kind.is_permanent() {
                 return Err(self.give_up(&failure, was_up));
             }
             let delay = retry::delay(failures, failure.kind, away_since.elapsed(), fastrand::f64());
-            failures = match self.wait_for_retry(&failure, failures, delay).await {
-                Some(failures) => failures,
-                None => return Ok(()),
-            };
+            match self.wait_for_retry(&failure, failures, delay).await {
+                Ok(count) => failures = count,
+                Err(End::News(news)) => self.heed(news)?,
+                Err(_) => return Ok(()),
+            }
         }
     }
 
@@ -221,6 +234,7 @@ impl<'a> Supervisor<'a> {
         let failure = tokio::select! {
             () = told(&mut self.stop) => End::Stop,
             what = stale(&mut self.disturbances), if again => End::Failed(Reason::Disturbance(what).failure()),
+            news = self.provider.next(&self.request.login.instance), if again => End::News(news),
             outcome = timeout_at(deadline, link.up(&control)) => match outcome {
                 Ok(Ok(())) => return Ok(link),
                 Ok(Err(failure)) => End::Failed(failure),
@@ -324,8 +338,13 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Waits for `delay`, until the next attempt is due; returns how many failures in a row there have been when
-    /// it begins, or `None` when the tunnel is to stop.
-    async fn wait_for_retry(&mut self, failure: &Failure, failures: u32, delay: Duration) -> Option<u32> {
+    /// it begins, or what ends the wait early.
+    async fn wait_for_retry(
+        &mut self,
+        failure: &Failure,
+        failures: u32,
+        delay: Duration,
+    ) -> std::result::Result<u32, End> {
         self.enter(Phase::Reconnecting, |state| {
             state.attempt = failures + 1;
             state.next_retry = Some(now() + delay.as_secs());
@@ -333,11 +352,13 @@ impl<'a> Supervisor<'a> {
         });
         let retry_in = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.audience.tell(&Event::Lost { reason: failure.reason.clone(), retry_in });
+        self.provider.worry(failures);
         tokio::select! {
-            () = told(&mut self.stop) => None,
-            () = sleep(delay) => Some(failures.saturating_add(1)),
+            () = told(&mut self.stop) => Err(End::Stop),
+            news = self.provider.next(&self.request.login.instance) => Err(End::News(news)),
+            () = sleep(delay) => Ok(failures.saturating_add(1)),
             // What was out of reach may be within it now.
-            _ = self.disturbances.next() => Some(0),
+            _ = self.disturbances.next() => Ok(0),
         }
     }
 

@@ -26,6 +26,7 @@ mod output;
 mod picker;
 mod prompt;
 mod providers;
+mod retarget;
 mod run;
 mod secrets;
 mod signals;
