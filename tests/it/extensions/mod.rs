@@ -2,6 +2,7 @@
 
 mod aliases;
 mod authors;
+mod examples;
 mod guesses;
 mod list;
 mod transparency;
