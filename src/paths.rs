@@ -100,6 +100,11 @@ impl Paths {
         self.state.join("ports.lock")
     }
 
+    /// The user's programs that are run when something happens to a tunnel.
+    pub fn hooks(&self) -> PathBuf {
+        self.config_file.with_file_name("hooks")
+    }
+
     /// What providers last answered.
     pub fn instance_cache(&self) -> PathBuf {
         self.state.join("instances.json")

@@ -53,6 +53,12 @@ pub enum Command {
         /// Name of the tunnel, so that a process listing says which one it is
         name: String,
     },
+    /// Run the hooks for the events on standard input
+    #[command(hide = true)]
+    Hooks {
+        /// Name of the tunnel
+        name: String,
+    },
     /// Ask the provider of an instance where it is now
     #[command(hide = true)]
     Whereabouts {

@@ -24,6 +24,7 @@ use super::capacity;
 use super::channel::Event;
 use super::claim;
 use super::disturbance::{self, Disturbance, Watch};
+use super::hooks::{Hooks, Occasion};
 use super::lease::Inquiry;
 use super::link::{Link, Listener};
 use super::listener;
@@ -95,6 +96,7 @@ struct Supervisor<'a> {
     inquirer: Arc<Notify>,
     disturbances: Watch,
     provider: Inquirer,
+    hooks: Hooks,
     pulse: Arc<Pulse>,
     probe: Arc<Probe>,
     traffic: Traffic,
@@ -112,7 +114,7 @@ impl<'a> Supervisor<'a> {
         orphan::end(&directory, request.program());
         directory.clear(&lock, false);
         let (link_up, link) = watch::channel(false);
-        let instance = request.login.instance.clone();
+        let (name, instance) = (request.name.clone(), request.login.instance.clone());
         let state = State::starting(&request.login.instance, &request.forwards);
         let mut supervisor = Self {
             log: Arc::new(Log::open(paths.log(&request.name))?),
@@ -129,6 +131,7 @@ impl<'a> Supervisor<'a> {
             inquirer: Arc::default(),
             disturbances: Watch::new(),
             provider: Inquirer::new(&instance.id),
+            hooks: Hooks::new(paths, &name),
             traffic: Traffic::default(),
         };
         if let Err(error) = supervisor.open(&link, stopper) {
@@ -272,6 +275,7 @@ impl<'a> Supervisor<'a> {
             self.log.write(&format!("remembered ports: {error}"));
         }
         self.audience.tell(&Event::Up { forwards: self.state.forwards.clone() });
+        self.fire(Occasion::Up, "");
     }
 
     /// Waits for the end of the link.
@@ -352,6 +356,7 @@ impl<'a> Supervisor<'a> {
         });
         let retry_in = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.audience.tell(&Event::Lost { reason: failure.reason.clone(), retry_in });
+        self.fire(Occasion::Down, &failure.reason);
         self.provider.worry(failures);
         tokio::select! {
             () = told(&mut self.stop) => Err(End::Stop),
@@ -373,14 +378,16 @@ impl<'a> Supervisor<'a> {
             });
         }
         self.log.write(&format!("failed: {}", failure.reason));
+        self.fire(Occasion::Failed, &failure.reason);
         if failure.kind == Kind::TimedOut {
             return Error::TimedOut { hints: failure::timeout_hints(&self.request.login) };
         }
         Error::Start { reason: failure.reason.clone(), hints }
     }
 
-    fn stopped(&self, was_up: bool) {
+    fn stopped(&mut self, was_up: bool) {
         self.log.write("stopped");
+        self.fire(Occasion::Down, "the tunnel was stopped");
         if !was_up {
             self.audience.tell(&Event::Stopped);
         }

@@ -17,6 +17,7 @@ mod extensions;
 mod faults;
 mod first_run;
 mod ground;
+mod hooks;
 mod journey;
 mod lambda;
 mod leftovers;

@@ -1,9 +1,11 @@
-//! What a supervisor does about news of its instance.
+//! What a supervisor does about news of its instance, and how it passes its own news on to hooks.
 
 use super::Supervisor;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
 use crate::runtime::state::Phase;
+use crate::tunnel::address::variables;
+use crate::tunnel::hooks::{self, Occasion};
 use crate::tunnel::whereabouts::News;
 
 impl Supervisor<'_> {
@@ -20,8 +22,26 @@ impl Supervisor<'_> {
                     state.last_error = Some(reason.clone());
                     state.hints.clone_from(&hints);
                 });
+                self.fire(Occasion::Failed, &reason);
                 Err(Error::Failed { message: reason, hints })
             }
+        }
+    }
+
+    /// Has the user's hook for this run, if there is one.
+    pub(super) fn fire(&mut self, occasion: Occasion, reason: &str) {
+        let instance = &self.state.instance;
+        let own = [
+            ("SOONG_EVENT", occasion.word()),
+            ("SOONG_INSTANCE_NAME", &instance.name),
+            ("SOONG_INSTANCE_ID", &instance.id),
+            ("SOONG_HOST", &instance.host),
+            ("SOONG_REASON", reason),
+        ];
+        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.replace('\0', "")));
+        let variables = own.chain(variables(&self.state.forwards)).collect();
+        if let Err(error) = self.hooks.fire(&hooks::Event { occasion, variables }) {
+            self.log.write(&format!("hook {}: {error}", occasion.word()));
         }
     }
 
