@@ -66,6 +66,19 @@ impl Supervisor {
         Ok(Self { stream, process })
     }
 
+    /// Whether it does anything: one that is suspended or hangs still holds its lock, and the kernel
+    /// still takes connections for it. Looked at for at most `patience`.
+    pub fn responds(directory: &Directory, patience: Duration) -> bool {
+        let question = || {
+            let mut stream = UnixStream::connect(directory.supervisor_socket())?;
+            stream.set_read_timeout(Some(patience))?;
+            stream.write_all(b"\n")?;
+            // What is no request is answered with the end of the connection, if with nothing else.
+            stream.read(&mut [0])
+        };
+        !matches!(question(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.pid().as_raw().unsigned_abs()

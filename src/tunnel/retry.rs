@@ -7,10 +7,11 @@ use crate::ssh::failure::Kind;
 /// A link that was up this long was a good one.
 const STEADY: Duration = Duration::from_secs(30);
 /// One that was up this long was none that the server dropped at once.
-const USABLE: Duration = Duration::from_secs(5);
+const USABLE: Duration = Duration::from_secs(2);
 
 const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(15);
+/// The longest wait between two attempts.
+pub const LONGEST: Duration = Duration::from_secs(15);
 /// How long a server that is not there may take to be started again, before it counts as away.
 const RESTART: Duration = Duration::from_secs(60);
 
@@ -50,7 +51,7 @@ mod tests {
     #[test]
     fn a_link_that_could_be_used_makes_up_for_failures() {
         let after = |failures, up| after_link(failures, Duration::from_secs(up));
-        assert_eq!([after(7, 0), after(7, 4), after(7, 5), after(7, 29), after(7, 30)], [7, 7, 1, 1, 0]);
+        assert_eq!([after(7, 0), after(7, 1), after(7, 2), after(7, 29), after(7, 30)], [7, 7, 1, 1, 0]);
         assert_eq!(after(0, 6), 0);
     }
 

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::arguments::StatusArguments;
 use super::check::{self, Finding};
 use super::report::arrow;
+use super::retry;
 use super::traffic;
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::paths::Paths;
-use crate::runtime::control::Flow;
+use crate::runtime::control::{Flow, Supervisor};
 use crate::runtime::registry::{self, Running, Survey};
 use crate::runtime::state::Forward;
 use crate::runtime::state::{Phase, State};
@@ -20,6 +21,9 @@ use crate::time::{self, now};
 
 /// How long a supervisor may take to say what goes through its forwards.
 const TRAFFIC_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a supervisor may take to show that it does anything. It needs no more than a
+/// millisecond, on a machine that has one to spare.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -34,7 +38,7 @@ struct Tunnel<'a> {
     name: &'a str,
     id: &'a str,
     host: &'a str,
-    state: Phase,
+    state: Doing,
     pid: Option<u32>,
     since: u64,
     attempt: u32,
@@ -45,6 +49,16 @@ struct Tunnel<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<&'a [Finding]>,
     traffic: Option<&'a [Flow]>,
+}
+
+/// What a tunnel does.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Doing {
+    /// What its supervisor says.
+    Phase(Phase),
+    /// Its supervisor says nothing any more.
+    Unresponsive(&'static str),
 }
 
 /// Says which tunnels run. Returns the exit code.
@@ -61,6 +75,7 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
     print(&text).map_err(Error::output)?;
     if !arguments.json {
         explain(&survey);
+        looks.iter().filter(|look| !look.responds).for_each(advise);
     }
     Ok(match (looks.is_empty(), looks.iter().all(Look::is_well)) {
         (true, _) => EXIT_NOT_RUNNING,
@@ -72,6 +87,8 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
 /// A running tunnel, and what was found behind it.
 struct Look {
     running: Running,
+    /// Whether its supervisor does anything.
+    responds: bool,
     /// One for each forward, where they were looked at.
     findings: Option<Vec<Finding>>,
     /// What has gone through its forwards, where its supervisor was asked and said so.
@@ -81,17 +98,20 @@ struct Look {
 impl Look {
     /// Whether nothing was found that is not well. Of a tunnel in its first moments nothing is known.
     fn is_well(&self) -> bool {
-        self.findings
-            .as_ref()
-            .is_none_or(|findings| self.running.state.is_some() && findings.iter().all(Finding::is_well))
+        let findings = self.findings.as_ref();
+        self.responds
+            && findings
+                .is_none_or(|findings| self.running.state.is_some() && findings.iter().all(Finding::is_well))
     }
 }
 
 /// Looks behind all tunnels at once if that is wanted.
 fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
     let look = |mut running: Running| {
-        let traffic = if counted { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
-        Look { running, findings: None, traffic }
+        let responds = Supervisor::responds(&running.directory, PATIENCE);
+        let traffic =
+            if counted && responds { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
+        Look { running, responds, findings: None, traffic }
     };
     let mut looks: Vec<Look> = running.into_iter().map(look).collect();
     if check {
@@ -126,12 +146,12 @@ fn plain(looks: &[Look], verbose: bool) -> String {
 fn describe(look: &Look, several: bool, verbose: bool) -> String {
     let running = &look.running;
     let phase = running.state.as_ref().map_or(Phase::Starting, |state| state.phase);
-    let doing = doing(phase);
+    let doing = if look.responds { format!("is {}", doing(phase)) } else { "does not respond".to_owned() };
     let pid = running.supervisor.pid();
     let mut text = if several {
-        format!("Tunnel is {doing}: {} (PID: {pid})\n", running.shown_name())
+        format!("Tunnel {doing}: {} (PID: {pid})\n", running.shown_name())
     } else {
-        format!("Tunnel is {doing}\n")
+        format!("Tunnel {doing}\n")
     };
     if let (Some(state), true) = (&running.state, verbose || phase == Phase::Reconnecting) {
         text.push_str(&details(state, pid, look.traffic.as_deref(), verbose));
@@ -174,10 +194,21 @@ fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> 
         }
     }
     if let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) {
-        let wait = state.next_retry.unwrap_or_default().saturating_sub(now());
+        // A clock that was set back since makes it look far away.
+        let wait = state.next_retry.unwrap_or_default().saturating_sub(now()).min(retry::LONGEST.as_secs());
         text.push_str(&format!("  attempt {}, next in {wait} s: {}\n", state.attempt, printable(error)));
     }
     text
+}
+
+/// Says on stderr what to do about a supervisor that hangs.
+fn advise(look: &Look) {
+    let pid = look.running.supervisor.pid();
+    print_error(&format!(
+        "soong-tunnel: the supervisor (PID {pid}) is suspended or hangs\n\
+         {label} let it go on: kill -CONT {pid}\n{label} or end it: soong tunnel stop\n",
+        label = hint_label()
+    ));
 }
 
 /// Says on stderr why tunnels that are not there any more gave up.
@@ -210,11 +241,14 @@ fn describe_all(looks: &[Look], failed: &[State]) -> Result<String> {
     let running = looks.iter().filter_map(|look| {
         let state = look.running.state.as_ref()?;
         let pid = Some(look.running.supervisor.pid());
+        let told = tunnel(state);
+        let doing = if look.responds { told.state } else { Doing::Unresponsive("unresponsive") };
         Some(Tunnel {
             pid,
+            state: doing,
             checks: look.findings.as_deref(),
             traffic: look.traffic.as_deref(),
-            ..tunnel(state)
+            ..told
         })
     });
     let answer =
@@ -229,7 +263,7 @@ fn tunnel(state: &State) -> Tunnel<'_> {
         name: &state.instance.name,
         id: &state.instance.id,
         host: &state.instance.host,
-        state: state.phase,
+        state: Doing::Phase(state.phase),
         pid: None,
         since: state.since,
         attempt: state.attempt,

@@ -7,6 +7,7 @@ use super::arguments::StopArguments;
 use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
+use crate::runtime::pidfile;
 use crate::runtime::prompt;
 use crate::runtime::registry::{self, Running};
 use crate::term::{print, printable};
@@ -40,8 +41,11 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
             tell(pid)?;
         }
     }
-    // One that had to be killed could not take leave of the prompts.
+    // One that had to be killed could not take leave of the prompts and of scripts.
     let _ = prompt::tidy(paths);
+    if pidfile::exists(paths) {
+        let _ = pidfile::update(paths, None);
+    }
     Ok(())
 }
 
@@ -51,10 +55,13 @@ pub fn end(mut running: Running) -> Result<u32> {
     let pid = running.supervisor.pid();
     let at_fault =
         |source| Error::Io { action: format!("cannot stop the tunnel (PID: {pid})"), source, hint: None };
-    let gone = running.supervisor.stop(PATIENCE).map_err(at_fault)?
-        || running.supervisor.kill(KILL_PATIENCE).map_err(at_fault)?;
+    let by_itself = running.supervisor.stop(PATIENCE).map_err(at_fault)?;
+    let gone = by_itself || running.supervisor.kill(KILL_PATIENCE).map_err(at_fault)?;
     if !gone || !released(&running.directory)? {
         return Err(Error::failed(format!("the tunnel (PID: {pid}) does not end")));
+    }
+    if !by_itself && let Some(lock) = running.directory.try_lock()? {
+        running.directory.clear(&lock, false);
     }
     Ok(pid)
 }

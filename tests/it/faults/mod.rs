@@ -6,6 +6,7 @@ mod link;
 mod load;
 mod refusals;
 mod services;
+mod surroundings;
 
 use serde_json::Value;
 

@@ -1,0 +1,299 @@
+//! What the relay costs: the same transfers and requests through a tunnel of soong's and through
+//! `ssh -L`, to one server; and how much memory the supervisor takes.
+//!
+//! Two of them have a rival that is fair, with the cipher that soong chooses, and one that is what a
+//! user would type, with ssh's defaults.
+
+mod harness;
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::contest::{Plan, Times};
+use harness::report::{Goal, Group, Table};
+use harness::sandbox::{Sandbox, failed};
+use harness::sshd::{Sshd, free_port};
+use harness::statistics::Summary;
+use harness::{config, program, wait};
+use soong::error::{Error, Result};
+
+const TRANSFERS: Plan = Plan { rounds: 15, turns: 1, limit: Duration::from_secs(180) };
+const LATENCY: Plan = Plan { rounds: 30, turns: 1, limit: Duration::from_secs(60) };
+
+/// What one transfer carries, over all its connections.
+const BYTES: usize = 512 << 20;
+const MEGABYTES: f64 = 536.87;
+/// Requests of one turn, each on a connection that is open already.
+const REQUESTS: usize = 500;
+/// Connections that are open when memory is looked at.
+const OPEN: usize = 100;
+/// What soong asks for where the CPU has instructions for AES.
+const CIPHERS: &str = "Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com";
+
+fn main() -> ExitCode {
+    harness::run("relay", measure)
+}
+
+fn measure() -> Result<Group> {
+    let soong = program::soong()?;
+    let sandbox = Sandbox::new()?;
+    let sshd = Sshd::start(&sandbox)?;
+    let service = serve()?;
+    let [tunnel, fair, plain] = [free_port()?, free_port()?, free_port()?];
+    let forward =
+        format!("sglang = {{ remote = {service}, local = {tunnel} }}\nn8n = false\nstatus = false\n");
+    config::write(&sandbox, &sshd, &forward)?;
+    let tunnel = Tunnel::start(&soong, &sandbox, tunnel)?;
+    let _fair = Forward::start(&sandbox, &sshd, fair, service, &["-o", CIPHERS])?;
+    let _plain = Forward::start(&sandbox, &sshd, plain, service, &[])?;
+    let ports = [tunnel.port, fair, plain];
+    let one = transfers("relay, 1 connection", ports, 1)?;
+    let four = transfers("relay, 4 connections", ports, 4)?;
+    let latency = latency(ports)?;
+    let memory = memory(&tunnel)?;
+    Ok(report(&one, &four, &latency, memory))
+}
+
+/// Times one transfer of all bytes over `connections` through each of `ports`.
+fn transfers(name: &str, ports: [u16; 3], connections: usize) -> Result<Times> {
+    let [soong, fair, plain] = ports.map(|port| move || transfer(port, connections));
+    let (mut soong, mut fair, mut plain) = (soong, fair, plain);
+    TRANSFERS.hold(name, &mut [&mut soong, &mut fair, &mut plain])
+}
+
+fn transfer(port: u16, connections: usize) -> Result<Duration> {
+    let each = BYTES / connections;
+    let begun = Instant::now();
+    let threads: Vec<_> = (0..connections).map(|_| thread::spawn(move || download(port, each))).collect();
+    for thread in threads {
+        let done = thread.join().map_err(|_| Error::failed("a transfer panicked"))?;
+        done.map_err(|error| failed("transfer", error))?;
+    }
+    Ok(begun.elapsed())
+}
+
+fn download(port: u16, length: usize) -> io::Result<()> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.write_all(&(length as u64).to_le_bytes())?;
+    let mut buffer = vec![0; 256 << 10];
+    let mut left = length;
+    while left > 0 {
+        match stream.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => left -= read,
+        }
+    }
+    Ok(())
+}
+
+/// The middle and the 99th hundredth of the times of requests of one byte, in microseconds.
+struct Latency {
+    median: Vec<[f64; 3]>,
+    late: Vec<[f64; 3]>,
+}
+
+fn latency(ports: [u16; 3]) -> Result<Latency> {
+    let mut streams = Vec::new();
+    for port in ports {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+        let stream = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+        streams.push(stream.map_err(|error| failed("connect", error))?);
+    }
+    let mut latency = Latency { median: Vec::new(), late: Vec::new() };
+    for round in 0..LATENCY.rounds {
+        harness::sandbox::check_signals()?;
+        let mut times: [Vec<f64>; 3] = Default::default();
+        for number in 0..REQUESTS {
+            for step in 0..3 {
+                let index = (step + number + round) % 3;
+                let taken = request(&mut streams[index]).map_err(|error| failed("make a request", error))?;
+                times[index].push(taken.as_secs_f64() * 1e6);
+            }
+        }
+        for times in &mut times {
+            times.sort_by(f64::total_cmp);
+        }
+        if round > 0 {
+            latency.median.push([0, 1, 2].map(|index| times[index][REQUESTS / 2]));
+            latency.late.push([0, 1, 2].map(|index| times[index][REQUESTS * 99 / 100]));
+        }
+    }
+    Ok(latency)
+}
+
+/// Asks for one byte.
+fn request(stream: &mut TcpStream) -> io::Result<Duration> {
+    let begun = Instant::now();
+    stream.write_all(&1u64.to_le_bytes())?;
+    stream.read_exact(&mut [0])?;
+    Ok(begun.elapsed())
+}
+
+/// Resident memory of the supervisor with open connections that have all carried something, in KB.
+fn memory(tunnel: &Tunnel) -> Result<[f64; 2]> {
+    let before = tunnel.resident()?;
+    let mut open = Vec::new();
+    for _ in 0..OPEN {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, tunnel.port));
+        let mut stream = stream.map_err(|error| failed("connect", error))?;
+        request(&mut stream).map_err(|error| failed("make a request", error))?;
+        open.push(stream);
+    }
+    Ok([before, tunnel.resident()?])
+}
+
+fn report(one: &Times, four: &Times, latency: &Latency, memory: [f64; 2]) -> Group {
+    let mut group = Group::new(
+        "Relay: a tunnel against ssh -L",
+        format!(
+            "{} rounds of {} MB down for each contestant, side by side over loopback, order swapped every other\n\
+             round; {} rounds of {REQUESTS} requests of one byte each on open connections, in turns.",
+            one.rounds(),
+            BYTES >> 20,
+            latency.median.len(),
+        ),
+    );
+    report_speeds(&mut group, &[("1 connection", one), ("4 connections", four)]);
+    report_delays(&mut group, latency);
+    let mut sizes = Table::new(&["supervisor, KB resident", ""]);
+    for (name, size) in [("no connection", memory[0]), ("100 open connections", memory[1])] {
+        sizes.add(name, [format!("{size:.0}")]);
+    }
+    group.tables.push(sizes);
+    group.goals.push(Goal::at_most(format!("KB resident with {OPEN} open connections"), 4096.0, memory[1]));
+    group
+}
+
+fn report_speeds(group: &mut Group, transfers: &[(&str, &Times)]) {
+    let mut speeds = Table::new(&["throughput, MB/s", "median", "min", "max"]);
+    for (name, times) in transfers {
+        for (index, contestant) in ["soong", "ssh -L, same cipher", "ssh -L, defaults"].iter().enumerate() {
+            let speed = times.compare(|round| MEGABYTES / round[index]);
+            speeds.add_summary(&format!("{contestant}, {name}"), speed, 0);
+        }
+        for (rival, least, what) in [(1, 0.95, "same cipher"), (2, 1.3, "defaults")] {
+            let ratio = times.compare(|round| round[rival] / round[0]);
+            speeds.add_summary(&format!("soong ÷ {what}, {name}"), ratio, 2);
+            group.goals.push(Goal::at_least(
+                format!("soong ÷ ssh -L with {what}, {name}"),
+                least,
+                ratio.median,
+            ));
+        }
+    }
+    group.tables.push(speeds);
+}
+
+fn report_delays(group: &mut Group, latency: &Latency) {
+    let mut delays = Table::new(&["request, µs", "median", "min", "max"]);
+    for (name, figures) in [("p50", &latency.median), ("p99", &latency.late)] {
+        for (index, contestant) in ["soong", "ssh -L, same cipher"].iter().enumerate() {
+            delays.add_summary(&format!("{contestant}, {name}"), summary(figures, |round| round[index]), 0);
+        }
+        let added = summary(figures, |round| round[0] - round[1]);
+        delays.add_summary(&format!("added by soong, {name}"), added, 0);
+        group.goals.push(Goal::at_most(format!("µs added to a request, {name}"), 100.0, added.median));
+    }
+    group.tables.push(delays);
+}
+
+fn summary(rounds: &[[f64; 3]], figure: impl Fn(&[f64; 3]) -> f64) -> Summary {
+    Summary::of(rounds.iter().map(figure).collect())
+}
+
+/// Starts a service that sends as many bytes as it is asked for, again and again; returns its port.
+fn serve() -> Result<u16> {
+    let port = free_port()?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| failed("listen", error))?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || answer(stream));
+        }
+    });
+    Ok(port)
+}
+
+fn answer(mut stream: TcpStream) -> io::Result<()> {
+    let bytes = vec![0x55; 256 << 10];
+    stream.set_nodelay(true)?;
+    loop {
+        let mut length = [0; 8];
+        stream.read_exact(&mut length)?;
+        let mut left = usize::try_from(u64::from_le_bytes(length)).map_err(io::Error::other)?;
+        while left > 0 {
+            let piece = left.min(bytes.len());
+            stream.write_all(&bytes[..piece])?;
+            left -= piece;
+        }
+    }
+}
+
+/// soong's tunnel; it is stopped when this is dropped.
+struct Tunnel<'a> {
+    soong: &'a Path,
+    sandbox: &'a Sandbox,
+    port: u16,
+}
+
+impl<'a> Tunnel<'a> {
+    fn start(soong: &'a Path, sandbox: &'a Sandbox, port: u16) -> Result<Self> {
+        let tunnel = Self { soong, sandbox, port };
+        sandbox.time(tunnel.command("start")?.arg("--quiet"))?;
+        Ok(tunnel)
+    }
+
+    fn command(&self, word: &str) -> Result<Command> {
+        let ssh = program::find("ssh")?;
+        let path = program::path_with(ssh.parent().unwrap_or(Path::new("/")));
+        let mut command = self.sandbox.command(self.soong, &path)?;
+        command.args(["tunnel", word]);
+        Ok(command)
+    }
+
+    /// Resident memory of the supervisor, in KB.
+    fn resident(&self) -> Result<f64> {
+        let file = self.sandbox.path(".config/gpu-dashboard/tunnel.pid");
+        let pid = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
+        let output = Command::new(program::find("ps")?).args(["-o", "rss=", "-p", pid.trim()]).output();
+        let output = output.map_err(|error| failed("run ps", error))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.trim().parse().map_err(|_| Error::failed("ps does not tell the size of the supervisor"))
+    }
+}
+
+impl Drop for Tunnel<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut command) = self.command("stop") {
+            let _ = self.sandbox.time(&mut command);
+        }
+    }
+}
+
+/// An `ssh -L`; it ends when this is dropped.
+struct Forward(Child);
+
+impl Forward {
+    fn start(sandbox: &Sandbox, sshd: &Sshd, local: u16, remote: u16, options: &[&str]) -> Result<Self> {
+        let mut command = Command::new(program::find("ssh")?);
+        command.args(["-F", "none", "-N", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
+        command.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "IdentitiesOnly=yes"]).args(options);
+        command.arg("-i").arg(&sshd.key).args(["-p", &sshd.port.to_string()]);
+        command.args(["-L", &format!("127.0.0.1:{local}:localhost:{remote}"), "127.0.0.1"]);
+        command.env("HOME", sandbox.path("")).env_remove("SSH_AUTH_SOCK");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let forward = Self(command.spawn().map_err(|error| failed("run ssh", error))?);
+        wait::until("ssh -L to listen", || TcpStream::connect((Ipv4Addr::LOCALHOST, local)).is_ok())?;
+        Ok(forward)
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
