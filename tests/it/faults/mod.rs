@@ -45,8 +45,11 @@ fn wait_for(sandbox: &Sandbox, state: &str) -> Value {
 /// Waits for the tunnel to give up, and returns why and what it advises to do.
 #[track_caller]
 fn wait_for_failure(sandbox: &Sandbox) -> (String, String) {
-    let told = wait_for(sandbox, "failed");
-    assert!(told["pid"].is_null(), "{told}");
+    // For a moment the supervisor that says so is still there.
+    let told = wait::until("the tunnel to be over", || {
+        let told = told(sandbox);
+        (told["state"] == "failed" && told["pid"].is_null()).then_some(told)
+    });
     let hints = told["hints"].as_array().unwrap().iter().map(|hint| hint.as_str().unwrap());
     (told["last_error"].as_str().unwrap().to_owned(), hints.collect::<Vec<_>>().join("\n"))
 }
