@@ -10,7 +10,7 @@
 //!        →  inventory, provider                instances there are, and choosing one
 //!        →  runtime, daemon                    running tunnels, and what is behind them
 //!        →  config, credentials, instance      what the user wrote, and what it means
-//!        →  paths, error, term, keyboard, interrupt, child, time, suggest, command_line,
+//!        →  paths, error, term, keyboard, hidden_line, interrupt, child, time, suggest, command_line,
 //!           built_in, completion                foundations
 //! ```
 //!
@@ -32,6 +32,7 @@ pub mod error;
 pub mod ext;
 pub mod extend;
 pub mod extension;
+pub mod hidden_line;
 pub mod init;
 pub mod instance;
 pub mod interrupt;

@@ -238,6 +238,20 @@ pub fn lambda_url() -> Result<Option<String>> {
     Ok(variable("SOONG_LAMBDA_URL")?.map(|url| url.to_string_lossy().into_owned()))
 }
 
+/// The variable that tells a helper of ssh where to ask.
+pub const ASKPASS_SOCKET: &str = "SOONG_ASKPASS_SOCKET";
+
+/// The socket at which this process is to ask what ssh wants to know, if ssh started it for that.
+pub fn askpass_socket() -> Option<PathBuf> {
+    variable(ASKPASS_SOCKET).ok()?
+}
+
+/// What sort of question it is, as ssh has it.
+pub fn askpass_hint() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    std::env::var("SSH_ASKPASS_PROMPT").ok()
+}
+
 /// The absolute directories of `PATH`, in order. Empty and relative entries mean the current
 /// directory, where anyone may have left a program; they are passed over.
 pub fn search_path() -> Vec<PathBuf> {

@@ -3,13 +3,12 @@
 //! A signal waits until the terminal is as it was, and then ends the program; so does Ctrl-C at a
 //! question. Nothing has been written by then.
 
-mod hidden;
-
 use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 
 use crate::error::{Error, Result};
+use crate::hidden_line::HiddenLine;
 use crate::interrupt::Watch;
 use crate::keyboard::Keyboard;
 use crate::term::{self, print_error};
@@ -39,7 +38,8 @@ pub fn text(
 pub fn secret(question: &str, check: impl Fn(&str) -> std::result::Result<(), Complaint>) -> Result<String> {
     loop {
         let watch = watch()?;
-        let typed = hidden::read_line(question, &watch).map_err(|error| refusal(error, &watch))?;
+        let line = HiddenLine { watch: &watch, withdrawn: None, shown: false };
+        let typed = line.read(&format!("{question}: ")).map_err(|error| refusal(error, &watch))?;
         drop(watch);
         match check(typed.trim()) {
             Ok(()) => return Ok(typed.trim().to_owned()),

@@ -83,6 +83,11 @@ impl Directory {
         self.path.join("sup.sock")
     }
 
+    /// The socket at which ssh's questions arrive.
+    pub fn askpass_socket(&self) -> PathBuf {
+        self.socket("askpass")
+    }
+
     /// The socket that ssh forwards for the service behind the local port `local`.
     pub fn forward_socket(&self, local: u16) -> PathBuf {
         self.socket(&local.to_string())

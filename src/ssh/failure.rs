@@ -25,6 +25,14 @@ pub enum Kind {
     HostKeyUnknown,
     /// The server accepts none of the keys that were offered.
     AuthenticationRefused,
+    /// ssh needs the passphrase of the key, and nobody was there to type it.
+    NeedsPassphrase,
+    /// ssh or the server has a question, and nobody answered it.
+    NeedsAnswer,
+    /// The passphrase that was typed is not that of the key.
+    WrongPassphrase,
+    /// The server did not accept what was typed.
+    AnswerRefused,
     /// The key file is there but cannot be used.
     KeyUnusable,
     /// ssh does not understand its options, or the two sides have no algorithm in common.
@@ -53,6 +61,10 @@ impl Kind {
             Self::HostKeyChanged
                 | Self::HostKeyUnknown
                 | Self::AuthenticationRefused
+                | Self::NeedsPassphrase
+                | Self::NeedsAnswer
+                | Self::WrongPassphrase
+                | Self::AnswerRefused
                 | Self::KeyUnusable
                 | Self::Misconfigured
         )
@@ -159,19 +171,32 @@ pub fn hints(kind: Kind, login: &Login) -> Vec<String> {
             ),
         ],
         Kind::HostKeyUnknown => vec![
-            "ssh.host-key-check is strict: connect once with ssh to accept the key, or set it to \"pin\""
+            "ssh.host-key-check is strict: run 'soong tunnel start' in a terminal to look at the key and accept it, or set it to \"pin\""
                 .to_owned(),
         ],
-        Kind::AuthenticationRefused => {
-            let offered = match key {
-                Some(key) => format!("the instance does not accept the key {key} for user {}", instance.user),
-                None => format!("no key was found in ~/.ssh to log in as {} with", instance.user),
-            };
-            vec![
-                offered,
-                "run 'soong configure' or set ssh.key and ssh.user; a key with a passphrase has to be in the agent: ssh-add".to_owned(),
-            ]
-        }
+        Kind::AuthenticationRefused => vec![
+            offered(key.as_deref(), login),
+            "run 'soong configure' or set ssh.key and ssh.user".to_owned(),
+        ],
+        Kind::NeedsPassphrase => vec![
+            format!(
+                "type the passphrase once, to the agent, and it is never asked for again: ssh-add{}",
+                key.map(|key| format!(" {key}")).unwrap_or_default()
+            ),
+            "or run 'soong tunnel start' in a terminal; a tunnel that loses its link then has to ask again".to_owned(),
+        ],
+        Kind::NeedsAnswer => vec![
+            "run 'soong tunnel start' in a terminal and answer there".to_owned(),
+            format!("nothing is asked where the key is enough; {}", offered(key.as_deref(), login)),
+        ],
+        Kind::WrongPassphrase => vec![match key {
+            Some(key) => format!("see whether you know it: ssh-keygen -y -f {key}"),
+            None => "see whether you know it: ssh-keygen -y -f KEY".to_owned(),
+        }],
+        Kind::AnswerRefused => vec![
+            "the server did not accept what was typed; try again: soong tunnel start".to_owned(),
+            format!("nothing is asked where the key is enough; {}", offered(key.as_deref(), login)),
+        ],
         Kind::KeyUnusable => vec![match key {
             Some(key) => format!("check the key: chmod 600 {key} && ssh-keygen -y -f {key}"),
             None => "check the keys that your ssh config names".to_owned(),
@@ -184,6 +209,15 @@ pub fn hints(kind: Kind, login: &Login) -> Vec<String> {
         )],
         Kind::Unreachable | Kind::TimedOut => timeout_hints(login),
         Kind::Lost | Kind::Other => vec!["'soong tunnel start -v' shows everything ssh says".to_owned()],
+    }
+}
+
+/// What was tried without asking.
+fn offered(key: Option<&str>, login: &Login) -> String {
+    let user = &login.instance.user;
+    match key {
+        Some(key) => format!("the instance does not accept the key {key} for user {user}"),
+        None => format!("no key was found in ~/.ssh to log in as {user} with"),
     }
 }
 

@@ -144,7 +144,6 @@ impl Login {
             "ControlPersist=no",
             "ExitOnForwardFailure=yes",
             "StreamLocalBindUnlink=yes",
-            "BatchMode=yes",
             "RemoteCommand=none",
             "PermitLocalCommand=no",
             "ForwardAgent=no",
@@ -204,7 +203,7 @@ impl Login {
                 "CheckHostIP=no".to_owned(),
                 "HashKnownHosts=no".to_owned(),
             ],
-            HostKeyCheck::Strict => vec!["StrictHostKeyChecking=yes".to_owned()],
+            HostKeyCheck::Strict => vec!["StrictHostKeyChecking=ask".to_owned()],
             HostKeyCheck::Off => {
                 vec!["StrictHostKeyChecking=no".to_owned(), "UserKnownHostsFile=/dev/null".to_owned()]
             }

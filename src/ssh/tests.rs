@@ -47,7 +47,7 @@ fn host_keys_are_pinned_to_the_instance() {
         assert!(pinned.contains(option), "{pinned}");
     }
     login.host_key_check = HostKeyCheck::Strict;
-    assert!(command(&login).contains("StrictHostKeyChecking=yes"));
+    assert!(command(&login).contains("StrictHostKeyChecking=ask"));
     login.host_key_check = HostKeyCheck::Off;
     assert!(command(&login).contains("-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"));
 }

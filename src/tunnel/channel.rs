@@ -7,6 +7,9 @@ use std::os::unix::net::UnixStream;
 
 use serde::{Deserialize, Serialize};
 
+use zeroize::Zeroizing;
+
+use super::question::Asked;
 use crate::error::{Error, Result};
 use crate::runtime::state::Forward;
 
@@ -20,6 +23,11 @@ pub enum Event {
     Said {
         /// The line, as ssh wrote it.
         line: String,
+    },
+    /// ssh has a question. `start` says what was typed, or that nobody answers.
+    Question {
+        /// The question.
+        asked: Asked,
     },
     /// Requests go through.
     Up {
@@ -61,9 +69,14 @@ pub enum Event {
 /// The longest message taken from the other side, in bytes.
 const MESSAGE_MAX: u64 = 1 << 20;
 
+/// What nearly every message has room in, in bytes.
+const USUAL_LENGTH: usize = 1 << 15;
+
 /// Sends one message, as a line of JSON.
 pub fn send(stream: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
+    // It may be the answer to a question.
+    let mut line = Zeroizing::new(Vec::with_capacity(USUAL_LENGTH));
+    serde_json::to_writer(&mut *line, message)?;
     line.push(b'\n');
     stream.write_all(&line)
 }
@@ -104,7 +117,7 @@ impl Event {
     /// Whether the start ends with this event: well, with an error, or (`None`) not yet.
     pub fn outcome(self) -> Option<Result<()>> {
         match self {
-            Self::Connecting | Self::Said { .. } | Self::Lost { .. } => None,
+            Self::Connecting | Self::Said { .. } | Self::Question { .. } | Self::Lost { .. } => None,
             Self::Up { .. } => Some(Ok(())),
             Self::AlreadyRunning => Some(Err(Error::AlreadyRunning)),
             Self::TimedOut { hints } => Some(Err(Error::TimedOut { hints })),

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::askpass::Askpass;
 use crate::ssh::failure::{self, Failure, Kind};
 
 /// How many of ssh's last lines are kept to tell why it ended.
@@ -41,13 +43,17 @@ pub struct Link {
 pub type Listener = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Link {
-    /// Starts `program` with `arguments`. It dies with this process.
-    pub fn spawn(program: &Path, arguments: &[String], listener: Listener) -> io::Result<Self> {
+    /// Starts `program` with `arguments`, asking by way of `askpass`. It dies with this process.
+    pub fn spawn(
+        program: &Path,
+        arguments: &[String],
+        askpass: &Askpass,
+        listener: Listener,
+    ) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        // Out of the way of Ctrl-C, which goes to all of the terminal's process group: it is meant for the
-        // tunnel, and an ssh that ended by itself would look like a failure.
-        command.process_group(0);
+        command.envs(askpass.environment());
+        leave_session(&mut command);
         die_with_parent(&mut command);
         let mut child = command.spawn()?;
         let said = Arc::new(Mutex::new(VecDeque::new()));
@@ -64,10 +70,13 @@ impl Link {
     /// finest.
     pub async fn up(&mut self, control: &Path) -> Result<(), Failure> {
         let begun = Instant::now();
+        // One for all rounds: the end takes longer to tell than a round where a program that ssh has
+        // started outlives it.
+        let mut ended = pin!(self.ended());
         loop {
             let pause = (begun.elapsed() / 200).clamp(Duration::from_millis(1), Duration::from_millis(100));
             tokio::select! {
-                failure = self.ended() => return Err(failure),
+                failure = &mut ended => return Err(failure),
                 () = sleep(pause) => {}
             }
             // Whether it is there is asked for less than a connection that is refused.
@@ -133,6 +142,16 @@ async fn listen(stderr: ChildStderr, said: Arc<Mutex<VecDeque<String>>>, listene
         }
         said.push_back(text);
     }
+}
+
+/// Has the child lead a session of its own. It is out of the way of Ctrl-C, which goes to all of the
+/// terminal's process group: it is meant for the tunnel, and an ssh that ended by itself would look
+/// like a failure. And it has no terminal: one that does not know `SSH_ASKPASS_REQUIRE` (before
+/// OpenSSH 8.4) would ask there.
+fn leave_session(command: &mut Command) {
+    let leave = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
+    // SAFETY: the closure runs between fork and exec and makes one system call; it allocates nothing.
+    unsafe { command.pre_exec(leave) };
 }
 
 /// Has the kernel end the child when its parent dies, by whatever death. With SIGKILL, because a

@@ -10,6 +10,7 @@
 pub mod arguments;
 
 mod address;
+mod askpass;
 mod audience;
 mod capacity;
 mod channel;
@@ -18,6 +19,7 @@ mod claim;
 mod disturbance;
 mod foreground;
 mod hooks;
+mod interview;
 mod lease;
 mod link;
 mod list;
@@ -27,6 +29,8 @@ mod logs;
 mod memory;
 mod probe;
 mod pulse;
+mod question;
+mod questions;
 mod relay;
 mod report;
 mod request;
@@ -55,6 +59,9 @@ use crate::paths::Paths;
 
 /// `soong-tunnel`: does what the command line says and returns the exit code.
 pub fn main() -> ExitCode {
+    if let Some(code) = askpass::main() {
+        return code;
+    }
     command_line::main("soong-tunnel", |arguments: &Arguments| obey(&arguments.command))
 }
 

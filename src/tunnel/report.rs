@@ -6,7 +6,7 @@ use super::channel::Event;
 use super::request::Request;
 use crate::runtime::state::Forward;
 use crate::runtime::state::Target;
-use crate::term::{print, print_error, printable, printable_json};
+use crate::term::{self, print, print_error, printable, printable_json};
 
 /// How much to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,11 @@ impl Report {
             }
             _ => {}
         }
+    }
+
+    /// Whether the user can be asked something: at a terminal, unless the output is for a program.
+    pub fn can_ask(&self) -> bool {
+        self.style != Style::Json && term::is_interactive()
     }
 
     fn connecting(&self) -> String {

@@ -1,16 +1,21 @@
 //! `soong tunnel start` and `restart`.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::arguments::StartArguments;
+use super::askpass::Reply;
 use super::audience::Audience;
 use super::channel::{self, Event, Receiver};
+use super::interview::{self, Outcome};
 use super::listener;
+use super::question::Asked;
 use super::report::{Report, Style};
 use super::request::Request;
 use super::stop;
@@ -174,6 +179,24 @@ fn close_inherited() {
     }
 }
 
+/// Answers a question of ssh, or says that nobody does.
+fn answer(asked: &Asked, report: &Report, supervisor: &mut UnixStream) -> Result<()> {
+    let outcome =
+        if report.can_ask() { interview::ask(asked, supervisor.as_fd()) } else { Outcome::Unanswered };
+    let text = match outcome {
+        Outcome::Answered(text) => Some(text),
+        Outcome::Unanswered => None,
+        Outcome::Withdrawn => return Ok(()),
+        // The signal ends this process when the watch is dropped, and the supervisor notices.
+        Outcome::Interrupted(_watch) => return Err(Error::failed("interrupted")),
+    };
+    let reply = Reply { text: text.as_deref().cloned() };
+    // A supervisor that is gone is noticed by whoever reads what it says.
+    let _ = channel::send(supervisor, &reply);
+    drop(reply.text.map(Zeroizing::new));
+    Ok(())
+}
+
 /// Shows what the supervisor tells until the tunnel is up or has failed.
 fn follow(
     request: &Request,
@@ -184,14 +207,13 @@ fn follow(
 ) -> Result<()> {
     let patience = Duration::from_secs(request.login.connect_timeout) + PATIENCE;
     let limited = stream.set_read_timeout(Some(patience));
-    limited.map_err(|source| Error::Io {
-        action: "cannot wait for the tunnel".into(),
-        source,
-        hint: None,
-    })?;
+    let at_fault = |source| Error::Io { action: "cannot wait for the tunnel".into(), source, hint: None };
+    limited.map_err(at_fault)?;
+    let mut ours = stream.try_clone().map_err(at_fault)?;
     let mut receiver = Receiver::new(stream);
     loop {
         match receiver.receive::<Event>() {
+            Ok(Some(Event::Question { asked })) => answer(&asked, report, &mut ours)?,
             Ok(Some(event)) => {
                 report.show(&event);
                 if let Some(outcome) = event.outcome() {

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
+use super::askpass::Askpass;
 use super::audience::Audience;
 use super::capacity;
 use super::channel::Event;
@@ -32,6 +33,7 @@ use super::log::Log;
 use super::memory;
 use super::probe::Probe;
 use super::pulse::{Doubt, Pulse};
+use super::questions::{self, Questions};
 use super::relay::{self, Way};
 use super::request::Request;
 use super::retry;
@@ -100,6 +102,8 @@ struct Supervisor<'a> {
     pulse: Arc<Pulse>,
     probe: Arc<Probe>,
     traffic: Traffic,
+    questions: Arc<Questions>,
+    askpass: Askpass,
 }
 
 impl<'a> Supervisor<'a> {
@@ -119,6 +123,12 @@ impl<'a> Supervisor<'a> {
         let mut supervisor = Self {
             log: Arc::new(Log::open(paths.log(&request.name))?),
             probe: Arc::new(Probe::new(&directory)),
+            questions: Arc::new(Questions::new(audience.clone())),
+            askpass: Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
+                action: "cannot tell ssh whom to ask".into(),
+                source,
+                hint: None,
+            })?,
             pulse: Arc::new(Pulse::new(request.login.keepalive)),
             request,
             paths,
@@ -148,6 +158,9 @@ impl<'a> Supervisor<'a> {
         self.state.forwards.clone_from(&self.request.forwards);
         let socket = self.directory.supervisor_socket();
         let requests = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
+        let socket = self.directory.askpass_socket();
+        let asked = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
+        tokio::spawn(questions::serve(asked, Arc::clone(&self.questions)));
         self.state.write(&self.directory)?;
         tokio::spawn(claim::serve(
             requests,
@@ -155,7 +168,7 @@ impl<'a> Supervisor<'a> {
             Arc::clone(&self.inquirer),
             self.traffic.clone(),
         ));
-        self.audience.on_departure(stopper);
+        self.audience.listen(stopper);
         let room = Arc::new(Semaphore::new(capacity::raise()));
         for bound in bound {
             let socket = self.directory.forward_socket(bound.forward.local);
@@ -226,36 +239,47 @@ impl<'a> Supervisor<'a> {
     /// left alone; somebody is waiting for its outcome.
     async fn connect(&mut self, again: bool) -> std::result::Result<Link, End> {
         let control = self.directory.ssh_control();
-        let deadline = Instant::now() + Duration::from_secs(self.request.login.connect_timeout);
+        let limit = Duration::from_secs(self.request.login.connect_timeout);
         // ssh does not become a master on a control socket that exists, be it dead.
         let _ = std::fs::remove_file(&control);
         self.probe.reset();
         let arguments = self.request.ssh_arguments(&self.directory);
-        let mut link = Link::spawn(self.request.program(), &arguments, self.listener()).map_err(|error| {
+        self.questions.begin();
+        let link = Link::spawn(self.request.program(), &arguments, &self.askpass, self.listener());
+        let mut link = link.map_err(|error| {
             End::Failed(Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
         })?;
-        let failure = tokio::select! {
-            () = told(&mut self.stop) => End::Stop,
-            what = stale(&mut self.disturbances), if again => End::Failed(Reason::Disturbance(what).failure()),
-            news = self.provider.next(&self.request.login.instance), if again => End::News(news),
-            outcome = timeout_at(deadline, link.up(&control)) => match outcome {
-                Ok(Ok(())) => return Ok(link),
-                Ok(Err(failure)) => End::Failed(failure),
-                Err(_) => End::Failed(Failure { kind: Kind::TimedOut, reason: "timed out".into() }),
-            },
+        let end = tokio::select! {
+            () = told(&mut self.stop) => Some(End::Stop),
+            what = stale(&mut self.disturbances), if again => Some(End::Failed(Reason::Disturbance(what).failure())),
+            news = self.provider.next(&self.request.login.instance), if again => Some(End::News(news)),
+            outcome = link.up(&control) => {
+                outcome.err().map(|failure| End::Failed(self.questions.explain(failure)))
+            }
+            () = self.questions.time_out(limit) => {
+                Some(End::Failed(Failure { kind: Kind::TimedOut, reason: "timed out".into() }))
+            }
+            () = self.questions.refusal() => {
+                let failure = Failure { kind: Kind::Other, reason: "a question went unanswered".into() };
+                Some(End::Failed(self.questions.explain(failure)))
+            }
         };
+        self.questions.end();
+        let Some(end) = end else { return Ok(link) };
         link.end().await;
-        Err(failure)
+        Err(end)
     }
 
     /// Takes what ssh says to the log, and to a starter that listens.
     fn listener(&self) -> Listener {
         let (log, audience, probe) = (Arc::clone(&self.log), self.audience.clone(), Arc::clone(&self.probe));
+        let questions = Arc::clone(&self.questions);
         Arc::new(move |line| {
             if probe.is_echo(line) {
                 return;
             }
             log.write(&format!("ssh: {line}"));
+            questions.said(line);
             audience.tell(&Event::Said { line: line.to_owned() });
         })
     }

@@ -27,6 +27,7 @@ mod output;
 mod picker;
 mod prompt;
 mod providers;
+mod questions;
 mod retarget;
 mod run;
 mod secrets;

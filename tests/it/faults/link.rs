@@ -45,7 +45,8 @@ fn a_killed_ssh_is_replaced_and_the_request_meanwhile_succeeds() {
     for round in 1..=3 {
         let client = sandbox.clients()[0].pid;
         process::signal(client, Signal::SIGKILL);
-        // Sent before anybody can have noticed.
+        // Sent as soon as it is dead. What a dying ssh still takes, it takes with it.
+        wait::until_true("ssh to die", || !process::is_alive(client));
         assert_eq!(get(&sandbox.url(round % 3, "id")), instance.services[round % 3].name);
         wait::until_true("another ssh", || sandbox.clients().iter().any(|process| process.pid != client));
         let told = wait_for(&sandbox, "up");

@@ -2,6 +2,7 @@
 //! tools that look at processes and ports. Nothing here asserts what `soong` should do, except that it leaves
 //! nothing behind.
 
+pub mod challenge;
 pub mod config;
 pub mod curl;
 pub mod daemon;
