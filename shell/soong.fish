@@ -6,11 +6,9 @@
 #
 # builtin: whatever functions the user has made.
 
-# Reads the prompt file.
+# Reads the prompt file. A file that has not changed since the last prompt is not looked at again: only
+# whether its promises still hold.
 function __soong_update
-    set -g SOONG_STATE ''
-    set -g SOONG_TEXT ''
-    set -g SOONG_PROMPT ''
     set -l dir /tmp/soong-$__soong_uid
     if builtin string match -q '/*' -- "$XDG_RUNTIME_DIR"
         set dir $XDG_RUNTIME_DIR/soong
@@ -19,96 +17,126 @@ function __soong_update
     end
     set -l file $dir/prompt
     # Not what others put there, and nothing that could block or fails to open.
-    builtin test -s $file -a -f $file -a -O $file -a -O $dir -a -r $file; or return 0
-    set -l clock (__soong_clock $file)
-    set -l plain '[A-Za-z0-9._:,@-]+'
+    if not builtin test -s $file -a -f $file -a -O $file -a -O $dir -a -r $file
+        set -g SOONG_STATE ''
+        set -g SOONG_TEXT ''
+        set -g SOONG_PROMPT ''
+        set -g __soong_seen ''
+        return 0
+    end
+    # When the file was written and how long ago that is; or the clock, as if long ago.
+    set -l written 0
+    set -l age
+    if builtin test "$__soong_clock" = file
+        set written (builtin path mtime -- $file)
+        set age (builtin path mtime -R -- $file)
+    else
+        set age (__soong_now)
+    end
+    builtin read -lz text <$file
+    if builtin test "$text $file $written" != "$__soong_seen"
+        set -g __soong_seen "$text $file $written"
+        __soong_parse "$text" $written
+    end
+    set -l found
+    for i in $__soong_lines
+        set -l state $__soong_states[$i]
+        # What should have been renewed, or was promised before the clock was set back, is not believed.
+        # The program of a zombie is gone; without /proc the promise alone has to do.
+        if builtin test $state != failed
+            builtin test $age -ge $__soong_from[$i] -a $age -le $__soong_until[$i]
+            and builtin test -z "$__soong_proc" -o -e /proc/$__soong_pids[$i]/exe
+            or set state down
+        end
+        set -a found $state
+    end
+    set -l left
+    builtin test "$__soong_lease" != -
+    and set left (builtin math "max(0, floor(($__soong_lease - $written - $age) / 60))")
+    __soong_show "$left" $found
+end
+
+# Takes the text $argv[1] apart, a list for each field of its lines. Times are told as ages of the file,
+# which was written at $argv[2].
+function __soong_parse
     set -l number '[1-9][0-9]'
-    set -l up
-    set -l all
-    set -l total 0
-    set -l worst 0
-    set -l word ''
-    set -l soonest 0
-    while builtin read -l line
+    set -l plain '[A-Za-z0-9._:,@-]+'
+    set -g __soong_lines
+    set -g __soong_pids
+    set -g __soong_from
+    set -g __soong_until
+    set -g __soong_states
+    set -g __soong_names
+    set -g __soong_lease -
+    set -g __soong_shown
+    for line in (builtin string split \n -- $argv[1])
         set -l fields (builtin string match -r "^soong1 ($number{0,6}) ($number{0,11}) ($number{0,2}) ($plain) ($plain) (-|$number{0,11}) $plain\$" -- $line)
         or continue
         builtin test $fields[2] != 1; or continue
-        set -l state $fields[5]
-        set -l rank 3
-        set total (builtin math $total + 1)
-        switch $state
-            case failed
-            case up starting reconnecting
-                # Nothing that should have been renewed, or was promised before the clock was set back.
-                # The program of a zombie is gone; without /proc the promise alone has to do.
-                set -l left (builtin math "$fields[3] - $clock")
-                if builtin test $left -ge 0 -a $left -le $fields[4]; and builtin test -z "$__soong_proc" -o -e /proc/$fields[2]/exe
-                    switch $state
-                        case up
-                            set rank 0
-                            set -a up $fields[6]
-                        case starting
-                            set rank 1
-                        case '*'
-                            set rank 2
-                    end
-                else
-                    set state down
-                end
-                if builtin test $fields[7] != -
-                    if builtin test $soonest -eq 0 -o $fields[7] -lt $soonest
-                        set soonest $fields[7]
-                    end
-                end
-            case '*'
-                set state down
-        end
-        set -a all $fields[6]
-        if builtin test $rank -ge $worst
-            set worst $rank
-            set word $state
-        end
-    end <$file
-    builtin test $total -gt 0; or return 0
-    __soong_show "$clock" $soonest $worst $word (builtin count $up) $total $up $all
+        builtin contains -- $fields[5] up starting reconnecting failed; or set fields[5] down
+        set -a __soong_lines (builtin math (builtin count $__soong_lines) + 1)
+        set -a __soong_pids $fields[2]
+        set -a __soong_from (builtin math $fields[3] - $fields[4] - $argv[2])
+        set -a __soong_until (builtin math $fields[3] - $argv[2])
+        set -a __soong_states $fields[5]
+        set -a __soong_names $fields[6]
+        builtin test $fields[5] = failed -o $fields[5] = down -o $fields[7] = -; and continue
+        builtin test $__soong_lease = -; or builtin test $fields[7] -lt $__soong_lease
+        and set __soong_lease $fields[7]
+    end
 end
 
-# Puts together what __soong_update has found: the clock, the end of the soonest lease, the worst state
-# as a number and as a word, how many tunnels are up, how many there are; the names of those that are
-# up, and of all.
+# Puts together what has been found: the minutes that the lease has left, if it has an end, and the
+# state of each tunnel. Nothing, when that is what was put together last.
 function __soong_show
-    set -l clock $argv[1]
-    set -l worst $argv[3]
-    set -l word $argv[4]
-    set -l ups $argv[5]
-    set -l total $argv[6]
-    set -l names $argv[7..]
-    set -l shown $ups
-    set -l text
-    if builtin test $ups -eq 0
-        set shown $total
+    set -l settings "$argv $__soong_seen $SOONG_PROMPT_FORMAT $SOONG_PROMPT_LEASE $SOONG_PROMPT_ASCII $NO_COLOR" $SOONG_PROMPT_SYMBOL_UP $SOONG_PROMPT_SYMBOL_WAIT $SOONG_PROMPT_SYMBOL_DOWN $SOONG_PROMPT_COLOR_UP $SOONG_PROMPT_COLOR_WAIT $SOONG_PROMPT_COLOR_DOWN
+    builtin test "$settings" = "$__soong_shown"; and return
+    set -g __soong_shown "$settings"
+    set -g SOONG_STATE ''
+    set -g SOONG_TEXT ''
+    set -g SOONG_PROMPT ''
+    set -l left $argv[1]
+    set -l found $argv[2..]
+    set -l total (builtin count $found)
+    builtin test $total -gt 0; or return 0
+    set -l up
+    set -l worst 0
+    set -l word up
+    for i in $__soong_lines
+        set -l rank 3
+        switch $found[$i]
+            case up
+                set rank 0
+                set -a up $__soong_names[$i]
+            case starting
+                set rank 1
+            case reconnecting
+                set rank 2
+        end
+        if builtin test $rank -ge $worst
+            set worst $rank
+            set word $found[$i]
+        end
     end
-    set -l listed (builtin string join , -- $names[1..$shown])
-    if builtin test $shown -gt 3
-        set listed (builtin string join , -- $names[1..3])+(builtin math $shown - 3)
-    end
+    set -l ups (builtin count $up)
+    set -l names $up
+    builtin test $ups -eq 0; and set names $__soong_names
+    set -l text (builtin string join , -- $names[1..3])
+    builtin test (builtin count $names) -gt 3; and set text $text+(builtin math (builtin count $names) - 3)
     set SOONG_STATE down
     if builtin test $ups -eq $total
         set SOONG_STATE up
-        set text $listed
     else if builtin test $ups -gt 0
-        set text "$ups/$total $listed"
+        set text "$ups/$total $text"
     else if builtin test $total -gt 1
-        set text "0/$total $listed $word"
+        set text "0/$total $text $word"
     else
-        set text "$listed $word"
+        set text "$text $word"
     end
-
     set -l soon ''
-    if builtin test $argv[2] -ne 0
+    if builtin test -n "$left"
         set -l limit 30
         builtin string match -qr '^(0|[1-9][0-9]{0,4})$' -- "$SOONG_PROMPT_LEASE"; and set limit $SOONG_PROMPT_LEASE
-        set -l left (builtin math "floor(max(0, $argv[2] - $clock) / 60)")
         if builtin test $left -lt $limit
             set soon {$left}m
             builtin test $left -ge 60; and set soon (builtin math "floor($left / 60)")h(builtin math "$left % 60")m
@@ -116,12 +144,16 @@ function __soong_show
     end
     set SOONG_TEXT $text
     builtin test -n "$soon"; and set SOONG_TEXT "$text $soon"
+    __soong_paint $worst "$text" "$soon"
+end
 
+# Sets SOONG_PROMPT. $argv: the worst state as a number, the text, the lease.
+function __soong_paint
     set -l symbols $__soong_symbols
     builtin test -n "$SOONG_PROMPT_ASCII" -a "$SOONG_PROMPT_ASCII" != 0; and set symbols = '~' !
     set -l symbol
     set -l color
-    switch $worst
+    switch $argv[1]
         case 0
             set symbol $symbols[1]
             set color 32
@@ -143,22 +175,19 @@ function __soong_show
         builtin test -n "$symbol"; and set SOONG_PROMPT "$symbol $SOONG_TEXT"
     else
         # Only the first of each, as in the other shells.
-        set SOONG_PROMPT (builtin string replace -- '{symbol}' "$symbol" "$SOONG_PROMPT_FORMAT" | builtin string replace -- '{text}' "$text" | builtin string replace -- '{lease}' "$soon" | builtin string collect)
+        set SOONG_PROMPT (builtin string replace -- '{symbol}' "$symbol" "$SOONG_PROMPT_FORMAT" | builtin string replace -- '{text}' "$argv[2]" | builtin string replace -- '{lease}' "$argv[3]" | builtin string collect)
     end
     if builtin test -z "$NO_COLOR"; and builtin string match -qr '^[0-9;]+$' -- "$color"
         set SOONG_PROMPT \e"[$color""m$SOONG_PROMPT"\e'[0m'
     end
 end
 
-# Prints the seconds since the epoch. $argv: a file, whose age added to the time of its last change is
-# just that.
-function __soong_clock
-    if builtin test "$__soong_time" = file
-        builtin math (builtin path mtime -- $argv) + (builtin path mtime -R -- $argv)
-    else if builtin test -n "$__soong_time"
+# Prints the seconds since the epoch, where the age of a file cannot be asked.
+function __soong_now
+    if builtin test -n "$__soong_clock"
         # When this machine was started, and how long ago that is.
         builtin read -l uptime rest </proc/uptime
-        builtin math "floor($__soong_time + $uptime)"
+        builtin math "floor($__soong_clock + $uptime)"
     else
         command date +%s
     end
@@ -222,20 +251,20 @@ function soong_unload
         complete -e -c $name
     end
     set -e SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer
-    set -e __soong_uid __soong_proc __soong_time __soong_symbols __soong_placed __soong_alias
-    functions -e __soong_{update,show,clock,hook,place,left,right,before} soong_unload
+    set -e __soong_{uid,proc,clock,symbols,placed,alias,seen,shown,lines,pids,from,until,states,names,lease}
+    functions -e __soong_{update,parse,show,paint,now,hook,place,left,right,before} soong_unload
 end
 
 function __soong_load
     set -g __soong_uid (command id -u)
     set -g __soong_proc
     builtin test -e /proc/self/exe; and set __soong_proc yes
-    set -g __soong_time
+    set -g __soong_clock
     if builtin string match -q path -- (builtin -n)
-        set __soong_time file
+        set __soong_clock file
     else if builtin test -r /proc/uptime
         builtin read -l uptime rest </proc/uptime
-        set __soong_time (builtin math (command date +%s) - $uptime)
+        set __soong_clock (builtin math (command date +%s) - $uptime)
     end
     set -g __soong_symbols = '~' !
     builtin string match -qir 'utf-?8' -- "$LC_ALL$LC_CTYPE$LANG"; and set __soong_symbols ⇄ ↻ ✗
@@ -246,5 +275,5 @@ end
 if status is-interactive; and builtin test -n "$TERM" -a "$TERM" != dumb
     __soong_load
 else
-    functions -e __soong_{update,show,clock,hook,place,left,right,load} soong_unload
+    functions -e __soong_{update,parse,show,paint,now,hook,place,left,right,load} soong_unload
 end
