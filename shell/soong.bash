@@ -10,12 +10,10 @@
 # PROMPT_COMMAND may be a string or an array, and the variables are for others to use.
 # shellcheck disable=SC2034,SC2128,SC2178
 
-# Reads the prompt file.
+# Reads the prompt file. Text that has not changed since the last prompt is not taken apart again: only
+# whether its promises still hold.
 __soong_update() {
-    local IFS=' ' dir now=0 left mark pid until ttl state name lease ports rest
-    local digits=0123456789 rank=0 worst=0 total=0 ups=0 up='' all='' soonest=0 word=''
-    local plain=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:,@-
-    SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT=''
+    local IFS=$' \n' dir text='' now=0 found='' i=0 limit=${SOONG_PROMPT_LEASE-}
     case ${XDG_RUNTIME_DIR-} in
     /*) dir=$XDG_RUNTIME_DIR/soong ;;
     *)
@@ -26,87 +24,123 @@ __soong_update() {
         ;;
     esac
     # Not what others put there, and nothing that could block.
-    if ! [[ -s $dir/prompt && -f $dir/prompt && -O $dir/prompt && -O $dir ]]; then
+    if [[ ! -s $dir/prompt || ! -f $dir/prompt || ! -O $dir/prompt || ! -O $dir ]]; then
+        SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT=''
+        \builtin unset -v __soong_seen
         return 0
     fi
+    \builtin read -r -d '' text <"$dir/prompt" || :
+    if [[ -z ${__soong_seen+set} || $text != "$__soong_seen" ]]; then __soong_parse; fi
     if [[ -z ${__soong_epoch-} ]]; then
         \builtin printf -v now '%(%s)T' -1 || now=0
     else
         case ${SECONDS-} in
-        '' | *[!$digits]*) ;;
+        '' | *[!0123456789]*) ;;
         *) now=$((__soong_epoch + SECONDS)) ;;
         esac
     fi
-    while \builtin read -r mark pid until ttl state name lease ports rest || [[ -n $mark ]]; do
-        case $mark:$pid:$until:$ttl:$rest in
-        soong1:[123456789]*:[123456789]*:[123456789]*:) ;;
+    for ((; i < ${#__soong_pids[@]}; i++)); do
+        # What should have been renewed, or was promised before the clock was set back, is not
+        # believed. The program of a zombie is gone, where that can be seen.
+        if ((now > __soong_until[i] || now < __soong_from[i])); then
+            found+=' down'
+        elif [[ ${__soong_states[i]} == failed || -e /proc/${__soong_pids[i]}/exe ]]; then
+            found+=\ ${__soong_states[i]}
+        elif [[ ! -e /proc/self/exe ]] && \builtin kill -0 "${__soong_pids[i]}"; then
+            found+=\ ${__soong_states[i]}
+        else
+            found+=' down'
+        fi
+    done
+    if ((__soong_lease)); then ((now = now < __soong_lease ? (__soong_lease - now) / 60 : 0, 1)); else now=; fi
+    text=$now$found:$limit:${SOONG_PROMPT_FORMAT-}:${SOONG_PROMPT_ASCII-}:${NO_COLOR-}:${SOONG_PROMPT_SYMBOL_UP--}:${SOONG_PROMPT_SYMBOL_WAIT--}:${SOONG_PROMPT_SYMBOL_DOWN--}:${SOONG_PROMPT_COLOR_UP-}:${SOONG_PROMPT_COLOR_WAIT-}:${SOONG_PROMPT_COLOR_DOWN-}
+    if [[ $text != "${__soong_shown-}" ]]; then
+        __soong_shown=$text
+        __soong_show
+    fi
+}
+
+# Takes the text apart, an array for each field of its lines.
+__soong_parse() {
+    local IFS=' ' line mark pid until ttl state name lease ports rest
+    local plain=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:,@-
+    __soong_seen=$text __soong_shown='' __soong_lease=0 i=0
+    __soong_pids=() __soong_from=() __soong_until=() __soong_states=() __soong_names=()
+    text+=$'\n'
+    while [[ -n $text ]]; do
+        line=${text%%$'\n'*}
+        text=${text#*$'\n'}
+        # One space between fields, so that no field is empty.
+        case $line in 'soong1 '*) ;; *) continue ;; esac
+        line=${line#soong1 }
+        pid=${line%% *} line=${line#* }
+        until=${line%% *} line=${line#* }
+        ttl=${line%% *} line=${line#* }
+        state=${line%% *} line=${line#* }
+        name=${line%% *} line=${line#* }
+        lease=${line%% *} ports=${line#* }
+        case $pid:$until:$ttl in
+        [123456789]*:[123456789]*:[123456789]*) ;;
         *) continue ;;
         esac
-        case $pid$until$ttl in *[!$digits]*) continue ;; esac
-        case $state$name$lease$ports in *[!$plain]*) continue ;; esac
+        case $pid$until$ttl in *[!0123456789]*) continue ;; esac
+        case $state:$name:$lease:$ports in :* | *::* | *: | *[!$plain]*) continue ;; esac
         case $lease in
         -) lease=0 ;;
-        '' | 0* | *[!$digits]*) continue ;;
+        0* | *[!0123456789]*) continue ;;
         esac
-        if ((${#pid} > 7 || pid < 2 || ${#until} > 12 || ${#ttl} > 3 || ${#lease} > 12)) || [[ -z $ports ]]; then
-            continue
-        fi
-        ((left = until - now, total += 1)) || :
-        rank=3
+        if ((${#pid} > 7 || pid < 2 || ${#until} > 12 || ${#ttl} > 3 || ${#lease} > 12)); then continue; fi
+        __soong_from[i]=$((until - ttl)) __soong_until[i]=$until
         case $state in
-        failed) ;;
+        failed) __soong_from[i]=0 __soong_until[i]=9999999999999 ;;
         up | starting | reconnecting)
-            # Nothing that should have been renewed, or was promised before the clock was set back.
-            # The program of a zombie is gone, where that can be seen.
-            if ((now && left >= 0 && left <= ttl)) &&
-                if [[ -e /proc/self/exe ]]; then [[ -e /proc/$pid/exe ]]; else \builtin kill -0 "$pid"; fi; then
-                case $state in
-                up) rank=0 ;;
-                starting) rank=1 ;;
-                *) rank=2 ;;
-                esac
-            else
-                state=down
-            fi
-            if ((lease && (soonest == 0 || lease < soonest))); then soonest=$lease; fi
+            if ((lease && (__soong_lease == 0 || lease < __soong_lease))); then __soong_lease=$lease; fi
             ;;
         *) state=down ;;
         esac
-        if ((rank == 0)); then
-            ((ups += 1)) || :
-            if ((ups < 4)); then up=$up,$name; fi
-        fi
-        if ((total < 4)); then all=$all,$name; fi
-        if ((rank >= worst)); then worst=$rank word=$state; fi
-    done <"$dir/prompt" || :
-    if ((total)); then __soong_show; fi
+        __soong_pids[i]=$pid __soong_states[i]=$state __soong_names[i]=$name
+        ((i += 1))
+    done
+    i=0
 }
 
 # Puts together what __soong_update has found, whose variables it uses.
 __soong_show() {
-    local symbol color text='' soon='' format=${SOONG_PROMPT_FORMAT-} limit=${SOONG_PROMPT_LEASE-}
-    case $limit in '' | *[!$digits]* | 0?* | ??????*) limit=30 ;; esac
-    if ((soonest && now)); then
-        ((left = soonest > now ? (soonest - now) / 60 : 0)) || :
-        if ((left < limit)); then
-            if ((left < 60)); then soon=${left}m; else soon=$((left / 60))h$((left % 60))m; fi
-        fi
-    fi
+    local symbol color state rank worst=0 ups=0 total=0 word='' up='' all='' soon='' text=''
+    local format=${SOONG_PROMPT_FORMAT-}
+    SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT=''
+    if ((${#__soong_pids[@]} == 0)); then return 0; fi
+    for state in $found; do
+        case $state in
+        up)
+            rank=0
+            if ((ups < 3)); then up+=,${__soong_names[total]}; fi
+            ((ups += 1))
+            ;;
+        starting) rank=1 ;;
+        reconnecting) rank=2 ;;
+        *) rank=3 ;;
+        esac
+        if ((total < 3)); then all+=,${__soong_names[total]}; fi
+        if ((rank >= worst)); then worst=$rank word=$state; fi
+        ((total += 1))
+    done
+    if ((ups == 0)); then up=$all rank=$total; else rank=$ups; fi
+    up=${up#,}
+    if ((rank > 3)); then up+=+$((rank - 3)); fi
     SOONG_STATE=down
     if ((ups == total)); then
-        SOONG_STATE=up
-        text=${up#,}
+        SOONG_STATE=up text=$up
     elif ((ups)); then
-        text=$ups/$total' '${up#,}
+        text="$ups/$total $up"
     elif ((total > 1)); then
-        text=0/$total' '${all#,}' '$word
+        text="0/$total $up $word"
     else
-        text=${all#,}' '$word
+        text="$up $word"
     fi
-    if ((ups > 3)); then
-        text=$text+$((ups - 3))
-    elif ((ups == 0 && total > 3)); then
-        text=0/$total' '${all#,}+$((total - 3))' '$word
+    case $limit in '' | *[!0123456789]* | 0?* | ??????*) limit=30 ;; esac
+    if [[ -n $now ]] && ((now < limit)); then
+        if ((now < 60)); then soon=${now}m; else soon=$((now / 60))h$((now % 60))m; fi
     fi
     SOONG_TEXT=$text${soon:+ $soon}
     symbol=$__soong_symbols
@@ -130,7 +164,7 @@ __soong_show() {
     fi
     if [[ -z ${NO_COLOR-} ]]; then
         case $color in
-        '' | *[!$digits\;]*) ;;
+        '' | *[!0123456789\;]*) ;;
         # Readline counts what stands between 001 and 002 as having no width.
         *) SOONG_PROMPT=$'\001\e['$color$'m\002'$SOONG_PROMPT$'\001\e[0m\002' ;;
         esac
@@ -224,8 +258,9 @@ soong_unload() {
         case $one in *' _soong '*) \builtin complete -r "${one##* }" ;; esac
     done
     \builtin unset -v SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer
-    \builtin unset -v __soong_place __soong_symbols __soong_epoch __soong_was __soong_alias
-    \builtin unset -f __soong_update __soong_show __soong_hook __soong_withdraw __soong_load soong_unload
+    \builtin unset -v __soong_place __soong_symbols __soong_epoch __soong_was __soong_alias __soong_seen __soong_shown
+    \builtin unset -v __soong_pids __soong_from __soong_until __soong_states __soong_names __soong_lease
+    \builtin unset -f __soong_update __soong_parse __soong_show __soong_hook __soong_withdraw __soong_load soong_unload
 } 2>/dev/null
 
 case $-:${TERM:-dumb} in

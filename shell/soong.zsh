@@ -7,13 +7,12 @@
 # \builtin: whatever functions and aliases the user has made. The syntax is what `emulate sh` can
 # parse too; each function then sets the options that it needs.
 
-# Reads the prompt file.
+# Reads the prompt file. Text that has not changed since the last prompt is not taken apart again: only
+# whether its promises still hold.
 _soong_update() {
     \builtin emulate -LR zsh
-    \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT=
-    \builtin typeset dir line mark pid until ttl state name lease ports word up all symbol color soon text format limit
-    \builtin typeset -a fields
-    \builtin typeset -i now left rank worst total ups soonest
+    \builtin typeset dir text found left
+    \builtin typeset -i now i
     case ${XDG_RUNTIME_DIR-} in
     /*) dir=$XDG_RUNTIME_DIR/soong ;;
     *)
@@ -24,79 +23,111 @@ _soong_update() {
         ;;
     esac
     # Not what others put there, and nothing that could block.
-    if ! [[ -s $dir/prompt && -f $dir/prompt && -O $dir/prompt && -O $dir ]]; then
+    if [[ ! -s $dir/prompt || ! -f $dir/prompt || ! -O $dir/prompt || ! -O $dir ]]; then
+        \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT=
+        \builtin unset _soong_seen
         \builtin return 0
     fi
+    text=$(<$dir/prompt)
+    if [[ -z ${_soong_seen+set} || $text != "$_soong_seen" ]]; then _soong_parse; fi
     now=${(%):-%D{%s}}
-    for line in ${(f)"$(<$dir/prompt)"}; do
-        fields=(${(s: :)line})
+    for (( i = 1; i <= ${#_soong_pids}; i++ )); do
+        # What should have been renewed, or was promised before the clock was set back, is not
+        # believed. The program of a zombie is gone, where that can be seen.
+        if (( now > _soong_until[i] || now < _soong_from[i] )); then
+            found+=' down'
+        elif [[ $_soong_states[i] == failed || -e /proc/$_soong_pids[i]/exe ]]; then
+            found+=" $_soong_states[i]"
+        elif [[ ! -e /proc/self/exe ]] && \builtin kill -0 $_soong_pids[i] 2>/dev/null; then
+            found+=" $_soong_states[i]"
+        else
+            found+=' down'
+        fi
+    done
+    if (( _soong_lease )); then left=$(( now < _soong_lease ? (_soong_lease - now) / 60 : 0 )); fi
+    text=$left$found:${SOONG_PROMPT_LEASE-}:${SOONG_PROMPT_FORMAT-}:${SOONG_PROMPT_ASCII-}:${NO_COLOR-}:${SOONG_PROMPT_SYMBOL_UP--}:${SOONG_PROMPT_SYMBOL_WAIT--}:${SOONG_PROMPT_SYMBOL_DOWN--}:${SOONG_PROMPT_COLOR_UP-}:${SOONG_PROMPT_COLOR_WAIT-}:${SOONG_PROMPT_COLOR_DOWN-}
+    if [[ $text != "${_soong_shown-}" ]]; then
+        \builtin typeset -g _soong_shown=$text
+        _soong_show
+    fi
+}
+
+# Takes the text apart, an array for each field of its lines. The variables are _soong_update's.
+_soong_parse() {
+    \builtin emulate -LR zsh
+    \builtin typeset -g _soong_seen=$text _soong_shown=
+    \builtin typeset -gi _soong_lease=0
+    \builtin typeset -ga _soong_pids _soong_from _soong_until _soong_states _soong_names
+    _soong_pids=() _soong_from=() _soong_until=() _soong_states=() _soong_names=()
+    \builtin typeset line pid until ttl state name lease
+    \builtin typeset -a fields
+    for line in ${(f)text}; do
+        # One space between fields, so that no field is empty.
+        fields=("${(@s: :)line}")
         if (( ${#fields} != 8 )); then continue; fi
-        mark=$fields[1] pid=$fields[2] until=$fields[3] ttl=$fields[4]
-        state=$fields[5] name=$fields[6] lease=$fields[7] ports=$fields[8]
-        case $mark:$pid:$until:$ttl in
+        pid=$fields[2] until=$fields[3] ttl=$fields[4] state=$fields[5] name=$fields[6] lease=$fields[7]
+        case $fields[1]:$pid:$until:$ttl in
         soong1:[123456789]*:[123456789]*:[123456789]*) ;;
         *) continue ;;
         esac
         case $pid$until$ttl in *[!0123456789]*) continue ;; esac
-        case $state$name$lease$ports in *[!A-Za-z0-9._:,@-]*) continue ;; esac
+        case $state:$name:$lease:$fields[8] in :* | *::* | *: | *[!A-Za-z0-9._:,@-]*) continue ;; esac
         case $lease in
         -) lease=0 ;;
-        '' | 0* | *[!0123456789]*) continue ;;
+        0* | *[!0123456789]*) continue ;;
         esac
         if (( ${#pid} > 7 || ${#until} > 12 || ${#ttl} > 3 || ${#lease} > 12 || pid < 2 )); then continue; fi
-        (( left = until - now, total += 1 ))
-        rank=3
         case $state in
-        failed) ;;
+        failed) until=9999999999999 ;;
         up | starting | reconnecting)
-            # Nothing that should have been renewed, or was promised before the clock was set back.
-            # The program of a zombie is gone, where that can be seen.
-            if (( left >= 0 && left <= ttl )) &&
-                if [[ -e /proc/self/exe ]]; then [[ -e /proc/$pid/exe ]]; else \builtin kill -0 $pid 2>/dev/null; fi
-            then
-                case $state in
-                up) rank=0 ;;
-                starting) rank=1 ;;
-                *) rank=2 ;;
-                esac
-            else
-                state=down
-            fi
-            if (( lease && (soonest == 0 || lease < soonest) )); then soonest=$lease; fi
+            if (( lease && (_soong_lease == 0 || lease < _soong_lease) )); then _soong_lease=$lease; fi
             ;;
         *) state=down ;;
         esac
-        if (( rank == 0 )); then
+        _soong_pids+=($pid) _soong_states+=($state) _soong_names+=($name)
+        _soong_until+=($until)
+        if [[ $state == failed ]]; then _soong_from+=(0); else _soong_from+=($(( until - ttl ))); fi
+    done
+}
+
+# Puts together what has been found. The variables are _soong_update's.
+_soong_show() {
+    \builtin emulate -LR zsh
+    \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT=
+    if (( ! ${#_soong_pids} )); then \builtin return 0; fi
+    \builtin typeset state word text soon symbol color limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
+    \builtin typeset -i rank worst total ups
+    \builtin typeset -a up
+    for state in ${=found}; do
+        (( total += 1 ))
+        case $state in
+        up)
+            rank=0
             (( ups += 1 ))
-            if (( ups < 4 )); then up=$up,$name; fi
-        fi
-        if (( total < 4 )); then all=$all,$name; fi
+            up+=($_soong_names[total])
+            ;;
+        starting) rank=1 ;;
+        reconnecting) rank=2 ;;
+        *) rank=3 ;;
+        esac
         if (( rank >= worst )); then worst=$rank word=$state; fi
     done
-    if (( ! total )); then \builtin return 0; fi
-
-    limit=${SOONG_PROMPT_LEASE-}
-    case $limit in '' | *[!0123456789]* | 0?* | ??????*) limit=30 ;; esac
-    if (( soonest )); then
-        (( left = soonest > now ? (soonest - now) / 60 : 0 ))
-        if (( left < limit )); then
-            if (( left < 60 )); then soon=${left}m; else soon=$(( left / 60 ))h$(( left % 60 ))m; fi
-        fi
-    fi
+    if (( ups == 0 )); then up=($_soong_names); fi
+    text=${(j:,:)up[1,3]}
+    if (( ${#up} > 3 )); then text+=+$(( ${#up} - 3 )); fi
     SOONG_STATE=down
     if (( ups == total )); then
-        SOONG_STATE=up text=${up#,}
+        SOONG_STATE=up
     elif (( ups )); then
-        text="$ups/$total ${up#,}"
+        text="$ups/$total $text"
     elif (( total > 1 )); then
-        text="0/$total ${all#,} $word"
+        text="0/$total $text $word"
     else
-        text="${all#,} $word"
+        text="$text $word"
     fi
-    if (( ups > 3 )); then
-        text=$text+$(( ups - 3 ))
-    elif (( ups == 0 && total > 3 )); then
-        text="0/$total ${all#,}+$(( total - 3 )) $word"
+    case $limit in '' | *[!0123456789]* | 0?* | ??????*) limit=30 ;; esac
+    if [[ -n $left ]] && (( left < limit )); then
+        if (( left < 60 )); then soon=${left}m; else soon=$(( left / 60 ))h$(( left % 60 ))m; fi
     fi
     SOONG_TEXT=$text${soon:+ $soon}
     symbol=$_soong_symbols
@@ -109,7 +140,6 @@ _soong_update() {
         symbol=${SOONG_PROMPT_SYMBOL_WAIT-${symbol% *}} color=${SOONG_PROMPT_COLOR_WAIT-33}
         ;;
     esac
-    format=${SOONG_PROMPT_FORMAT-}
     if [[ -z $format ]]; then
         SOONG_PROMPT=${symbol:+$symbol }$SOONG_TEXT
     else
@@ -185,7 +215,8 @@ soong_unload() {
         done
     fi
     \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_placed _soong_symbols _soong_alias _soong_completer
-    \builtin unfunction _soong_update _soong_hook _soong_withdraw _soong_load soong_unload
+    \builtin unset _soong_seen _soong_shown _soong_lease _soong_pids _soong_from _soong_until _soong_states _soong_names
+    \builtin unfunction _soong_update _soong_parse _soong_show _soong_hook _soong_withdraw _soong_load soong_unload
 }
 
 case $-:${TERM:-dumb} in
