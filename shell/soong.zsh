@@ -11,8 +11,8 @@
 # whether its promises still hold.
 _soong_update() {
     \builtin emulate -LR zsh
-    \builtin typeset dir text found left
-    \builtin typeset -i now i
+    \builtin typeset dir text found left clock='%D{%s}'
+    \builtin typeset -i now i count
     case ${XDG_RUNTIME_DIR-} in
     /*) dir=$XDG_RUNTIME_DIR/soong ;;
     *)
@@ -30,8 +30,9 @@ _soong_update() {
     fi
     text=$(<$dir/prompt)
     if [[ -z ${_soong_seen+set} || $text != "$_soong_seen" ]]; then _soong_parse; fi
-    now=${(%):-%D{%s}}
-    for (( i = 1; i <= ${#_soong_pids}; i++ )); do
+    now=${(%)clock}
+    count=${#_soong_pids}
+    for (( i = 1; i <= count; i++ )); do
         # What should have been renewed, or was promised before the clock was set back, is not
         # believed. The program of a zombie is gone, where that can be seen.
         if (( now > _soong_until[i] || now < _soong_from[i] )); then
@@ -98,7 +99,7 @@ _soong_show() {
     \builtin typeset state word text soon symbol color limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
     \builtin typeset -i rank worst total ups
     \builtin typeset -a up
-    for state in ${=found}; do
+    for state in ${(s: :)found}; do
         (( total += 1 ))
         case $state in
         up)

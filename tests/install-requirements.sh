@@ -22,6 +22,7 @@ bash       bash            bash
 zsh        zsh             zsh
 fish       fish            fish
 shellcheck shellcheck      shellcheck
+tmux       tmux            tmux
 END
     if [ "$system" = Linux ]; then
         cat <<'END'

@@ -1,5 +1,6 @@
 //! The shells that have a hook, and how to have each do the same.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::run::Run;
@@ -46,7 +47,16 @@ impl Shell {
 
     /// The shell at a terminal, with a prompt that says `ready>`.
     pub fn open(&self, sandbox: &Sandbox) -> Terminal {
-        let mut terminal = Terminal::run(&self.run(sandbox, &[]), 24, 80);
+        self.at_terminal(&self.run(sandbox, &[]))
+    }
+
+    /// The same, started by `wrapper`.
+    pub fn open_through(&self, sandbox: &Sandbox, wrapper: &Path, arguments: &[&str]) -> Terminal {
+        self.at_terminal(&self.run(sandbox, &[]).through(wrapper, arguments))
+    }
+
+    fn at_terminal(&self, run: &Run) -> Terminal {
+        let mut terminal = Terminal::run(run, 24, 80);
         terminal.type_text(match self.name {
             "fish" => "function fish_prompt; echo 'ready''> '; end; function fish_greeting; end\r",
             _ => "PS1='ready''> '\r",

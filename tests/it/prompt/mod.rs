@@ -2,5 +2,7 @@
 
 mod file;
 mod hooks;
+mod options;
 mod terminal;
 mod truth;
+mod width;

@@ -2,9 +2,10 @@
 
 use nix::sys::signal::Signal;
 
-use super::hooks::SHELLS;
+use super::hooks::{SHELLS, Shell};
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
+use crate::support::tools::tool;
 use crate::support::{process, wait};
 
 #[test]
@@ -32,5 +33,31 @@ fn the_next_prompt_knows_of_a_killed_supervisor() {
         terminal.wait_for("! dev down");
         terminal.type_text("exit\r");
         terminal.finish();
+    }
+}
+
+/// How many processes `shell` starts while it shows `prompts` prompts, beside what it starts anyway.
+fn processes_of(shell: &Shell, sandbox: &Sandbox, prompts: usize) -> usize {
+    let log = sandbox.path("strace");
+    let calls = ["-f", "-qq", "-e", "trace=fork,vfork,clone,clone3,execve", "-o", log.to_str().unwrap()];
+    let mut terminal = shell.open_through(sandbox, &tool("strace"), &calls);
+    terminal.type_text(&shell.load().replace('\n', "\r"));
+    terminal.wait_for("= dev");
+    for _ in 0..prompts {
+        terminal.type_text("\r");
+    }
+    terminal.type_text("exit\r");
+    terminal.finish();
+    let made = std::fs::read_to_string(&log).unwrap();
+    // A thread is no process.
+    made.lines().filter(|line| !line.contains("CLONE_THREAD") && line.contains('(')).count()
+}
+
+#[test]
+fn a_prompt_starts_no_process() {
+    let sandbox = super::options::with_tunnel();
+    for shell in &SHELLS {
+        let few = processes_of(shell, &sandbox, 1);
+        assert_eq!(processes_of(shell, &sandbox, 12), few, "{}", shell.name);
     }
 }

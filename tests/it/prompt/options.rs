@@ -1,0 +1,195 @@
+//! The hooks in shells that are set up in every way there is: they work, and leave everything as it was.
+
+use super::hooks::{BASH, FISH, SHELLS, Shell, ZSH, now};
+use crate::support::run::Run;
+use crate::support::sandbox::Sandbox;
+use crate::support::tools::tool;
+
+/// A sandbox in which a tunnel seems to be up.
+pub fn with_tunnel() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let line = format!("soong1 {} {} 75 up dev - 8000\n", std::process::id(), now() + 60);
+    sandbox.write(&sandbox.path("run/soong/prompt"), line);
+    sandbox
+}
+
+/// What `shell` prints when it runs `script`.
+#[track_caller]
+fn said(shell: &Shell, sandbox: &Sandbox, script: &str) -> String {
+    let file = sandbox.path("script");
+    sandbox.write(&file, script);
+    let output = shell.run(sandbox, &[file.to_str().unwrap()]).unchecked();
+    assert_eq!(output.code, 0, "{output:#?}\n{script}");
+    let lines = output.stdout.lines().filter(|line| line.starts_with('['));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn bash_keeps_its_options_and_statuses() {
+    let sandbox = with_tunnel();
+    let options = [
+        "set -u",
+        "set -e",
+        "set -o posix",
+        "set -f",
+        "shopt -s failglob",
+        "shopt -s nullglob extglob nocasematch",
+        "IFS=up",
+        "IFS=",
+        "set -C",
+        "set -x",
+        "set -o pipefail",
+        "shopt -s extdebug",
+        "set -a",
+        "read() { echo no; }; kill() { echo no; }; printf() { echo no; }; unset() { echo no; }; test() { echo no; }",
+        "shopt -s expand_aliases; alias read=no kill=no printf=no export=no return=no",
+    ];
+    for option in options {
+        let script = format!(
+            "{option}\n{load}{load}{load}was=$-$BASHOPTS$IFS\n\
+             ! (exit 3); __soong_hook; one=$?; (exit 0); __soong_hook\n\
+             builtin echo \"[$SOONG_TEXT $SOONG_STATE $one ${{#PROMPT_COMMAND[@]}}]\"\n\
+             if [[ $was = $-$BASHOPTS$IFS ]]; then builtin echo '[same]'; fi\n",
+            load = BASH.load()
+        );
+        assert_eq!(said(&BASH, &sandbox, &script), "[dev up 0 1]\n[same]\n", "{option}");
+    }
+    let script = format!("{}(exit 7); __soong_hook; echo \"[$?]\"\n", BASH.load());
+    assert_eq!(said(&BASH, &sandbox, &script), "[7]\n");
+}
+
+#[test]
+fn zsh_keeps_its_options() {
+    let sandbox = with_tunnel();
+    let options = [
+        "setopt no_unset",
+        "setopt err_exit",
+        "setopt no_glob",
+        "setopt ksh_arrays",
+        "setopt sh_word_split glob_subst",
+        "IFS=up",
+        "IFS=",
+        "setopt no_clobber",
+        "setopt xtrace",
+        "setopt prompt_subst",
+        "setopt warn_create_global",
+        "setopt extended_glob null_glob",
+        "setopt all_export",
+        "emulate sh",
+        "emulate ksh",
+        "read() { echo no; }; kill() { echo no; }; typeset() { echo no; }",
+        "alias read=no kill=no typeset=no emulate=no return=no unset=no",
+    ];
+    for option in options {
+        let script = format!(
+            "{option}\n{load}{load}{load}was=\"$(set -o)$IFS\"\n_soong_hook\n\
+             builtin echo \"[$SOONG_TEXT $SOONG_STATE ${{#precmd_functions}} $RPROMPT]\"\n\
+             if [ \"$was\" = \"$(set -o)$IFS\" ]; then builtin echo '[same]'; fi\n",
+            load = ZSH.load()
+        );
+        let said = said(&ZSH, &sandbox, &script);
+        assert!(said.starts_with("[dev up 1"), "{option}: {said}");
+        assert_eq!(said.matches("= dev").count(), 1, "{option}: {said}");
+        assert!(said.ends_with("[same]\n"), "{option}: {said}");
+    }
+}
+
+#[test]
+fn what_ran_before_a_prompt_still_runs_in_bash() {
+    let sandbox = with_tunnel();
+    let load = BASH.load();
+    for (before, after) in [
+        ("PROMPT_COMMAND='mine'", "__soong_hook mine"),
+        ("PROMPT_COMMAND='mine;'", "__soong_hook mine;"),
+        ("PROMPT_COMMAND=(mine yours)", "__soong_hook mine yours"),
+        ("PROMPT_COMMAND=", "__soong_hook "),
+        (":", "__soong_hook"),
+    ] {
+        let script = format!(
+            "{before}\nwas=$(declare -p PROMPT_COMMAND 2>&1); ps1=$PS1\n{load}{load}\n\
+             echo \"[${{PROMPT_COMMAND[*]}}]\"\n__soong_hook\nsoong_unload\n\
+             if [[ $was = \"$(declare -p PROMPT_COMMAND 2>&1)\" && $PS1 = \"$ps1\" ]]; then echo '[restored]'; fi\n\
+             echo \"[$(set | grep -i '^[a-z_]*soong' ; declare -F | grep soong)]\"\n"
+        );
+        assert_eq!(said(&BASH, &sandbox, &script), format!("[{after}]\n[restored]\n[]\n"), "{before}");
+    }
+}
+
+#[test]
+fn zsh_and_fish_are_left_as_they_were() {
+    let sandbox = with_tunnel();
+    let script = format!(
+        "mine() {{ :; }}; precmd_functions=(mine); RPROMPT=right; PROMPT='%# '\n{load}{load}\n\
+         echo \"[$precmd_functions]\"; _soong_hook; _soong_hook; echo \"[$RPROMPT]\"; RPROMPT=new; _soong_hook\n\
+         echo \"[$RPROMPT]\"; soong_unload; echo \"[$precmd_functions $RPROMPT $PROMPT]\"\n\
+         echo \"[$(set | grep -a '^[A-Za-z_]*soong' ; print -l ${{(k)functions}} | grep soong)]\"\n",
+        load = ZSH.load()
+    );
+    let segment = "%{\x1b[32m%}= dev%{\x1b[0m%}";
+    let expected = format!("[_soong_hook mine]\n[{segment} right]\n[{segment} new]\n[mine new %# ]\n[]\n");
+    assert_eq!(said(&ZSH, &sandbox, &script), expected);
+
+    let script = format!(
+        "function fish_right_prompt; echo -n \"status $status $pipestatus\"; end\n{load}{load}\n\
+         __soong_hook; __soong_hook; false | true | false; echo \"[\"(fish_right_prompt)\"]\"\n\
+         soong_unload; true | false; echo \"[\"(fish_right_prompt)\"]\"\n\
+         echo \"[\"(set --names | string match '*soong*')(functions -a | string match '*soong*')\"]\"\n",
+        load = FISH.load()
+    );
+    let expected = "[status 1 1 0 1 \x1b[32m= dev\x1b[0m]\n[status 1 0 1]\n";
+    let said = said(&FISH, &sandbox, &script);
+    // A list that is empty makes the whole word empty.
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn nothing_happens_where_nobody_sees_a_prompt() {
+    let sandbox = with_tunnel();
+    for shell in &SHELLS {
+        let check = match shell.name {
+            "fish" => "set -q SOONG_STATE; and echo loaded",
+            _ => "[ -z \"${SOONG_STATE+x}${PROMPT_COMMAND-}${precmd_functions-}\" ] || echo loaded",
+        };
+        let script = format!("{}{check}\ntrue\n", shell.load());
+        Run::new(&sandbox, &tool(shell.name), ["-c", &script]).env("TERM", "xterm").run();
+        let dumb = shell.run(&sandbox, &["-c", &script]).env("TERM", "dumb").unchecked();
+        assert_eq!((dumb.stdout.as_str(), dumb.code), ("", 0), "{}: {dumb:#?}", shell.name);
+    }
+}
+
+#[test]
+fn the_prompt_is_what_the_user_wants_it_to_be() {
+    let sandbox = with_tunnel();
+    for (settings, expected) in [
+        (&[][..], "\x1b[32m= dev\x1b[0m"),
+        (&[("NO_COLOR", "1")], "= dev"),
+        (&[("LC_ALL", "C.UTF-8"), ("NO_COLOR", "1")], "⇄ dev"),
+        (&[("LC_ALL", "C.UTF-8"), ("NO_COLOR", "1"), ("SOONG_PROMPT_ASCII", "1")], "= dev"),
+        (&[("NO_COLOR", "1"), ("SOONG_PROMPT_FORMAT", "<{symbol}{text}>")], "<=dev>"),
+        (&[("SOONG_PROMPT_COLOR_UP", "1;35"), ("SOONG_PROMPT_SYMBOL_UP", "")], "\x1b[1;35mdev\x1b[0m"),
+        (&[("SOONG_PROMPT_COLOR_UP", "x")], "= dev"),
+    ] {
+        for shell in &SHELLS {
+            let mut script: String = settings.iter().map(|(name, value)| shell.set(name, value)).collect();
+            script += &format!("{}{}\necho \"[$SOONG_PROMPT]\"\n", shell.load(), shell.hook);
+            let said = said(shell, &sandbox, &script).replace(['\x01', '\x02'], "");
+            let said = said.replace("%{", "").replace("%}", "");
+            assert_eq!(said, format!("[{expected}]\n"), "{}: {settings:?}", shell.name);
+        }
+    }
+}
+
+#[test]
+fn the_scripts_are_clean() {
+    let sandbox = Sandbox::new();
+    let [bash, zsh, fish] =
+        ["bash", "zsh", "fish"].map(|name| format!("{}/shell/soong.{name}", env!("CARGO_MANIFEST_DIR")));
+    for (program, arguments) in [
+        ("shellcheck", vec![bash.as_str()]),
+        ("zsh", vec!["-n", &zsh]),
+        ("fish", vec!["--no-execute", &fish]),
+        ("fish_indent", vec!["--check", &fish]),
+    ] {
+        Run::new(&sandbox, &tool(program), arguments).run();
+    }
+}
