@@ -175,6 +175,7 @@ __soong_show() {
 __soong_hook() {
     local status=$?
     __soong_update
+    __soong_lead
     case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
     case ${SOONG_PROMPT_SIDE-} in
     off) __soong_withdraw ;;
@@ -187,6 +188,20 @@ __soong_hook() {
     case $- in *e*) \builtin return 0 ;; esac
     \builtin return "$status"
 } 2>/dev/null
+
+# Goes back to the first place, before a hook that put itself there and may show what is set here. The
+# shell goes through a copy of the array, and a string has been read by now.
+__soong_lead() {
+    local one i
+    case ${PROMPT_COMMAND[0]-} in *__soong_hook*) \builtin return 0 ;; esac
+    for i in "${!PROMPT_COMMAND[@]}"; do
+        if [[ ${PROMPT_COMMAND[i]} == __soong_hook ]]; then
+            \builtin unset -v "PROMPT_COMMAND[i]"
+            PROMPT_COMMAND=(__soong_hook "${PROMPT_COMMAND[@]}")
+            \builtin return 0
+        fi
+    done
+}
 
 # Takes the segment out of PS1.
 __soong_withdraw() {
@@ -260,7 +275,7 @@ soong_unload() {
     \builtin unset -v SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer
     \builtin unset -v __soong_place __soong_symbols __soong_epoch __soong_was __soong_alias __soong_seen __soong_shown
     \builtin unset -v __soong_pids __soong_from __soong_until __soong_states __soong_names __soong_lease
-    \builtin unset -f __soong_update __soong_parse __soong_show __soong_hook __soong_withdraw __soong_load soong_unload
+    \builtin unset -f __soong_lead __soong_update __soong_parse __soong_show __soong_hook __soong_withdraw __soong_load soong_unload
 } 2>/dev/null
 
 case $-:${TERM:-dumb} in

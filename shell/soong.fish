@@ -203,7 +203,12 @@ function __soong_hook --on-event fish_prompt
     # At the first prompt, when config.fish has defined all it wants to define.
     if not set -q __soong_placed
         set -g __soong_placed ''
-        switch "$SOONG_PROMPT_SIDE"
+        set -l side "$SOONG_PROMPT_SIDE"
+        for one in fish_prompt fish_right_prompt
+            # Whoever names the variable has placed it.
+            functions -q $one; and functions $one | builtin string match -q '*SOONG_*'; and set side off
+        end
+        switch $side
             case off
             case left
                 __soong_place fish_prompt __soong_left
@@ -213,10 +218,9 @@ function __soong_hook --on-event fish_prompt
     end
 end
 
-# Has the function $argv[2] stand in for $argv[1], unless that one shows the segment by itself.
+# Has the function $argv[2] stand in for $argv[1].
 function __soong_place
     if functions -q $argv[1]
-        functions $argv[1] | builtin string match -q '*SOONG_PROMPT*'; and return
         functions -c $argv[1] __soong_before
         functions -e $argv[1]
         set -g __soong_placed $argv[1] restore

@@ -162,6 +162,10 @@ _soong_show() {
 _soong_hook() {
     \builtin emulate -LR zsh
     _soong_update
+    # Before a hook that put itself first and may show what is set here; from the next prompt on.
+    if [[ ${precmd_functions[1]-} != _soong_hook ]]; then
+        precmd_functions=(_soong_hook ${precmd_functions:#_soong_hook})
+    fi
     case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
     _soong_withdraw
     # Whoever names the variable has placed it; themes that draw both sides have places of their own.

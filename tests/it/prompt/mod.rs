@@ -4,5 +4,6 @@ mod file;
 mod hooks;
 mod options;
 mod terminal;
+mod theme;
 mod truth;
 mod width;
