@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::arguments::StatusArguments;
-use super::check::{self, Finding};
+use super::check::{self, Condition, Finding};
 use super::report::arrow;
 use super::retry;
 use super::traffic;
@@ -76,6 +76,7 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
     if !arguments.json {
         explain(&survey);
         looks.iter().filter(|look| !look.responds).for_each(advise);
+        point_to_instance(&looks);
     }
     Ok(match (looks.is_empty(), looks.iter().all(Look::is_well)) {
         (true, _) => EXIT_NOT_RUNNING,
@@ -225,6 +226,14 @@ fn explain(survey: &Survey) {
             text.push_str(&format!("{} {}\n", hint_label(), printable(hint)));
         }
         print_error(&text);
+    }
+}
+
+/// Says where to look when a link is up and a service is silent.
+fn point_to_instance(looks: &[Look]) {
+    let mut findings = looks.iter().flat_map(|look| look.findings.iter().flatten());
+    if findings.any(|finding| finding.condition == Condition::NotAnswering) {
+        print_error(&format!("{} see on the instance whether it runs: soong ssh\n", hint_label()));
     }
 }
 

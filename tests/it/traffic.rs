@@ -51,7 +51,7 @@ fn a_supervisor_that_hangs_does_not_hang_whoever_asks() {
     let sandbox = Sandbox::with(&instance);
     let pid = sandbox.start(&instance);
     process::signal(pid, Signal::SIGSTOP);
-    let answer = sandbox.tunnel(["status", "--json"]).stdout_has("").run().stdout;
+    let answer = sandbox.tunnel(["status", "--json"]).code(1).stdout_has("").run().stdout;
     process::signal(pid, Signal::SIGCONT);
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(answer["running"], true);
