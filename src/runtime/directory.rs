@@ -7,7 +7,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -132,9 +132,22 @@ impl Directory {
         }
     }
 
+    /// Whether `lock` is that of the file which others find here. It is not when somebody has deleted
+    /// the directory; then another tunnel may have come to be in its place.
+    pub fn is_held_by(&self, lock: &Lock) -> bool {
+        match (lock.metadata(), fs::metadata(self.path.join("lock"))) {
+            (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+            (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
+            (Err(_), Ok(_)) => true,
+        }
+    }
+
     /// Removes everything but the lock file, and the state if it is to be kept. Only for the one
     /// who holds the lock.
-    pub fn clear(&self, _lock: &Lock, keep_state: bool) {
+    pub fn clear(&self, lock: &Lock, keep_state: bool) {
+        if !self.is_held_by(lock) {
+            return;
+        }
         let Ok(entries) = fs::read_dir(&self.path) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();

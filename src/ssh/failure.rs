@@ -37,6 +37,8 @@ pub enum Kind {
     KeyUnusable,
     /// ssh does not understand its options, or the two sides have no algorithm in common.
     Misconfigured,
+    /// The tunnel's own files were deleted.
+    Displaced,
     /// A forward could not be set up.
     ForwardRefused,
     /// The name of the host leads nowhere.
@@ -65,6 +67,7 @@ impl Kind {
                 | Self::NeedsAnswer
                 | Self::WrongPassphrase
                 | Self::AnswerRefused
+                | Self::Displaced
                 | Self::KeyUnusable
                 | Self::Misconfigured
         )
@@ -202,6 +205,7 @@ pub fn hints(kind: Kind, login: &Login) -> Vec<String> {
             None => "check the keys that your ssh config names".to_owned(),
         }],
         Kind::Misconfigured => vec!["check ssh.options in config.toml and your ~/.ssh/config".to_owned()],
+        Kind::Displaced => vec!["start it again: soong tunnel start".to_owned()],
         Kind::ForwardRefused => Vec::new(),
         Kind::UnknownHost => vec![format!("check the host of '{name}' in config.toml, and your network")],
         Kind::Refused => vec![format!(

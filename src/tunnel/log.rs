@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use humantime::format_rfc3339_seconds;
 
 use crate::error::{Error, Result};
+use crate::paths::create_private;
 use crate::term::printable;
 
 /// The size at which a log is put aside, in bytes. One older log is kept.
@@ -33,12 +34,13 @@ impl Log {
     /// the line is lost, and the next one tries again.
     pub fn write(&self, text: &str) {
         let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot
-            .as_ref()
-            .and_then(|file| file.metadata().ok())
-            .is_none_or(|metadata| metadata.len() > SIZE_MAX)
-        {
+        let metadata = slot.as_ref().and_then(|file| file.metadata().ok());
+        if metadata.as_ref().is_none_or(|metadata| metadata.len() > SIZE_MAX) {
             let _ = fs::rename(&self.path, self.path.with_extension("log.1"));
+            *slot = append_to(&self.path).ok();
+        } else if metadata.is_some_and(|metadata| metadata.nlink() == 0) {
+            // Deleted by somebody; perhaps with the directory.
+            let _ = self.path.parent().map(create_private);
             *slot = append_to(&self.path).ok();
         }
         if let Some(file) = slot.as_mut() {
@@ -56,6 +58,18 @@ fn append_to(path: &Path) -> std::io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_was_deleted_is_there_again_at_the_next_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("logs/x.log");
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        let log = Log::open(path.clone()).unwrap();
+        log.write("one");
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        log.write("two");
+        assert!(fs::read_to_string(&path).unwrap().ends_with("Z two\n"));
+    }
 
     #[test]
     fn a_log_is_put_aside_when_it_is_full() {

@@ -240,6 +240,9 @@ impl<'a> Supervisor<'a> {
     async fn connect(&mut self, again: bool) -> std::result::Result<Link, End> {
         let control = self.directory.ssh_control();
         let limit = Duration::from_secs(self.request.login.connect_timeout);
+        if let Some(failure) = self.displaced() {
+            return Err(End::Failed(failure));
+        }
         // ssh does not become a master on a control socket that exists, be it dead.
         let _ = std::fs::remove_file(&control);
         self.probe.reset();
@@ -333,6 +336,9 @@ impl<'a> Supervisor<'a> {
 
     /// Asks the link whether it is alive; says how it ends if it is not.
     async fn verify(&mut self, why: Reason, link: &mut Link) -> Option<End> {
+        if let Some(failure) = self.displaced() {
+            return Some(End::Failed(failure));
+        }
         let asked = Instant::now();
         let patience = match why {
             Reason::Disturbance(_) => disturbance::PATIENCE,
@@ -354,6 +360,18 @@ impl<'a> Supervisor<'a> {
             self.log.write(&format!("{why}: the link is {}", if alive { "alive" } else { "dead" }));
         }
         (!alive).then(|| End::Failed(why.failure()))
+    }
+
+    /// The failure of a tunnel whose files somebody has deleted: nobody could find or stop it any
+    /// more, and another one could be started beside it.
+    fn displaced(&self) -> Option<Failure> {
+        let reason = || {
+            format!(
+                "{} was deleted",
+                self.directory.ssh_control().parent().map_or("".into(), |path| path.to_string_lossy())
+            )
+        };
+        (!self.directory.is_held_by(&self.lock)).then(|| Failure { kind: Kind::Displaced, reason: reason() })
     }
 
     /// Keeps what the status daemon says where others find it.
@@ -424,6 +442,10 @@ impl<'a> Supervisor<'a> {
         self.state.since = now();
         change(&mut self.state);
         self.log.write(&describe(&self.state));
+        if !self.directory.is_held_by(&self.lock) {
+            // What is there now is not ours to describe.
+            return;
+        }
         if let Err(error) = self.state.write(&self.directory) {
             self.log.write(&error.to_string());
         }
@@ -441,6 +463,8 @@ impl<'a> Supervisor<'a> {
     /// tunnel that was up failed.
     fn finish(&self, failed: bool) {
         let tells_why = failed && self.state.phase == Phase::Failed;
+        // Its writers need a lock there, and somebody may have deleted it all.
+        let _ = self.paths.ensure_runtime();
         if let Err(error) = pidfile::update(self.paths, Some(&self.directory)) {
             self.log.write(&format!("PID file: {error}"));
         }

@@ -262,3 +262,20 @@ fn an_ssh_that_outlived_its_supervisor_is_ended() {
         sandbox.assert_idle();
     }
 }
+
+/// Nobody could find the tunnel any more, and its ports would be taken by nobody knows whom.
+#[test]
+fn a_tunnel_whose_directory_is_deleted_ends_when_it_is_used() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.set(["ssh", "keepalive"], 1).set(["tunnel", "hold"], 1);
+    });
+    sandbox.start(&instance);
+    fs::remove_dir_all(sandbox.path("run/soong")).unwrap();
+    let _ = crate::support::curl::curl().arg(sandbox.url(0, "id")).output().unwrap();
+    wait::until_true("the tunnel to end", || sandbox.processes().is_empty());
+    sandbox.assert_idle();
+    sandbox.start(&instance);
+    sandbox.tunnel(["logs"]).stdout_has("was deleted").run();
+}
