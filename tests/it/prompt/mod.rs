@@ -2,6 +2,7 @@
 
 mod file;
 mod hooks;
+mod install;
 mod options;
 mod terminal;
 mod theme;

@@ -1,0 +1,35 @@
+//! `soong init --install`: one line in a file that is the user's.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::sandbox::Sandbox;
+
+#[test]
+fn a_line_is_added_once_and_taken_out_to_the_last_byte() {
+    let sandbox = Sandbox::new();
+    let (file, link) = (sandbox.path("home/dotfiles/zshrc"), sandbox.path("home/.zshrc"));
+    let before = b"# mine\nalias x=y\xff";
+    sandbox.write(&file, before);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("dotfiles/zshrc", &link).unwrap();
+    let init = |words: &[&str]| sandbox.soong(["init"]).args(words).env("SHELL", "/bin/zsh");
+    init(&["--install"]).code(1).stdout_has("soong init").stderr_has("--yes").run();
+    assert_eq!(fs::read(&file).unwrap(), before, "nobody was asked");
+    init(&["--install", "--yes"]).stdout_has("Added to ").run();
+    let added = fs::read(&file).unwrap();
+    init(&["--install", "--yes"]).stdout_has("already").run();
+    assert_eq!(fs::read(&file).unwrap(), added);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(link.is_symlink());
+    init(&["--uninstall", "--yes"]).stdout_has("Taken out of ").run();
+    assert_eq!(fs::read(&file).unwrap(), before);
+    init(&["--uninstall", "--yes"]).stdout_has("no line").run();
+}
+
+#[test]
+fn an_unknown_shell_is_asked_for() {
+    let sandbox = Sandbox::new();
+    let init = sandbox.soong(["init"]).env("SHELL", "/bin/tcsh");
+    init.fails(2, ["which shell"]).hint("bash, zsh or fish").run();
+}
