@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build test requirements format lint tests demo bench peers deny help
+.PHONY: build test requirements format lint tests generate demo bench peers deny help
 
 build: ## Build the programs into target/release
 	$(CARGO) build --release --bins
@@ -20,6 +20,9 @@ lint:
 
 tests:
 	$(CARGO) test
+
+generate: ## Rewrite completions/ and man/ from the definitions of the programs
+	SOONG_GENERATE=1 $(CARGO) test --test generated
 
 demo: ## See a tunnel work, with an instance made up on this machine
 	@$(CARGO) build --bins --example demo

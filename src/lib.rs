@@ -4,7 +4,8 @@
 //! module; the modules stand in layers and only ever look downwards:
 //!
 //! ```text
-//! bin/*  →  dispatch, tunnel, ssh, status, extend, configure, init, prompt, lambda, ext
+//! bin/*  →  complete                           what can be typed next, from all definitions
+//!        →  dispatch, tunnel, ssh, status, extend, configure, init, prompt, lambda, ext
 //!                                              features: what a command does
 //!        →  extension                          programs of others, and what they say of themselves
 //!        →  inventory, provider                instances there are, and choosing one
@@ -22,6 +23,7 @@
 pub mod built_in;
 pub mod child;
 pub mod command_line;
+pub mod complete;
 pub mod completion;
 pub mod config;
 pub mod configure;

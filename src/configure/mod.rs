@@ -17,7 +17,7 @@ mod edit;
 mod import;
 mod key_file;
 mod list;
-mod place;
+pub(crate) mod place;
 mod secret;
 mod setting;
 mod setup;

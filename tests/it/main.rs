@@ -9,6 +9,7 @@
 
 mod addresses;
 mod check;
+mod completion;
 mod configure;
 mod dispatcher;
 mod errors;

@@ -1,0 +1,7 @@
+//! `soong-complete`: answers the completion of shells.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    soong::complete::main()
+}

@@ -1,0 +1,117 @@
+//! Where on a line TAB works: behind `sudo`, with a path, behind an alias, in quotes, with `=` and `:`, in the
+//! middle.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::sandbox;
+use super::shell::{Kind, Shell};
+use crate::support::sandbox::Sandbox;
+
+/// What is typed, with a `|` before each TAB, and the words it becomes.
+const LINES: &[(&str, &[&str])] = &[
+    ("soong tunnel resta|", &["soong", "tunnel", "restart"]),
+    ("soong-tunnel resta|", &["soong-tunnel", "restart"]),
+    ("./soong tunnel resta|", &["./soong", "tunnel", "restart"]),
+    ("/opt/x/soong-tunnel resta|", &["/opt/x/soong-tunnel", "restart"]),
+    ("soong conf|set", &["soong", "configure", "set"]),
+    ("soong help conf|", &["soong", "help", "configure"]),
+    ("soong tunnel start --dry|", &["soong", "tunnel", "start", "--dry-run"]),
+    ("soong tunnel start --instance-id my|", &["soong", "tunnel", "start", "--instance-id", "my box"]),
+    ("soong tunnel start --instance-id my\\ b|", &["soong", "tunnel", "start", "--instance-id", "my box"]),
+    ("soong tunnel start --instance-id \"my|", &["soong", "tunnel", "start", "--instance-id", "my box"]),
+    ("soong tunnel start --instance-id 'my|", &["soong", "tunnel", "start", "--instance-id", "my box"]),
+    ("soong tunnel start --instance-id=my|", &["soong", "tunnel", "start", "--instance-id=my box"]),
+    ("soong tunnel start --instance-id=\"my|", &["soong", "tunnel", "start", "--instance-id=my box"]),
+    ("soong tunnel start --port com|81", &["soong", "tunnel", "start", "--port", "comfyui=81"]),
+    ("soong tunnel start --port=com|81", &["soong", "tunnel", "start", "--port=comfyui=81"]),
+    ("soong tunnel url a:b:|x", &["soong", "tunnel", "url", "a:b:x"]),
+    ("soong tunnel resta| --qui|", &["soong", "tunnel", "restart", "--quiet"]),
+    ("soong configure --key pla|", &["soong", "configure", "--key", "plain file.txt"]),
+    ("soong configure --key=pla|", &["soong", "configure", "--key=plain file.txt"]),
+    (
+        "soong tunnel run --instance-id my| -- soong-sta|",
+        &["soong", "tunnel", "run", "--instance-id", "my box", "--", "soong-status"],
+    ),
+    ("soong ssh -- soong-sta|", &["soong", "ssh", "--", "soong-status"]),
+    ("soong ssh -t --print -- ls pla|", &["soong", "ssh", "-t", "--print", "--", "ls", "plain file.txt"]),
+    ("sudo soong tunnel resta|", &["sudo", "soong", "tunnel", "restart"]),
+    ("st resta|", &["st", "restart"]),
+    ("s tunnel resta|", &["s", "tunnel", "restart"]),
+    ("SOONG_CONFIG=/x soong tunnel resta|", &["SOONG_CONFIG=/x", "soong", "tunnel", "restart"]),
+    // Two steps to the left: the cursor is behind `resta`.
+    ("soong tunnel resta x\x1b[D\x1b[D|", &["soong", "tunnel", "restart", "x"]),
+    // Nothing fits, and nothing is offered in its place.
+    ("soong tunnel stop pla|", &["soong", "tunnel", "stop", "pla"]),
+    ("soong configure get pla|", &["soong", "configure", "get", "pla"]),
+];
+
+fn check(kind: Kind) {
+    let sandbox = sandbox();
+    sudo(&sandbox);
+    let mut shell = Shell::start(kind, &sandbox, "alias st='soong tunnel'\nalias s=soong");
+    for (keys, words) in LINES {
+        assert_eq!(shell.words(&keys.replace('|', "\t")), *words, "{kind:?}: {keys}");
+    }
+}
+
+/// A `sudo` that may be missing on the machine: shells complete behind programs that are there.
+fn sudo(sandbox: &Sandbox) {
+    let file = sandbox.path("bin/sudo");
+    sandbox.write(&file, "#!/bin/sh\nexec \"$@\"\n");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn bash_completes_everywhere_on_a_line() {
+    check(Kind::Bash);
+}
+
+#[test]
+fn zsh_completes_everywhere_on_a_line() {
+    check(Kind::Zsh);
+}
+
+#[test]
+fn fish_completes_everywhere_on_a_line() {
+    check(Kind::Fish);
+}
+
+/// bash breaks words at other characters for those who tell it to.
+#[test]
+fn bash_completes_with_other_word_breaks() {
+    let sandbox = sandbox();
+    let mut shell = Shell::start(Kind::Bash, &sandbox, "COMP_WORDBREAKS=${COMP_WORDBREAKS//[=:]}");
+    assert_eq!(
+        shell.words("soong tunnel start --port=com\t81"),
+        ["soong", "tunnel", "start", "--port=comfyui=81"]
+    );
+}
+
+/// With menu completion bash puts one candidate after the other on the line: there is no place for descriptions.
+#[test]
+fn bash_inserts_no_descriptions() {
+    let sandbox = sandbox();
+    let mut shell = Shell::start(Kind::Bash, &sandbox, "bind 'TAB:menu-complete'");
+    assert_eq!(shell.words("soong tunnel sta\t"), ["soong", "tunnel", "start"]);
+    assert_eq!(shell.words("soong tunnel sta\t\t"), ["soong", "tunnel", "status"]);
+}
+
+#[test]
+fn shell_options_do_no_harm() {
+    for (kind, options) in [
+        (Kind::Bash, "set -u; set -f; shopt -s failglob nullglob extglob; IFS=t"),
+        (Kind::Bash, "set -o posix; set -o noclobber"),
+        (Kind::Zsh, "setopt nounset noglob noclobber shwordsplit ksharrays"),
+    ] {
+        let sandbox = sandbox();
+        let mut shell = Shell::start(kind, &sandbox, "");
+        shell.command(options);
+        assert_eq!(shell.words("soong tunnel resta\t"), ["soong", "tunnel", "restart"], "{options}");
+        assert_eq!(
+            shell.words("soong ssh --instance-id my\t"),
+            ["soong", "ssh", "--instance-id", "my box"],
+            "{options}"
+        );
+    }
+}

@@ -1,0 +1,85 @@
+//! What TAB shows: words with what they mean.
+
+use super::sandbox;
+use super::shell::{Kind, Shell};
+use crate::support::instance::Instance;
+use crate::support::sandbox::Sandbox;
+
+#[test]
+fn commands_options_and_values_are_shown_with_what_they_mean() {
+    for kind in Kind::ALL {
+        let mut sandbox = sandbox();
+        sandbox.provide("static", "exit 1");
+        let cache = r#"{"version":1,"providers":{"static":{"taken":1,"answer":{"api":1,"instances":[
+            {"id":"0920582c","name":"train","status":"booting","type":"gpu_1x_a10"}]}}}}"#;
+        sandbox.write(&sandbox.path("home/.local/state/soong/instances.json"), cache);
+        let mut shell = Shell::start(kind, &sandbox, "");
+        shell.shows("soong tunnel st\t\t", &["start", "Start a tunnel in the background", "Stop a tunnel"]);
+        shell.shows("soong \t\t", &["extend", "Extend the lease of an instance"]);
+        shell.shows("soong tunnel start --\t\t", &["--dry-run", "Print the ssh command instead of"]);
+        let train = "gpu_1x_a10, booting";
+        shell.shows("soong ssh --instance-id \t\t", &["a1b2c3d4", "192.0.2.7", "train", train]);
+        shell.shows("soong tunnel wait --service \t\t", &["comfyui", "port 8188"]);
+        shell.shows("soong tunnel url \t\t", &["comfyui", "port 8188", "sglang"]);
+        shell.shows("soong configure get ssh.\t\t", &["ssh.host-key-check", "account on the instance"]);
+        shell.shows("soong configure set ssh.host-key-check \t\t", &["pin", "strict", "off"]);
+        shell.shows("soong tunnel env --shell \t\t", &["bash", "fish"]);
+    }
+}
+
+/// What [`Sandbox::soong`] cannot show without a terminal: the answer itself.
+fn answer(sandbox: &Sandbox, words: &[&str]) -> String {
+    let program = super::shell::own_directory().join("soong-complete");
+    let run = crate::support::run::Run::new(sandbox, &program, ["words"]).args(words);
+    run.stdout_has("").run().stdout
+}
+
+#[test]
+fn tunnels_that_run_are_offered_where_one_is_meant() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    assert_eq!(answer(&sandbox, &["soong", "tunnel", "stop", ""]), ":4\n");
+    sandbox.start(&instance);
+    let ports = sandbox.config.local.map(|port| port.to_string()).join(" ");
+    for command in ["stop", "status", "logs"] {
+        let expected = format!("dev\tup, ports {ports}\n:4\n");
+        assert_eq!(answer(&sandbox, &["soong", "tunnel", command, ""]), expected, "{command}");
+    }
+    sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
+    assert_eq!(answer(&sandbox, &["soong", "tunnel", "stop", ""]), ":4\n");
+    assert_eq!(answer(&sandbox, &["soong", "tunnel", "logs", ""]), "dev\tnot running\n:4\n");
+}
+
+#[test]
+fn keys_are_those_that_can_be_read_or_taken_out() {
+    let sandbox = sandbox();
+    let get = answer(&sandbox, &["soong", "configure", "get", ""]);
+    for key in ["ssh.key\t", "services.sglang\t", "instances.dev.user\t", "instances.\"my box\".host\t"] {
+        assert!(get.lines().any(|line| line.starts_with(key)), "{key} in {get}");
+    }
+    let unset = answer(&sandbox, &["soong", "configure", "unset", ""]);
+    assert!(unset.contains("instances.dev\tthe whole instance\n"), "{unset}");
+    assert!(!unset.contains("instances.dev.user") && !unset.contains("ssh.key"), "{unset}");
+}
+
+/// TAB asks nobody: no provider is run, no tunnel's process is talked to, and nothing is written.
+#[test]
+fn nobody_is_asked() {
+    let mut sandbox = sandbox();
+    let called = sandbox.path("tmp/called");
+    sandbox.provide("static", &format!("touch {}", called.display()));
+    let before = sandbox.files();
+    answer(&sandbox, &["soong", "ssh", "--instance-id", ""]);
+    answer(&sandbox, &["soong", "tunnel", "stop", ""]);
+    assert!(!called.exists());
+    assert_eq!(sandbox.files(), before);
+}
+
+#[test]
+fn what_is_wrong_is_no_news_to_whoever_presses_tab() {
+    let sandbox = Sandbox::new();
+    sandbox.write(&sandbox.config_file(), "this is not TOML");
+    assert_eq!(answer(&sandbox, &["soong", "ssh", "--instance-id", ""]), ":4\n");
+    assert_eq!(answer(&sandbox, &["ls", ""]), ":1\n");
+    assert_eq!(answer(&sandbox, &[]), ":1\n");
+}
