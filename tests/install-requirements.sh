@@ -23,6 +23,7 @@ zsh        zsh             zsh
 fish       fish            fish
 shellcheck shellcheck      shellcheck
 tmux       tmux            tmux
+mandoc     mandoc          mandoc
 END
     if [ "$system" = Linux ]; then
         cat <<'END'

@@ -74,9 +74,20 @@ impl Page {
         meaning.lines().for_each(|line| self.prose(line));
     }
 
+    /// A line of text, in lines of the length that roff's readers ask for.
     fn prose(&mut self, line: &str) {
-        let line = protected(line.trim());
-        self.line(&line);
+        const LONGEST: usize = 76;
+        let mut wrapped = String::new();
+        for word in line.split_whitespace() {
+            if !wrapped.is_empty() && escape(&wrapped).len() + escape(word).len() >= LONGEST {
+                self.line(&protected(&std::mem::take(&mut wrapped)));
+            }
+            if !wrapped.is_empty() {
+                wrapped.push(' ');
+            }
+            wrapped.push_str(word);
+        }
+        self.line(&protected(&wrapped));
     }
 
     /// A line of roff.
