@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build test requirements format lint tests generate demo bench peers deny help
+.PHONY: build test requirements format lint tests generate install install-files uninstall demo bench peers deny help
 
 build: ## Build the programs into target/release
 	$(CARGO) build --release --bins
@@ -23,6 +23,55 @@ tests:
 
 generate: ## Rewrite completions/ and man/ from the definitions of the programs
 	SOONG_GENERATE=1 $(CARGO) test --test generated
+
+# Where things go. BINDIR is where they have been built; DESTDIR stands before all of it, for packages.
+PREFIX ?= /usr/local
+BINDIR ?= target/release
+root = $(DESTDIR)$(PREFIX)
+share = $(root)/share
+programs = $(notdir $(basename $(wildcard src/bin/*.rs)))
+# Those that people type, and shells load a completion for.
+typed = $(filter-out soong soong-complete soong-provider-%,$(programs))
+# A directory there is a package of its own, to be built.
+examples = $(filter-out $(patsubst %/.,%,$(wildcard examples/*/.)),$(wildcard examples/soong-*))
+licences = LICENSE-APACHE LICENSE-MIT
+
+install: build install-files ## Install into PREFIX (/usr/local), below DESTDIR for packages
+
+# Everything is in place before a program is, so that nobody runs half of a version.
+install-files:
+	install -d $(root)/bin $(share)/bash-completion/completions $(share)/zsh/site-functions \
+		$(share)/fish/vendor_completions.d $(share)/fish/vendor_conf.d $(share)/soong/shell \
+		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/doc/soong/examples $(share)/licenses/soong
+	install -m 644 completions/soong.bash $(share)/bash-completion/completions/soong.bash
+	install -m 644 completions/_soong $(share)/zsh/site-functions/_soong
+	install -m 644 completions/soong.fish $(share)/fish/vendor_completions.d/soong.fish
+	for name in $(typed); do \
+		ln -sf soong.bash "$(share)/bash-completion/completions/$$name.bash" && \
+		ln -sf soong.fish "$(share)/fish/vendor_completions.d/$$name.fish" || exit 1; \
+	done
+	install -m 644 shell/soong.fish $(share)/fish/vendor_conf.d/soong.fish
+	install -m 644 shell/soong.bash shell/soong.zsh $(share)/soong/shell
+	for section in 1 5 7; do \
+		for page in man/*.$$section; do \
+			if [ -f "$$page" ]; then install -m 644 "$$page" "$(share)/man/man$$section" || exit 1; fi; \
+		done; \
+	done
+	install -m 644 README.md CHANGELOG.md $(share)/doc/soong
+	install -m 755 $(examples) $(share)/doc/soong/examples
+	install -m 644 $(licences) $(share)/licenses/soong
+	for name in $(programs); do install -m 755 "$(BINDIR)/$$name" "$(root)/bin/$$name" || exit 1; done
+
+uninstall: ## Take out again what install put there
+	rm -f $(addprefix $(root)/bin/,$(programs))
+	rm -f $(share)/bash-completion/completions/soong.bash $(share)/zsh/site-functions/_soong \
+		$(share)/fish/vendor_completions.d/soong.fish $(share)/fish/vendor_conf.d/soong.fish
+	rm -f $(typed:%=$(share)/bash-completion/completions/%.bash) $(typed:%=$(share)/fish/vendor_completions.d/%.fish)
+	for page in man/*.[157]; do \
+		page=$${page##*/}; rm -f "$(share)/man/man$${page##*.}/$$page" || exit 1; \
+	done
+	rm -rf $(share)/soong/shell $(share)/doc/soong $(share)/licenses/soong
+	rmdir $(share)/soong 2>/dev/null || :
 
 demo: ## See a tunnel work, with an instance made up on this machine
 	@$(CARGO) build --bins --example demo

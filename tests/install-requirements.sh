@@ -24,6 +24,8 @@ fish       fish            fish
 shellcheck shellcheck      shellcheck
 tmux       tmux            tmux
 mandoc     mandoc          mandoc
+man        man-db          -
+make       make            make
 END
     if [ "$system" = Linux ]; then
         cat <<'END'

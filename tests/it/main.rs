@@ -19,6 +19,7 @@ mod faults;
 mod first_run;
 mod ground;
 mod hooks;
+mod installation;
 mod journey;
 mod lambda;
 mod leftovers;

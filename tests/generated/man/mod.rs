@@ -75,9 +75,10 @@ fn said(program: &str, arguments: &[&str], page: &PathBuf) -> String {
 fn nothing_is_wrong_with_a_page() {
     for page in pages() {
         let said = said("mandoc", &["-T", "lint", "-W", "style"], &page);
-        // That a page is not part of mandoc's own system, and that it is older than today's tools.
-        let faults: Vec<&str> =
-            said.lines().filter(|line| !line.contains("referenced manual not found")).collect();
+        // What is not installed here, and how a page is written that is read only when it is rendered.
+        let passed_over = ["referenced manual not found", "input text line longer than"];
+        let is_fault = |line: &&str| !passed_over.iter().any(|known| line.contains(known));
+        let faults: Vec<&str> = said.lines().filter(is_fault).collect();
         assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
 }

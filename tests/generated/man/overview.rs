@@ -37,10 +37,14 @@ pub fn page() -> String {
     page.term("2", "there is no such command");
     page.term("126, 127", "the program of the command cannot be run, or its interpreter is missing");
     page.section("ENVIRONMENT");
-    ENVIRONMENT.iter().for_each(|(variable, meaning)| page.term(variable, meaning));
+    for (variable, meaning) in ENVIRONMENT {
+        page.term(variable, meaning);
+    }
     page.term("PATH", "where extensions are looked for, behind the directory of soong itself");
     page.section("FILES");
-    FILES.iter().for_each(|(file, meaning)| page.term(file, meaning));
+    for (file, meaning) in FILES {
+        page.term(file, meaning);
+    }
     page.section("EXAMPLES");
     page.example(
         "soong configure         # asks for your key, your provider, your tokens\n\

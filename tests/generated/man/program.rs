@@ -35,23 +35,35 @@ pub fn page(name: &str, summary: &str, mut definition: Command) -> String {
     let arguments: Vec<&Arg> = visible(&definition).collect();
     if !arguments.is_empty() {
         page.section("OPTIONS");
-        arguments.into_iter().for_each(|argument| option(&mut page, argument));
+        for argument in arguments {
+            option(&mut page, argument);
+        }
     }
     let commands: Vec<&Command> = definition.get_subcommands().filter(|it| !it.is_hide_set()).collect();
     if !commands.is_empty() {
         page.section("COMMANDS");
-        commands.into_iter().for_each(|command| subcommand(&mut page, command));
+        for command in commands {
+            subcommand(&mut page, command);
+        }
     }
     page.section("\"EXIT STATUS\"");
     page.term("0", "it is done");
     page.term("1", "it failed; standard error says why, and what to do about it");
     page.term("2", "the command line makes no sense");
-    of(EXIT_CODES, name).for_each(|(code, meaning)| page.term(code, meaning));
+    for (code, meaning) in of(EXIT_CODES, name) {
+        page.term(code, meaning);
+    }
     page.section("ENVIRONMENT");
-    ENVIRONMENT.iter().for_each(|(variable, meaning)| page.term(variable, meaning));
-    of(VARIABLES, name).for_each(|(variable, meaning)| page.term(variable, meaning));
+    for (variable, meaning) in ENVIRONMENT {
+        page.term(variable, meaning);
+    }
+    for (variable, meaning) in of(VARIABLES, name) {
+        page.term(variable, meaning);
+    }
     page.section("FILES");
-    FILES.iter().for_each(|(file, meaning)| page.term(file, meaning));
+    for (file, meaning) in FILES {
+        page.term(file, meaning);
+    }
     page.section("EXAMPLES");
     page.example(&help.examples);
     page.section("\"SEE ALSO\"");
@@ -122,7 +134,7 @@ fn option(page: &mut Page, argument: &Arg) {
     let mut term = names.join(", ");
     if argument.is_positional() || argument.get_action().takes_values() {
         let values = argument.get_value_names().unwrap_or_default();
-        let values: Vec<&str> = values.iter().map(|name| name.as_str()).collect();
+        let values: Vec<&str> = values.iter().map(clap::builder::Str::as_str).collect();
         let value = format!("\\fI{}\\fR", escape(&values.join(" ")));
         let optional = argument.get_num_args().is_some_and(|range| range.min_values() == 0);
         let between = if argument.is_require_equals_set() { "=" } else { " " };
@@ -150,9 +162,9 @@ fn subcommand(page: &mut Page, command: &Command) {
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).lines().next().unwrap_or_default();
     page.subsection(usage);
     page.paragraphs(&format!("{}.", command.get_about().map(ToString::to_string).unwrap_or_default()));
-    visible(command)
-        .filter(|argument| argument.get_id() != "help")
-        .for_each(|argument| option(page, argument));
+    for argument in visible(command).filter(|argument| argument.get_id() != "help") {
+        option(page, argument);
+    }
     let help = Help::of(command);
     if !help.text.is_empty() {
         page.paragraph(&help.text);

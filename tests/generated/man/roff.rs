@@ -44,7 +44,9 @@ impl Page {
             if paragraph.starts_with(' ') {
                 self.example(paragraph);
             } else {
-                paragraph.lines().for_each(|line| self.prose(line));
+                for line in paragraph.lines() {
+                    self.prose(line);
+                }
             }
         }
     }
@@ -58,7 +60,9 @@ impl Page {
     /// Lines that stay as they are.
     pub fn example(&mut self, text: &str) {
         self.line(".EX");
-        text.lines().map(protected).for_each(|line| self.line(&line));
+        for line in text.lines().map(protected) {
+            self.line(&line);
+        }
         self.line(".EE");
     }
 
@@ -71,7 +75,9 @@ impl Page {
     pub fn marked(&mut self, term: &str, meaning: &str) {
         self.line(".TP");
         self.line(term);
-        meaning.lines().for_each(|line| self.prose(line));
+        for line in meaning.lines() {
+            self.prose(line);
+        }
     }
 
     /// A line of text, in lines of the length that roff's readers ask for.

@@ -1,0 +1,103 @@
+//! `make install` into a fresh prefix: each file is where the shells and `man` look for it, and `make uninstall`
+//! leaves none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::completion::shell::{Kind, Shell, own_directory};
+use crate::support::run::Run;
+use crate::support::sandbox::Sandbox;
+use crate::support::tools;
+
+/// `make TARGET`, with the programs that were built for the tests.
+fn make(sandbox: &Sandbox, target: &str) {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let prefix = format!("PREFIX={}", sandbox.path("usr").display());
+    let built = format!("BINDIR={}", own_directory().display());
+    let run = Run::new(sandbox, &tools::tool("make"), [target, prefix.as_str(), built.as_str()]);
+    run.current_dir(repository).stdout_has("").stderr_has("").run();
+}
+
+fn installed() -> Sandbox {
+    let sandbox = Sandbox::new();
+    make(&sandbox, "install-files");
+    sandbox
+}
+
+/// Everything below `directory` that is no directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().map(Result::unwrap);
+    let below = entries.flat_map(|entry| {
+        if entry.file_type().unwrap().is_dir() { files(&entry.path()) } else { vec![entry.path()] }
+    });
+    below.collect()
+}
+
+#[test]
+fn each_file_is_where_it_is_looked_for() {
+    let sandbox = installed();
+    for name in [
+        "bin/soong",
+        "bin/soong-tunnel",
+        "bin/soong-complete",
+        "share/bash-completion/completions/soong.bash",
+        "share/bash-completion/completions/soong-tunnel.bash",
+        "share/zsh/site-functions/_soong",
+        "share/fish/vendor_completions.d/soong-tunnel.fish",
+        "share/fish/vendor_conf.d/soong.fish",
+        "share/soong/shell/soong.bash",
+        "share/man/man1/soong-tunnel.1",
+        "share/man/man5/soong-config.5",
+        "share/licenses/soong/LICENSE-MIT",
+        "share/doc/soong/examples/soong-provider-static",
+    ] {
+        // Through links, which must lead somewhere.
+        assert!(sandbox.path("usr").join(name).is_file(), "no {name}");
+    }
+    let soong = sandbox.path("usr/bin/soong");
+    Run::new(&sandbox, &soong, ["--version"]).stdout_has(env!("CARGO_PKG_VERSION")).run();
+    Run::new(&sandbox, &soong, ["tunnel", "--help"]).stdout_has("soong tunnel").run();
+}
+
+#[test]
+fn uninstalling_leaves_no_file() {
+    let sandbox = installed();
+    make(&sandbox, "uninstall");
+    assert_eq!(files(&sandbox.path("usr")), Vec::<PathBuf>::new());
+    make(&sandbox, "uninstall");
+}
+
+#[test]
+fn a_shell_that_looks_there_completes_without_an_rc_file() {
+    let sandbox = installed();
+    let share = sandbox.path("usr/share");
+    let share = share.display();
+    // zsh has the directory in fpath when it is of the same prefix; the rest is what any rc file does.
+    let zsh = format!("fpath=('{share}/zsh/site-functions' $fpath)\nautoload -U compinit\ncompinit -u -D");
+    // What the bash-completion package does at the first TAB behind a command that it does not know.
+    let bash = format!(
+        "load() {{ . '{share}/bash-completion/completions/'\"${{1##*/}}\".bash 2>/dev/null && return 124; }}\n\
+        complete -D -F load"
+    );
+    let fish = format!("set -p fish_complete_path '{share}/fish/vendor_completions.d'");
+    for (kind, setup) in [(Kind::Zsh, zsh), (Kind::Bash, bash), (Kind::Fish, fish)] {
+        for (line, words) in [
+            ("soong-tunnel resta\t", vec!["soong-tunnel", "restart"]),
+            ("soong tunnel resta\t", vec!["soong", "tunnel", "restart"]),
+        ] {
+            // A shell each, so that each line is the first.
+            let mut shell = Shell::run(kind, &sandbox, &setup, &sandbox.path("usr/bin"));
+            assert_eq!(shell.words(line), words, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn man_finds_the_pages() {
+    let sandbox = installed();
+    let pages = sandbox.path("usr/share/man");
+    for page in ["soong", "soong-tunnel", "soong-config"] {
+        let arguments = ["-M".as_ref(), pages.as_os_str(), "-w".as_ref(), page.as_ref()];
+        Run::new(&sandbox, &tools::tool("man"), arguments).stdout_has(format!("/{page}.")).run();
+    }
+}
