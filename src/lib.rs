@@ -10,7 +10,7 @@
 //!        →  extension                          programs of others, and what they say of themselves
 //!        →  inventory, provider                instances there are, and choosing one
 //!        →  runtime, daemon                    running tunnels, and what is behind them
-//!        →  config, credentials, instance      what the user wrote, and what it means
+//!        →  config, credentials, instance, forwarding  what the user wrote, and what it means
 //!        →  paths, error, term, keyboard, hidden_line, interrupt, child, time, suggest, command_line,
 //!           built_in, completion                foundations
 //! ```
@@ -34,6 +34,7 @@ pub mod error;
 pub mod ext;
 pub mod extend;
 pub mod extension;
+pub mod forwarding;
 pub mod hidden_line;
 pub mod init;
 pub mod instance;

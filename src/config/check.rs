@@ -185,12 +185,23 @@ fn check_required(span: Range<usize>, table: &DeTable<'_>, place: &[&str]) -> st
     for required in REQUIRED {
         let Some((parent, name)) = required.rsplit_once('.') else { continue };
         let here = covers(parent, place) == Some(Depth::Whole);
-        if here && !table.keys().any(|key| key.get_ref() == name) {
+        if here && !refers_only(table) && !table.keys().any(|key| key.get_ref() == name) {
             let message = format!("{} has no {name}", shown(place));
             return Err(Fault { span, message, hint: Some(format!("add {name} = \"…\"")) });
         }
     }
     Ok(())
+}
+
+/// Whether a table says only what to forward, of an instance that a provider lists.
+fn refers_only(table: &DeTable<'_>) -> bool {
+    let mut forwards = false;
+    let only = table.keys().all(|key| {
+        let is_forward = matches!(key.get_ref().as_ref(), "forward" | "remote" | "socks");
+        forwards |= is_forward;
+        is_forward || key.get_ref() == "id"
+    });
+    forwards && only
 }
 
 fn check_value(key: &Key, value: &Spanned<DeValue<'_>>, place: &[&str]) -> std::result::Result<(), Fault> {
@@ -216,6 +227,10 @@ fn fits(kind: Kind, value: &DeValue<'_>) -> bool {
         Kind::Choice(words) => text.is_some_and(|text| words.contains(&text)),
         Kind::Switch => value.as_bool().is_some(),
         Kind::Alias => text.is_some_and(is_alias),
+        Kind::Forwards(kind) => value.as_array().is_some_and(|array| {
+            let is_forward = |text: &str| kind.parse(text).is_ok();
+            array.iter().all(|value| value.get_ref().as_str().is_some_and(is_forward))
+        }),
         Kind::Service => is_port(value) || value.as_bool() == Some(false) || is_service(value),
     }
 }

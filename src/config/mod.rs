@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::forwarding::{Forwarding, Kind};
 use crate::instance::Instance;
 use crate::paths::Paths;
 use crate::term::printable;
@@ -31,6 +32,8 @@ pub struct Config {
     pub services: Vec<Service>,
     /// The instances written into the file, by name.
     pub instances: Vec<Instance>,
+    /// What to forward besides the services, by instance.
+    pub forwards: Vec<InstanceForwards>,
     /// The providers that are switched on, by name.
     pub providers: Vec<String>,
     /// How to reach Lambda Cloud.
@@ -52,6 +55,14 @@ pub enum Autocorrect {
     Prompt,
     /// Neither.
     Never,
+}
+
+/// What the tunnel to one instance forwards besides the services.
+#[derive(Debug, Clone)]
+pub struct InstanceForwards {
+    name: String,
+    id: Option<String>,
+    forwardings: Vec<Forwarding>,
 }
 
 /// The `[lambda]` table.
@@ -172,8 +183,14 @@ enum ServiceEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InstanceTable {
-    host: String,
+    /// Without one, the table adds to an instance that a provider lists.
+    host: Option<String>,
     id: Option<String>,
+    #[serde(default)]
+    forward: Vec<String>,
+    #[serde(default)]
+    remote: Vec<String>,
+    socks: Option<u16>,
     user: Option<String>,
     port: Option<u16>,
     key: Option<String>,
@@ -193,6 +210,7 @@ impl Config {
             toml::from_str(text).map_err(|error| check::syntax_error(text, file, &error))?;
         let at_fault = |message: String| Error::Config { path: file.into(), line: None, message, hint: None };
         let services = services(document.services).map_err(at_fault)?;
+        let forwards = forwards(&document.instances).map_err(at_fault)?;
         let instances = instances(document.instances, &document.ssh, paths).map_err(at_fault)?;
         let (ssh, lambda) = (document.ssh, document.lambda);
         let words = |place: &str, text: &str| {
@@ -213,6 +231,7 @@ impl Config {
             hold: Duration::from_secs(document.tunnel.hold.unwrap_or(DEFAULT_HOLD).into()),
             services,
             instances,
+            forwards,
             providers: document.providers.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
             lambda: Lambda {
                 base_url: lambda.base_url,
@@ -222,6 +241,29 @@ impl Config {
             autocorrect: document.help.autocorrect,
         })
     }
+}
+
+impl Config {
+    /// What the tunnel to `instance` forwards besides the services. A table without a host means the
+    /// instance of that name or id, whoever lists it.
+    pub fn forwardings(&self, instance: &Instance) -> Vec<Forwarding> {
+        let mine = self.forwards.iter().filter(|forwards| match &forwards.id {
+            Some(id) => *id == instance.id,
+            None => forwards.name == instance.name || forwards.name == instance.id,
+        });
+        mine.flat_map(|forwards| forwards.forwardings.iter().cloned()).collect()
+    }
+}
+
+fn forwards(tables: &BTreeMap<String, InstanceTable>) -> std::result::Result<Vec<InstanceForwards>, String> {
+    let parse = |(name, table): (&String, &InstanceTable)| {
+        let local = table.forward.iter().map(|text| Kind::Local.parse(text));
+        let remote = table.remote.iter().map(|text| Kind::Remote.parse(text));
+        let socks = table.socks.map(|port| Ok(Forwarding::Socks(port)));
+        let forwardings = local.chain(remote).chain(socks).collect::<std::result::Result<_, String>>()?;
+        Ok(InstanceForwards { name: name.clone(), id: table.id.clone(), forwardings })
+    };
+    tables.iter().map(parse).collect()
 }
 
 /// Reads the text of `file`, at most a mebibyte; a missing file is empty.
@@ -295,6 +337,7 @@ fn instances(
 ) -> std::result::Result<Vec<Instance>, String> {
     let mut instances: Vec<Instance> = Vec::new();
     for (name, table) in tables {
+        let Some(host) = table.host else { continue };
         let id = table.id.unwrap_or_else(|| name.clone());
         if let Some(other) = instances.iter().find(|other| other.id == id) {
             let (name, other) = (printable(&name).into_owned(), printable(&other.name).into_owned());
@@ -304,7 +347,7 @@ fn instances(
             user: table.user.or_else(|| ssh.user.clone()).unwrap_or_else(|| DEFAULT_USER.to_owned()),
             port: table.port.or(ssh.port),
             key: table.key.map(|key| paths.expand(&key)),
-            host: table.host,
+            host,
             id,
             name,
         });

@@ -3,6 +3,8 @@
 //! One table, so that checking, documentation and completion can not drift apart. A `*` in a path
 //! stands for a name that the user chooses.
 
+use crate::forwarding;
+
 /// A key of `config.toml`.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
@@ -41,6 +43,8 @@ pub enum Kind {
     Switch,
     /// A command line, split and quoted as in a shell, or `!` and a command for the shell.
     Alias,
+    /// Forwards of one kind, as texts in an array.
+    Forwards(forwarding::Kind),
 }
 
 impl Kind {
@@ -61,6 +65,7 @@ impl Kind {
             Self::Service => "a port (1 to 65535), { remote = PORT, local = PORT } or false".into(),
             Self::Switch => "true or false".into(),
             Self::Alias => "a command in quotes, such as \"tunnel start\" or \"!echo hello\"".into(),
+            Self::Forwards(kind) => format!("texts in an array, each {}", kind.form()),
         }
     }
 }
@@ -115,6 +120,19 @@ pub const KEYS: &[Key] = &[
     key("instances.*.user", Kind::User, "", "account on this instance, when not ssh.user"),
     key("instances.*.port", Kind::Port, "", "port of this instance's SSH server, when not ssh.port"),
     key("instances.*.key", Kind::Path, "", "private key for this instance, when not ssh.key"),
+    key(
+        "instances.*.forward",
+        Kind::Forwards(forwarding::Kind::Local),
+        "",
+        "what its tunnel forwards besides the services: [\"5432:db.internal:5432\"]",
+    ),
+    key(
+        "instances.*.remote",
+        Kind::Forwards(forwarding::Kind::Remote),
+        "",
+        "ports of the instance that lead to this side: [\"9000:localhost:3000\"]",
+    ),
+    key("instances.*.socks", Kind::Port, "", "local port of a SOCKS proxy that goes out from the instance"),
     key("providers.*", Kind::Switch, "false", "ask soong-provider-NAME for instances"),
     key(
         "lambda.base-url",

@@ -5,7 +5,7 @@
 //! supervisor is open, the PID it names is alive and is the supervisor's: that is the proof without
 //! which no command here sends a signal.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
 use super::process::Process;
+use crate::error::{Error, Result};
+use crate::forwarding::Forwarding;
 
 /// Asks a supervisor to stop. Requests are a line each.
 pub const STOP: &str = "stop\n";
@@ -25,8 +27,25 @@ pub const ASK: &str = "ask\n";
 /// Asks a supervisor what goes through its forwards: it answers with a line of JSON, [`Flow`]s in a
 /// list, and closes the connection.
 pub const TRAFFIC: &str = "traffic\n";
-/// The longest a request can be, in bytes.
-pub const REQUEST_MAX: u64 = 16;
+/// Asks a supervisor to forward something more; a forward as text follows. It answers with an
+/// [`Answer`].
+pub const ADD: &str = "add ";
+/// Asks a supervisor to stop forwarding something; likewise.
+pub const REMOVE: &str = "remove ";
+/// The longest a request can be, in bytes: a forward is two paths or names and two ports.
+pub const REQUEST_MAX: u64 = 1024;
+/// How long a supervisor may take to answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
+
+/// What a supervisor says to a request: a line of JSON.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// Why it was not fulfilled.
+    pub error: Option<String>,
+    /// What to do about it.
+    #[serde(default)]
+    pub hints: Vec<String>,
+}
 
 /// The longest answer that is read, in bytes.
 const ANSWER_MAX: usize = 1 << 20;
@@ -118,6 +137,26 @@ impl Supervisor {
             }
         }
         Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// Has it forward something more (`what` is [`ADD`]) or no more ([`REMOVE`]).
+    pub fn change(mut self, what: &str, forwarding: &Forwarding) -> Result<()> {
+        let at_fault = |source| Error::Io { action: "cannot ask the supervisor".into(), source, hint: None };
+        let mut ask = || {
+            self.stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
+            self.stream.write_all(format!("{what}{forwarding}\n").as_bytes())?;
+            let mut line = String::new();
+            BufReader::new((&self.stream).take(ANSWER_MAX as u64)).read_line(&mut line)?;
+            if line.is_empty() {
+                // A supervisor of an earlier version does not know the request.
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            Ok(serde_json::from_str::<Answer>(&line)?)
+        };
+        match ask().map_err(at_fault)? {
+            Answer { error: None, .. } => Ok(()),
+            Answer { error: Some(message), hints } => Err(Error::Failed { message, hints }),
+        }
     }
 
     /// Kills its process, which has been proved to be the supervisor's, and waits for its end;

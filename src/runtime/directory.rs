@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::{Error, Result};
+use crate::forwarding::Listen;
 use crate::instance;
 use crate::paths::{self, Paths, SOCKET_PATH_MAX};
 
@@ -73,6 +74,11 @@ impl Directory {
         self.path.join("state.toml")
     }
 
+    /// Where the forwards beyond the services are written.
+    pub fn forwards_file(&self) -> PathBuf {
+        self.path.join("forwards.toml")
+    }
+
     /// ssh's control socket.
     pub fn ssh_control(&self) -> PathBuf {
         self.path.join("ctl")
@@ -91,6 +97,14 @@ impl Directory {
     /// The socket that ssh forwards for the service behind the local port `local`.
     pub fn forward_socket(&self, local: u16) -> PathBuf {
         self.socket(&local.to_string())
+    }
+
+    /// The socket that ssh forwards for what listens on `listen` here.
+    pub fn extra_socket(&self, listen: &Listen) -> PathBuf {
+        match listen {
+            Listen::Port(port) => self.forward_socket(*port),
+            Listen::Socket(path) => self.socket(&format!("u{}", instance::digest(&path.to_string_lossy()))),
+        }
     }
 
     /// A socket of the tunnel's own, by a short name.

@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod directory;
+pub mod extra;
 pub mod orphan;
 pub mod pidfile;
 pub mod prompt;

@@ -174,7 +174,7 @@ pub fn neighbour_on(paths: &Paths, port: u16, directory: &Directory) -> Option<S
         .filter(|other| other.state_file() != directory.state_file())
         .filter(|other| other.is_locked().unwrap_or(false))
         .filter_map(|other| State::read(&other))
-        .find(|state| state.forwards.iter().any(|forward| forward.local == port))
+        .find(|state| state.has_port(port))
 }
 
 /// The tunnel to `instance` that runs, and its state. One to another instance of the same name is

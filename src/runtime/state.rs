@@ -8,6 +8,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
+use super::extra::{self, Extra};
 use crate::daemon::Facts;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
@@ -39,8 +40,11 @@ pub struct State {
     /// What its status daemon last said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub daemon: Option<Facts>,
-    /// What is forwarded.
+    /// What is forwarded of the instance's services.
     pub forwards: Vec<Forward>,
+    /// What else is forwarded; kept in a file of its own, see [`extra`].
+    #[serde(skip)]
+    pub extra: Vec<Extra>,
 }
 
 /// A local port that leads to a service on the instance.
@@ -99,6 +103,7 @@ impl State {
             instance: Target::from(instance),
             daemon: None,
             forwards: forwards.to_vec(),
+            extra: Vec::new(),
         }
     }
 
@@ -112,6 +117,14 @@ impl State {
     /// The state that was last written into `directory`; `None` where there is none that can be
     /// understood.
     pub fn read(directory: &Directory) -> Option<Self> {
-        toml::from_str(&fs::read_to_string(directory.state_file()).ok()?).ok()
+        let mut state: Self = toml::from_str(&fs::read_to_string(directory.state_file()).ok()?).ok()?;
+        state.extra = extra::read(directory);
+        Some(state)
+    }
+
+    /// Whether the tunnel listens on the local port `port`.
+    pub fn has_port(&self, port: u16) -> bool {
+        self.forwards.iter().any(|forward| forward.local == port)
+            || self.extra.iter().any(|extra| extra.forwarding.local_port() == Some(port))
     }
 }

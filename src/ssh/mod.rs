@@ -28,6 +28,7 @@ use self::arguments::{Arguments, Command};
 use crate::command_line;
 use crate::config::{HostKeyCheck, Ssh};
 use crate::error::{Error, Result};
+pub use crate::forwarding::Target as Destination;
 use crate::instance::{self, Instance};
 use crate::paths::{self, Paths};
 use crate::term::printable;
@@ -71,21 +72,12 @@ pub struct SocketForward {
     pub destination: Destination,
 }
 
-/// Where a forward leads, as seen from the instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
-    /// A port of a host.
-    Port(String, u16),
-    /// A Unix socket.
-    Socket(PathBuf),
-}
-
 impl SocketForward {
     /// The value of ssh's `-L`.
     fn argument(&self) -> String {
         let socket = field(&self.socket);
         match &self.destination {
-            Destination::Port(host, port) => format!("{socket}:{host}:{port}"),
+            port @ Destination::Port(..) => format!("{socket}:{port}"),
             Destination::Socket(path) => format!("{socket}:{}", field(path)),
         }
     }

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::forwarding::{Forwarding, Kind};
+
 /// The command line of `soong-tunnel`.
 #[derive(Debug, Parser)]
 #[command(
@@ -37,6 +39,8 @@ pub enum Command {
     Restart(StartArguments),
     /// List all tunnels, a line each
     List(ListArguments),
+    /// Forward more over the running tunnel, or less
+    Forward(ForwardArguments),
     /// Print what a tunnel did and what its ssh said
     Logs(LogsArguments),
     /// Print the address of a service of the running tunnel
@@ -75,6 +79,7 @@ pub enum Command {
   soong tunnel start --instance-id a1b2c3d4
   soong tunnel start --wait                 the instance is still booting
   soong tunnel start --sglang-port 8001 --port comfyui=8189
+  soong tunnel start --forward 5432:db.internal:5432 --socks 1080
   soong tunnel start --dry-run              only show the ssh command
 
 Configuration: ~/.config/soong/config.toml ($SOONG_CONFIG)")]
@@ -104,6 +109,15 @@ pub struct StartArguments {
     /// Local port for any service of the config
     #[arg(long = "port", value_name = "NAME=LOCAL", value_parser = local_port)]
     pub ports: Vec<LocalPort>,
+    /// Also forward this: LOCAL:HOST:PORT
+    #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Local.parse(text))]
+    pub forward: Vec<Forwarding>,
+    /// Lead a port of the instance here: PORT:HOST:PORT
+    #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Remote.parse(text))]
+    pub remote: Vec<Forwarding>,
+    /// Local port of a SOCKS proxy out of the instance
+    #[arg(long, value_name = "PORT", value_parser = |text: &str| Kind::Socks.parse(text))]
+    pub socks: Vec<Forwarding>,
     /// Take the next free port where one is taken
     #[arg(long)]
     pub auto_ports: bool,
@@ -153,6 +167,39 @@ pub struct ListArguments {
     /// Print all there is to know as JSON, as 'status --json' does
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `forward`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "soong tunnel forward [NAME] [LOCAL:HOST:PORT]... [OPTIONS]",
+    after_help = "LOCAL is a port of localhost or the path of a socket. In place of HOST:PORT
+there can be the path of a socket on the instance: 2375:/var/run/docker.sock
+What is under way is not disturbed. To have a forward every time, write it below
+[instances.NAME] in config.toml.
+
+Examples:
+  soong tunnel forward 5432:db.internal:5432
+  soong tunnel forward dev --socks 1080
+  soong tunnel forward --remote 9000:localhost:3000
+  soong tunnel forward --remove 5432"
+)]
+pub struct ForwardArguments {
+    /// What to forward; before it a name, if several run
+    #[arg(value_name = "LOCAL:HOST:PORT")]
+    pub words: Vec<String>,
+    /// Lead a port of the instance here: PORT:HOST:PORT
+    #[arg(long, value_name = "SPEC")]
+    pub remote: Vec<String>,
+    /// Local port of a SOCKS proxy out of the instance
+    #[arg(long, value_name = "PORT")]
+    pub socks: Vec<String>,
+    /// Take these away; what they listen on is enough
+    #[arg(long)]
+    pub remove: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// Options of `stop`.
@@ -324,7 +371,9 @@ mod tests {
     #[test]
     fn help_fits_80_columns() {
         let mut command = Arguments::command();
-        for name in ["start", "status", "stop", "restart", "list", "logs", "url", "env", "run", "wait"] {
+        for name in
+            ["start", "status", "stop", "restart", "list", "forward", "logs", "url", "env", "run", "wait"]
+        {
             let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
             let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
             assert!(long.is_empty(), "{long:?}");

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
+use super::switchboard::Switchboard;
 use super::traffic::Traffic;
 use crate::error::{Error, Result};
+use crate::forwarding::Forwarding;
 use crate::runtime::control;
 use crate::runtime::directory::{Directory, Lock};
 
@@ -36,38 +38,83 @@ pub async fn lock(directory: &Directory) -> Result<Lock> {
     }
 }
 
-/// Serves the supervisor's socket: sets `stopper`, wakes `inquirer` and tells of `traffic` when asked
-/// to.
+/// Serves the supervisor's socket: sets `stopper`, wakes `inquirer`, tells of `traffic` and changes the
+/// forwards of `switchboard` when asked to.
 pub async fn serve(
     listener: UnixListener,
     stopper: watch::Sender<bool>,
     inquirer: Arc<Notify>,
     traffic: Traffic,
+    switchboard: Arc<Switchboard>,
 ) {
     loop {
-        let Ok((mut stream, _)) = listener.accept().await else {
+        let Ok((stream, _)) = listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (stopper, inquirer, traffic) = (stopper.clone(), Arc::clone(&inquirer), traffic.clone());
-        tokio::spawn(async move {
-            let mut request = String::new();
-            let mut reader = BufReader::new((&mut stream).take(control::REQUEST_MAX));
-            if reader.read_line(&mut request).await.is_err() {
-                return;
+        let (stopper, inquirer) = (stopper.clone(), Arc::clone(&inquirer));
+        let (traffic, switchboard) = (traffic.clone(), Arc::clone(&switchboard));
+        tokio::spawn(async move { attend(stream, &stopper, &inquirer, &traffic, &switchboard).await });
+    }
+}
+
+/// Reads the one request of a connection and fulfils it.
+async fn attend(
+    mut stream: UnixStream,
+    stopper: &watch::Sender<bool>,
+    inquirer: &Notify,
+    traffic: &Traffic,
+    switchboard: &Switchboard,
+) {
+    let mut request = String::new();
+    let mut reader = BufReader::new((&mut stream).take(control::REQUEST_MAX));
+    if reader.read_line(&mut request).await.is_err() {
+        return;
+    }
+    match request.as_str() {
+        control::STOP => {
+            stopper.send_replace(true);
+            // The client takes the end of this connection for that of the process, so closing it
+            // is left to the kernel: this task ends before the process does.
+            let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
+        }
+        control::ASK => inquirer.notify_one(),
+        // Whoever asked and does not listen has lost interest.
+        control::TRAFFIC => drop(stream.write_all(traffic.line().as_bytes()).await),
+        change => {
+            if let Some(outcome) = fulfil(change, switchboard).await {
+                let _ = stream.write_all(&answer(&outcome)).await;
             }
-            match request.as_str() {
-                control::STOP => {
-                    stopper.send_replace(true);
-                    // The client takes the end of this connection for that of the process, so closing it
-                    // is left to the kernel: this task ends before the process does.
-                    let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
-                }
-                control::ASK => inquirer.notify_one(),
-                // Whoever asked and does not listen has lost interest.
-                control::TRAFFIC => drop(stream.write_all(traffic.line().as_bytes()).await),
-                _ => {}
-            }
+        }
+    }
+}
+
+/// Changes the forwards; `None` for a request that is none.
+async fn fulfil(request: &str, switchboard: &Switchboard) -> Option<Result<()>> {
+    let request = request.strip_suffix('\n')?;
+    let read = |text: &str| text.parse::<Forwarding>().map_err(Error::failed);
+    if let Some(text) = request.strip_prefix(control::ADD) {
+        return Some(match read(text) {
+            Ok(forwarding) => switchboard.add(forwarding).await,
+            Err(error) => Err(error),
         });
     }
+    let text = request.strip_prefix(control::REMOVE)?;
+    Some(match read(text) {
+        Ok(forwarding) => switchboard.remove(&forwarding).await,
+        Err(error) => Err(error),
+    })
+}
+
+fn answer(outcome: &Result<()>) -> Vec<u8> {
+    let answer = match outcome {
+        Ok(()) => control::Answer::default(),
+        Err(error) => control::Answer {
+            error: Some(error.to_string()),
+            hints: error.hints().into_iter().map(str::to_owned).collect(),
+        },
+    };
+    let mut line = serde_json::to_vec(&answer).unwrap_or_default();
+    line.push(b'\n');
+    line
 }

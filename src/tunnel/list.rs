@@ -1,6 +1,7 @@
 //! `soong tunnel list`: every tunnel on a line.
 
 use super::arguments::ListArguments;
+use super::extras;
 use super::status;
 use crate::error::{Error, Result};
 use crate::paths::Paths;
@@ -40,8 +41,9 @@ fn rows(survey: &Survey) -> Vec<Row> {
 }
 
 fn row(state: &State) -> Row {
-    let ports: Vec<String> =
-        state.forwards.iter().map(|forward| format!("{}:{}", forward.service, forward.local)).collect();
+    let services = state.forwards.iter().map(|forward| format!("{}:{}", forward.service, forward.local));
+    let extras = state.extra.iter().map(|extra| extras::short(&extra.forwarding));
+    let ports: Vec<String> = services.chain(extras).collect();
     [printable(&state.instance.name).into_owned(), status::doing(state.phase).to_owned(), ports.join(" ")]
 }
 

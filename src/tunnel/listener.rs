@@ -3,8 +3,10 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
+use super::doors::{self, Door};
 use super::request::{Request, port_flag};
 use crate::error::{Error, Result, io_reason};
+use crate::forwarding::Listen;
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
 use crate::runtime::registry;
@@ -27,23 +29,39 @@ pub struct Bound {
 /// Binds the local ports of `request`, all or none. A port that is taken is an error, unless its
 /// service may have another one.
 pub fn bind_all(request: &Request, paths: &Paths) -> Result<Vec<Bound>> {
-    let mut kept: Vec<u16> = request.forwards.iter().map(|forward| forward.local).collect();
+    let extra = request.extras.iter().filter_map(|extra| extra.forwarding.local_port());
+    let mut kept: Vec<u16> = request.forwards.iter().map(|forward| forward.local).chain(extra).collect();
     let mut all = Vec::new();
     for forward in &request.forwards {
         let mut forward = forward.clone();
+        let at_fault = |error: io::Error| {
+            let move_to = |port| port_flag(&forward.service, port);
+            refused(request, forward.local, move_to, &error, paths)
+        };
         let listeners = match bind(forward.local) {
             Err(error) if is_taken(&error) && request.movable.contains(&forward.service) => {
-                let (port, listeners) = bind_above(forward.local, &kept)
-                    .ok_or_else(|| refused(request, &forward, &error, paths))?;
+                let (port, listeners) = bind_above(forward.local, &kept).ok_or_else(|| at_fault(error))?;
                 kept.push(port);
                 forward.local = port;
                 listeners
             }
-            bound => bound.map_err(|error| refused(request, &forward, &error, paths))?,
+            bound => bound.map_err(at_fault)?,
         };
         all.push(Bound { forward, listeners });
     }
     Ok(all)
+}
+
+/// Listens for the forwards of `request` beyond the services, all or none.
+pub fn open_extras(request: &Request, paths: &Paths) -> Result<Vec<Option<Door>>> {
+    let forwardings = request.extras.iter().map(|extra| &extra.forwarding);
+    doors::open_all(forwardings, |forwarding, error| match forwarding.listen() {
+        Listen::Port(port) => refused(request, port, |port| forwarding.flag(port), error, paths),
+        Listen::Socket(path) => Error::Start {
+            reason: format!("bind: {}", io_reason(error)),
+            hints: vec![format!("it is about the socket {}", printable(&path.to_string_lossy()))],
+        },
+    })
 }
 
 /// The next port above `port` that can be bound and is not among `kept`.
@@ -56,7 +74,8 @@ fn is_taken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrInUse
 }
 
-fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
+/// Binds `port` on every address of localhost.
+pub fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
     let v4 = listen(IpAddr::V4(Ipv4Addr::LOCALHOST), port)?;
     match listen(IpAddr::V6(Ipv6Addr::LOCALHOST), port) {
         Ok(v6) => Ok(vec![v4, v6]),
@@ -77,10 +96,16 @@ fn has_no_ipv6(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
 }
 
-/// The error for a port that could not be bound, in the words that `ssh -L` has for it.
-fn refused(request: &Request, forward: &Forward, error: &io::Error, paths: &Paths) -> Error {
-    let port = forward.local;
-    let flag = port_flag(&forward.service, free_port_after(port));
+/// The error for a port that could not be bound, in the words that `ssh -L` has for it. `move_to`
+/// gives the option that takes another port.
+fn refused(
+    request: &Request,
+    port: u16,
+    move_to: impl Fn(u16) -> String,
+    error: &io::Error,
+    paths: &Paths,
+) -> Error {
+    let flag = printable(&move_to(free_port_after(port))).into_owned();
     let mut hints = Vec::new();
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -123,7 +148,7 @@ fn neighbour_hints(neighbour: &State, request: &Request, port: u16, flag: &str) 
 }
 
 /// Name and PID of the process that listens on `port`, where the system tells.
-fn holder(port: u16) -> Option<String> {
+pub fn holder(port: u16) -> Option<String> {
     let process = listeners::get_process_by_port(port, listeners::Protocol::TCP).ok()?;
     Some(format!("{} (PID {})", printable(&process.name), process.pid))
 }

@@ -17,7 +17,10 @@ mod channel;
 mod check;
 mod claim;
 mod disturbance;
+mod doors;
+mod extras;
 mod foreground;
+mod forward;
 mod hooks;
 mod interview;
 mod lease;
@@ -27,6 +30,7 @@ mod listener;
 mod log;
 mod logs;
 mod memory;
+mod mux;
 mod probe;
 mod pulse;
 mod question;
@@ -37,10 +41,12 @@ mod request;
 mod retry;
 mod run;
 mod signals;
+mod socks;
 mod start;
 mod status;
 mod stop;
 mod supervisor;
+mod switchboard;
 mod traffic;
 mod wait;
 mod whereabouts;
@@ -73,6 +79,7 @@ fn obey(command: &Command) -> Result<u8> {
         Command::Stop(arguments) => stop::stop(arguments, &paths)?,
         Command::Status(arguments) => return status::status(arguments, &paths),
         Command::List(arguments) => list::list(arguments, &paths)?,
+        Command::Forward(arguments) => forward::forward(arguments, &paths)?,
         Command::Logs(arguments) => logs::logs(arguments, &paths)?,
         Command::Url(arguments) => address::url(arguments, &paths)?,
         Command::Env(arguments) => address::env(arguments, &paths)?,

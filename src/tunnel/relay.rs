@@ -8,14 +8,14 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::sys::socket::shutdown;
-use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::pulse::Pulse;
@@ -40,11 +40,9 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
 }
 
-/// What the connections of one listener need.
+/// What connections have to know of the link that they go over. Copies share it.
 #[derive(Debug, Clone)]
 pub struct Way {
-    /// The socket that they lead to.
-    pub socket: Arc<Path>,
     /// Whether there is a link.
     pub link: watch::Receiver<bool>,
     /// How long a connection waits for one.
@@ -58,18 +56,48 @@ pub struct Way {
     pub meter: Arc<Meter>,
 }
 
-/// Accepts connections on `listener` for ever and carries each along `way` while the link is up.
+impl Way {
+    /// Whether the link is up.
+    pub fn is_up(&self) -> bool {
+        *self.link.borrow()
+    }
+
+    /// Until when a connection that arrives now waits.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.hold
+    }
+
+    /// Waits until the link is up.
+    pub async fn until_up(&mut self, deadline: Instant) -> io::Result<()> {
+        let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
+        timeout_at(deadline, self.link.wait_for(|up| *up)).await?.map_err(gone).map(drop)
+    }
+
+    /// Resolves when the link is down, or the supervisor gone.
+    pub async fn until_down(&mut self) {
+        let _ = self.link.wait_for(|up| !*up).await;
+    }
+
+    /// Room for a connection that takes as much as `count` ordinary ones.
+    pub async fn place(&self, count: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.room).acquire_many_owned(count).await.ok()
+    }
+}
+
+/// Accepts connections on `listener` for ever and carries each to `socket` while the link is up.
 /// Ends when the task is dropped.
-pub async fn serve(listener: TcpListener, way: Way) {
+pub async fn serve(listener: TcpListener, socket: PathBuf, way: Way) {
+    let socket: Arc<Path> = socket.into();
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                let way = way.clone();
-                let place = Arc::clone(&way.room).acquire_owned().await;
+                let (socket, way) = (Arc::clone(&socket), way.clone());
+                let place = way.place(1).await;
                 tokio::spawn(async move {
                     let _open = way.meter.open();
                     // A connection that breaks is the business of the two that it connected.
-                    let _ = carry(&client, way).await;
+                    let _ = client.set_nodelay(true);
+                    let _ = carry(&client, &socket, way).await;
                     drop((client, place));
                 });
             }
@@ -78,22 +106,46 @@ pub async fn serve(listener: TcpListener, way: Way) {
     }
 }
 
-async fn carry(client: &TcpStream, way: Way) -> io::Result<()> {
-    let Way { socket, mut link, hold, pulse, meter, .. } = way;
-    client.set_nodelay(true)?;
-    let remote = connect(&socket, &mut link, hold, &pulse).await?;
+/// The same for a Unix socket here.
+pub async fn serve_socket(listener: UnixListener, socket: PathBuf, way: Way) {
+    let socket: Arc<Path> = socket.into();
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => {
+                let (socket, way) = (Arc::clone(&socket), way.clone());
+                let place = way.place(1).await;
+                tokio::spawn(async move {
+                    let _open = way.meter.open();
+                    let _ = carry(&client, &socket, way).await;
+                    drop((client, place));
+                });
+            }
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn carry(client: &impl Stream, socket: &Path, mut way: Way) -> io::Result<()> {
+    let remote = connect(socket, &mut way).await?;
+    join(client, &remote, &remote, &mut way).await
+}
+
+/// Carries between `client` and ssh, which takes what is written to `up` and gives what is read
+/// from `down`, until both directions have ended or the link is lost.
+pub async fn join(client: &impl Stream, up: &UnixStream, down: &UnixStream, way: &mut Way) -> io::Result<()> {
+    let (pulse, meter) = (Arc::clone(&way.pulse), Arc::clone(&way.meter));
     let upload = async {
         tokio::select! {
-            result = upload(client, &remote, Direction::Up(&pulse, &meter)) => result,
-            () = down(&mut link) => Ok(()),
+            result = upload(client, up, Direction::Up(&pulse, &meter)) => result,
+            () = way.until_down() => Ok(()),
         }
     };
-    tokio::try_join!(upload, download(&remote, client, Direction::Down(&pulse, &meter))).map(drop)
+    tokio::try_join!(upload, download(down, client, Direction::Down(&pulse, &meter))).map(drop)
 }
 
 /// From the client to the instance. A service that takes no more, because it has answered already,
 /// must not cost the client the answer: what the client still sends is thrown away.
-async fn upload(client: &TcpStream, remote: &UnixStream, direction: Direction<'_>) -> io::Result<()> {
+async fn upload(client: &impl Stream, remote: &UnixStream, direction: Direction<'_>) -> io::Result<()> {
     match copy(client, remote, &direction).await {
         Ok(()) => Ok(()),
         Err(Broken::Sender(error)) => Err(error),
@@ -102,7 +154,7 @@ async fn upload(client: &TcpStream, remote: &UnixStream, direction: Direction<'_
 }
 
 /// From the instance to the client. However the other side ends, what it sent is delivered.
-async fn download(remote: &UnixStream, client: &TcpStream, direction: Direction<'_>) -> io::Result<()> {
+async fn download(remote: &UnixStream, client: &impl Stream, direction: Direction<'_>) -> io::Result<()> {
     match copy(remote, client, &direction).await {
         Ok(()) => Ok(()),
         Err(Broken::Sender(_)) => end(client),
@@ -111,33 +163,23 @@ async fn download(remote: &UnixStream, client: &TcpStream, direction: Direction<
 }
 
 /// A connection to `socket`, as soon as there is a link.
-async fn connect(
-    socket: &Path,
-    link: &mut watch::Receiver<bool>,
-    hold: Duration,
-    pulse: &Pulse,
-) -> io::Result<UnixStream> {
-    let deadline = Instant::now() + hold;
+async fn connect(socket: &Path, way: &mut Way) -> io::Result<UnixStream> {
+    let deadline = way.deadline();
     loop {
-        let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
-        timeout_at(deadline, link.wait_for(|up| *up)).await?.map_err(gone)?;
+        way.until_up(deadline).await?;
         // A service that speaks first owes something from now on.
-        pulse.sent();
+        way.pulse.sent();
         match UnixStream::connect(socket).await {
             Ok(stream) => return Ok(stream),
             Err(error) if Instant::now() >= deadline => return Err(error),
-            Err(_) => drop(timeout(CONNECT_PAUSE, link.changed()).await),
+            Err(_) => drop(timeout(CONNECT_PAUSE, way.link.changed()).await),
         }
     }
 }
 
-/// Resolves when the link is down, or the supervisor gone.
-async fn down(link: &mut watch::Receiver<bool>) {
-    let _ = link.wait_for(|up| !*up).await;
-}
-
 /// One end of a connection, as far as copying needs it.
-trait Stream: AsFd {
+pub trait Stream: AsFd {
+    /// Resolves when something can be read.
     async fn readable(&self) -> io::Result<()>;
     async fn writable(&self) -> io::Result<()>;
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;

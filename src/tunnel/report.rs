@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::channel::Event;
+use super::extras;
 use super::request::Request;
+use crate::runtime::extra::Extra;
 use crate::runtime::state::Forward;
 use crate::runtime::state::Target;
 use crate::term::{self, print, print_error, printable, printable_json};
@@ -26,6 +28,7 @@ pub enum Style {
 pub struct Report {
     style: Style,
     target: Target,
+    extras: Vec<Extra>,
     pid: u32,
     command: String,
 }
@@ -37,6 +40,7 @@ struct Started<'a> {
     pid: u32,
     instance: &'a Target,
     forwards: &'a [Forward],
+    extra: &'a [Extra],
 }
 
 impl Report {
@@ -44,7 +48,7 @@ impl Report {
     /// is the ssh command line.
     pub fn new(request: &Request, style: Style, pid: u32, command: String) -> Self {
         let target = Target::from(&request.login.instance);
-        Self { style, target, pid, command }
+        Self { style, target, extras: request.extras.clone(), pid, command }
     }
 
     /// Shows one event. Errors are not shown here: they end the command, which reports them.
@@ -79,12 +83,14 @@ impl Report {
     }
 
     fn started(&self, forwards: &[Forward]) -> String {
-        let lines: String = forwards.iter().map(|forward| arrow(forward, &self.target.host)).collect();
+        let services = forwards.iter().map(|forward| arrow(forward, &self.target.host));
+        let lines: String = services.chain(self.extras.iter().map(extras::arrow)).collect();
         format!("SSH tunnel started (PID: {})\n{lines}", self.pid)
     }
 
     fn json(&self, forwards: &[Forward]) -> String {
-        let started = Started { state: "up", pid: self.pid, instance: &self.target, forwards };
+        let started =
+            Started { state: "up", pid: self.pid, instance: &self.target, forwards, extra: &self.extras };
         serde_json::to_string(&started)
             .map_or_else(|_| String::new(), |json| printable_json(&json).into_owned() + "\n")
     }

@@ -8,15 +8,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{LocalPort, StartArguments};
+use super::extras;
 use super::memory;
 use super::probe;
 use crate::config::{Config, Service};
 use crate::error::{Error, Result};
+use crate::forwarding::Forwarding;
 use crate::instance::Instance;
 use crate::inventory::{self, Wish};
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
-use crate::runtime::state::Forward;
+use crate::runtime::extra::Extra;
+use crate::runtime::state::{Forward, State};
 use crate::ssh::{Destination, Login, SocketForward};
 use crate::suggest;
 use crate::term::printable;
@@ -30,49 +33,62 @@ pub struct Request {
     pub login: Login,
     /// What to forward; no two have the same local port.
     pub forwards: Vec<Forward>,
-    /// The services among them that take the next free local port where theirs is taken.
+    /// What else to forward; no two listen on the same.
+    pub extras: Vec<Extra>,
+    /// The services among `forwards` that take the next free local port where theirs is taken.
     pub movable: Vec<String>,
     /// How long a new connection waits for a link that was lost.
     pub hold: Duration,
 }
 
 impl Request {
-    /// Resolves a request from the command line and the config. `before` gives the local ports of
-    /// the tunnel that this one replaces. What the command line says goes first, then `before`, the
+    /// Resolves a request from the command line and the config. `before` is the state of the tunnel
+    /// that this one replaces, whose local ports and added forwards it keeps. What the command line says goes first, then `before`, the
     /// config, what is remembered of the instance, and the default.
     pub fn resolve(
         arguments: &StartArguments,
-        before: &[Forward],
+        before: Option<&State>,
         config: &Config,
         paths: &Paths,
     ) -> Result<Self> {
         let mut ports = Ports { wanted: wanted_ports(arguments, &config.services)?, ..Ports::default() };
-        ports.before = before.iter().map(|forward| (forward.service.clone(), forward.local)).collect();
+        let had = before.map(|state| state.forwards.as_slice()).unwrap_or_default();
+        ports.before = had.iter().map(|forward| (forward.service.clone(), forward.local)).collect();
         let unremembered = forwards(&config.services, &ports)?;
         // Late, because it may have to ask a provider, or the user.
         let instance = choose_instance(arguments, config, paths)?;
         ports.remembered = memory::recall(paths, &instance.id);
+        let extras = extras::resolve(arguments, before, &instance, config, paths)?;
+        // A memory that does not go with what is wanted now is no reason to fail.
+        let remembered = forwards(&config.services, &ports).ok();
+        let services = remembered.filter(|services| extras::check(&extras, services).is_ok());
+        let services = services.unwrap_or(unremembered);
+        extras::check(&extras, &services)?;
         Ok(Self {
             name: instance.tunnel_name(),
             login: Login::resolve(&instance, &config.ssh, paths)?,
-            // A memory that does not go with what is wanted now is no reason to fail.
-            forwards: forwards(&config.services, &ports).unwrap_or(unremembered),
+            extras,
+            forwards: services,
             movable: movable(arguments, &config.services, &ports),
             hold: config.hold,
         })
     }
 
-    /// ssh's arguments for this tunnel, with its sockets in `directory`.
-    pub fn ssh_arguments(&self, directory: &Directory) -> Vec<String> {
-        let forwards: Vec<SocketForward> = self
-            .forwards
-            .iter()
-            .map(|forward| SocketForward {
-                socket: directory.forward_socket(forward.local),
-                destination: Destination::Port("localhost".to_owned(), forward.remote),
-            })
-            .chain([probe::forward(directory)])
-            .collect();
+    /// ssh's arguments for this tunnel, with its sockets in `directory`, when it is to carry `extras`
+    /// besides the services. Of these only local ones are ssh's from its start.
+    pub fn ssh_arguments(&self, directory: &Directory, extras: &[Forwarding]) -> Vec<String> {
+        let services = self.forwards.iter().map(|forward| SocketForward {
+            socket: directory.forward_socket(forward.local),
+            destination: Destination::Port("localhost".to_owned(), forward.remote),
+        });
+        let locals = extras.iter().filter_map(|forwarding| match forwarding {
+            Forwarding::Local(listen, target) => {
+                Some(SocketForward { socket: directory.extra_socket(listen), destination: target.clone() })
+            }
+            _ => None,
+        });
+        let forwards: Vec<SocketForward> =
+            services.chain(locals).chain([probe::forward(directory)]).collect();
         self.login.tunnel_arguments(&directory.ssh_control(), &forwards)
     }
 

@@ -13,6 +13,7 @@ use super::arguments::StartArguments;
 use super::askpass::Reply;
 use super::audience::Audience;
 use super::channel::{self, Event, Receiver};
+use super::extras;
 use super::interview::{self, Outcome};
 use super::listener;
 use super::question::Asked;
@@ -22,10 +23,10 @@ use super::stop;
 use super::supervisor;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::forwarding::Forwarding;
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
 use crate::runtime::registry;
-use crate::runtime::state::Forward;
 use crate::ssh::{self, failure};
 use crate::term::print;
 
@@ -35,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Starts a tunnel; returns once it is up, or in the foreground once it has ended.
 pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
-    let request = Request::resolve(arguments, &[], &config, paths)?;
+    let request = Request::resolve(arguments, None, &config, paths)?;
     launch(arguments, request, paths)
 }
 
@@ -44,13 +45,12 @@ pub fn restart(arguments: &StartArguments, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
     let running = registry::survey(paths)?.take(arguments.instance_id.as_deref())?;
     let mut arguments = arguments.clone();
-    let mut before: Vec<Forward> = Vec::new();
-    if let Some(state) = running.as_ref().and_then(|running| running.state.as_ref()) {
+    let before = running.as_ref().and_then(|running| running.state.clone());
+    if let Some(state) = &before {
         arguments.instance_id = Some(state.instance.id.clone());
-        before.clone_from(&state.forwards);
     }
     // Everything that can be wrong with the request is found before the old tunnel goes.
-    let request = Request::resolve(&arguments, &before, &config, paths)?;
+    let request = Request::resolve(&arguments, before.as_ref(), &config, paths)?;
     if let (Some(running), false) = (running, arguments.dry_run) {
         let stopped = stop::end(running)?;
         if matches!(style(&arguments), Style::Normal | Style::Verbose) {
@@ -70,7 +70,7 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
     }
     let command = command_line(&request, &directory);
     if arguments.dry_run {
-        return show(&format!("{command}\n"));
+        return show(&format!("{command}\n{}", extras::comments(&request.extras)));
     }
     paths.ensure_runtime()?;
     paths.ensure_state()?;
@@ -102,7 +102,7 @@ pub struct Opened {
 /// Starts a tunnel in the background and prints nothing; returns once it is up.
 pub fn open(arguments: &StartArguments, paths: &Paths) -> Result<Opened> {
     let config = Config::load(paths)?;
-    let request = Request::resolve(arguments, &[], &config, paths)?;
+    let request = Request::resolve(arguments, None, &config, paths)?;
     let directory = Directory::new(paths, &request.name)?;
     ssh::check_path(&directory.ssh_control())?;
     paths.ensure_runtime()?;
@@ -123,7 +123,8 @@ fn style(arguments: &StartArguments) -> Style {
 /// The ssh command as it could be typed.
 fn command_line(request: &Request, directory: &Directory) -> String {
     let program = request.program().to_string_lossy().into_owned();
-    shell_words::join(std::iter::once(program).chain(request.ssh_arguments(directory)))
+    let extras: Vec<Forwarding> = request.extras.iter().map(|extra| extra.forwarding.clone()).collect();
+    shell_words::join(std::iter::once(program).chain(request.ssh_arguments(directory, &extras)))
 }
 
 fn show(text: &str) -> Result<()> {

@@ -7,12 +7,14 @@ use serde::Serialize;
 
 use super::arguments::StatusArguments;
 use super::check::{self, Condition, Finding};
+use super::extras;
 use super::report::arrow;
 use super::retry;
 use super::traffic;
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::paths::Paths;
 use crate::runtime::control::{Flow, Supervisor};
+use crate::runtime::extra::Extra;
 use crate::runtime::registry::{self, Running, Survey};
 use crate::runtime::state::Forward;
 use crate::runtime::state::{Phase, State};
@@ -49,6 +51,7 @@ struct Tunnel<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<&'a [Finding]>,
     traffic: Option<&'a [Flow]>,
+    extra: &'a [Extra],
 }
 
 /// What a tunnel does.
@@ -188,10 +191,14 @@ fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> 
             printable(&state.instance.name),
             age(state.since)
         ));
+        let flow = |port| traffic.unwrap_or_default().iter().find(|flow| Some(flow.local) == port);
         for forward in &state.forwards {
             text.push_str(&arrow(forward, &state.instance.host));
-            let flow = traffic.unwrap_or_default().iter().find(|flow| flow.local == forward.local);
-            text.extend(flow.map(flow_line));
+            text.extend(flow(Some(forward.local)).map(flow_line));
+        }
+        for extra in &state.extra {
+            text.push_str(&extras::arrow(extra));
+            text.extend(flow(extra.forwarding.local_port()).map(flow_line));
         }
     }
     if let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) {
@@ -282,5 +289,6 @@ fn tunnel(state: &State) -> Tunnel<'_> {
         forwards: &state.forwards,
         checks: None,
         traffic: None,
+        extra: &state.extra,
     }
 }

@@ -38,6 +38,7 @@ use super::relay::{self, Way};
 use super::request::Request;
 use super::retry;
 use super::signals;
+use super::switchboard::Switchboard;
 use super::traffic::Traffic;
 use super::whereabouts::{Inquirer, News};
 use crate::daemon::{self, Facts};
@@ -63,6 +64,7 @@ pub fn run(request: Request, paths: &Paths, audience: Audience) -> Result<()> {
     let result = runtime.block_on(async {
         let mut supervisor = Supervisor::prepare(request, paths, audience).await?;
         let result = supervisor.supervise().await;
+        supervisor.switchboard.close().await;
         supervisor.finish(result.is_err());
         // The kernel lets go of the lock with the process; earlier, somebody could believe this one gone.
         std::mem::forget(supervisor.lock);
@@ -104,6 +106,7 @@ struct Supervisor<'a> {
     traffic: Traffic,
     questions: Arc<Questions>,
     askpass: Askpass,
+    switchboard: Arc<Switchboard>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -120,8 +123,19 @@ impl<'a> Supervisor<'a> {
         let (link_up, link) = watch::channel(false);
         let (name, instance) = (request.name.clone(), request.login.instance.clone());
         let state = State::starting(&request.login.instance, &request.forwards);
+        let log = Arc::new(Log::open(paths.log(&request.name))?);
+        let pulse = Arc::new(Pulse::new(request.login.keepalive));
+        let room = Arc::new(Semaphore::new(capacity::raise()));
+        let way = Way { link, hold: request.hold, room, pulse: Arc::clone(&pulse), meter: Arc::default() };
+        let traffic = Traffic::default();
         let mut supervisor = Self {
-            log: Arc::new(Log::open(paths.log(&request.name))?),
+            switchboard: Arc::new(Switchboard::new(
+                &directory,
+                way.clone(),
+                traffic.clone(),
+                Arc::clone(&log),
+            )),
+            log,
             probe: Arc::new(Probe::new(&directory)),
             questions: Arc::new(Questions::new(audience.clone())),
             askpass: Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
@@ -129,7 +143,7 @@ impl<'a> Supervisor<'a> {
                 source,
                 hint: None,
             })?,
-            pulse: Arc::new(Pulse::new(request.login.keepalive)),
+            pulse,
             request,
             paths,
             directory,
@@ -142,9 +156,10 @@ impl<'a> Supervisor<'a> {
             disturbances: Watch::new(),
             provider: Inquirer::new(&instance.id),
             hooks: Hooks::new(paths, &name),
-            traffic: Traffic::default(),
+            traffic,
         };
-        if let Err(error) = supervisor.open(&link, stopper) {
+        if let Err(error) = supervisor.open(&way, stopper).await {
+            supervisor.switchboard.close().await;
             supervisor.directory.clear(&supervisor.lock, false);
             return Err(error);
         }
@@ -152,8 +167,10 @@ impl<'a> Supervisor<'a> {
         Ok(supervisor)
     }
 
-    fn open(&mut self, link: &watch::Receiver<bool>, stopper: watch::Sender<bool>) -> Result<()> {
+    async fn open(&mut self, way: &Way, stopper: watch::Sender<bool>) -> Result<()> {
         let bound = listener::bind_all(&self.request, self.paths)?;
+        let doors = listener::open_extras(&self.request, self.paths)?;
+        self.switchboard.begin(&self.request.extras, doors).await?;
         self.request.forwards = bound.iter().map(|bound| bound.forward.clone()).collect();
         self.state.forwards.clone_from(&self.request.forwards);
         let socket = self.directory.supervisor_socket();
@@ -162,29 +179,18 @@ impl<'a> Supervisor<'a> {
         let asked = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
         tokio::spawn(questions::serve(asked, Arc::clone(&self.questions)));
         self.state.write(&self.directory)?;
-        tokio::spawn(claim::serve(
-            requests,
-            stopper.clone(),
-            Arc::clone(&self.inquirer),
-            self.traffic.clone(),
-        ));
+        let (inquirer, switchboard) = (Arc::clone(&self.inquirer), Arc::clone(&self.switchboard));
+        let serve = claim::serve(requests, stopper.clone(), inquirer, self.traffic.clone(), switchboard);
+        tokio::spawn(serve);
         self.audience.listen(stopper);
-        let room = Arc::new(Semaphore::new(capacity::raise()));
         for bound in bound {
             let socket = self.directory.forward_socket(bound.forward.local);
             let meter = self.traffic.meter(bound.forward.local);
             for listener in bound.listeners {
                 let listener =
                     TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
-                let way = Way {
-                    socket: socket.as_path().into(),
-                    link: link.clone(),
-                    hold: self.request.hold,
-                    room: Arc::clone(&room),
-                    pulse: Arc::clone(&self.pulse),
-                    meter: Arc::clone(&meter),
-                };
-                tokio::spawn(relay::serve(listener, way));
+                let way = Way { meter: Arc::clone(&meter), ..way.clone() };
+                tokio::spawn(relay::serve(listener, socket.clone(), way));
             }
         }
         Ok(())
@@ -246,7 +252,8 @@ impl<'a> Supervisor<'a> {
         // ssh does not become a master on a control socket that exists, be it dead.
         let _ = std::fs::remove_file(&control);
         self.probe.reset();
-        let arguments = self.request.ssh_arguments(&self.directory);
+        let extras = self.switchboard.hand_over().await;
+        let arguments = self.request.ssh_arguments(&self.directory, &extras);
         self.questions.begin();
         let link = Link::spawn(self.request.program(), &arguments, &self.askpass, self.listener());
         let mut link = link.map_err(|error| {
@@ -268,6 +275,11 @@ impl<'a> Supervisor<'a> {
             }
         };
         self.questions.end();
+        let end = match end {
+            None if again => None,
+            None => self.switchboard.complete().await.err().map(End::Failed),
+            failed => failed,
+        };
         let Some(end) = end else { return Ok(link) };
         link.end().await;
         Err(end)
@@ -310,6 +322,7 @@ impl<'a> Supervisor<'a> {
         let daemon = self.request.forwards.iter().find(|forward| forward.service == daemon::SERVICE);
         let socket = daemon.map(|forward| self.directory.forward_socket(forward.local));
         let mut inquiry = Inquiry::new(self.paths, socket, Arc::clone(&self.inquirer));
+        let _settling = settle(&self.switchboard);
         loop {
             tokio::select! {
                 () = told(&mut self.stop) => break,
@@ -519,6 +532,20 @@ async fn reason(disturbances: &mut Watch, pulse: &Pulse) -> Reason {
     tokio::select! {
         what = disturbances.next() => Reason::Disturbance(what),
         doubt = pulse.doubt() => Reason::Doubt(doubt),
+    }
+}
+
+/// Has the link carry what was wanted while there was none, until what is returned is dropped.
+fn settle(switchboard: &Arc<Switchboard>) -> AbortOnDrop {
+    let switchboard = Arc::clone(switchboard);
+    AbortOnDrop(tokio::spawn(async move { switchboard.settle().await }))
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

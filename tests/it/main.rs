@@ -17,6 +17,7 @@ mod extend;
 mod extensions;
 mod faults;
 mod first_run;
+mod forwards;
 mod ground;
 mod hooks;
 mod installation;

@@ -34,10 +34,10 @@ impl Rig {
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let (socket, room) = (socket.into(), Arc::new(Semaphore::new(room)));
+                let room = Arc::new(Semaphore::new(room));
                 let (pulse, meter) = (Arc::new(Pulse::new(5)), Arc::default());
-                let way = Way { socket, link: receiver, hold, room, pulse, meter };
-                serve(TcpListener::from_std(listener).unwrap(), way).await;
+                let way = Way { link: receiver, hold, room, pulse, meter };
+                serve(TcpListener::from_std(listener).unwrap(), socket, way).await;
             });
         });
         Self { directory, address, link }

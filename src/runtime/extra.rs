@@ -1,0 +1,78 @@
+//! The forwards of a running tunnel beyond its services: `forwards.toml`, beside the state. A file
+//! of its own, because they come and go while the state stays what it is.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+use super::directory::Directory;
+use crate::error::{Error, Result};
+use crate::forwarding::Forwarding;
+use crate::paths;
+
+/// A forward, where it comes from, and how it is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extra {
+    /// What is forwarded.
+    #[serde(flatten)]
+    pub forwarding: Forwarding,
+    /// Who wants it.
+    pub origin: Origin,
+    /// Why it does not work although the tunnel is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Where a forward comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The config.
+    Config,
+    /// A command line.
+    Command,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Document {
+    #[serde(default)]
+    forwards: Vec<Extra>,
+}
+
+impl Extra {
+    /// One that nothing is known to be wrong with.
+    pub fn new(forwarding: Forwarding, origin: Origin) -> Self {
+        Self { forwarding, origin, error: None }
+    }
+}
+
+/// Writes what the tunnel in `directory` carries.
+pub fn write(directory: &Directory, extras: &[Extra]) -> Result<()> {
+    let document = Document { forwards: extras.to_vec() };
+    let text = toml::to_string(&document)
+        .map_err(|error| Error::failed(format!("cannot write the forwards: {error}")))?;
+    paths::write_atomically(&directory.forwards_file(), &text)
+}
+
+/// What was last written; nothing where it cannot be understood.
+pub fn read(directory: &Directory) -> Vec<Extra> {
+    let text = fs::read_to_string(directory.forwards_file()).unwrap_or_default();
+    toml::from_str::<Document>(&text).unwrap_or_default().forwards
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let extras: Vec<Extra> = ["local 1:[::1]:2", "remote /a/b:h:3", "socks 4"]
+            .iter()
+            .map(|text| Extra::new(text.parse().unwrap(), Origin::Command))
+            .collect();
+        let mut extras = extras;
+        extras[1].error = Some("no \"luck\"".into());
+        let text = toml::to_string(&Document { forwards: extras.clone() }).unwrap();
+        assert_eq!(toml::from_str::<Document>(&text).unwrap().forwards, extras, "{text}");
+    }
+}
