@@ -2,6 +2,7 @@
 
 mod aliases;
 mod authors;
+mod completion;
 mod examples;
 mod guesses;
 mod list;
