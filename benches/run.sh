@@ -8,9 +8,9 @@ all="dispatch prompt completion start status ssh relay recovery scale size"
 cargo=${CARGO:-cargo}
 target=${CARGO_TARGET_DIR:-target}
 
-# Prints the executables of the benchmarks, a line each: the name, then the file.
+# Prints the executables of the benchmarks, once they are built, a line each: the name, then the file.
 executables() {
-    "$cargo" bench --benches --no-run 2>&1 | tee /dev/stderr |
+    "$cargo" bench --benches --no-run 2>&1 |
         sed -n 's|^ *Executable benches/\([a-z]*\)\.rs (\(.*\))$|\1 \2|p'
 }
 
@@ -19,13 +19,8 @@ interrupted=
 trap 'interrupted=yes' INT TERM HUP
 
 sh benches/install-peers.sh
-built=$(executables 2>"${TMPDIR:-/tmp}/soong-bench.$$")
-if [ -z "$built" ]; then
-    cat "${TMPDIR:-/tmp}/soong-bench.$$" >&2
-    rm -f "${TMPDIR:-/tmp}/soong-bench.$$"
-    exit 1
-fi
-rm -f "${TMPDIR:-/tmp}/soong-bench.$$"
+"$cargo" build --release --bins && "$cargo" bench --benches --no-run || exit 1
+built=$(executables)
 [ $# -gt 0 ] || rm -f "$target"/bench/*.json "$target"/bench/*.svg "$target"/bench/report.md
 failed=
 # shellcheck disable=SC2086 # A word per benchmark is meant.
