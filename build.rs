@@ -3,6 +3,8 @@
 //!
 //! Debug builds, tests and whoever brings a linker of their own keep the tables.
 
+#![expect(clippy::disallowed_methods, reason = "cargo speaks to a build script in its environment")]
+
 use std::env;
 
 /// Takes the tables from what the linker's own script would place.
@@ -18,7 +20,11 @@ fn main() {
     // A linker that was chosen by hand may not take such scripts; mold does not.
     let own_linker = env::var_os("RUSTC_LINKER").is_some()
         || env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("link"));
-    if shipped && linux && !own_linker && let Ok(directory) = env::var("CARGO_MANIFEST_DIR") {
+    if shipped
+        && linux
+        && !own_linker
+        && let Ok(directory) = env::var("CARGO_MANIFEST_DIR")
+    {
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{directory}/{SCRIPT}");
         println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
     }

@@ -3,7 +3,7 @@
 mod harness;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -189,7 +189,7 @@ fn instances(group: &mut Group, soong: &Path) -> Result<()> {
         let list =
             sandbox.write("list.json", &format!("{{\"api\":1,\"instances\":[{}]}}", list.join(",")))?;
         let script = format!("#!/bin/sh\nexec cat {}\n", list.display());
-        write_program(&directory.join("soong-provider-many"), script.as_bytes())?;
+        sandbox.write_program("bin/soong-provider-many", &script)?;
         sandbox.write(".config/soong/config.toml", "[providers]\nmany = true\n")?;
         sandbox.write("key", "")?;
         let path = program::path_with(&directory);
@@ -214,17 +214,18 @@ fn instance(number: usize) -> String {
 /// Directories of `PATH` with many programs in them, a tenth of them soong's extensions.
 fn full_path(group: &mut Group, soong: &Path) -> Result<()> {
     const DIRECTORIES: usize = 10;
-    let mut table = Table::new(&["programs on PATH", "soong x, ms", "soong help, ms"]);
+    let mut table = Table::new(&["programs on PATH", "soong x, ms", "soong help, ms", "soong ext list, ms"]);
     for count in ON_PATH {
         let sandbox = Sandbox::new()?;
         let mut path = OsString::new();
         for number in 0..DIRECTORIES {
-            let directory = sandbox.path(&format!("bin{number}"));
+            let name = format!("bin{number}");
+            let directory = sandbox.path(&name);
             std::fs::create_dir(&directory).map_err(|error| Error::io("create", &directory, error))?;
             for program in 0..count / DIRECTORIES {
                 let prefix = if program % 10 == 0 { "soong-e" } else { "program" };
-                let file = directory.join(format!("{prefix}{number}-{program}"));
-                write_program(&file, b"#!/bin/sh\n# soong:summary: says nothing\n")?;
+                let file = format!("{name}/{prefix}{number}-{program}");
+                sandbox.write_program(&file, "#!/bin/sh\n# soong:summary: says nothing\n")?;
             }
             path.push(&directory);
             path.push(":");
@@ -235,18 +236,15 @@ fn full_path(group: &mut Group, soong: &Path) -> Result<()> {
         std::fs::copy(&true_program, directory.join("soong-x"))
             .map_err(|error| Error::io("copy", &true_program, error))?;
         path.push(&directory);
-        let times = [time(&sandbox, soong, &path, &["x"])?, time(&sandbox, soong, &path, &["help"])?];
+        let commands: [&[&str]; 3] = [&["x"], &["help"], &["ext", "list"]];
+        let times: Vec<String> = commands
+            .into_iter()
+            .map(|arguments| time(&sandbox, soong, &path, arguments))
+            .collect::<Result<_>>()?;
         table.add(&count.to_string(), times);
     }
     group.tables.push(table);
     Ok(())
-}
-
-fn write_program(file: &PathBuf, contents: &[u8]) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::write(file, contents).map_err(|error| Error::io("write", file, error))?;
-    let executable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(file, executable).map_err(|error| Error::io("write", file, error))
 }
 
 fn time(sandbox: &Sandbox, program: &Path, path: &OsString, arguments: &[&str]) -> Result<String> {

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,6 +59,14 @@ impl Sandbox {
     pub fn write(&self, name: &str, contents: &str) -> Result<PathBuf> {
         let path = self.path(name);
         std::fs::write(&path, contents).map_err(|error| Error::io("write", &path, error))?;
+        Ok(path)
+    }
+
+    /// Writes a file that can be executed.
+    pub fn write_program(&self, name: &str, contents: &str) -> Result<PathBuf> {
+        let path = self.write(name, contents)?;
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&path, executable).map_err(|error| Error::io("write", &path, error))?;
         Ok(path)
     }
 

@@ -1,25 +1,30 @@
 //! What shows that something is waited for: a line that turns on a terminal, plain lines elsewhere.
 
-use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use dialoguer::console::{Term, truncate_str};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use super::Machine;
 use crate::term::{self, print_error, printable};
 
 /// The most of a name that stands in the line that turns, in columns.
 const NAME_SHOWN: usize = 32;
-/// How often the line is drawn each second.
-const DRAWN: u8 = 10;
+/// How long the line stands still.
+const TURN: Duration = Duration::from_millis(100);
+/// What turns.
+const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+/// Columns left free at the end of the line, for the `^C` that a terminal writes and for the
+/// cursor: over the edge, they would begin another line, and the first would stay behind.
+const FREE: u16 = 3;
 
 /// Shows that a machine is waited for.
 pub(super) enum Indicator {
     /// Not at all.
     Quiet,
     /// A line that turns.
-    Spinner(ProgressBar, String),
+    Spinner(Spinner, String),
     /// Lines for a log.
     Lines(Instant, String),
 }
@@ -36,14 +41,8 @@ impl Indicator {
             print_error(&format!("Waiting for {name} to boot, at most {limit}...\n"));
             return Self::Lines(Instant::now(), name);
         }
-        let spinner = ProgressBar::new_spinner();
-        let terminal = Box::new(Narrow(Term::stderr()));
-        spinner.set_draw_target(ProgressDrawTarget::term_like_with_hz(terminal, DRAWN));
-        if let Ok(style) = ProgressStyle::with_template("{spinner} Waiting for {msg}: {elapsed}") {
-            spinner.set_style(style);
-        }
-        spinner.set_message(format!("{} to boot, at most {limit}", truncate_str(&name, NAME_SHOWN, "…")));
-        spinner.enable_steady_tick(Duration::from_secs(1) / DRAWN.into());
+        let shown = truncate_str(&name, NAME_SHOWN, "…");
+        let spinner = Spinner::new(format!("{shown} to boot, at most {limit}"));
         Self::Spinner(spinner, name)
     }
 
@@ -51,11 +50,7 @@ impl Indicator {
     pub(super) fn finish(self, reached: bool) {
         let (elapsed, name) = match self {
             Self::Quiet => return,
-            Self::Spinner(spinner, name) => {
-                let elapsed = spinner.elapsed();
-                spinner.finish_and_clear();
-                (elapsed, name)
-            }
+            Self::Spinner(spinner, name) => (spinner.finish(), name),
             Self::Lines(begun, name) => (begun.elapsed(), name),
         };
         if reached {
@@ -65,52 +60,42 @@ impl Indicator {
     }
 }
 
-/// A terminal whose last columns stay free. indicatif fills its line to the edge; the `^C` that the
-/// terminal then writes would begin another line, and the first would stay behind.
-#[derive(Debug)]
-struct Narrow(Term);
+/// A line that turns until it is told to go.
+pub(super) struct Spinner {
+    begun: Instant,
+    end: Sender<()>,
+    turning: JoinHandle<()>,
+}
 
-/// Room for `^C` and the cursor.
-const FREE: u16 = 3;
-
-impl TermLike for Narrow {
-    fn width(&self) -> u16 {
-        self.0.size().1.saturating_sub(FREE).max(1)
+impl Spinner {
+    /// Begins to turn, with `message` and the time that has passed beside it.
+    fn new(message: String) -> Self {
+        let (end, ended) = mpsc::channel();
+        let begun = Instant::now();
+        let turning = thread::spawn(move || {
+            let terminal = Term::stderr();
+            let mut frames = FRAMES.iter().cycle();
+            loop {
+                let seconds = Duration::from_secs(begun.elapsed().as_secs());
+                let frame = frames.next().unwrap_or(&" ");
+                let line = format!("{frame} Waiting for {message}: {}", humantime::format_duration(seconds));
+                let width = usize::from(terminal.size().1.saturating_sub(FREE).max(1));
+                // A terminal that is gone shows nothing; the wait goes on.
+                let _ = terminal.write_str(&format!("\r{}\x1b[K", truncate_str(&line, width, "")));
+                if ended.recv_timeout(TURN) != Err(RecvTimeoutError::Timeout) {
+                    let _ = terminal.clear_line();
+                    return;
+                }
+            }
+        });
+        Self { begun, end, turning }
     }
 
-    fn height(&self) -> u16 {
-        self.0.size().0
-    }
-
-    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
-        self.0.move_cursor_up(lines)
-    }
-
-    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
-        self.0.move_cursor_down(lines)
-    }
-
-    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
-        self.0.move_cursor_right(columns)
-    }
-
-    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
-        self.0.move_cursor_left(columns)
-    }
-
-    fn write_line(&self, text: &str) -> io::Result<()> {
-        self.0.write_line(text)
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        self.0.write_str(text)
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.0.clear_line()
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        self.0.flush()
+    /// Removes the line. Returns how long it has turned.
+    fn finish(self) -> Duration {
+        let elapsed = self.begun.elapsed();
+        let _ = self.end.send(());
+        let _ = self.turning.join();
+        elapsed
     }
 }

@@ -1,7 +1,7 @@
 //! Letting the user pick one of several machines, in a terminal.
 //!
-//! dialoguer is built on `console`, as is indicatif: one terminal library for both, where inquire
-//! would bring a second. It leaves Ctrl-C to its caller, with the cursor hidden; the caller's
+//! dialoguer is built on `console`, which draws the line that turns, too: one terminal library for
+//! both, where inquire would bring a second. It leaves Ctrl-C to its caller, with the cursor hidden; the caller's
 //! [`Watch`] holds the signal back until the cursor is there again.
 
 use dialoguer::Select;
