@@ -1,218 +1,264 @@
-//! What soong in the prompt costs, against the least that a prompt which runs a program costs, and
-//! against git's prompt.
+//! What a prompt costs in bash, zsh and fish: with soong's hook while a tunnel is up, with git's
+//! prompt, with starship, and with the least that starts a process, `$(/bin/true)`.
+//!
+//! The shell does what it does before each prompt, the hooks and the expansion of its prompt, many
+//! times over; what an empty loop takes is part of every figure.
 
 mod harness;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use harness::contest::{Plan, Times};
+use harness::chart::Chart;
+use harness::contest::{Contestant, Plan, Times};
 use harness::program;
-use harness::report::{Bound, Goal, Group, Table};
+use harness::report::{Goal, Group, Table};
 use harness::sandbox::{Sandbox, failed};
 use soong::error::{Error, Result};
-use soong::time::now;
 
-const PLAN: Plan = Plan { rounds: 15, turns: 1, limit: Duration::from_secs(40) };
+const PLAN: Plan = Plan { rounds: 5, turns: 1, limit: Duration::from_secs(35) };
+/// How many prompts, where they start a process and where they do not. Together more than 20,000
+/// prompts are timed of those that do not.
+const PROMPTS: (u32, u32) = (60, 5_000);
+/// How many prompts are watched for the processes that they start.
+const WATCHED: u32 = 20;
 
-/// How often something quick is done for one figure, and something slow.
-const OFTEN: u32 = 1000;
-const RARELY: u32 = 50;
+const SHELLS: [(&str, f64); 3] = [("bash", 1.0 / 12.0), ("zsh", 1.0 / 12.0), ("fish", 1.0 / 4.0)];
 
-/// Where packages put git's prompt.
-const GIT_PROMPTS: [&str; 4] = [
-    "/usr/lib/git-core/git-sh-prompt",
-    "/usr/share/git-core/contrib/completion/git-prompt.sh",
-    "/usr/share/git/completion/git-prompt.sh",
-    "/etc/bash_completion.d/git-prompt",
-];
-
-struct Shell {
-    name: &'static str,
-    options: &'static [&'static str],
-    hook: &'static str,
-    /// Runs a program that does nothing, and takes what it prints.
-    run_true: &'static str,
-    /// What the hook may cost of that.
-    at_most: f64,
+/// What stands in a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Segment {
+    None,
+    Soong,
+    True,
+    Git,
+    Starship,
 }
 
-const SHELLS: [Shell; 3] = [
-    Shell {
-        name: "bash",
-        options: &["--norc", "--noprofile", "-i"],
-        hook: "__soong_hook",
-        run_true: "x=$(/bin/true)",
-        at_most: 1.0 / 12.0,
-    },
-    Shell {
-        name: "zsh",
-        options: &["-f", "-i"],
-        hook: "_soong_hook",
-        run_true: "x=$(/bin/true)",
-        at_most: 1.0 / 12.0,
-    },
-    Shell {
-        name: "fish",
-        options: &["--no-config", "-i"],
-        hook: "__soong_hook",
-        run_true: "set x (/bin/true)",
-        at_most: 1.0 / 4.0,
-    },
-];
+impl Segment {
+    const ALL: [Self; 5] = [Self::None, Self::Soong, Self::True, Self::Git, Self::Starship];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "empty prompt",
+            Self::Soong => "soong",
+            Self::True => "$(/bin/true)",
+            Self::Git => "git's prompt",
+            Self::Starship => "starship",
+        }
+    }
+
+    fn prompts(self) -> u32 {
+        if matches!(self, Self::None | Self::Soong) { PROMPTS.1 } else { PROMPTS.0 }
+    }
+}
 
 fn main() -> ExitCode {
     harness::run("prompt", measure)
 }
 
 fn measure() -> Result<Group> {
-    let sandbox = Sandbox::new()?;
-    let method = format!(
-        "Per shell {} rounds, the contestants by turns; a figure is what one of {OFTEN} prompts takes\n\
-         ({RARELY} where a program is run).",
-        PLAN.rounds
+    let stage = Stage::new()?;
+    let mut group = Group::new(
+        "Prompt: what a segment costs at each prompt",
+        format!(
+            "Interactive shells that run their prompt hooks and expand their prompt in a loop: {} prompts at a time\n\
+             without processes, {} with, {} rounds. One tunnel is up; git and starship stand in a small repository.",
+            PROMPTS.1, PROMPTS.0, PLAN.rounds
+        ),
     );
-    let mut group = Group::new("Prompt: what soong adds to each prompt", method);
-    for shell in &SHELLS {
-        if let Some(program) = program::find_peer(shell.name, &mut group.missing) {
-            Bench { sandbox: &sandbox, shell, program }.measure(&mut group)?;
-        }
+    let strace = program::find_peer("strace", &mut group.missing);
+    for (shell, limit) in SHELLS {
+        let Some(file) = program::find_peer(shell, &mut group.missing) else { continue };
+        let segments = stage.segments(shell, &mut group.missing)?;
+        let mut turns: Vec<_> = segments
+            .iter()
+            .map(|(segment, setup)| {
+                let (stage, file) = (&stage, &file);
+                move || stage.time(shell, file, setup, segment.prompts())
+            })
+            .collect();
+        let mut turns: Vec<Contestant> = turns.iter_mut().map(|turn| turn as Contestant).collect();
+        let times = PLAN.hold(&format!("prompt of {shell}"), &mut turns)?;
+        let forks = match &strace {
+            Some(strace) => stage.forks(shell, &file, strace, &segments)?,
+            None => Vec::new(),
+        };
+        let segments: Vec<Segment> = segments.iter().map(|(segment, _)| *segment).collect();
+        report(&mut group, (shell, limit), &segments, &times, &forks);
     }
     Ok(group)
 }
 
-fn at_most(what: String, limit: f64, measured: f64) -> Goal {
-    Goal { what, bound: Bound::AtMost, limit, measured }
+fn report(
+    group: &mut Group,
+    (shell, limit): (&str, f64),
+    segments: &[Segment],
+    times: &Times,
+    forks: &[f64],
+) {
+    let micros = |index: usize| {
+        let prompts = f64::from(segments[index].prompts());
+        times.compare(move |round| round[index] / prompts * 1e6)
+    };
+    let heading = format!("{shell}, µs a prompt");
+    let mut table = Table::new(&[heading.as_str(), "median", "min", "max", "processes"]);
+    let mut chart = Chart::new(format!("{shell}: a prompt with"), "µs, less is better");
+    for (index, segment) in segments.iter().enumerate() {
+        let summary = micros(index);
+        let figures = [summary.median, summary.min, summary.max].map(|figure| format!("{figure:.0}"));
+        let processes = forks.get(index).map_or_else(String::new, |forks| format!("{forks:.1}"));
+        table.add(segment.name(), figures.into_iter().chain([processes]));
+        chart.add(segment.name(), summary.median);
+    }
+    let place = |wanted: Segment| segments.iter().position(|segment| *segment == wanted).unwrap_or_default();
+    let (none, soong, least) = (micros(place(Segment::None)), place(Segment::Soong), place(Segment::True));
+    let added = (micros(soong).median - none.median) / (micros(least).median - none.median);
+    group.goals.push(Goal::at_most(format!("prompt, {shell}: soong ÷ one $(/bin/true)"), limit, added));
+    if let Some(forks) = forks.get(soong) {
+        group.goals.push(Goal::at_most(format!("prompt, {shell}: processes started"), 0.0, *forks));
+    }
+    group.tables.push(table);
+    group.charts.push(chart);
 }
 
-struct Bench<'a> {
-    sandbox: &'a Sandbox,
-    shell: &'a Shell,
-    program: PathBuf,
+/// A home with a tunnel that is up and a repository.
+struct Stage {
+    sandbox: Sandbox,
+    repository: PathBuf,
 }
 
-impl Bench<'_> {
-    fn measure(&self, group: &mut Group) -> Result<()> {
-        let (name, hook) = (self.shell.name, self.shell.hook);
-        let load = format!(". '{}/shell/soong.{name}'", env!("CARGO_MANIFEST_DIR"));
-        let mut with = || self.time(&load, hook, OFTEN, true);
-        let mut without = || self.time(&load, hook, OFTEN, false);
-        let mut run_true = || self.time("", self.shell.run_true, RARELY, false);
-        let git = self.git_prompt(&mut group.missing)?;
-        let mut run_git = || match &git {
-            Some(git) => self.time(git, "__git_ps1 >/dev/null", RARELY, false),
-            None => Ok(Duration::ZERO),
-        };
-        let times = PLAN.hold(name, &mut [&mut with, &mut without, &mut run_true, &mut run_git])?;
-        let forks = self.forks(&load, hook, &mut group.missing)?;
-        group.tables.push(self.table(&times, git.is_some(), forks));
-        let ratio = times.compare(|round| round[0] / round[2]).median;
-        group.goals.push(at_most(
-            format!("{name}: a prompt with a tunnel ÷ one $(/bin/true)"),
-            self.shell.at_most,
-            ratio,
-        ));
-        if git.is_some() {
-            let ratio = times.compare(|round| round[0] / round[3]).median;
-            group.goals.push(at_most(
-                format!("{name}: a prompt with a tunnel ÷ git's prompt"),
-                1.0 / 40.0,
-                ratio,
-            ));
+impl Stage {
+    fn new() -> Result<Self> {
+        let sandbox = Sandbox::new()?;
+        let (runtime, repository) = (sandbox.path("soong"), sandbox.path("repository"));
+        for directory in [&runtime, &repository] {
+            fs::create_dir(directory).map_err(|error| Error::io("create", directory, error))?;
         }
-        if let Some(forks) = forks {
-            group.goals.push(at_most(format!("{name}: processes per prompt"), 0.0, forks));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        let line = format!("soong1 {} {} 900 up dev - 8000\n", std::process::id(), now + 800);
+        sandbox.write("soong/prompt", &line)?;
+        let path = program::path_with(Path::new("/usr/bin"));
+        if let Ok(git) = program::find("git") {
+            let mut command = sandbox.command(&git, &path)?;
+            sandbox.time(command.args(["init", "-q"]).arg(&repository))?;
         }
-        Ok(())
+        Ok(Self { sandbox, repository })
     }
 
-    fn table(&self, times: &Times, git: bool, forks: Option<f64>) -> Table {
-        let mut table = Table::new(&[self.shell.name, "median", "min", "max"]);
-        let microseconds = |contestant: usize| times.compare(|round| round[contestant] * 1e6);
-        table.add_summary("one tunnel, µs", microseconds(0), 1);
-        table.add_summary("no tunnel, µs", microseconds(1), 1);
-        table.add_summary("$(/bin/true), µs", microseconds(2), 1);
-        if git {
-            table.add_summary("git's prompt, µs", microseconds(3), 1);
+    /// What there is for `shell`, with the text that puts it in place.
+    fn segments(&self, shell: &str, missing: &mut Vec<String>) -> Result<Vec<(Segment, String)>> {
+        let mut found = Vec::new();
+        for segment in Segment::ALL {
+            if let Some(setup) = self.setup(segment, shell, missing)? {
+                found.push((segment, setup));
+            }
         }
-        table.add_summary("one tunnel ÷ $(/bin/true)", times.compare(|round| round[0] / round[2]), 3);
-        if let Some(forks) = forks {
-            table.add("processes per prompt", [format!("{forks:.2}")]);
-        }
-        table
+        Ok(found)
     }
 
-    /// What reads git's prompt, in a repository, where there is one for this shell.
-    fn git_prompt(&self, missing: &mut Vec<String>) -> Result<Option<String>> {
-        if self.shell.name != "bash" {
-            return Ok(None);
-        }
-        let prompt = GIT_PROMPTS.iter().find(|file| Path::new(file).is_file());
-        let (Some(prompt), Some(git)) = (prompt, program::find_peer("git", missing)) else {
-            return Ok(None);
-        };
-        let repository = self.sandbox.path("repository");
-        let path = program::path_with(&self.sandbox.path("bin"));
-        self.sandbox.time(self.sandbox.command(&git, &path)?.args(["init", "-q"]).arg(&repository))?;
-        Ok(Some(format!(". {prompt}; cd '{}'", repository.display())))
+    fn setup(&self, segment: Segment, shell: &str, missing: &mut Vec<String>) -> Result<Option<String>> {
+        let fish = shell == "fish";
+        Ok(match segment {
+            Segment::None => Some(String::new()),
+            Segment::Soong => {
+                let hook = Path::new(env!("CARGO_MANIFEST_DIR")).join("shell").join(format!("soong.{shell}"));
+                Some(format!("source '{}'\n", hook.display()))
+            }
+            Segment::True if fish => Some("function fish_prompt; echo (/bin/true); end\n".to_owned()),
+            Segment::True => Some("PS1='$(/bin/true)'\n".to_owned()),
+            Segment::Git if fish => Some("function fish_prompt; fish_git_prompt; end\n".to_owned()),
+            Segment::Git => {
+                let places = ["/usr/lib/git-core/git-sh-prompt", "/etc/bash_completion.d/git-prompt"];
+                let found = places.into_iter().find(|place| Path::new(place).exists());
+                if found.is_none() {
+                    missing.push(format!("git's prompt: {}", program::install("git")));
+                }
+                found.map(|file| format!("source {file}\nPS1='$(__git_ps1)'\n"))
+            }
+            Segment::Starship => {
+                let Some(starship) = program::find_peer("starship", missing) else { return Ok(None) };
+                let path = program::path_with(Path::new("/usr/bin"));
+                let output =
+                    self.sandbox.command(&starship, &path)?.args(["init", shell, "--print-full-init"]);
+                let output = output.stdout(Stdio::piped()).output();
+                let output = output.map_err(|error| failed("run starship", error))?;
+                Some(String::from_utf8_lossy(&output.stdout).into_owned())
+            }
+        })
     }
 
-    /// How long `work` takes, done `times` times after `load`.
-    fn time(&self, load: &str, work: &str, times: u32, tunnel: bool) -> Result<Duration> {
-        let script = match self.shell.name {
-            "fish" => format!(
-                "{load}\nset begun (date +%s%N)\nfor i in (seq {times})\n{work}\nend\necho $begun (date +%s%N)\n"
+    fn command(&self, shell: &str, file: &Path, setup: &str, prompts: u32) -> Result<Command> {
+        let (script, arguments): (String, &[&str]) = match shell {
+            "bash" => (
+                format!(
+                    "PS1=; {setup}\nfor ((soong_i = 0; soong_i < {prompts}; soong_i++)); do\n\
+                     for soong_c in \"${{PROMPT_COMMAND[@]}}\"; do eval \"$soong_c\"; done\n\
+                     soong_p=${{PS1@P}}\ndone\n"
+                ),
+                &["--norc", "--noprofile", "-i"],
             ),
-            _ => format!(
-                "{load}\nbegun=$(date +%s%N)\nfor ((i = 0; i < {times}; i++)); do {work}; done\n\
-                 echo $begun $(date +%s%N)\n"
+            "zsh" => (
+                format!(
+                    "setopt promptsubst; PS1=; {setup}\nfor ((soong_i = 0; soong_i < {prompts}; soong_i++)); do\n\
+                     for soong_c in $precmd_functions; do $soong_c; done\nsoong_p=${{(%%)PS1}}${{(%%)RPROMPT}}\ndone\n"
+                ),
+                &["-f", "-i"],
+            ),
+            _ => (
+                format!(
+                    "function fish_prompt; end\n{setup}\nset -l soong_i 0\nwhile test $soong_i -lt {prompts}\n\
+                     emit fish_prompt\nfish_prompt >/dev/null\n\
+                     functions -q fish_right_prompt; and fish_right_prompt >/dev/null\n\
+                     set soong_i (math $soong_i + 1)\nend\n"
+                ),
+                &["--no-config", "-i"],
             ),
         };
-        let output = self.command(&script, tunnel)?.output().map_err(|error| failed("run a shell", error))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let stamps: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let [begun, ended] = stamps[..] else {
-            return Err(Error::failed(format!("{} said: {text}", self.shell.name)));
-        };
-        Ok(Duration::from_nanos(ended.saturating_sub(begun)) / times)
-    }
-
-    /// How many processes the hook starts.
-    fn forks(&self, load: &str, hook: &str, missing: &mut Vec<String>) -> Result<Option<f64>> {
-        const PROMPTS: u32 = 50;
-        let Some(strace) = program::find_peer("strace", missing) else { return Ok(None) };
-        let log = self.sandbox.path("strace");
-        let mut started = [0, 0];
-        for (count, times) in started.iter_mut().zip([1, PROMPTS + 1]) {
-            let script: String =
-                std::iter::once(format!("{load}\n")).chain((0..times).map(|_| format!("{hook}\n"))).collect();
-            let inner = self.command(&script, true)?;
-            let mut command = Command::new(&strace);
-            command.args(["-f", "-qq", "-e", "trace=fork,vfork,clone,clone3,execve", "-o"]).arg(&log);
-            command.arg(inner.get_program()).args(inner.get_args()).env_clear();
-            command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-            command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null());
-            command.status().map_err(|error| failed("run strace", error))?;
-            let calls = fs::read_to_string(&log).map_err(|error| Error::io("read", &log, error))?;
-            *count =
-                calls.lines().filter(|line| !line.contains("CLONE_THREAD") && line.contains('(')).count();
-        }
-        let more = u32::try_from(started[1].saturating_sub(started[0])).unwrap_or(u32::MAX);
-        Ok(Some(f64::from(more) / f64::from(PROMPTS)))
-    }
-
-    /// The shell, about to run `script`, where a tunnel seems to be up or there is none.
-    fn command(&self, script: &str, tunnel: bool) -> Result<Command> {
-        let script = self.sandbox.write("script", script)?;
-        let path = program::path_with(&self.sandbox.path("bin"));
-        let mut command = self.sandbox.command(&self.program, &path)?;
-        command.args(self.shell.options).arg(script).env("TERM", "xterm").stdout(Stdio::piped());
-        let runtime = self.sandbox.path("soong");
-        soong::paths::create_private(&runtime)?;
-        let line = format!("soong1 {} {} 75 up dev - 8000,5678,8080\n", std::process::id(), now() + 70);
-        self.sandbox.write("soong/prompt", if tunnel { &line } else { "" })?;
+        let script = self.sandbox.write(&format!("loop.{shell}"), &script)?;
+        let path = program::path_with(Path::new("/usr/bin"));
+        let mut command = self.sandbox.command(file, &path)?;
+        command.env("TERM", "xterm").env("LANG", "C.UTF-8").current_dir(&self.repository);
+        command.args(arguments).arg("-c").arg(format!("source '{}'", script.display()));
         Ok(command)
+    }
+
+    /// The time of the prompts, without that of the shell's start and end.
+    fn time(&self, shell: &str, file: &Path, setup: &str, prompts: u32) -> Result<Duration> {
+        let start = self.sandbox.time(&mut self.command(shell, file, setup, 0)?)?;
+        let all = self.sandbox.time(&mut self.command(shell, file, setup, prompts)?)?;
+        Ok(all.saturating_sub(start))
+    }
+
+    /// How many processes each prompt starts.
+    fn forks(
+        &self,
+        shell: &str,
+        file: &Path,
+        strace: &Path,
+        segments: &[(Segment, String)],
+    ) -> Result<Vec<f64>> {
+        let count = |setup: &str, prompts: u32| -> Result<f64> {
+            let log = self.sandbox.path("strace");
+            // The same command, below strace.
+            let plain = self.command(shell, file, setup, prompts)?;
+            let path = program::path_with(Path::new("/usr/bin"));
+            let mut watched = self.sandbox.command(strace, &path)?;
+            watched.env("TERM", "xterm").env("LANG", "C.UTF-8").current_dir(&self.repository);
+            watched.args(["-f", "-qq", "-e", "trace=clone,clone3,fork,vfork", "-o"]).arg(&log).arg(file);
+            watched.args(plain.get_args());
+            self.sandbox.time(&mut watched)?;
+            let text = fs::read_to_string(&log).map_err(|error| Error::io("read", &log, error))?;
+            let begun =
+                text.lines().filter(|line| line.contains('(') && !line.contains("CLONE_THREAD")).count();
+            #[expect(clippy::cast_precision_loss, reason = "nobody starts 2^52 processes")]
+            Ok(begun as f64)
+        };
+        segments
+            .iter()
+            .map(|(_, setup)| Ok((count(setup, WATCHED)? - count(setup, 0)?) / f64::from(WATCHED)))
+            .collect()
     }
 }
