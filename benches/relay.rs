@@ -1,8 +1,8 @@
-//! What the relay costs: the same transfers and requests through a tunnel of soong's and through
-//! `ssh -L`, to one server; and how much memory the supervisor takes.
+//! What the relay costs: the same transfers and requests through a tunnel of soong's, through
+//! `ssh -L`, and without any tunnel, to one server; and how much memory the supervisor takes.
 //!
-//! Two of them have a rival that is fair, with the cipher that soong chooses, and one that is what a
-//! user would type, with ssh's defaults.
+//! Of `ssh -L` there is a rival that is fair, with the cipher that soong chooses, and one that is what
+//! a user would type, with ssh's defaults.
 
 mod harness;
 
@@ -13,24 +13,29 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::contest::{Plan, Times};
+use harness::chart::Chart;
+use harness::contest::{Contestant, Plan, Times};
 use harness::report::{Goal, Group, Table};
 use harness::sandbox::{Sandbox, failed};
 use harness::sshd::{Sshd, free_port};
 use harness::statistics::Summary;
-use harness::{config, program, wait};
+use harness::{config, idle, program, wait};
 use soong::error::{Error, Result};
 
-const TRANSFERS: Plan = Plan { rounds: 15, turns: 1, limit: Duration::from_secs(180) };
-const LATENCY: Plan = Plan { rounds: 30, turns: 1, limit: Duration::from_secs(60) };
+const TRANSFERS: Plan = Plan { rounds: 8, turns: 1, limit: Duration::from_secs(20) };
+const LATENCY: Plan = Plan { rounds: 15, turns: 1, limit: Duration::from_secs(30) };
 
 /// What one transfer carries, over all its connections.
-const BYTES: usize = 512 << 20;
-const MEGABYTES: f64 = 536.87;
+const BYTES: usize = 256 << 20;
+const MEGABYTES: f64 = 268.44;
 /// Requests of one turn, each on a connection that is open already.
 const REQUESTS: usize = 500;
 /// Connections that are open when memory is looked at.
 const OPEN: usize = 100;
+/// Set in the number of bytes that the service is told, when they come from the client.
+const UPWARDS: u64 = 1 << 63;
+/// Through what the bytes go.
+const ROADS: [&str; 4] = ["soong", "ssh -L, same cipher", "ssh -L, defaults", "no tunnel"];
 /// What soong asks for where the CPU has instructions for AES.
 const CIPHERS: &str = "Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com";
 
@@ -48,27 +53,37 @@ fn measure() -> Result<Group> {
         format!("sglang = {{ remote = {service}, local = {tunnel} }}\nn8n = false\nstatus = false\n");
     config::write(&sandbox, &sshd, &forward)?;
     let tunnel = Tunnel::start(&soong, &sandbox, tunnel)?;
-    let _fair = Forward::start(&sandbox, &sshd, fair, service, &["-o", CIPHERS])?;
-    let _plain = Forward::start(&sandbox, &sshd, plain, service, &[])?;
-    let ports = [tunnel.port, fair, plain];
-    let one = transfers("relay, 1 connection", ports, 1)?;
-    let four = transfers("relay, 4 connections", ports, 4)?;
+    let fair_one = Forward::start(&sandbox, &sshd, fair, service, &["-o", CIPHERS])?;
+    let plain_one = Forward::start(&sandbox, &sshd, plain, service, &[])?;
+    let ports = [tunnel.port, fair, plain, service];
+    let transfers = [
+        ("1 connection", transfers("relay, 1 connection", ports, 1, download)?),
+        ("4 connections", transfers("relay, 4 connections", ports, 4, download)?),
+        ("64 connections", transfers("relay, 64 connections", ports, 64, download)?),
+        ("1 connection, upload", transfers("relay, upload", ports, 1, upload)?),
+    ];
     let latency = latency(ports)?;
-    let memory = memory(&tunnel)?;
-    Ok(report(&one, &four, &latency, memory))
+    let mut group = report(&transfers, &latency);
+    let links = [tunnel.processes()?, vec![fair_one.0.id()], vec![plain_one.0.id()]];
+    report_effort(&mut group, &links, ports)?;
+    report_memory(&mut group, memory(&tunnel)?);
+    Ok(group)
 }
 
 /// Times one transfer of all bytes over `connections` through each of `ports`.
-fn transfers(name: &str, ports: [u16; 3], connections: usize) -> Result<Times> {
-    let [soong, fair, plain] = ports.map(|port| move || transfer(port, connections));
-    let (mut soong, mut fair, mut plain) = (soong, fair, plain);
-    TRANSFERS.hold(name, &mut [&mut soong, &mut fair, &mut plain])
+fn transfers(name: &str, ports: [u16; 4], connections: usize, carry: Carry) -> Result<Times> {
+    let mut turns = ports.map(|port| move || transfer(port, connections, carry));
+    let mut turns: Vec<Contestant> = turns.iter_mut().map(|turn| turn as Contestant).collect();
+    TRANSFERS.hold(name, &mut turns)
 }
 
-fn transfer(port: u16, connections: usize) -> Result<Duration> {
+/// Carries a number of bytes through a port.
+type Carry = fn(u16, usize) -> io::Result<()>;
+
+fn transfer(port: u16, connections: usize, carry: Carry) -> Result<Duration> {
     let each = BYTES / connections;
     let begun = Instant::now();
-    let threads: Vec<_> = (0..connections).map(|_| thread::spawn(move || download(port, each))).collect();
+    let threads: Vec<_> = (0..connections).map(|_| thread::spawn(move || carry(port, each))).collect();
     for thread in threads {
         let done = thread.join().map_err(|_| Error::failed("a transfer panicked"))?;
         done.map_err(|error| failed("transfer", error))?;
@@ -90,13 +105,30 @@ fn download(port: u16, length: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// The middle and the 99th hundredth of the times of requests of one byte, in microseconds.
-struct Latency {
-    median: Vec<[f64; 3]>,
-    late: Vec<[f64; 3]>,
+fn upload(port: u16, length: usize) -> io::Result<()> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.write_all(&(length as u64 | UPWARDS).to_le_bytes())?;
+    send(&mut stream, length)?;
+    stream.read_exact(&mut [0])
 }
 
-fn latency(ports: [u16; 3]) -> Result<Latency> {
+fn send(stream: &mut TcpStream, mut left: usize) -> io::Result<()> {
+    let bytes = vec![0x55; 256 << 10];
+    while left > 0 {
+        let piece = left.min(bytes.len());
+        stream.write_all(&bytes[..piece])?;
+        left -= piece;
+    }
+    Ok(())
+}
+
+/// The middle and the 99th hundredth of the times of requests of one byte, in microseconds.
+struct Latency {
+    median: Vec<[f64; 4]>,
+    late: Vec<[f64; 4]>,
+}
+
+fn latency(ports: [u16; 4]) -> Result<Latency> {
     let mut streams = Vec::new();
     for port in ports {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
@@ -106,10 +138,10 @@ fn latency(ports: [u16; 3]) -> Result<Latency> {
     let mut latency = Latency { median: Vec::new(), late: Vec::new() };
     for round in 0..LATENCY.rounds {
         harness::sandbox::check_signals()?;
-        let mut times: [Vec<f64>; 3] = Default::default();
+        let mut times: [Vec<f64>; 4] = Default::default();
         for number in 0..REQUESTS {
-            for step in 0..3 {
-                let index = (step + number + round) % 3;
+            for step in 0..4 {
+                let index = (step + number + round) % 4;
                 let taken = request(&mut streams[index]).map_err(|error| failed("make a request", error))?;
                 times[index].push(taken.as_secs_f64() * 1e6);
             }
@@ -118,8 +150,8 @@ fn latency(ports: [u16; 3]) -> Result<Latency> {
             times.sort_by(f64::total_cmp);
         }
         if round > 0 {
-            latency.median.push([0, 1, 2].map(|index| times[index][REQUESTS / 2]));
-            latency.late.push([0, 1, 2].map(|index| times[index][REQUESTS * 99 / 100]));
+            latency.median.push([0, 1, 2, 3].map(|index| times[index][REQUESTS / 2]));
+            latency.late.push([0, 1, 2, 3].map(|index| times[index][REQUESTS * 99 / 100]));
         }
     }
     Ok(latency)
@@ -146,62 +178,97 @@ fn memory(tunnel: &Tunnel) -> Result<[f64; 2]> {
     Ok([before, tunnel.resident()?])
 }
 
-fn report(one: &Times, four: &Times, latency: &Latency, memory: [f64; 2]) -> Group {
+fn report(transfers: &[(&str, Times)], latency: &Latency) -> Group {
     let mut group = Group::new(
         "Relay: a tunnel against ssh -L",
         format!(
-            "{} rounds of {} MB down for each contestant, side by side over loopback, order swapped every other\n\
-             round; {} rounds of {REQUESTS} requests of one byte each on open connections, in turns.",
-            one.rounds(),
+            "{} rounds of {} MB for each contestant, side by side over loopback, order swapped every other\n\
+             round; {} rounds of {REQUESTS} requests of one byte each on open connections, in turns. The server is\n\
+             on the same machine and takes its share of the processor.",
+            transfers[0].1.rounds(),
             BYTES >> 20,
             latency.median.len(),
         ),
     );
-    report_speeds(&mut group, &[("1 connection", one), ("4 connections", four)]);
+    for (name, times) in transfers {
+        report_speeds(&mut group, name, times);
+    }
     report_delays(&mut group, latency);
+    group
+}
+
+fn report_speeds(group: &mut Group, name: &str, times: &Times) {
+    let heading = format!("{name}: MB/s");
+    let mut speeds = Table::new(&[heading.as_str(), "median", "min", "max"]);
+    let mut chart = Chart::new(format!("Throughput, {name}"), "MB/s, more is better");
+    for (index, road) in ROADS.iter().enumerate() {
+        let speed = times.compare(|round| MEGABYTES / round[index]);
+        speeds.add_summary(road, speed, 0);
+        chart.add(*road, speed.median);
+    }
+    for (rival, least, what) in [(1, 0.95, "same cipher"), (2, 1.5, "defaults")] {
+        let ratio = times.compare(|round| round[rival] / round[0]);
+        speeds.add_summary(&format!("soong ÷ ssh -L, {what}"), ratio, 2);
+        group.goals.push(Goal::at_least(
+            format!("relay: soong ÷ ssh -L with {what}, {name}"),
+            least,
+            ratio.median,
+        ));
+    }
+    group.tables.push(speeds);
+    group.charts.push(chart);
+}
+
+/// What the processes at this end of a link take to carry a GiB, besides what the server takes.
+fn report_effort(group: &mut Group, links: &[Vec<u32>; 3], ports: [u16; 4]) -> Result<()> {
+    let mut table = Table::new(&["seconds of processor for a GiB, this end", ""]);
+    let mut chart = Chart::new("Processor time at this end", "seconds for a GiB, less is better");
+    for ((processes, port), road) in links.iter().zip(ports).zip(ROADS) {
+        let used = || processes.iter().copied().map(idle::processor_seconds).sum::<f64>();
+        let before = used();
+        for _ in 0..4 {
+            transfer(port, 1, download)?;
+        }
+        let taken = used() - before;
+        table.add(road, [format!("{taken:.2}")]);
+        chart.add(road, taken);
+    }
+    group.tables.push(table);
+    group.charts.push(chart);
+    Ok(())
+}
+
+fn report_memory(group: &mut Group, memory: [f64; 2]) {
     let mut sizes = Table::new(&["supervisor, KB resident", ""]);
     for (name, size) in [("no connection", memory[0]), ("100 open connections", memory[1])] {
         sizes.add(name, [format!("{size:.0}")]);
     }
     group.tables.push(sizes);
-    group.goals.push(Goal::at_most(format!("KB resident with {OPEN} open connections"), 4096.0, memory[1]));
-    group
-}
-
-fn report_speeds(group: &mut Group, transfers: &[(&str, &Times)]) {
-    let mut speeds = Table::new(&["throughput, MB/s", "median", "min", "max"]);
-    for (name, times) in transfers {
-        for (index, contestant) in ["soong", "ssh -L, same cipher", "ssh -L, defaults"].iter().enumerate() {
-            let speed = times.compare(|round| MEGABYTES / round[index]);
-            speeds.add_summary(&format!("{contestant}, {name}"), speed, 0);
-        }
-        for (rival, least, what) in [(1, 0.95, "same cipher"), (2, 1.3, "defaults")] {
-            let ratio = times.compare(|round| round[rival] / round[0]);
-            speeds.add_summary(&format!("soong ÷ {what}, {name}"), ratio, 2);
-            group.goals.push(Goal::at_least(
-                format!("soong ÷ ssh -L with {what}, {name}"),
-                least,
-                ratio.median,
-            ));
-        }
-    }
-    group.tables.push(speeds);
+    group.goals.push(Goal::at_most(
+        format!("relay: KB resident with {OPEN} open connections"),
+        4096.0,
+        memory[1],
+    ));
 }
 
 fn report_delays(group: &mut Group, latency: &Latency) {
     let mut delays = Table::new(&["request, µs", "median", "min", "max"]);
     for (name, figures) in [("p50", &latency.median), ("p99", &latency.late)] {
-        for (index, contestant) in ["soong", "ssh -L, same cipher"].iter().enumerate() {
-            delays.add_summary(&format!("{contestant}, {name}"), summary(figures, |round| round[index]), 0);
+        let mut chart = Chart::new(format!("A request of one byte, {name}"), "µs, less is better");
+        for (index, road) in ROADS.iter().enumerate() {
+            let delay = summary(figures, |round| round[index]);
+            delays.add_summary(&format!("{road}, {name}"), delay, 0);
+            chart.add(*road, delay.median);
         }
+        group.charts.push(chart);
         let added = summary(figures, |round| round[0] - round[1]);
         delays.add_summary(&format!("added by soong, {name}"), added, 0);
-        group.goals.push(Goal::at_most(format!("µs added to a request, {name}"), 100.0, added.median));
+        group.goals.push(Goal::at_most(format!("relay: µs added to a request, {name}"), 100.0, added.median));
     }
     group.tables.push(delays);
 }
 
-fn summary(rounds: &[[f64; 3]], figure: impl Fn(&[f64; 3]) -> f64) -> Summary {
+fn summary(rounds: &[[f64; 4]], figure: impl Fn(&[f64; 4]) -> f64) -> Summary {
     Summary::of(rounds.iter().map(figure).collect())
 }
 
@@ -218,17 +285,24 @@ fn serve() -> Result<u16> {
 }
 
 fn answer(mut stream: TcpStream) -> io::Result<()> {
-    let bytes = vec![0x55; 256 << 10];
     stream.set_nodelay(true)?;
+    let mut buffer = vec![0; 256 << 10];
     loop {
         let mut length = [0; 8];
         stream.read_exact(&mut length)?;
-        let mut left = usize::try_from(u64::from_le_bytes(length)).map_err(io::Error::other)?;
-        while left > 0 {
-            let piece = left.min(bytes.len());
-            stream.write_all(&bytes[..piece])?;
-            left -= piece;
+        let length = u64::from_le_bytes(length);
+        let mut left = usize::try_from(length & !UPWARDS).map_err(io::Error::other)?;
+        if length & UPWARDS == 0 {
+            send(&mut stream, left)?;
+            continue;
         }
+        while left > 0 {
+            match stream.read(&mut buffer)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => left = left.saturating_sub(read),
+            }
+        }
+        stream.write_all(&[0])?;
     }
 }
 
@@ -254,11 +328,18 @@ impl<'a> Tunnel<'a> {
         Ok(command)
     }
 
-    /// Resident memory of the supervisor, in KB.
-    fn resident(&self) -> Result<f64> {
+    /// The supervisor and its ssh.
+    fn processes(&self) -> Result<Vec<u32>> {
         let file = self.sandbox.path(".config/gpu-dashboard/tunnel.pid");
         let pid = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
-        let output = Command::new(program::find("ps")?).args(["-o", "rss=", "-p", pid.trim()]).output();
+        let pid: u32 = pid.trim().parse().map_err(|_| Error::failed("the PID file holds no PID"))?;
+        Ok(std::iter::once(pid).chain(idle::children(pid)).collect())
+    }
+
+    /// Resident memory of the supervisor, in KB.
+    fn resident(&self) -> Result<f64> {
+        let pid = self.processes()?[0].to_string();
+        let output = Command::new(program::find("ps")?).args(["-o", "rss=", "-p", &pid]).output();
         let output = output.map_err(|error| failed("run ps", error))?;
         let text = String::from_utf8_lossy(&output.stdout);
         text.trim().parse().map_err(|_| Error::failed("ps does not tell the size of the supervisor"))

@@ -13,6 +13,16 @@ pub fn megabytes(pid: u32) -> f64 {
     kilobytes.unwrap_or_default() * 1024.0 / 1e6
 }
 
+/// How many seconds of a processor a process has used.
+pub fn processor_seconds(pid: u32) -> f64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    let of_task = |task: fs::DirEntry| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    tasks.into_iter().flatten().flatten().filter_map(of_task).sum::<f64>() / 1e9
+}
+
 /// The children of a process.
 pub fn children(pid: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
