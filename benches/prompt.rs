@@ -181,9 +181,9 @@ impl Stage {
             Segment::Starship => {
                 let Some(starship) = program::find_peer("starship", missing) else { return Ok(None) };
                 let path = program::path_with(Path::new("/usr/bin"));
-                let output =
-                    self.sandbox.command(&starship, &path)?.args(["init", shell, "--print-full-init"]);
-                let output = output.stdout(Stdio::piped()).output();
+                let mut command = self.sandbox.command(&starship, &path)?;
+                command.args(["init", shell, "--print-full-init"]).stdout(Stdio::piped());
+                let output = command.output();
                 let output = output.map_err(|error| failed("run starship", error))?;
                 Some(String::from_utf8_lossy(&output.stdout).into_owned())
             }

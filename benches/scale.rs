@@ -78,7 +78,7 @@ impl<'a> Fleet<'a> {
 
     fn start(&self, number: usize) -> Result<Duration> {
         let mut command = self.sandbox.command(self.soong, &self.path)?;
-        command.args(["tunnel", "start", "--auto-port", "--instance-id", &format!("t{number}")]);
+        command.args(["tunnel", "start", "--auto-ports", "--instance-id", &format!("t{number}")]);
         let port = usize::from(self.first_port) + number;
         self.sandbox.time(command.args(["--sglang-port", &port.to_string()]))
     }
