@@ -27,6 +27,22 @@ use crate::completion::Answer;
 use crate::error::EXIT_USAGE;
 use crate::term::{print, print_error};
 
+const HELP: &str = "Say how a command line could go on
+
+Usage: soong-complete words WORD...
+       soong-complete bash COLUMNS TYPE BREAKS ALIAS LINE
+
+Called by the completion of your shell, not by hand. The last WORD is the one
+that is being typed; each line of the answer is a word, a tab and what it means.
+
+Options:
+  -h, --help     Print this text
+  -V, --version  Print the version
+
+Example:
+  soong-complete words soong-tunnel st
+";
+
 /// `soong-complete`: answers, and returns the exit code. Whatever goes wrong is no news for
 /// somebody who pressed TAB: the answer is then that there is none.
 pub fn main() -> ExitCode {
@@ -39,6 +55,8 @@ pub fn main() -> ExitCode {
             let asked = bash::Asked { columns: columns.parse().unwrap_or(80), kind, breaks, alias, line };
             bash::reply(&asked, answer)
         }
+        ["-h" | "--help"] => HELP.to_owned(),
+        ["-V" | "--version"] => format!("soong-complete {}\n", env!("CARGO_PKG_VERSION")),
         _ => {
             print_error("soong-complete: called by the completion of your shell, not by hand\n");
             return ExitCode::from(EXIT_USAGE);

@@ -8,7 +8,7 @@ use super::values;
 use crate::built_in::BUILT_IN;
 use crate::completion::{Answer, Candidate, Directive};
 use crate::extension::{catalog, completion as foreign};
-use crate::{configure, ext, extend, init, ssh, status, tunnel};
+use crate::{configure, ext, extend, init, lambda, ssh, status, tunnel};
 
 /// The options of `soong` itself.
 const OPTIONS: [(&str, &str); 4] = [
@@ -33,13 +33,18 @@ pub fn definition(name: &str) -> Option<Command> {
     })
 }
 
+/// The definition of `soong-NAME`, a program that others call; `None` for one that takes no options.
+pub fn helper(name: &str) -> Option<Command> {
+    (name == "provider-lambda").then(lambda::Arguments::command)
+}
+
 /// `soong prompt` has no parser, as somebody waits for it: this is for those who ask what it takes.
 fn prompt() -> Command {
     let format = Arg::new("format")
         .long("format")
         .value_name("FORMAT")
-        .help("What to print it for [default: plain]")
-        .hide_default_value(true)
+        .help("plain, starship, tmux, zsh, bash, json [default: plain]")
+        .hide_possible_values(true)
         .value_parser(["plain", "starship", "tmux", "zsh", "bash", "json"]);
     Command::new("soong-prompt")
         .bin_name("soong prompt")
@@ -146,6 +151,9 @@ fn own_words<'a>(before: &[&'a str]) -> Option<Vec<&'a str>> {
     let mut rest = before.iter();
     split.own.iter().skip(1).map(|word| rest.find(|known| word == **known).copied()).collect()
 }
+
+#[cfg(test)]
+mod help;
 
 #[cfg(test)]
 mod tests {

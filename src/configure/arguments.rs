@@ -79,6 +79,9 @@ impl SetupArguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print the value of a key
+    #[command(after_help = "Examples:
+  soong configure get ssh.user
+  soong configure get lambda.api-key --reveal")]
     Get {
         /// Which, for example ssh.user or instances.dev.host
         key: String,
@@ -88,6 +91,11 @@ pub enum Command {
     },
     /// Change the value of a key
     #[command(after_help = "Secrets are not taken from the command line, where others could see them:
+leave out the value to be asked for it, or pipe it in.
+
+Examples:
+  soong configure set services.comfyui 8188
+  soong configure set instances.dev.host 192.0.2.7
   soong configure set lambda.api-key                     asks for it
   pass show lambda | soong configure set lambda.api-key -")]
     Set {
@@ -98,25 +106,40 @@ pub enum Command {
         value: Option<String>,
     },
     /// Take a key out of the config, or a whole instance: instances.NAME
+    #[command(after_help = "Examples:
+  soong configure unset services.comfyui
+  soong configure unset instances.dev")]
     Unset {
         /// Which, for example ssh.user or instances.dev
         key: String,
     },
     /// Show all keys, their values and where each comes from
+    #[command(after_help = "Examples:
+  soong configure list
+  soong configure list --json")]
     List {
         /// Print them as JSON
         #[arg(long)]
         json: bool,
     },
     /// Print where the config file is
+    #[command(after_help = "Examples:
+  soong configure path
+  ls -l \"$(soong configure path --credentials)\"")]
     Path {
         /// Print where the file with the secrets is
         #[arg(long)]
         credentials: bool,
     },
     /// Open the config file in $VISUAL or $EDITOR, and check what comes of it
+    #[command(after_help = "Examples:
+  soong configure edit
+  EDITOR=nano soong configure edit")]
     Edit,
     /// Take over the secrets of an earlier soong's config.json
+    #[command(after_help = "Examples:
+  soong configure import
+  soong configure import ~/backup/config.json")]
     Import {
         /// The file [default: ~/.config/soong/config.json]
         file: Option<PathBuf>,

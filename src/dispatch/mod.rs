@@ -20,6 +20,12 @@ use crate::extension::{PREFIX, is_name, own_program};
 use crate::paths;
 use crate::term::{print, printable};
 
+/// The help of `soong` where there are no extensions.
+#[cfg(test)]
+pub(crate) fn overview() -> String {
+    help::overview(&[])
+}
+
 /// What `soong` asks of `soong-ext`, as its first argument.
 mod request {
     use std::ffi::CStr;

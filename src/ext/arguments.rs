@@ -17,12 +17,12 @@ use crate::extension::is_name;
     long_about = "List, check and make extensions.\n\n\
         Any program soong-NAME on your PATH is the command 'soong NAME'. What it\n\
         says of itself is read, never asked by running it.",
-    after_help = "Examples:
+    after_help = "How to write one: docs/extensions.md
+
+Examples:
   soong ext list                        what there is, and what is odd about it
   soong ext new hello --lang bash       a working extension to start from
-  soong ext check ./soong-hello         what it lacks
-
-How to write one: docs/extensions.md"
+  soong ext check ./soong-hello         what it lacks"
 )]
 pub struct Arguments {
     /// What to do.
@@ -34,11 +34,11 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Show the extensions there are, what they do, and what is odd about them
-    #[command(after_help = "Examples:
-  soong ext list
-  soong ext list --json | jq -r '.extensions[].name'
+    #[command(after_help = "What the JSON holds: docs/extensions.md
 
-What the JSON holds: docs/extensions.md")]
+Examples:
+  soong ext list
+  soong ext list --json | jq -r '.extensions[].name'")]
     List {
         /// Print everything as JSON, one object in a line
         #[arg(long)]
@@ -64,8 +64,8 @@ What the JSON holds: docs/extensions.md")]
         /// What it will be called as: soong NAME
         #[arg(value_parser = name)]
         name: String,
-        /// What to write it in
-        #[arg(long, value_enum, default_value = "bash")]
+        /// Write it in bash, python or rust
+        #[arg(long, value_enum, default_value = "bash", hide_possible_values = true)]
         lang: Language,
         /// Where to put it, by default here
         #[arg(long, value_name = "DIRECTORY")]

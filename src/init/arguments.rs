@@ -10,14 +10,14 @@ use clap::{Parser, ValueEnum};
     bin_name = "soong init",
     version,
     about = "Have your shell complete commands and show tunnels in its prompt",
-    after_help = "Examples:
+    after_help = "All that can be set about the prompt is in 'soong init --help'.
+
+Examples:
   eval \"$(soong init bash)\"     as a line of ~/.bashrc
   eval \"$(soong init zsh)\"      as a line of ~/.zshrc, after compinit
   soong init fish | source      as a line of ~/.config/fish/config.fish
   soong init --install          adds that line for you, and shows it first
-  soong_unload                  undoes it in a running shell
-
-All that can be set about the prompt is in 'soong init --help'.",
+  soong_unload                  undoes it in a running shell",
     after_long_help = "The prompt:
   Before each prompt, and without starting a process, the shell sets
     SOONG_STATE   up when every tunnel is, down when one is not, else empty

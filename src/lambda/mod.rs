@@ -38,7 +38,10 @@ const BUDGET: Duration = Duration::from_secs(18);
     about = "List instances of Lambda Cloud for soong",
     disable_help_subcommand = true,
     after_help = "Switch it on in config.toml: [providers] lambda = true
-Give it an API key: soong configure"
+Give it an API key: soong configure
+
+Example:
+  soong-provider-lambda list"
 )]
 pub struct Arguments {
     /// What to do.
@@ -50,6 +53,8 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print the instances as JSON
+    #[command(after_help = "Example:
+  soong-provider-lambda list | jq -r '.instances[].name'")]
     List,
 }
 

@@ -17,25 +17,26 @@ use serde::Serialize;
 
 use self::format::{Format, Style, render};
 use self::segment::{Mood, Segment};
-use crate::error::{EXIT_USAGE, Error};
+use crate::command_line;
+use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::runtime::prompt::{self, Entry};
 use crate::suggest;
 use crate::term::{self, print, printable};
 use crate::time::now;
 
-const HELP: &str = "Show tunnels in a prompt or a status line
+pub(crate) const HELP: &str = "Show tunnels in a prompt or a status line
 
 Usage: soong prompt [--format FORMAT]
+
+Options:
+      --format FORMAT  plain, starship, tmux, zsh, bash, json [default: plain]
+  -h, --help           Print this text
+  -V, --version        Print the version
 
 Prints nothing when there is no tunnel. The exit code is 0 either way: a prompt
 has no use for another. bash, zsh and fish show tunnels without this program,
 see 'soong help init'.
-
-Options:
-      --format FORMAT  plain, starship, tmux, zsh, bash or json [default: plain]
-  -h, --help           Print this text
-  -V, --version        Print the version
 
 Examples:
   soong prompt
@@ -43,49 +44,66 @@ Examples:
   PROMPT='$(soong prompt --format zsh) '$PROMPT         with promptsubst, in zsh
 ";
 
+/// What the command line asks for.
+enum Request {
+    Show(Format),
+    Help,
+    Version,
+}
+
 /// Prints what the command line asks for.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let text = match words[..] {
-        [] => show(Format::Plain),
-        ["-h" | "--help"] => HELP.to_owned(),
-        ["-V" | "--version"] => format!("soong-prompt {}\n", env!("CARGO_PKG_VERSION")),
-        ["--format", name] => match Format::named(name) {
-            Some(format) => show(format),
-            None => return refuse(name),
-        },
-        ["--format"] => {
-            return usage("--format takes a value", "one of: plain, starship, tmux, zsh, bash, json");
-        }
-        [word, ..] => match word.strip_prefix("--format=") {
-            Some(name) if words.len() == 1 => match Format::named(name) {
-                Some(format) => show(format),
-                None => return refuse(name),
-            },
-            _ => {
-                return usage(
-                    &format!("unexpected argument '{}'", printable(word)),
-                    "see 'soong prompt --help'",
-                );
-            }
-        },
+    let text = match request(&words) {
+        Ok(Request::Show(format)) => show(format),
+        Ok(Request::Help) => HELP.to_owned(),
+        Ok(Request::Version) => format!("soong-prompt {}\n", env!("CARGO_PKG_VERSION")),
+        Err(error) => return command_line::fail("soong-prompt", &error),
     };
     // Nobody who draws a prompt could do anything about it.
     let _ = print(&text);
     ExitCode::SUCCESS
 }
 
-fn refuse(name: &str) -> ExitCode {
-    let names = Format::ALL.iter().map(|(name, _)| *name);
-    let hint = suggest::did_you_mean(name, names)
-        .unwrap_or_else(|| "there is: plain, starship, tmux, zsh, bash, json".to_owned());
-    usage(&format!("no format is called '{}'", printable(name)), &hint)
+/// Whether the program takes these words.
+#[cfg(test)]
+pub(crate) fn accepts(words: &[&str]) -> Result<()> {
+    request(words).map(drop)
 }
 
-fn usage(message: &str, hint: &str) -> ExitCode {
-    Error::usage(message).with_hint(hint).report("soong-prompt");
-    ExitCode::from(EXIT_USAGE)
+/// The names of all formats.
+#[cfg(test)]
+pub(crate) fn formats() -> impl Iterator<Item = &'static str> {
+    Format::ALL.iter().map(|(name, _)| *name)
+}
+
+fn request(words: &[&str]) -> Result<Request> {
+    let mut request = Request::Show(Format::Plain);
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match (*word, word.split_once('=')) {
+            ("-h" | "--help", _) => return Ok(Request::Help),
+            ("-V" | "--version", _) => return Ok(Request::Version),
+            ("--format", _) => request = Request::Show(named(rest.next().copied())?),
+            (_, Some(("--format", name))) => request = Request::Show(named(Some(name))?),
+            _ => {
+                return Err(Error::usage(format!("unexpected argument '{}'", printable(word)))
+                    .with_hint("see 'soong prompt --help'"));
+            }
+        }
+    }
+    Ok(request)
+}
+
+fn named(name: Option<&str>) -> Result<Format> {
+    const NAMES: &str = "there is: plain, starship, tmux, zsh, bash, json";
+    let Some(name) = name else { return Err(Error::usage("--format takes a value").with_hint(NAMES)) };
+    Format::named(name).ok_or_else(|| {
+        let hint = suggest::did_you_mean(name, Format::ALL.iter().map(|(name, _)| *name));
+        Error::usage(format!("no format is called '{}'", printable(name)))
+            .with_hint(hint.unwrap_or_else(|| NAMES.to_owned()))
+    })
 }
 
 /// What `--format json` prints. Times are in seconds since the epoch.

@@ -74,14 +74,14 @@ pub enum Command {
 
 /// Options of `soong ssh config`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  soong ssh config            asks before ~/.ssh/config is changed
-  scp soong-dev:train.log .
-
-Run it again when instances have come or gone. An instance whose name does not
+#[command(after_help = "Run it again when instances have come or gone. An instance whose name does not
 fit is called soong- and what is legible of its name, with a number behind it.
 While a tunnel is up, ssh goes over its connection; to forward an agent, give
-the session one of its own: ssh -S none -A soong-NAME")]
+the session one of its own: ssh -S none -A soong-NAME
+
+Examples:
+  soong ssh config            asks before ~/.ssh/config is changed
+  scp soong-dev:train.log .")]
 pub struct ConfigArguments {
     /// Have ~/.ssh/config include the hosts without asking
     #[arg(long, conflicts_with_all = ["remove", "print"])]

@@ -11,12 +11,12 @@ use clap::Parser;
     bin_name = "soong status",
     version,
     about = "Show your instances, their tunnels and their leases",
-    after_help = "Examples:
+    after_help = "What the JSON holds: docs/status-json.md
+
+Examples:
   soong status
   soong status --watch            look again every 5 seconds
-  soong status --json | jq -r '.instances[] | select(.tunnel) | .name'
-
-What the JSON holds: docs/status-json.md"
+  soong status --json | jq -r '.instances[] | select(.tunnel) | .name'"
 )]
 pub struct Arguments {
     /// Only this one: its id, the start of it, or its name

@@ -36,6 +36,9 @@ pub enum Command {
     /// Stop a tunnel
     Stop(StopArguments),
     /// Stop a tunnel and start it again on the same ports
+    #[command(after_help = "Examples:
+  soong tunnel restart
+  soong tunnel restart --instance-id dev --sglang-port 8001")]
     Restart(StartArguments),
     /// List all tunnels, a line each
     List(ListArguments),
@@ -45,9 +48,9 @@ pub enum Command {
     Logs(LogsArguments),
     /// Print the address of a service of the running tunnel
     Url(UrlArguments),
-    /// Print shell commands that set OPENAI_BASE_URL and an address per service
+    /// Print shell commands that set OPENAI_BASE_URL and other addresses
     Env(EnvArguments),
-    /// Run a command with a tunnel, and close the tunnel if it was not open before
+    /// Run a command with a tunnel, then close what was not open before
     Run(Box<RunArguments>),
     /// Wait until the tunnel is up (exit code 3 if there is none)
     Wait(WaitArguments),
@@ -74,15 +77,15 @@ pub enum Command {
 /// Options of `start` and `restart`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "Configuration: ~/.config/soong/config.toml ($SOONG_CONFIG)
+
+Examples:
   soong tunnel start
   soong tunnel start --instance-id a1b2c3d4
   soong tunnel start --wait                 the instance is still booting
   soong tunnel start --sglang-port 8001 --port comfyui=8189
   soong tunnel start --forward 5432:db.internal:5432 --socks 1080
-  soong tunnel start --dry-run              only show the ssh command
-
-Configuration: ~/.config/soong/config.toml ($SOONG_CONFIG)")]
+  soong tunnel start --dry-run              only show the ssh command")]
 pub struct StartArguments {
     /// Instance: its id, the start of its id, or its name
     #[arg(long, value_name = "ID")]
@@ -140,13 +143,13 @@ pub struct StartArguments {
 
 /// Options of `status`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "The exit code is 0 if a tunnel runs and 3 if none does; with --check, 1 if a
+service does not answer.
+
+Examples:
   soong tunnel status
   soong tunnel status --check           is it the link, or the service?
-  soong tunnel status --json | jq '.tunnels[].state'
-
-The exit code is 0 if a tunnel runs and 3 if none does; with --check, 1 if a
-service does not answer.")]
+  soong tunnel status --json | jq '.tunnels[].state'")]
 pub struct StatusArguments {
     /// Only the tunnel to the instance of this name or id
     pub name: Option<String>,
@@ -163,6 +166,9 @@ pub struct StatusArguments {
 
 /// Options of `list`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  soong tunnel list
+  soong tunnel list --json | jq -r '.tunnels[].name'")]
 pub struct ListArguments {
     /// Print all there is to know as JSON, as 'status --json' does
     #[arg(long)]
@@ -204,6 +210,10 @@ pub struct ForwardArguments {
 
 /// Options of `stop`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  soong tunnel stop
+  soong tunnel stop dev
+  soong tunnel stop --all")]
 pub struct StopArguments {
     /// Name or id of the instance; not needed when only one tunnel runs
     #[arg(conflicts_with = "all")]
@@ -218,6 +228,9 @@ pub struct StopArguments {
 
 /// Options of `logs`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  soong tunnel logs
+  soong tunnel logs dev --follow -n 200")]
 pub struct LogsArguments {
     /// Name or id of the instance; by default that of the running tunnel
     pub name: Option<String>,
@@ -262,12 +275,12 @@ pub struct EnvArguments {
     mut_arg("foreground", |arg| arg.hide(true)),
     mut_arg("verbose", |arg| arg.hide(true)),
     mut_arg("json", |arg| arg.hide(true)),
-    after_help = "Examples:
-  soong tunnel run -- python eval.py          with OPENAI_BASE_URL set
-  soong tunnel run -- sh -c 'curl $SOONG_SGLANG_URL/v1/models'
+    after_help = "A tunnel that is up already is used, and left as it is. The exit code is that
+of COMMAND; 127 if there is no such command, 126 if it cannot be run.
 
-A tunnel that is up already is used, and left as it is. The exit code is that
-of COMMAND; 127 if there is no such command, 126 if it cannot be run."
+Examples:
+  soong tunnel run -- python eval.py          with OPENAI_BASE_URL set
+  soong tunnel run -- sh -c 'curl $SOONG_SGLANG_URL/v1/models'"
 )]
 pub struct RunArguments {
     /// How to open the tunnel, if it has to be.
@@ -280,12 +293,12 @@ pub struct RunArguments {
 
 /// Options of `wait`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  soong tunnel wait && curl localhost:8000/v1/models
-  soong tunnel wait --service sglang --timeout 900      while a model loads
+#[command(after_help = "The exit code is 0 when it is there, 1 when the time is up or the tunnel has
+failed, 3 when no tunnel runs.
 
-The exit code is 0 when it is there, 1 when the time is up or the tunnel has
-failed, 3 when no tunnel runs.")]
+Examples:
+  soong tunnel wait && curl localhost:8000/v1/models
+  soong tunnel wait --service sglang --timeout 900      while a model loads")]
 pub struct WaitArguments {
     /// Also wait until this service answers
     #[arg(long, value_name = "NAME")]
