@@ -4,12 +4,12 @@ mod harness;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::chart::Chart;
 use harness::contest::{Contestant, Plan};
 use harness::report::{Goal, Group, Table};
-use harness::sandbox::Sandbox;
+use harness::sandbox::{Sandbox, failed};
 use harness::{program, statistics::Summary};
 use soong::error::{Error, Result};
 
@@ -32,7 +32,12 @@ fn measure() -> Result<Group> {
         .iter()
         .map(|(file, _)| {
             let (sandbox, path) = (&sandbox, &path);
-            move || sandbox.time(sandbox.command(file, path)?.arg("--version"))
+            move || {
+                let begun = Instant::now();
+                // Those that only others call know no --version, and say so as quickly.
+                let ended = sandbox.command(file, path)?.arg("--version").status();
+                ended.map_err(|error| failed("run a program", error)).map(|_| begun.elapsed())
+            }
         })
         .collect();
     let mut turns: Vec<Contestant> = turns.iter_mut().map(|turn| turn as Contestant).collect();
