@@ -5,10 +5,14 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use soong::error::Result;
 
 use super::sandbox::failed;
+
+/// How often the proxy looks for a connection.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Forwards connections to a server; ends with this process.
 #[derive(Debug)]
@@ -23,7 +27,7 @@ struct Line {
     taken: AtomicU64,
     /// Of the connections up to this one, nothing arrives any more.
     silenced: AtomicU64,
-    /// New connections are closed at once.
+    /// Nobody listens: new connections are refused.
     down: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
@@ -36,15 +40,8 @@ impl Proxy {
         let port = listener.local_addr().map_err(|error| failed("listen", error))?.port();
         let line = Arc::new(Line::default());
         let shared = Arc::clone(&line);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                if !shared.down.load(Ordering::SeqCst)
-                    && let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server))
-                {
-                    shared.join(client, server);
-                }
-            }
-        });
+        listener.set_nonblocking(true).map_err(|error| failed("listen", error))?;
+        thread::spawn(move || shared.serve(listener, port, server));
         Ok(Self { port, line })
     }
 
@@ -73,6 +70,29 @@ impl Proxy {
 }
 
 impl Line {
+    /// Listens at `port` while the line is not down.
+    fn serve(self: &Arc<Self>, listener: TcpListener, port: u16, server: u16) {
+        let mut listener = Some(listener);
+        loop {
+            if self.down.load(Ordering::SeqCst) {
+                listener = None;
+            } else if listener.is_none() {
+                listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+                    .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+                    .ok();
+            }
+            match listener.as_ref().map(TcpListener::accept) {
+                Some(Ok((client, _))) => {
+                    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server));
+                    if let (Ok(()), Ok(server)) = (client.set_nonblocking(false), server) {
+                        self.join(client, server);
+                    }
+                }
+                _ => thread::sleep(LOOK),
+            }
+        }
+    }
+
     fn join(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
         let number = self.taken.fetch_add(1, Ordering::SeqCst) + 1;
         let _ = client.set_nodelay(true).and_then(|()| server.set_nodelay(true));
