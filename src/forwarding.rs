@@ -33,8 +33,9 @@ pub enum Forwarding {
     Socks(u16),
 }
 
-/// What a forward listens on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a forward listens on: in JSON a number or a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Listen {
     /// A port of localhost.
     Port(u16),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::directory::Directory;
 use super::process::Process;
 use crate::error::{Error, Result};
-use crate::forwarding::Forwarding;
+use crate::forwarding::{Forwarding, Listen};
 
 /// Asks a supervisor to stop. Requests are a line each.
 pub const STOP: &str = "stop\n";
@@ -53,8 +53,8 @@ const ANSWER_MAX: usize = 1 << 20;
 /// What has gone through one forward since the tunnel was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
-    /// The port on this machine.
-    pub local: u16,
+    /// What is listened on here.
+    pub local: Listen,
     /// Connections that are open now, those among them that wait for a lost link.
     pub open: u64,
     /// Connections there have been, the open ones among them.

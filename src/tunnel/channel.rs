@@ -29,6 +29,11 @@ pub enum Event {
         /// The question.
         asked: Asked,
     },
+    /// Something is not as it should be, and the tunnel does without.
+    Warning {
+        /// What.
+        text: String,
+    },
     /// Requests go through.
     Up {
         /// The services, with the local ports that they got.
@@ -117,7 +122,11 @@ impl Event {
     /// Whether the start ends with this event: well, with an error, or (`None`) not yet.
     pub fn outcome(self) -> Option<Result<()>> {
         match self {
-            Self::Connecting | Self::Said { .. } | Self::Question { .. } | Self::Lost { .. } => None,
+            Self::Connecting
+            | Self::Said { .. }
+            | Self::Question { .. }
+            | Self::Warning { .. }
+            | Self::Lost { .. } => None,
             Self::Up { .. } => Some(Ok(())),
             Self::AlreadyRunning => Some(Err(Error::AlreadyRunning)),
             Self::TimedOut { hints } => Some(Err(Error::TimedOut { hints })),

@@ -17,9 +17,12 @@ use tokio::time::timeout;
 use super::probe::Probe;
 use crate::daemon::{self, http};
 use crate::error::{Error, Result};
+use crate::forwarding::Listen;
 use crate::runtime::directory::Directory;
 use crate::runtime::state::{Forward, Phase, State};
 use crate::term::printable;
+
+mod beyond;
 
 /// How long one service may take to say something.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -35,10 +38,13 @@ const MODEL_SERVICE: &str = "sglang";
 /// What became of asking one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The name of the service.
+    /// The name of the service, or a forward beyond the services as it is written.
     pub service: String,
-    /// Its port on this machine.
-    pub local: u16,
+    /// What is listened on for it.
+    pub local: Listen,
+    /// Both, safe to show.
+    #[serde(skip)]
+    pub shown: String,
     /// How it is.
     #[serde(rename = "state")]
     pub condition: Condition,
@@ -66,8 +72,9 @@ pub enum Condition {
 
 impl Finding {
     fn new(forward: &Forward, condition: Condition) -> Self {
-        let (service, local) = (forward.service.clone(), forward.local);
-        Self { service, local, condition, http_status: None, model: None, reason: None }
+        let shown = format!("localhost:{} {}", forward.local, printable(&forward.service));
+        let (service, local) = (forward.service.clone(), Listen::Port(forward.local));
+        Self { service, local, shown, condition, http_status: None, model: None, reason: None }
     }
 
     /// Whether requests to the service are answered.
@@ -92,13 +99,18 @@ impl Finding {
 }
 
 /// Asks all services of the tunnel in `directory`, side by side. One finding for each forward of
-/// `state`, in its order.
+/// `state`, the services first.
 pub fn examine(directory: &Directory, state: &State) -> Result<Vec<Finding>> {
     block_on(async {
         let mut asked = JoinSet::new();
         for (index, forward) in state.forwards.iter().enumerate() {
             let (socket, forward) = (directory.forward_socket(forward.local), forward.clone());
             asked.spawn(async move { (index, ask(&socket, &forward).await) });
+        }
+        for (index, extra) in state.extra.iter().enumerate() {
+            let (index, control, extra) =
+                (state.forwards.len() + index, directory.ssh_control(), extra.clone());
+            asked.spawn(async move { (index, beyond::ask(&control, &extra).await) });
         }
         let down = fault_of_link(directory, state).await;
         let mut findings = asked.join_all().await;

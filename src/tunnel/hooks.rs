@@ -148,7 +148,7 @@ pub fn run(name: &str, paths: &Paths) -> Result<()> {
     while let Some(event) = latest(&events) {
         let hook = directory.join(event.occasion.word());
         if fs::symlink_metadata(&hook).is_ok() {
-            let log = Log::open(paths.log(name))?;
+            let log = Log::new(paths.log(name));
             for line in report(&event, run_one(&hook, &event)) {
                 log.write(&line);
             }

@@ -16,7 +16,7 @@ use crate::term::printable;
 /// The size at which a log is put aside, in bytes. One older log is kept.
 const SIZE_MAX: u64 = 1 << 20;
 
-/// An open log.
+/// A log.
 #[derive(Debug)]
 pub struct Log {
     path: PathBuf,
@@ -24,10 +24,16 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log at `path` for appending.
-    pub fn open(path: PathBuf) -> Result<Self> {
-        let file = append_to(&path).map_err(|error| Error::io("open", &path, error))?;
-        Ok(Self { path, file: Mutex::new(Some(file)) })
+    /// The log at `path`.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, file: Mutex::default() }
+    }
+
+    /// Opens it; says why that cannot be done. What is written tries again.
+    pub fn open(&self) -> Result<()> {
+        let file = append_to(&self.path).map_err(|error| Error::io("open", &self.path, error))?;
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+        Ok(())
     }
 
     /// Writes a line. A log that cannot be written, say on a full disk, must not stop a tunnel:
@@ -35,12 +41,14 @@ impl Log {
     pub fn write(&self, text: &str) {
         let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let metadata = slot.as_ref().and_then(|file| file.metadata().ok());
-        if metadata.as_ref().is_none_or(|metadata| metadata.len() > SIZE_MAX) {
-            let _ = fs::rename(&self.path, self.path.with_extension("log.1"));
-            *slot = append_to(&self.path).ok();
-        } else if metadata.is_some_and(|metadata| metadata.nlink() == 0) {
-            // Deleted by somebody; perhaps with the directory.
+        // Not yet opened, or deleted by somebody; perhaps with the directory.
+        if metadata.as_ref().is_none_or(|metadata| metadata.nlink() == 0) {
             let _ = self.path.parent().map(create_private);
+            *slot = append_to(&self.path).ok();
+        }
+        let metadata = slot.as_ref().and_then(|file| file.metadata().ok());
+        if metadata.is_some_and(|metadata| metadata.len() > SIZE_MAX) {
+            let _ = fs::rename(&self.path, self.path.with_extension("log.1"));
             *slot = append_to(&self.path).ok();
         }
         if let Some(file) = slot.as_mut() {
@@ -64,9 +72,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("logs/x.log");
         fs::create_dir(path.parent().unwrap()).unwrap();
-        let log = Log::open(path.clone()).unwrap();
+        let log = Log::new(path.clone());
         log.write("one");
         fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        log.write("two");
+        assert!(fs::read_to_string(&path).unwrap().ends_with("Z two\n"));
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_opened_is_tried_again_at_each_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.log");
+        // What is no file cannot be opened, whoever runs this.
+        fs::create_dir(&path).unwrap();
+        let log = Log::new(path.clone());
+        assert!(log.open().unwrap_err().to_string().contains("x.log"));
+        log.write("one");
+        assert!(path.is_dir(), "it stays where it is");
+        fs::remove_dir(&path).unwrap();
         log.write("two");
         assert!(fs::read_to_string(&path).unwrap().ends_with("Z two\n"));
     }
@@ -76,7 +99,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.log");
         fs::write(&path, vec![b'x'; 1 + usize::try_from(SIZE_MAX).unwrap()]).unwrap();
-        let log = Log::open(path.clone()).unwrap();
+        let log = Log::new(path.clone());
         log.write("one\u{1b}[31m");
         assert!(fs::read_to_string(&path).unwrap().ends_with("Z one\\u{1b}[31m\n"));
         assert!(fs::metadata(directory.path().join("x.log.1")).unwrap().len() > SIZE_MAX);

@@ -60,6 +60,9 @@ impl Report {
                 print_error(&format!("{}\n", self.command));
             }
             (Event::Said { line }, Style::Verbose) => print_error(&format!("ssh: {}\n", printable(line))),
+            (Event::Warning { text }, _) => {
+                print_error(&format!("soong-tunnel: warning: {}\n", printable(text)));
+            }
             (Event::Up { forwards }, Style::Normal | Style::Verbose) => say(&self.started(forwards)),
             (Event::Up { forwards }, Style::Json) => say(&self.json(forwards)),
             (Event::Lost { reason, retry_in }, Style::Normal | Style::Verbose) => {

@@ -15,10 +15,13 @@ pub const LONGEST: Duration = Duration::from_secs(15);
 /// How long a server that is not there may take to be started again, before it counts as away.
 const RESTART: Duration = Duration::from_secs(60);
 
-/// How long to wait before the next attempt after `failures` attempts in a row have failed, the
-/// last one for `kind`, `away` after the link was lost: not at all after none, then half a second,
+/// How long after the beginning of one attempt the next one begins, after `failures` attempts in a row have failed, the
+/// last one for `kind`, `away` after the link was lost: at once after none, then half a second,
 /// doubling up to 15 s. `chance`, from 0 to 1, spreads the wait by a fifth either way, so that the
 /// tunnels of many machines do not come back in step.
+///
+/// It is counted from the beginning because an attempt into a network that drops everything lasts
+/// for long and only asks now and then: it must not be followed by silence.
 ///
 /// A machine that answers that no server listens has one soon, as a rule. It is asked every half
 /// second for a while: the answer costs nobody anything, and the tunnel is back with the server.

@@ -12,6 +12,7 @@ use super::report::arrow;
 use super::retry;
 use super::traffic;
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
+use crate::forwarding::{Kind, Listen};
 use crate::paths::Paths;
 use crate::runtime::control::{Flow, Supervisor};
 use crate::runtime::extra::Extra;
@@ -89,14 +90,16 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
 }
 
 /// A running tunnel, and what was found behind it.
-struct Look {
-    running: Running,
+#[derive(Debug)]
+pub struct Look {
+    /// The tunnel.
+    pub running: Running,
     /// Whether its supervisor does anything.
-    responds: bool,
+    pub responds: bool,
     /// One for each forward, where they were looked at.
     findings: Option<Vec<Finding>>,
     /// What has gone through its forwards, where its supervisor was asked and said so.
-    traffic: Option<Vec<Flow>>,
+    pub traffic: Option<Vec<Flow>>,
 }
 
 impl Look {
@@ -109,15 +112,16 @@ impl Look {
     }
 }
 
-/// Looks behind all tunnels at once if that is wanted.
-fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
-    let look = |mut running: Running| {
+/// Looks at all tunnels at once: whether their supervisors do anything and, if that is wanted, at
+/// what is behind them and at what has gone through them.
+pub fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
+    let look = move |mut running: Running| {
         let responds = Supervisor::responds(&running.directory, PATIENCE);
         let traffic =
             if counted && responds { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
         Look { running, responds, findings: None, traffic }
     };
-    let mut looks: Vec<Look> = running.into_iter().map(look).collect();
+    let mut looks: Vec<Look> = side_by_side(running, look)?;
     if check {
         examine(&mut looks)?;
     }
@@ -130,15 +134,21 @@ fn examine(looks: &mut [Look]) -> Result<()> {
         Some(state) => check::examine(&running.directory, state),
         None => Ok(Vec::new()),
     };
-    let findings: Vec<Result<Vec<Finding>>> = thread::scope(|scope| {
-        let asked: Vec<_> = looks.iter().map(|look| scope.spawn(move || examine(&look.running))).collect();
-        let ended = || Err(Error::failed("the thread that asked the services ended early"));
-        asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
-    });
+    let findings = side_by_side(looks.iter().collect(), |look: &Look| examine(&look.running))?;
     for (look, findings) in looks.iter_mut().zip(findings) {
         look.findings = Some(findings?);
     }
     Ok(())
+}
+
+/// Does something with each of `things`, in threads of their own: each may have to be waited for.
+fn side_by_side<T: Send, U: Send>(things: Vec<T>, work: impl Fn(T) -> U + Sync) -> Result<Vec<U>> {
+    let work = &work;
+    thread::scope(|scope| {
+        let begun: Vec<_> = things.into_iter().map(|thing| scope.spawn(move || work(thing))).collect();
+        let ended = |_| Error::failed("a thread that looked at a tunnel ended early");
+        begun.into_iter().map(|thread| thread.join().map_err(ended)).collect()
+    })
 }
 
 fn plain(looks: &[Look], verbose: bool) -> String {
@@ -180,7 +190,7 @@ fn flow_line(flow: &Flow) -> String {
 }
 
 fn finding(finding: &Finding) -> String {
-    format!("  localhost:{} {}: {}\n", finding.local, printable(&finding.service), finding.text())
+    format!("  {}: {}\n", finding.shown, finding.text())
 }
 
 fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> String {
@@ -191,14 +201,17 @@ fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> 
             printable(&state.instance.name),
             age(state.since)
         ));
-        let flow = |port| traffic.unwrap_or_default().iter().find(|flow| Some(flow.local) == port);
+        let flow = |local: &Listen| traffic.unwrap_or_default().iter().find(|flow| flow.local == *local);
         for forward in &state.forwards {
             text.push_str(&arrow(forward, &state.instance.host));
-            text.extend(flow(Some(forward.local)).map(flow_line));
+            text.extend(flow(&Listen::Port(forward.local)).map(flow_line));
         }
         for extra in &state.extra {
             text.push_str(&extras::arrow(extra));
-            text.extend(flow(extra.forwarding.local_port()).map(flow_line));
+            // What goes through a remote one is known to ssh only.
+            if extra.forwarding.kind() != Kind::Remote {
+                text.extend(flow(&extra.forwarding.listen()).map(flow_line));
+            }
         }
     }
     if let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) {

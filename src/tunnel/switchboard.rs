@@ -192,7 +192,9 @@ impl Switchboard {
         let at_fault = |source| Error::Io { action: "cannot serve a forward".into(), source, hint: None };
         let (mut listeners, mut file) = (Vec::new(), None);
         let (mut way, control) = (self.way.clone(), self.directory.ssh_control());
-        way.meter = extra.forwarding.local_port().map_or_else(Arc::default, |port| self.traffic.meter(port));
+        if door.is_some() {
+            way.meter = self.traffic.meter(extra.forwarding.listen());
+        }
         match (door, &extra.forwarding) {
             (Some(Door::Port(bound)), Forwarding::Socks(_)) => {
                 for listener in bound {

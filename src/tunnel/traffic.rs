@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::forwarding::Listen;
 use crate::runtime::control::Flow;
 
 /// The counters of one forward.
@@ -32,10 +33,10 @@ impl Meter {
         Open(Arc::clone(self))
     }
 
-    fn flow(&self, local: u16) -> Flow {
+    fn flow(&self, local: &Listen) -> Flow {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Flow {
-            local,
+            local: local.clone(),
             open: count(&self.open),
             connections: count(&self.connections),
             sent: count(&self.sent),
@@ -50,15 +51,15 @@ impl Drop for Open {
     }
 }
 
-/// The meters of a tunnel, by local port. Copies share them.
+/// The meters of a tunnel, by what is listened on here. Copies share them.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic {
-    meters: Arc<Mutex<BTreeMap<u16, Arc<Meter>>>>,
+    meters: Arc<Mutex<BTreeMap<Listen, Arc<Meter>>>>,
 }
 
 impl Traffic {
-    /// The meter of the forward from the local port `local`; counts on if there has been one before.
-    pub fn meter(&self, local: u16) -> Arc<Meter> {
+    /// The meter of the forward from `local`; counts on if there has been one before.
+    pub fn meter(&self, local: Listen) -> Arc<Meter> {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(meters.entry(local).or_default())
     }
@@ -66,7 +67,7 @@ impl Traffic {
     /// What all meters say, as a line of JSON.
     pub fn line(&self) -> String {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        let flows: Vec<Flow> = meters.iter().map(|(local, meter)| meter.flow(*local)).collect();
+        let flows: Vec<Flow> = meters.iter().map(|(local, meter)| meter.flow(local)).collect();
         serde_json::to_string(&flows).unwrap_or_default() + "\n"
     }
 }
@@ -115,8 +116,8 @@ mod tests {
     #[test]
     fn a_connection_counts_as_open_as_long_as_it_is() {
         let traffic = Traffic::default();
-        let open = traffic.meter(8000).open();
-        traffic.meter(8000).sent.fetch_add(5, Ordering::Relaxed);
+        let open = traffic.meter(Listen::Port(8000)).open();
+        traffic.meter(Listen::Port(8000)).sent.fetch_add(5, Ordering::Relaxed);
         let one = r#"[{"local":8000,"open":1,"connections":1,"sent":5,"received":0}]"#;
         assert_eq!(traffic.line(), format!("{one}\n"));
         drop(open);

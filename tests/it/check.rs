@@ -99,6 +99,49 @@ fn a_service_that_does_not_answer_is_no_lost_link() {
         .run();
 }
 
+/// What is spoken there is not known: nothing is sent, and what comes through is counted like any other.
+#[test]
+fn forwards_beyond_the_services_are_looked_at_too() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    let [there, gone, proxy] = [ports::free(), ports::free(), ports::free()];
+    let (socket, far) = (sandbox.path("run/here.sock"), instance.services[1].port);
+    let options = [
+        "start".to_owned(),
+        format!("--forward={there}:localhost:{far}"),
+        format!("--forward={}:localhost:{far}", socket.display()),
+        format!("--socks={proxy}"),
+    ];
+    sandbox.tunnel(options).stdout_has("started").run();
+    let checked = sandbox.tunnel(["status", "--check"]).stdout_has("").run().stdout;
+    let socket = socket.display().to_string();
+    for line in [
+        format!("  localhost:{there} -> localhost:{far}: open\n"),
+        format!("  {socket} -> localhost:{far}: open\n"),
+        format!("  localhost:{proxy} -> anywhere, as a SOCKS proxy: open\n"),
+    ] {
+        assert!(checked.contains(&line), "{line}{checked}");
+    }
+    let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    stream.write_all(b"GET /id HTTP/1.1\r\n\r\n").unwrap();
+    assert!(stream.read(&mut [0; 64]).unwrap() > 0);
+    let answer = sandbox.tunnel(["status", "--json"]).stdout_has("").run().stdout;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let flows = answer["tunnels"][0]["traffic"].as_array().unwrap().clone();
+    let flow = flows.iter().find(|flow| flow["local"] == socket.as_str()).unwrap();
+    assert_eq!((&flow["open"], &flow["connections"], &flow["sent"]), (&1.into(), &1.into(), &20.into()));
+    sandbox.tunnel(["list"]).stdout_has("running  1     20 B").run();
+    let closed = ports::free();
+    sandbox.tunnel(["forward", &format!("{gone}:localhost:{closed}")]).stdout_has("").run();
+    let checked =
+        sandbox.tunnel(["status", "--check"]).code(1).stdout_has("").stderr_has("hint: see on the instance");
+    let checked = checked.run().stdout;
+    let line = format!(
+        "  localhost:{gone} -> localhost:{closed}: not answering: the instance cannot connect to it\n"
+    );
+    assert!(checked.contains(&line), "{line}{checked}");
+}
+
 #[test]
 fn a_link_that_is_silent_is_down_whatever_is_behind_it() {
     let instance = Instance::start();

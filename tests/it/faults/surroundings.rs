@@ -42,6 +42,22 @@ fn a_full_disk_costs_the_log_and_nothing_else() {
     sandbox.assert_idle();
 }
 
+/// As on a disk without room for another file: it starts, and says what is missing.
+#[test]
+fn a_log_that_cannot_be_made_does_not_keep_a_tunnel_from_starting() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    // What is no file cannot be written by anybody.
+    let log = sandbox.path("home/.local/state/soong/logs/dev.log");
+    fs::create_dir_all(&log).unwrap();
+    let start = sandbox.tunnel(["start"]).stdout_has("SSH tunnel started");
+    start.stderr_has("soong-tunnel: warning: cannot open ").run();
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    fs::remove_dir(&log).unwrap();
+    sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
+    assert!(fs::read_to_string(&log).unwrap().ends_with(" stopped\n"), "it is written as soon as it can be");
+}
+
 /// Times in files are of a clock that may have been set since; what is made of them makes sense all the same.
 #[test]
 fn a_clock_that_is_set_makes_no_nonsense() {
@@ -84,6 +100,7 @@ fn a_supervisor_that_is_held_is_not_told_to_be_up() {
     process::signal(pid, Signal::SIGSTOP);
     let status = sandbox.tunnel(["status"]).code(1).stdout("Tunnel does not respond\n");
     status.stderr_has("soong tunnel stop").run();
+    sandbox.tunnel(["list"]).stdout_has("unresponsive  -").run();
     let told = told(&sandbox);
     assert_eq!((told["state"].as_str(), told["pid"].as_i64()), (Some("unresponsive"), Some(pid.into())));
     process::signal(pid, Signal::SIGCONT);

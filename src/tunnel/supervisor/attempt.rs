@@ -1,0 +1,83 @@
+//! One attempt to have a link: an ssh is started and waited for, and given up for whatever comes first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::vigil::Reason;
+use super::{End, Supervisor, told};
+use crate::ssh::failure::{Failure, Kind};
+use crate::tunnel::channel::Event;
+use crate::tunnel::disturbance::{Disturbance, Watch};
+use crate::tunnel::link::{Link, Listener};
+
+impl Supervisor<'_> {
+    /// A link that is up, or why there is none.
+    ///
+    /// An attempt to replace a link begins anew when the network changes under it: it may be
+    /// waiting for an answer to an address that this machine no longer has. The first attempt is
+    /// left alone; somebody is waiting for its outcome.
+    pub(super) async fn connect(&mut self, again: bool) -> Result<Link, End> {
+        let control = self.directory.ssh_control();
+        let limit = Duration::from_secs(self.request.login.connect_timeout);
+        if let Some(failure) = self.displaced() {
+            return Err(End::Failed(failure));
+        }
+        // ssh does not become a master on a control socket that exists, be it dead.
+        let _ = std::fs::remove_file(&control);
+        self.probe.reset();
+        let extras = self.switchboard.hand_over().await;
+        let arguments = self.request.ssh_arguments(&self.directory, &extras);
+        self.questions.begin();
+        let link = Link::spawn(self.request.program(), &arguments, &self.askpass, self.listener());
+        let mut link = link.map_err(|error| {
+            End::Failed(Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
+        })?;
+        let end = tokio::select! {
+            () = told(&mut self.stop) => Some(End::Stop),
+            what = stale(&mut self.disturbances), if again => Some(End::Failed(Reason::Disturbance(what).failure())),
+            news = self.provider.next(&self.request.login.instance), if again => Some(End::News(news)),
+            outcome = link.up(&control) => {
+                outcome.err().map(|failure| End::Failed(self.questions.explain(failure)))
+            }
+            () = self.questions.time_out(limit) => {
+                Some(End::Failed(Failure { kind: Kind::TimedOut, reason: "timed out".into() }))
+            }
+            () = self.questions.refusal() => {
+                let failure = Failure { kind: Kind::Other, reason: "a question went unanswered".into() };
+                Some(End::Failed(self.questions.explain(failure)))
+            }
+        };
+        self.questions.end();
+        let end = match end {
+            None if again => None,
+            None => self.switchboard.complete().await.err().map(End::Failed),
+            failed => failed,
+        };
+        let Some(end) = end else { return Ok(link) };
+        link.end().await;
+        Err(end)
+    }
+
+    /// Takes what ssh says to the log, and to a starter that listens.
+    fn listener(&self) -> Listener {
+        let (log, audience, probe) = (Arc::clone(&self.log), self.audience.clone(), Arc::clone(&self.probe));
+        let questions = Arc::clone(&self.questions);
+        Arc::new(move |line| {
+            if probe.is_echo(line) {
+                return;
+            }
+            log.write(&format!("ssh: {line}"));
+            questions.said(line);
+            audience.tell(&Event::Said { line: line.to_owned() });
+        })
+    }
+}
+
+/// Resolves at a disturbance of an attempt that has had time to succeed.
+async fn stale(disturbances: &mut Watch) -> Disturbance {
+    const TIME_TO_SUCCEED: Duration = Duration::from_secs(2);
+    sleep(TIME_TO_SUCCEED).await;
+    disturbances.next().await
+}

@@ -1,0 +1,125 @@
+//! How a supervisor begins: it takes what makes it the one supervisor of its tunnel – the lock, the
+//! ports and the sockets – before there is an ssh.
+
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+
+use super::Supervisor;
+use crate::error::{Error, Result};
+use crate::forwarding::Listen;
+use crate::paths::Paths;
+use crate::runtime::directory::Directory;
+use crate::runtime::orphan;
+use crate::runtime::state::State;
+use crate::tunnel::askpass::Askpass;
+use crate::tunnel::audience::Audience;
+use crate::tunnel::capacity;
+use crate::tunnel::channel::Event;
+use crate::tunnel::claim;
+use crate::tunnel::disturbance::Watch;
+use crate::tunnel::hooks::Hooks;
+use crate::tunnel::listener;
+use crate::tunnel::log::Log;
+use crate::tunnel::probe::Probe;
+use crate::tunnel::pulse::Pulse;
+use crate::tunnel::questions::{self, Questions};
+use crate::tunnel::relay::{self, Way};
+use crate::tunnel::request::Request;
+use crate::tunnel::signals;
+use crate::tunnel::switchboard::Switchboard;
+use crate::tunnel::traffic::Traffic;
+use crate::tunnel::whereabouts::Inquirer;
+
+impl<'a> Supervisor<'a> {
+    /// Takes the lock and the ports and opens the supervisor's socket. When this fails nothing is
+    /// left behind.
+    pub(super) async fn prepare(request: Request, paths: &'a Paths, audience: Audience) -> Result<Self> {
+        let (stopper, stop) = watch::channel(false);
+        signals::stop_on(&stopper, audience.is_terminal())?;
+        let directory = Directory::new(paths, &request.name)?;
+        directory.create()?;
+        let lock = claim::lock(&directory).await?;
+        orphan::end(&directory, request.program());
+        directory.clear(&lock, false);
+        let (link_up, link) = watch::channel(false);
+        let (name, instance) = (request.name.clone(), request.login.instance.clone());
+        let state = State::starting(&request.login.instance, &request.forwards);
+        let log = Arc::new(Log::new(paths.log(&request.name)));
+        if let Err(error) = log.open() {
+            // On a full disk a tunnel is of more use than its log.
+            audience.tell(&Event::Warning { text: error.to_string() });
+        }
+        let pulse = Arc::new(Pulse::new(request.login.keepalive));
+        let room = Arc::new(Semaphore::new(capacity::raise()));
+        let way = Way { link, hold: request.hold, room, pulse: Arc::clone(&pulse), meter: Arc::default() };
+        let traffic = Traffic::default();
+        let mut supervisor = Self {
+            switchboard: Arc::new(Switchboard::new(
+                &directory,
+                way.clone(),
+                traffic.clone(),
+                Arc::clone(&log),
+            )),
+            log,
+            probe: Arc::new(Probe::new(&directory)),
+            questions: Arc::new(Questions::new(audience.clone())),
+            askpass: Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
+                action: "cannot tell ssh whom to ask".into(),
+                source,
+                hint: None,
+            })?,
+            pulse,
+            request,
+            paths,
+            directory,
+            lock,
+            audience,
+            state,
+            link_up,
+            stop,
+            inquirer: Arc::default(),
+            disturbances: Watch::new(),
+            provider: Inquirer::new(&instance.id),
+            hooks: Hooks::new(paths, &name),
+            traffic,
+        };
+        if let Err(error) = supervisor.open(&way, stopper).await {
+            supervisor.switchboard.close().await;
+            supervisor.directory.clear(&supervisor.lock, false);
+            return Err(error);
+        }
+        supervisor.tell_prompts();
+        Ok(supervisor)
+    }
+
+    async fn open(&mut self, way: &Way, stopper: watch::Sender<bool>) -> Result<()> {
+        let bound = listener::bind_all(&self.request, self.paths)?;
+        let doors = listener::open_extras(&self.request, self.paths)?;
+        self.switchboard.begin(&self.request.extras, doors).await?;
+        self.request.forwards = bound.iter().map(|bound| bound.forward.clone()).collect();
+        self.state.forwards.clone_from(&self.request.forwards);
+        let socket = self.directory.supervisor_socket();
+        let requests = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
+        let socket = self.directory.askpass_socket();
+        let asked = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
+        tokio::spawn(questions::serve(asked, Arc::clone(&self.questions)));
+        self.state.write(&self.directory)?;
+        let (inquirer, switchboard) = (Arc::clone(&self.inquirer), Arc::clone(&self.switchboard));
+        let serve = claim::serve(requests, stopper.clone(), inquirer, self.traffic.clone(), switchboard);
+        tokio::spawn(serve);
+        self.audience.listen(stopper);
+        for bound in bound {
+            let socket = self.directory.forward_socket(bound.forward.local);
+            let meter = self.traffic.meter(Listen::Port(bound.forward.local));
+            for listener in bound.listeners {
+                let listener =
+                    TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
+                let way = Way { meter: Arc::clone(&meter), ..way.clone() };
+                tokio::spawn(relay::serve(listener, socket.clone(), way));
+            }
+        }
+        Ok(())
+    }
+}
