@@ -43,7 +43,7 @@ pub enum Kind {
     ForwardRefused,
     /// The name of the host leads nowhere.
     UnknownHost,
-    /// Nothing listens on the SSH port.
+    /// Nothing listens on the SSH port, or only a relay in front of it that hangs up.
     Refused,
     /// There is no way to the host.
     Unreachable,
@@ -105,6 +105,9 @@ const MESSAGES: &[(&str, Kind)] = &[
     ("network is down", Kind::Unreachable),
     ("can't assign requested address", Kind::Unreachable),
     ("timed out", Kind::TimedOut),
+    // Before it said who it is: something else that takes connections in place of a server.
+    ("_exchange_identification: connection closed", Kind::Refused),
+    ("_exchange_identification: read: connection reset", Kind::Refused),
     ("not responding", Kind::TimedOut),
     ("connection closed by", Kind::Lost),
     ("connection reset", Kind::Lost),
@@ -290,11 +293,11 @@ mod tests {
             ),
             (
                 "kex_exchange_identification: Connection closed by remote host\nConnection closed by 192.0.2.1 port 22",
-                Kind::Lost,
+                Kind::Refused,
             ),
             (
                 "kex_exchange_identification: read: Connection reset by peer\nConnection reset by 192.0.2.1 port 22",
-                Kind::Lost,
+                Kind::Refused,
             ),
             ("client_loop: send disconnect: Broken pipe", Kind::Lost),
             ("Connection to 192.0.2.1 closed by remote host.", Kind::Lost),

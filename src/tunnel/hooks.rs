@@ -136,7 +136,7 @@ fn start(name: &str) -> io::Result<Child> {
 }
 
 /// `soong-tunnel hooks`: runs the hooks of the tunnel `name` for the events on standard input.
-pub fn run(name: &str, paths: &Paths) -> Result<()> {
+pub fn run(name: &str, paths: &Paths) {
     let (sender, events) = channel();
     thread::spawn(move || {
         let lines = BufReader::new(io::stdin()).lines().map_while(io::Result::ok);
@@ -154,7 +154,6 @@ pub fn run(name: &str, paths: &Paths) -> Result<()> {
             }
         }
     }
-    Ok(())
 }
 
 /// The last of the events that wait; waits for one where none does.

@@ -86,7 +86,7 @@ fn obey(command: &Command) -> Result<u8> {
         Command::Run(arguments) => return run::run(arguments, &paths),
         Command::Wait(arguments) => return wait::wait(arguments, &paths),
         Command::Whereabouts { id } => whereabouts::tell(id, &paths)?,
-        Command::Hooks { name } => hooks::run(name, &paths)?,
+        Command::Hooks { name } => hooks::run(name, &paths),
         Command::Supervise { .. } => supervise(&paths)?,
     }
     Ok(0)
