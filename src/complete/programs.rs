@@ -104,9 +104,9 @@ fn of_alias(words: &[String], rest: &[&str], last: &str) -> Answer {
     if answer.directive.contains(Directive::COMMAND) { Answer::files() } else { answer }
 }
 
-/// The commands that are not soong's own.
+/// What `soong ext exec` runs.
 pub(super) fn extensions() -> Vec<Candidate> {
-    let extensions = catalog::callable();
+    let extensions = catalog::reachable();
     extensions.iter().map(|extension| Candidate::new(&extension.name, extension.summary())).collect()
 }
 
@@ -118,10 +118,10 @@ fn candidates(pairs: &[(&str, &str)]) -> Vec<Candidate> {
 /// counted from 0.
 fn of_command(name: &str, before: &[&str], last: &str, place: usize) -> Answer {
     let Some(mut definition) = definition(name) else {
-        return foreign::answer(name, before, last, place).unwrap_or_else(Answer::files);
+        return foreign::answer(name, before, last, place);
     };
     if let ("ext", ["exec", name, rest @ ..]) = (name, before) {
-        return foreign::answer(name, rest, last, place + 2).unwrap_or_else(Answer::files);
+        return foreign::answer(name, rest, last, place + 2);
     }
     definition.build();
     // ssh's own options are not part of the definition.

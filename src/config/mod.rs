@@ -40,6 +40,8 @@ pub struct Config {
     pub lambda: Lambda,
     /// What commands of the user's making stand for, by name.
     pub aliases: BTreeMap<String, String>,
+    /// The longest an extension may take to say how a command line goes on.
+    pub completion_timeout: Duration,
     /// What to do about an unknown command.
     pub autocorrect: Autocorrect,
 }
@@ -126,6 +128,8 @@ const DEFAULT_USER: &str = "ubuntu";
 const DEFAULT_KEEPALIVE: u32 = 5;
 const DEFAULT_CONNECT_TIMEOUT: u32 = 30;
 const DEFAULT_HOLD: u32 = 30;
+/// How long an extension may take to answer when TAB is pressed, by default.
+pub const DEFAULT_COMPLETION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The document as serde sees it; [`check`] has made sure that it fits.
 #[derive(Debug, Default, Deserialize)]
@@ -138,7 +142,14 @@ struct Document {
     providers: BTreeMap<String, bool>,
     lambda: LambdaTable,
     alias: BTreeMap<String, String>,
+    completion: CompletionTable,
     help: HelpTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CompletionTable {
+    timeout: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -238,6 +249,10 @@ impl Config {
                 api_key_command: words("lambda.api-key-command", &lambda.api_key_command)?,
             },
             aliases: document.alias,
+            completion_timeout: document
+                .completion
+                .timeout
+                .map_or(DEFAULT_COMPLETION_TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
             autocorrect: document.help.autocorrect,
         })
     }

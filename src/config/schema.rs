@@ -153,6 +153,12 @@ pub const KEYS: &[Key] = &[
         "what soong NAME stands for: words as in a shell, or ! and a command for the shell",
     ),
     key(
+        "completion.timeout",
+        Kind::Seconds(1, 60),
+        "1",
+        "longest time an extension may take to answer when TAB is pressed; after that nothing is offered",
+    ),
+    key(
         "help.autocorrect",
         Kind::Choice(&["show", "prompt", "never"]),
         "show",

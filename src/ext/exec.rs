@@ -2,11 +2,9 @@
 
 use std::ffi::CStr;
 
-use crate::built_in::is_built_in;
 use crate::error::{EXIT_USAGE, Error};
 use crate::extension::launch::{announce, launch};
-use crate::extension::{is_name, own_directory};
-use crate::paths;
+use crate::extension::{discovery, is_name, own_directory};
 use crate::term::printable;
 
 /// Becomes the extension `name`, or says why not and returns the exit code.
@@ -15,13 +13,7 @@ pub(super) fn exec(name: &CStr, rest: &[&CStr]) -> u8 {
     announce(own.as_deref().map(|directory| directory.join("soong")).as_deref());
     let shown = name.to_string_lossy();
     if is_name(name.to_bytes()) {
-        let mut directories = paths::search_path();
-        match &own {
-            // There, that name is soong's own program.
-            Some(own) if is_built_in(&shown) => directories.retain(|directory| !is_same(directory, own)),
-            Some(own) => directories.insert(0, own.clone()),
-            None => {}
-        }
+        let directories = discovery::directories_of(&shown);
         if let Some(code) = launch(name.to_bytes(), rest, &directories).report() {
             return code;
         }
@@ -30,8 +22,4 @@ pub(super) fn exec(name: &CStr, rest: &[&CStr]) -> u8 {
         .with_hint("'soong ext list' shows the extensions there are")
         .report(super::PROGRAM);
     EXIT_USAGE
-}
-
-fn is_same(one: &std::path::Path, other: &std::path::Path) -> bool {
-    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }

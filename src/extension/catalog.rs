@@ -36,13 +36,22 @@ impl Extension {
 /// The extensions that `soong NAME` runs, by name, with where they are and what they do. This is
 /// what lists and completion show.
 pub fn callable() -> Vec<Extension> {
+    let mut all = reachable();
+    all.retain(|extension| extension.runs);
+    all
+}
+
+/// The extensions that `soong ext exec NAME` runs: also those that a command of soong's own hides.
+pub fn reachable() -> Vec<Extension> {
     let all = discovery::scan(&discovery::directories());
-    let running = all.into_iter().filter(|(name, _)| !is_built_in(name)).filter_map(|(name, found)| {
-        let path = found.into_iter().find(|found| found.state == State::Program)?.path;
+    let found = all.into_iter().filter_map(|(name, found)| {
+        let runs = !is_built_in(&name);
+        let mut programs = found.into_iter().filter(|found| found.state == State::Program);
+        let path = programs.find(|found| runs || !discovery::is_own(&found.path))?.path;
         let metadata = Metadata::read(&name, &path);
-        Some(Extension { name, path, runs: true, metadata, warnings: Vec::new() })
+        Some(Extension { name, path, runs, metadata, warnings: Vec::new() })
     });
-    running.collect()
+    found.collect()
 }
 
 /// Everything that has the name of an extension, with what is odd about it. `aliases` are those of
@@ -50,8 +59,11 @@ pub fn callable() -> Vec<Extension> {
 pub fn inspect(aliases: &BTreeMap<String, String>) -> Vec<Extension> {
     let own = own_directory();
     let all = discovery::scan(&discovery::directories());
+    let mut trust = trust::Inspector::default();
     all.into_iter()
-        .filter_map(|(name, found)| Inspection { own: own.as_deref(), aliases, name, found }.extension())
+        .filter_map(|(name, found)| {
+            Inspection { own: own.as_deref(), aliases, name, found }.extension(&mut trust)
+        })
         .collect()
 }
 
@@ -63,13 +75,15 @@ struct Inspection<'a> {
 }
 
 impl Inspection<'_> {
-    fn extension(mut self) -> Option<Extension> {
+    fn extension(mut self, trust: &mut trust::Inspector) -> Option<Extension> {
         let hidden = is_built_in(&self.name);
         let own = self.own;
         // Of soong's own directory, only programs of others are of interest.
-        self.found.retain(|found| {
-            let is_own = found.path.parent() == own;
-            found.state != State::NoFile && !(is_own && (hidden || found.state != State::Program))
+        self.found.retain(|found| match found.state {
+            State::NoFile => false,
+            _ if hidden => !discovery::is_own(&found.path),
+            State::Program => true,
+            State::NotExecutable | State::Dangling => found.path.parent() != own,
         });
         let chosen = self.found.iter().find(|found| found.state == State::Program);
         let runs = chosen.is_some() && !hidden;
@@ -82,11 +96,17 @@ impl Inspection<'_> {
         } else {
             Metadata::default()
         };
-        let warnings = self.warnings(&chosen, hidden, &metadata);
+        let warnings = self.warnings(&chosen, hidden, &metadata, trust);
         Some(Extension { name: self.name, path: chosen.path, runs, metadata, warnings })
     }
 
-    fn warnings(&self, chosen: &Found, hidden: bool, metadata: &Metadata) -> Vec<String> {
+    fn warnings(
+        &self,
+        chosen: &Found,
+        hidden: bool,
+        metadata: &Metadata,
+        trust: &mut trust::Inspector,
+    ) -> Vec<String> {
         let name = &self.name;
         let mut warnings = Vec::new();
         if hidden {
@@ -101,10 +121,9 @@ impl Inspection<'_> {
             warnings.extend(oddity(found, chosen));
         }
         if chosen.state == State::Program {
-            warnings.extend(
-                trust::fault(&chosen.path).map(|fault| format!("{fault}; it is not run by completion")),
-            );
-            warnings.extend(sidecar_fault(metadata));
+            let fault = trust.fault(&chosen.path);
+            warnings.extend(fault.map(|fault| format!("{fault}; it is not run by completion")));
+            warnings.extend(sidecar_fault(metadata, trust));
         }
         warnings.extend(metadata.faults.iter().cloned());
         warnings
@@ -126,9 +145,9 @@ fn oddity(found: &Found, chosen: &Found) -> Option<String> {
 }
 
 /// Why a sidecar is not believed when it asks for the program to be run.
-fn sidecar_fault(metadata: &Metadata) -> Option<String> {
+fn sidecar_fault(metadata: &Metadata, trust: &mut trust::Inspector) -> Option<String> {
     let (_, Origin::Sidecar) = metadata.completion? else { return None };
-    let fault = trust::fault(metadata.sidecar.as_deref()?)?;
+    let fault = trust.fault(metadata.sidecar.as_deref()?)?;
     Some(format!("its sidecar is not believed: {fault}"))
 }
 

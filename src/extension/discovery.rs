@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{AccessFlags, access};
+
 use super::{PREFIX, is_name, own_directory};
-use crate::built_in::is_helper;
+use crate::built_in::{is_built_in, is_helper};
 use crate::paths;
 
 /// A file with the name of a command.
@@ -32,15 +35,36 @@ pub enum State {
     NoFile,
 }
 
-/// The directories that are searched: the one of soong's own programs, then those of `PATH`.
+/// The directories that are searched: the one of soong's own programs, then those of `PATH`. What
+/// leads to the same one by another name, as `/bin` often does, counts once.
 pub fn directories() -> Vec<PathBuf> {
-    let mut directories: Vec<PathBuf> = own_directory().into_iter().collect();
-    for directory in paths::search_path() {
-        if !directories.contains(&directory) {
-            directories.push(directory);
-        }
+    let mut seen: Vec<(u64, u64)> = Vec::new();
+    let all = own_directory().into_iter().chain(paths::search_path());
+    all.filter(|directory| {
+        let place = fs::metadata(directory).map(|metadata| (metadata.dev(), metadata.ino()));
+        let is_new = place.as_ref().is_ok_and(|place| !seen.contains(place));
+        seen.extend(place);
+        is_new
+    })
+    .collect()
+}
+
+/// The directories in which the extension `name` is searched: for a name of soong's own, without
+/// those that have but soong's program of that name.
+pub fn directories_of(name: &str) -> Vec<PathBuf> {
+    let mut directories = directories();
+    if is_built_in(name) {
+        let file_name = format!("{PREFIX}{name}");
+        directories.retain(|directory| !is_own(&directory.join(&file_name)));
     }
     directories
+}
+
+/// Whether `file` is in the directory of soong's own programs, links followed.
+pub fn is_own(file: &Path) -> bool {
+    let resolved = |path: &Path| fs::canonicalize(path).ok();
+    let own = own_directory().as_deref().and_then(resolved);
+    own.is_some() && resolved(file).as_deref().and_then(Path::parent) == own.as_deref()
 }
 
 /// Everything in `directories` that has the name of a command, in the order in which it is
@@ -65,11 +89,20 @@ pub fn scan(directories: &[PathBuf]) -> BTreeMap<String, Vec<Found>> {
 
 /// The program that `soong NAME` runs, by a look at each directory.
 pub fn find(name: &str) -> Option<PathBuf> {
+    find_in(directories(), name)
+}
+
+/// The program that `soong ext exec NAME` runs.
+pub fn find_extension(name: &str) -> Option<PathBuf> {
+    find_in(directories_of(name), name)
+}
+
+fn find_in(directories: Vec<PathBuf>, name: &str) -> Option<PathBuf> {
     if !is_name(name.as_bytes()) {
         return None;
     }
     let file_name = format!("{PREFIX}{name}");
-    directories()
+    directories
         .into_iter()
         .map(|directory| directory.join(&file_name))
         .find(|file| paths::is_executable(file))
@@ -79,7 +112,7 @@ fn state(path: &Path) -> State {
     match fs::metadata(path) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound) => State::Dangling,
         Ok(metadata) if !metadata.is_file() => State::NoFile,
-        Ok(_) if paths::is_executable(path) => State::Program,
+        Ok(_) if access(path, AccessFlags::X_OK).is_ok() => State::Program,
         Err(_) | Ok(_) => State::NotExecutable,
     }
 }

@@ -3,10 +3,11 @@
 //! Such a program still runs when its user calls it by name, as it would in a shell, but with a
 //! warning; it is never executed because somebody pressed TAB.
 
+use std::collections::HashMap;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
@@ -18,19 +19,46 @@ const STICKY: u32 = 0o1000;
 /// Why others could have put `program` there or could change it: the directory it is found in, the
 /// file itself and every directory above it are looked at, links followed. `None` if all is well.
 pub fn fault(program: &Path) -> Option<String> {
-    let found_in = program.parent()?;
-    if let Some(fault) = directory_fault(found_in) {
-        return Some(fault);
-    }
-    let Ok(file) = fs::canonicalize(program) else { return None };
-    let metadata = fs::metadata(&file).ok()?;
-    if let Some(why) = writable(&metadata) {
-        return Some(format!("the file {why}"));
-    }
-    file.parent().filter(|directory| *directory != found_in).and_then(directory_fault)
+    Inspector::default().fault(program)
 }
 
-/// The same of a directory and those above it.
+/// Looks at many programs, and at each of their directories once.
+#[derive(Debug, Default)]
+pub struct Inspector {
+    directories: HashMap<PathBuf, Option<String>>,
+}
+
+impl Inspector {
+    /// As [`fault`].
+    pub fn fault(&mut self, program: &Path) -> Option<String> {
+        let found_in = program.parent()?;
+        if let Some(fault) = self.directory_fault(found_in) {
+            return Some(fault);
+        }
+        let mut metadata = fs::symlink_metadata(program).ok()?;
+        let mut leads_to = None;
+        if metadata.is_symlink() {
+            let file = fs::canonicalize(program).ok()?;
+            metadata = fs::metadata(&file).ok()?;
+            leads_to = Some(file);
+        }
+        if let Some(why) = writable(&metadata) {
+            return Some(format!("the file {why}"));
+        }
+        self.directory_fault(leads_to.as_deref()?.parent()?)
+    }
+
+    fn directory_fault(&mut self, directory: &Path) -> Option<String> {
+        if let Some(known) = self.directories.get(directory) {
+            return known.clone();
+        }
+        let fault = directory_fault(directory);
+        self.directories.insert(directory.to_path_buf(), fault.clone());
+        fault
+    }
+}
+
+/// Why others could put something into `directory`, or something else in its place.
 fn directory_fault(directory: &Path) -> Option<String> {
     let directory = fs::canonicalize(directory).ok()?;
     let tell = |directory: &Path, why: &str| {

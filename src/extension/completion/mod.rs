@@ -1,26 +1,26 @@
 //! Completion behind an extension's name: what it answers itself, if it asked to be asked.
 //!
 //! An extension is executed only if it opted in, in a place that nobody else can write, and only if
-//! nobody else can write where it is. It gets a second, some memory for its answer and no terminal;
+//! nobody else can write where it is. It gets a second or what the config says, some memory for its answer and no terminal;
 //! whatever it leaves running is ended. Whatever else it does, the answer is then that there is none.
 
 mod orphans;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use super::metadata::{Completion, Metadata, Origin};
 use super::{alias, catalog, discovery, own_directory, trust};
 use crate::built_in::is_built_in;
 use crate::child::{self, Limits};
 use crate::completion::{Answer, Candidate, Directive};
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_COMPLETION_TIMEOUT};
 use crate::interrupt::Watch;
 use crate::paths::Paths;
 
-/// What an extension may use to answer.
-const LIMITS: Limits = Limits { time: Duration::from_secs(1), output: 256 << 10 };
+/// How much an extension may answer, in bytes.
+const OUTPUT_MAX: usize = 256 << 10;
 /// The most candidates that are taken over.
 const CANDIDATES_MAX: usize = 1000;
 /// Cobra's directives whose candidates are no words but say which files to offer: those with these
@@ -52,24 +52,29 @@ pub fn alias(name: &str) -> Option<Vec<String>> {
     expansion.shell.is_none().then_some(expansion.words)
 }
 
-fn aliases() -> std::collections::BTreeMap<String, String> {
-    let config = Paths::from_env().and_then(|paths| Config::load(&paths));
-    config.map(|config| config.aliases).unwrap_or_default()
+fn aliases() -> BTreeMap<String, String> {
+    config().map(|config| config.aliases).unwrap_or_default()
+}
+
+/// What the user wants; nothing where that makes no sense.
+fn config() -> Option<Config> {
+    Paths::from_env().and_then(|paths| Config::load(&paths)).ok()
 }
 
 /// How the words behind the extension `name` could go on: `before`, and `last`, which is partial.
-/// `index` is the place of its name on the command line, counted from 0. `None` if there is no such
-/// extension.
-pub fn answer(name: &str, before: &[&str], last: &str, index: usize) -> Option<Answer> {
-    let program = discovery::find(name).filter(|_| !is_built_in(name))?;
+/// `index` is the place of its name on the command line, counted from 0. Names of files if there is
+/// no such extension.
+pub fn answer(name: &str, before: &[&str], last: &str, index: usize) -> Answer {
+    let Some(program) = discovery::find_extension(name) else { return Answer::files() };
     let metadata = Metadata::read(name, &program);
-    let answer = match metadata.kind() {
+    match metadata.kind() {
         Completion::None => Answer::nothing(),
+        // The shell would complete soong's own.
+        Completion::Shell if is_built_in(name) => Answer::files(),
         Completion::Shell => Answer::command(index, Some(&format!("soong-{name}"))),
         kind if is_trusted(&program, &metadata) => ask(kind, name, &program, before, last),
         _ => Answer::files(),
-    };
-    Some(answer)
+    }
 }
 
 /// Whether nobody else could have put the program there, or have said that it may be run.
@@ -101,8 +106,10 @@ fn ask(kind: Completion, name: &str, program: &Path, before: &[&str], last: &str
 
 /// What the program prints, if it ends well and in time.
 fn output(command: &mut Command) -> Option<String> {
+    let time = config().map_or(DEFAULT_COMPLETION_TIMEOUT, |config| config.completion_timeout);
+    let limits = Limits { time, output: OUTPUT_MAX };
     orphans::adopt();
-    let outcome = Watch::new().ok().and_then(|watch| child::run(command, LIMITS, &watch).ok());
+    let outcome = Watch::new().ok().and_then(|watch| child::run(command, limits, &watch).ok());
     orphans::end();
     let outcome = outcome.filter(|outcome| outcome.status.success())?;
     Some(String::from_utf8_lossy(&outcome.stdout).into_owned())

@@ -68,6 +68,23 @@ fn each_kind_answers_with_descriptions() {
     complete(&sandbox, &["soong", "short", ""]).stdout_has("bash-two\tOf 2 words\n").run();
 }
 
+/// An extension that is hidden is reached by `soong ext exec`, and completed behind it.
+#[test]
+fn what_a_command_of_soongs_own_hides_is_completed_behind_ext_exec() {
+    let sandbox = Sandbox::new();
+    program(&sandbox, "bin/soong-status", BASH);
+    script(&sandbox, "bin/soong-extend", "touch ran");
+    for before in [["soong", "ext", "exec"].as_slice(), &["soong-ext", "exec"]] {
+        let ask = |rest: &[&str]| complete(&sandbox, &[before, rest].concat());
+        ask(&["status", "a", ""]).stdout_has("bash-two\tOf 2 words\n").run();
+        ask(&[""]).stdout_has("status\tFrom bash\n").stdout_has("extend\n").run();
+        ask(&["extend", ""]).stdout(":0\n").run();
+    }
+    // Without the words ahead, that is soong's own.
+    let output = complete(&sandbox, &["soong", "status", ""]).stdout_has("").run();
+    assert!(!output.stdout.contains("bash-"), "{}", output.stdout);
+}
+
 #[test]
 fn candidates_of_every_kind_reach_every_shell() {
     for kind in Kind::ALL {
@@ -202,6 +219,17 @@ fn a_line_goes_on_behind_an_extension_that_hangs() {
         let mut shell = Shell::start(kind, &sandbox, "");
         assert_eq!(shell.words("soong hangs a\tb"), ["soong", "hangs", "ab"], "{kind:?}");
     }
+}
+
+#[test]
+fn how_long_is_waited_stands_in_the_config() {
+    let mut sandbox = Sandbox::new();
+    script(&sandbox, "bin/soong-slow", "# soong:complete: soong\nsleep 1.5; echo hit; echo :4");
+    complete(&sandbox, &["soong", "slow", ""]).stdout(":4\n").run();
+    sandbox.configure(|config| {
+        config.set(["completion", "timeout"], 60);
+    });
+    complete(&sandbox, &["soong", "slow", ""]).stdout("hit\n:4\n").run();
 }
 
 /// What the program writes to the terminal, which it finds by itself, it may; but it cannot read from it.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -99,6 +100,26 @@ fn what_is_odd_about_an_extension_is_told() {
     let help = run(&["help"]);
     assert!(!help.contains("  text") && !help.contains("  gone"), "{help}");
     soong(&sandbox, ["ext", "exec", "status"]).env("PATH", &path).run();
+}
+
+/// As where `/bin` is `/usr/bin`, or where each program is linked from its package.
+#[test]
+fn soongs_own_programs_are_no_extensions_under_another_path() {
+    let sandbox = Sandbox::new();
+    let own = Path::new(env!("CARGO_BIN_EXE_soong"));
+    fs::create_dir(sandbox.path("links")).unwrap();
+    for name in ["soong", "soong-status", "soong-complete"] {
+        symlink(own.with_file_name(name), sandbox.path("links").join(name)).unwrap();
+    }
+    symlink(own.parent().unwrap(), sandbox.path("same")).unwrap();
+    script(&sandbox, "bin/soong-hello", "echo hello");
+    symlink("bin", sandbox.path("again")).unwrap();
+    let path = path_of(&sandbox, &["same", "links", "bin", "again"]);
+    let list = soong(&sandbox, ["ext", "list"]).env("PATH", &path).stdout_has("hello").run().stdout;
+    assert!(!list.contains("warning") && !list.contains("status"), "{list}");
+    soong(&sandbox, ["ext", "exec", "status"]).env("PATH", &path).code(2).stderr_has("no extension").run();
+    script(&sandbox, "bin/soong-status", "echo mine");
+    soong(&sandbox, ["ext", "exec", "status"]).env("PATH", &path).stdout("mine\n").run();
 }
 
 #[test]
