@@ -5,10 +5,36 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Arg, ArgMatches, Command, CommandFactory, Parser};
 
 use crate::error::{EXIT_USAGE, Error, Result};
-use crate::term::{hint_label, print, print_error};
+use crate::term::{self, Colour, hint_label, print, print_error};
+
+/// What every program takes, before and behind its commands.
+const COLOR: &str = "color";
+
+/// What `--color WHEN` asks for, for a program without a parser.
+pub fn colour(when: Option<&str>) -> Result<Colour> {
+    when.and_then(Colour::named)
+        .ok_or_else(|| Error::usage("--color takes a value").with_hint("one of: auto, always, never"))
+}
+
+/// The definition of a program, with what all of them take.
+pub fn definition<T: CommandFactory>() -> Command {
+    T::command().arg(color())
+}
+
+/// The definition of `--color`.
+pub fn color() -> Arg {
+    Arg::new(COLOR)
+        .long(COLOR)
+        .value_name("WHEN")
+        .help("Use colour: auto, always, never [default: auto]")
+        .value_parser(Colour::WORDS)
+        .hide_possible_values(true)
+        .global(true)
+        .display_order(998)
+}
 
 /// Parses the arguments of this process and runs `run` with them. `program` is the name that
 /// errors begin with. Returns the exit code: that of `run`, that of its error, 0 after `--help`
@@ -29,14 +55,65 @@ pub fn main_from<T: Parser>(
 
 /// The same, with the exit code as a number: for programs that begin where C programs do.
 pub fn code_of<T: Parser>(program: &str, words: Vec<OsString>, run: impl FnOnce(&T) -> Result<u8>) -> u8 {
-    let result = match T::try_parse_from(words) {
-        Ok(arguments) => run(&arguments),
+    let arguments = match parse::<T>(words) {
+        Ok(arguments) => arguments,
         Err(error) => return refuse(program, &error),
     };
-    result.unwrap_or_else(|error| {
+    run(&arguments).unwrap_or_else(|error| {
         error.report(program);
         error.exit_code()
     })
+}
+
+fn parse<T: Parser>(words: Vec<OsString>) -> std::result::Result<T, clap::Error> {
+    let mut command = definition::<T>();
+    let words = color_behind_command(&command, words);
+    let mut matches = command.try_get_matches_from_mut(&words).inspect_err(|_| obey_color(&words))?;
+    choose(&matches);
+    T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// Does what `--color` asks for among words that otherwise make no sense, so that the complaint
+/// about them looks as it should.
+pub fn obey_color(words: &[OsString]) {
+    if let Some(colour) = color_among(words) {
+        term::choose_colour(colour);
+    }
+}
+
+fn color_among(words: &[OsString]) -> Option<Colour> {
+    let own = words.split(|word| word == "--").next().unwrap_or_default();
+    let mut own = own.iter().filter_map(|word| word.to_str());
+    while let Some(word) = own.next() {
+        match word.strip_prefix("--color") {
+            Some("") => return own.next().and_then(Colour::named),
+            Some(value) if value.starts_with('=') => return Colour::named(&value[1..]),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn choose(matches: &ArgMatches) {
+    let word = matches.try_get_one::<String>(COLOR).ok().flatten();
+    if let Some(colour) = word.and_then(|word| Colour::named(word)) {
+        term::choose_colour(colour);
+    }
+}
+
+/// The words with a leading `--color WHEN` moved behind the command that follows. Where options and
+/// commands exclude each other, clap takes any option before a command for one of them.
+fn color_behind_command(command: &Command, mut words: Vec<OsString>) -> Vec<OsString> {
+    let end = match words.get(1).and_then(|word| word.to_str()) {
+        Some("--color") => 3,
+        Some(word) if word.starts_with("--color=") => 2,
+        _ => return words,
+    };
+    let next = words.get(end).filter(|word| command.find_subcommand(word).is_some());
+    if command.is_args_conflicts_with_subcommands_set() && next.is_some() {
+        words[1..=end].rotate_right(1);
+    }
+    words
 }
 
 /// Reports the error that ends `program` and returns its exit code.
@@ -77,6 +154,48 @@ fn lower_first(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, PartialEq, Parser)]
+    #[command(args_conflicts_with_subcommands = true)]
+    struct Arguments {
+        #[command(subcommand)]
+        verb: Option<Verb>,
+        #[arg(long)]
+        print: bool,
+    }
+
+    #[derive(Debug, PartialEq, clap::Subcommand)]
+    enum Verb {
+        List,
+    }
+
+    #[test]
+    fn color_stands_anywhere() {
+        let parse = |text: &str| parse::<Arguments>(text.split(' ').map(OsString::from).collect());
+        let list = Arguments { verb: Some(Verb::List), print: false };
+        for text in ["x list", "x --color auto list", "x --color=auto list", "x list --color auto"] {
+            assert_eq!(parse(text).unwrap(), list, "{text}");
+        }
+        for text in ["x --color auto --print", "x --print --color=auto"] {
+            assert_eq!(parse(text).unwrap(), Arguments { verb: None, print: true }, "{text}");
+        }
+        for text in ["x --color", "x --color list", "x --color=red", "x --print list", "x --color auto x"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn color_is_found_among_mistakes() {
+        for (text, expected) in [
+            ("x --bad --color never", Some(Colour::Never)),
+            ("x --color=always --bad", Some(Colour::Always)),
+            ("x --colors=always --color", None),
+            ("x --bad -- ls --color=always", None),
+        ] {
+            let words: Vec<OsString> = text.split(' ').map(OsString::from).collect();
+            assert_eq!(color_among(&words), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_complaint_is_one_line_and_hints() {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use owo_colors::OwoColorize;
 
@@ -75,9 +76,65 @@ pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// When to colour, as the user has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// As the environment says, else on a terminal.
+    Auto,
+    /// Whatever the environment says.
+    Always,
+    /// The same.
+    Never,
+}
+
+impl Colour {
+    /// The words that `--color` takes.
+    pub const WORDS: [&'static str; 3] = ["auto", "always", "never"];
+
+    /// What `--color WORD` asks for.
+    pub fn named(word: &str) -> Option<Self> {
+        Some(match word {
+            "auto" => Self::Auto,
+            "always" => Self::Always,
+            "never" => Self::Never,
+            _ => return None,
+        })
+    }
+}
+
+/// What `--color` asked for.
+static COLOUR: OnceLock<Colour> = OnceLock::new();
+
+/// Remembers what `--color` asks for, for as long as this process lives. The first word counts.
+pub fn choose_colour(colour: Colour) {
+    let _ = COLOUR.set(colour);
+}
+
+/// The same, for the programs that are executed from here as well. Call it before there is a second
+/// thread.
+pub fn hand_on_colour(colour: Colour) {
+    choose_colour(colour);
+    // SAFETY: programs that call this have one thread.
+    unsafe {
+        match colour {
+            Colour::Auto => {}
+            Colour::Always => {
+                std::env::remove_var("NO_COLOR");
+                std::env::set_var("CLICOLOR_FORCE", "1");
+            }
+            Colour::Never => std::env::set_var("NO_COLOR", "1"),
+        }
+    }
+}
+
 /// Whether to colour what goes to stderr.
 pub fn colours_stderr() -> bool {
-    colour(io::stderr().is_terminal())
+    Wishes::of_user().colour(io::stderr().is_terminal())
+}
+
+/// Whether to colour a prompt. It is printed for a shell that shows it on a terminal of its own.
+pub fn colours_prompt() -> bool {
+    Wishes { term: true, ..Wishes::of_user() }.colour(true)
 }
 
 /// Asks a question that is answered with yes or no; nothing typed means yes. `None` where there is
@@ -113,18 +170,37 @@ pub(crate) fn hint_label() -> String {
     if colours_stderr() { format!("{}", "hint:".cyan()) } else { "hint:".to_owned() }
 }
 
-/// Whether to colour a stream that `is_terminal`: `NO_COLOR` (no-color.org) says no,
-/// `CLICOLOR_FORCE` says yes, else a terminal that is not dumb gets colour.
-fn colour(is_terminal: bool) -> bool {
-    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    if set("NO_COLOR").is_some() {
-        return false;
+/// What is known of a user's wishes about colour.
+struct Wishes {
+    chosen: Colour,
+    no_color: bool,
+    force: bool,
+    /// The terminal, if it is one, knows colours.
+    term: bool,
+}
+
+impl Wishes {
+    fn of_user() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self {
+            chosen: COLOUR.get().copied().unwrap_or(Colour::Auto),
+            no_color: set("NO_COLOR").is_some(),
+            force: set("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+            term: set("TERM").is_some_and(|term| term != "dumb"),
+        }
     }
-    if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
-        return true;
+
+    /// Whether to colour a stream that `is_terminal`: `--color` is obeyed first, then `NO_COLOR`
+    /// (no-color.org) says no, `CLICOLOR_FORCE` says yes, else a terminal that is not dumb gets
+    /// colour.
+    fn colour(&self, is_terminal: bool) -> bool {
+        match self.chosen {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => !self.no_color && (self.force || is_terminal && self.term),
+        }
     }
-    is_terminal && set("TERM").is_some_and(|term| term != "dumb")
 }
 
 /// What the user has chosen about prompts: the variable `name`, which may be empty.
@@ -150,6 +226,26 @@ pub fn editor() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_option_comes_before_the_environment_and_that_before_the_terminal() {
+        use Colour::{Always, Auto, Never};
+        for (chosen, no_color, force, term, is_terminal, expected) in [
+            (Auto, false, false, true, true, true),
+            (Auto, false, false, true, false, false),
+            (Auto, false, false, false, true, false),
+            (Auto, true, false, true, true, false),
+            (Auto, false, true, false, false, true),
+            (Auto, true, true, true, true, false),
+            (Always, true, false, false, false, true),
+            (Never, false, true, true, true, false),
+        ] {
+            let wishes = Wishes { chosen, no_color, force, term };
+            let of = format!("{chosen:?} {no_color} {force} {term} {is_terminal}");
+            assert_eq!(wishes.colour(is_terminal), expected, "{of}");
+        }
+        assert!(Colour::WORDS.iter().all(|word| Colour::named(word).is_some()));
+    }
 
     #[test]
     fn ordinary_text_is_not_copied() {

@@ -1,17 +1,20 @@
 //! The programs there are and their definitions. Also what `soong` itself takes, which has no
 //! definition as it has no parser.
 
-use clap::{Arg, Command, CommandFactory as _};
+use clap::{Arg, Command};
 
 use super::definition::{self, Expected};
 use super::values;
 use crate::built_in::BUILT_IN;
+use crate::command_line;
 use crate::completion::{Answer, Candidate, Directive};
 use crate::extension::{catalog, completion as foreign};
+use crate::term::Colour;
 use crate::{configure, ext, extend, init, lambda, ssh, status, tunnel};
 
 /// The options of `soong` itself.
-const OPTIONS: [(&str, &str); 4] = [
+const OPTIONS: [(&str, &str); 5] = [
+    ("--color", "Use colour: auto, always, never"),
     ("--list", "Print the names of all commands, a line each"),
     ("--exec-path", "Print the directory that soong's own programs are in"),
     ("--help", "Print help"),
@@ -21,21 +24,21 @@ const OPTIONS: [(&str, &str); 4] = [
 /// The definition of `soong NAME`; `None` for what is not soong's own.
 pub fn definition(name: &str) -> Option<Command> {
     Some(match name {
-        "tunnel" => tunnel::arguments::Arguments::command(),
-        "ssh" => ssh::arguments::Arguments::command(),
-        "status" => status::arguments::Arguments::command(),
-        "extend" => extend::arguments::Arguments::command(),
-        "configure" => configure::arguments::Arguments::command(),
-        "init" => init::arguments::Arguments::command(),
+        "tunnel" => command_line::definition::<tunnel::arguments::Arguments>(),
+        "ssh" => command_line::definition::<ssh::arguments::Arguments>(),
+        "status" => command_line::definition::<status::arguments::Arguments>(),
+        "extend" => command_line::definition::<extend::arguments::Arguments>(),
+        "configure" => command_line::definition::<configure::arguments::Arguments>(),
+        "init" => command_line::definition::<init::arguments::Arguments>(),
         "prompt" => prompt(),
-        "ext" => ext::arguments::Arguments::command(),
+        "ext" => command_line::definition::<ext::arguments::Arguments>(),
         _ => return None,
     })
 }
 
 /// The definition of `soong-NAME`, a program that others call; `None` for one that takes no options.
 pub fn helper(name: &str) -> Option<Command> {
-    (name == "provider-lambda").then(lambda::Arguments::command)
+    (name == "provider-lambda").then(command_line::definition::<lambda::Arguments>)
 }
 
 /// `soong prompt` has no parser, as somebody waits for it: this is for those who ask what it takes.
@@ -51,6 +54,7 @@ fn prompt() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Show tunnels in a prompt or a status line")
         .arg(format)
+        .arg(command_line::color())
         .after_help(
             "Prints nothing when there is no tunnel. The exit code is 0 either way: a prompt
 has no use for another. bash, zsh and fish show tunnels without this program,
@@ -66,7 +70,7 @@ Examples:
 /// How the command line `program before… last` could go on. The program may have a path.
 pub(super) fn answer(program: &str, before: &[&str], last: &str) -> Answer {
     match program.rsplit('/').next().unwrap_or_default() {
-        "soong" => of_soong(before, last),
+        "soong" => of_soong(before, last, 1),
         name => match name.strip_prefix("soong-") {
             Some(name) => of_command(name, before, last, 0),
             None => Answer::error(),
@@ -74,17 +78,27 @@ pub(super) fn answer(program: &str, before: &[&str], last: &str) -> Answer {
     }
 }
 
-fn of_soong(before: &[&str], last: &str) -> Answer {
+/// `place` is that of the first of these words on the command line, counted from 0.
+fn of_soong(before: &[&str], last: &str, place: usize) -> Answer {
     match before {
+        [] if last.starts_with("--color=") => Answer::words(colours()).behind("--color="),
         [] if last.starts_with('-') => Answer::words(candidates(&OPTIONS)),
         [] => Answer::words(commands()),
+        ["--color"] => Answer::words(colours()),
+        ["--color", _, rest @ ..] => of_soong(rest, last, place + 2),
+        [word, rest @ ..] if word.starts_with("--color=") => of_soong(rest, last, place + 1),
         ["help"] => Answer::words(commands().into_iter().filter(|command| command.value != "help").collect()),
         [name, ..] if name.starts_with('-') || *name == "help" => Answer::nothing(),
         [name, rest @ ..] => match foreign::alias(name) {
             Some(words) => of_alias(&words, rest, last),
-            None => of_command(name, rest, last, 1),
+            None => of_command(name, rest, last, place),
         },
     }
+}
+
+/// What `--color` takes.
+fn colours() -> Vec<Candidate> {
+    Colour::WORDS.iter().map(|word| Candidate::new(*word, "")).collect()
 }
 
 /// All that `soong` can be followed by.
@@ -177,6 +191,10 @@ mod tests {
         assert!(values(&commands).starts_with(&["tunnel"]) && values(&commands).contains(&"help"));
         assert!(values(&answer("soong", &[], "-")).contains(&"--version"));
         assert!(!values(&answer("soong", &["help"], "")).contains(&"help"));
+        assert_eq!(values(&answer("soong", &["--color"], "")), Colour::WORDS);
+        assert!(values(&answer("soong", &["--color", "never"], "")).contains(&"tunnel"));
+        assert_eq!(answer("soong", &["--color=never", "ssh", "--"], ""), Answer::command(4, None));
+        assert_eq!(values(&answer("soong", &["tunnel", "list", "--color"], "")), Colour::WORDS);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A signal waits until the terminal is as it was, and then ends the program; so does Ctrl-C at a
 //! question. Nothing has been written by then.
 
-use dialoguer::console::Term;
+use dialoguer::console::{Term, set_colors_enabled_stderr};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 
@@ -67,7 +67,9 @@ fn ask<T>(question: impl FnOnce(&Term, &dyn Theme) -> dialoguer::Result<T>) -> R
     let keyboard = Keyboard::take().map_err(|error| refusal(error, &watch))?;
     let terminal = Term::stderr();
     let (plain, colourful) = (SimpleTheme, ColorfulTheme::default());
-    let answer = question(&terminal, if term::colours_stderr() { &colourful } else { &plain });
+    let colours = term::colours_stderr();
+    set_colors_enabled_stderr(colours);
+    let answer = question(&terminal, if colours { &colourful } else { &plain });
     // dialoguer hides it, and shows it again only when it was answered.
     let _ = terminal.show_cursor();
     drop(keyboard);

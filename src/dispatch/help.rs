@@ -33,10 +33,11 @@ Commands:
     text.push_str(
         "
 Options:
-  -h, --help       Print this text
-  -V, --version    Print the version
-      --list       Print all commands, a line each: name, tab, summary
-      --exec-path  Print the directory that soong's own programs are in
+      --color WHEN  Use colour: auto, always, never [default: auto]
+  -h, --help        Print this text
+  -V, --version     Print the version
+      --list        Print all commands, a line each: name, tab, summary
+      --exec-path   Print the directory that soong's own programs are in
 
 Examples:
   soong tunnel start       localhost:8000 becomes the instance's

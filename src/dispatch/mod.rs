@@ -14,11 +14,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use self::assistant::assist;
-use crate::error::{EXIT_FAILED, EXIT_USAGE, Error};
+use crate::command_line;
+use crate::error::{EXIT_FAILED, EXIT_USAGE, Error, Result};
 use crate::extension::launch::{announce, launch};
 use crate::extension::{PREFIX, is_name, own_program};
 use crate::paths;
-use crate::term::{print, printable};
+use crate::term::{hand_on_colour, print, printable};
 
 /// The help of `soong` where there are no extensions.
 #[cfg(test)]
@@ -38,6 +39,13 @@ mod request {
 
 /// Does what the command line asks for; returns only when no other program took over.
 pub fn run(arguments: &[&CStr]) -> u8 {
+    let arguments = match obey_color(arguments) {
+        Ok(count) => &arguments[count..],
+        Err(error) => {
+            error.report("soong");
+            return error.exit_code();
+        }
+    };
     let rest = arguments.get(2..).unwrap_or_default();
     let own = own_program();
     let soong = Soong { own: own.as_deref() };
@@ -56,6 +64,21 @@ pub fn run(arguments: &[&CStr]) -> u8 {
         name if name.starts_with(b"-") => unknown_option(name),
         _ => soong.execute(first, rest),
     }
+}
+
+/// Does what a leading `--color WHEN` asks for, here and in the program to come; returns how many
+/// words that were.
+fn obey_color(arguments: &[&CStr]) -> Result<usize> {
+    let Some(first) = arguments.get(1) else { return Ok(0) };
+    let (when, count) = match first.to_bytes() {
+        b"--color" => (arguments.get(2).map_or(&b""[..], |word| word.to_bytes()), 2),
+        word => match word.strip_prefix(b"--color=") {
+            Some(when) => (when, 1),
+            None => return Ok(0),
+        },
+    };
+    hand_on_colour(command_line::colour(std::str::from_utf8(when).ok())?);
+    Ok(count)
 }
 
 /// This program.

@@ -5,7 +5,7 @@
 //! [`Watch`] holds the signal back until the cursor is there again.
 
 use dialoguer::Select;
-use dialoguer::console::{Term, truncate_str};
+use dialoguer::console::{Term, set_colors_enabled_stderr, truncate_str};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 
 use super::Machine;
@@ -24,7 +24,9 @@ pub(super) fn pick(machines: &[&Machine], watch: &Watch) -> Result<usize> {
     let entries: Vec<String> =
         rows(machines).iter().map(|row| truncate_str(row, width, "…").into_owned()).collect();
     let (plain, colourful) = (SimpleTheme, ColorfulTheme::default());
-    let theme: &dyn Theme = if term::colours_stderr() { &colourful } else { &plain };
+    let colours = term::colours_stderr();
+    set_colors_enabled_stderr(colours);
+    let theme: &dyn Theme = if colours { &colourful } else { &plain };
     let keyboard = Keyboard::take().map_err(cannot_ask)?;
     let picked = Select::with_theme(theme)
         .with_prompt("Which instance?")

@@ -22,15 +22,16 @@ use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::runtime::prompt::{self, Entry};
 use crate::suggest;
-use crate::term::{self, print, printable};
+use crate::term::{self, Colour, choose_colour, print, printable};
 use crate::time::now;
 
 pub(crate) const HELP: &str = "Show tunnels in a prompt or a status line
 
-Usage: soong prompt [--format FORMAT]
+Usage: soong prompt [--format FORMAT] [--color WHEN]
 
 Options:
       --format FORMAT  plain, starship, tmux, zsh, bash, json [default: plain]
+      --color WHEN     Use colour: auto, always, never [default: auto]
   -h, --help           Print this text
   -V, --version        Print the version
 
@@ -55,7 +56,10 @@ enum Request {
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let text = match request(&words) {
+    let mut colour = Colour::Auto;
+    let request = request(&words, &mut colour);
+    choose_colour(colour);
+    let text = match request {
         Ok(Request::Show(format)) => show(format),
         Ok(Request::Help) => HELP.to_owned(),
         Ok(Request::Version) => format!("soong-prompt {}\n", env!("CARGO_PKG_VERSION")),
@@ -69,7 +73,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 /// Whether the program takes these words.
 #[cfg(test)]
 pub(crate) fn accepts(words: &[&str]) -> Result<()> {
-    request(words).map(drop)
+    request(words, &mut Colour::Auto).map(drop)
 }
 
 /// The names of all formats.
@@ -78,14 +82,17 @@ pub(crate) fn formats() -> impl Iterator<Item = &'static str> {
     Format::ALL.iter().map(|(name, _)| *name)
 }
 
-fn request(words: &[&str]) -> Result<Request> {
+/// What the command line asks for, and what of colour: also where the rest of it makes no sense.
+fn request(words: &[&str], colour: &mut Colour) -> Result<Request> {
     let mut request = Request::Show(Format::Plain);
-    let mut rest = words.iter();
+    let mut rest = words.iter().copied();
     while let Some(word) = rest.next() {
-        match (*word, word.split_once('=')) {
+        match (word, word.split_once('=')) {
             ("-h" | "--help", _) => return Ok(Request::Help),
             ("-V" | "--version", _) => return Ok(Request::Version),
-            ("--format", _) => request = Request::Show(named(rest.next().copied())?),
+            ("--format", _) => request = Request::Show(named(rest.next())?),
+            ("--color", _) => *colour = command_line::colour(rest.next())?,
+            (_, Some(("--color", when))) => *colour = command_line::colour(Some(when))?,
             (_, Some(("--format", name))) => request = Request::Show(named(Some(name))?),
             _ => {
                 return Err(Error::usage(format!("unexpected argument '{}'", printable(word)))
@@ -172,6 +179,6 @@ fn style() -> Style {
         symbols: of("SYMBOL"),
         colors: of("COLOR"),
         ascii: chosen("SOONG_PROMPT_ASCII") || !term::shows_unicode(),
-        colored: term::prompt_setting("NO_COLOR").is_none_or(|value| value.is_empty()),
+        colored: term::colours_prompt(),
     }
 }

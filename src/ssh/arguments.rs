@@ -7,9 +7,10 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use clap::{Arg, Args, CommandFactory, Parser, Subcommand};
+use clap::{Arg, Args, Parser, Subcommand};
 
 use super::options::{self, Mistake};
+use crate::command_line::definition;
 use crate::error::{Error, Result};
 use crate::term::printable;
 
@@ -86,7 +87,7 @@ pub struct ConfigArguments {
     /// Have ~/.ssh/config include the hosts without asking
     #[arg(long, conflicts_with_all = ["remove", "print"])]
     pub install: bool,
-    /// Take out of ~/.ssh/config what was put in, and forget the hosts
+    /// Take out what was put into ~/.ssh/config
     #[arg(long, conflicts_with = "print")]
     pub remove: bool,
     /// Print the hosts; write nothing
@@ -137,7 +138,7 @@ fn take(rest: &mut &[OsString], count: usize) -> Vec<OsString> {
 
 /// Our own options of which the next word is the value, dashes and all.
 fn options_with_value() -> Vec<String> {
-    let command = Arguments::command();
+    let command = definition::<Arguments>();
     let separate =
         |argument: &&Arg| argument.get_action().takes_values() && !argument.is_require_equals_set();
     let valued = command.get_arguments().filter(separate);
@@ -162,6 +163,7 @@ fn refuse(mistake: Mistake) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     fn words(text: &str) -> Vec<OsString> {
         shell_words::split(text).unwrap().into_iter().map(OsString::from).collect()
@@ -228,6 +230,6 @@ mod tests {
         for line in own.lines().chain(config.lines()) {
             assert!(line.chars().count() <= 80, "{line}\n{own}");
         }
-        assert_eq!(options_with_value(), ["--instance-id"]);
+        assert_eq!(options_with_value(), ["--instance-id", "--color"]);
     }
 }

@@ -102,7 +102,10 @@ pub fn main() -> ExitCode {
             }
             Ok(0)
         }),
-        Err(error) => command_line::fail(PROGRAM, &error),
+        Err(error) => {
+            command_line::obey_color(&words);
+            command_line::fail(PROGRAM, &error)
+        }
     }
 }
 

@@ -159,7 +159,7 @@ pub struct StatusArguments {
     /// Print all there is to know as JSON
     #[arg(long)]
     pub json: bool,
-    /// Also print the ports, their traffic, and what is waited for
+    /// Also print ports, traffic, and what is waited for
     #[arg(short, long, conflicts_with = "json")]
     pub verbose: bool,
 }
@@ -170,7 +170,7 @@ pub struct StatusArguments {
   soong tunnel list
   soong tunnel list --json | jq -r '.tunnels[].name'")]
 pub struct ListArguments {
-    /// Print all there is to know as JSON, as 'status --json' does
+    /// Print all there is to know as JSON, as status --json
     #[arg(long)]
     pub json: bool,
 }

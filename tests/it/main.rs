@@ -9,6 +9,7 @@
 
 mod addresses;
 mod check;
+mod colours;
 mod completion;
 mod configure;
 mod dispatcher;

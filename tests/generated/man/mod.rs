@@ -27,8 +27,11 @@ const FILES: &[(&str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("SOONG_CONFIG", "another configuration file"),
     ("XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR, TMPDIR", "where FILES are"),
-    ("NO_COLOR", "when set, nothing is coloured"),
-    ("CLICOLOR_FORCE", "when set to anything but 0, colour also what is no terminal"),
+    ("NO_COLOR", "when set, nothing is coloured, unless --color says so"),
+    (
+        "CLICOLOR_FORCE",
+        "when set to anything but 0, what is no terminal is coloured as well, unless NO_COLOR is set",
+    ),
 ];
 
 #[test]

@@ -28,6 +28,7 @@ pub fn page() -> String {
     }
     page.term("help", "Explain a command: soong help NAME");
     page.section("OPTIONS");
+    page.term("--color WHEN", "auto, always or never; as an option of soong itself also for the program it runs, and all that this runs");
     page.term("-h, --help", "print an overview, with all extensions");
     page.term("-V, --version", "print the version");
     page.term("--list", "print the names of all commands, a line each");

@@ -162,7 +162,9 @@ fn subcommand(page: &mut Page, command: &Command) {
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).lines().next().unwrap_or_default();
     page.subsection(usage);
     page.paragraphs(&format!("{}.", command.get_about().map(ToString::to_string).unwrap_or_default()));
-    for argument in visible(command).filter(|argument| argument.get_id() != "help") {
+    for argument in
+        visible(command).filter(|argument| argument.get_id() != "help" && !argument.is_global_set())
+    {
         option(page, argument);
     }
     let help = Help::of(command);
