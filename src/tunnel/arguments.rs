@@ -36,10 +36,7 @@ pub enum Command {
     /// Stop a tunnel
     Stop(StopArguments),
     /// Stop a tunnel and start it again on the same ports
-    #[command(after_help = "Examples:
-  soong tunnel restart
-  soong tunnel restart --instance-id dev --sglang-port 8001")]
-    Restart(StartArguments),
+    Restart(Box<RestartArguments>),
     /// List all tunnels, a line each
     List(ListArguments),
     /// Forward more over the running tunnel, or less
@@ -139,6 +136,20 @@ pub struct StartArguments {
     /// Print the tunnel as JSON once it is up
     #[arg(long, conflicts_with_all = ["quiet", "verbose", "dry_run"])]
     pub json: bool,
+}
+
+/// Options of `restart`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  soong tunnel restart
+  soong tunnel restart dev --sglang-port 8001")]
+pub struct RestartArguments {
+    /// Name or id of the instance; not needed when only one tunnel runs
+    #[arg(conflicts_with = "instance_id")]
+    pub name: Option<String>,
+    /// How to start it.
+    #[command(flatten)]
+    pub start: StartArguments,
 }
 
 /// Options of `status`.
@@ -336,6 +347,13 @@ pub struct LocalPort {
     pub service: String,
     /// The port on this machine.
     pub port: u16,
+}
+
+impl RestartArguments {
+    /// The instance whose tunnel is meant.
+    pub fn wanted(&self) -> Option<&String> {
+        self.name.as_ref().or(self.start.instance_id.as_ref())
+    }
 }
 
 impl StartArguments {

@@ -75,7 +75,7 @@ fn time_asleep() -> Duration {
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::Watch;
 #[cfg(target_os = "linux")]
-pub use linux::Watch;
+pub use linux::{Watch, watched};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -145,7 +145,8 @@ mod linux {
         watched(OwnedFd::from(timer))
     }
 
-    fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    /// Watches a descriptor for what can be read.
+    pub fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
         // SAFETY: an OwnedFd is open, and is the same descriptor until it is dropped, which the
         // AsyncFd that owns it sees to after it has stopped watching.
         Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)

@@ -1,4 +1,4 @@
-//! Asking the status daemon, once a minute while the link is up and whenever somebody wants it
+//! Asking the status daemon, about once a minute while the link is up and whenever somebody wants it
 //! asked, how long the instance lives, how busy its GPU is and which model it serves.
 //!
 //! Only when a token is configured; it is read anew each time, so that one that is configured
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::credentials::Credentials;
 use crate::daemon::http::ANSWER_MAX;
@@ -21,12 +21,15 @@ use crate::paths::Paths;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Asks at intervals, and when it is woken.
+/// Asks when it is woken. It has no clock of its own, so that a tunnel that is idle wakes for one
+/// thing only: see [`Inquiry::remind`].
 #[derive(Debug)]
 pub struct Inquiry {
     paths: Paths,
     socket: Option<PathBuf>,
     wake: Arc<Notify>,
+    /// Whether a question is wanted that has not been asked to its end.
+    wanted: bool,
     due: Instant,
 }
 
@@ -34,7 +37,14 @@ impl Inquiry {
     /// Asks the daemon behind `socket`, for the first time at once; never when there is no socket.
     /// `wake` makes the next question due.
     pub fn new(paths: &Paths, socket: Option<PathBuf>, wake: Arc<Notify>) -> Self {
-        Self { paths: paths.clone(), socket, wake, due: Instant::now() }
+        Self { paths: paths.clone(), socket, wake, wanted: true, due: Instant::now() }
+    }
+
+    /// Makes the next question due if the last one was long ago.
+    pub fn remind(&self) {
+        if Instant::now() >= self.due {
+            self.wake.notify_one();
+        }
     }
 
     /// The daemon's next answer that makes sense. May be dropped and called again at any time: a
@@ -44,11 +54,12 @@ impl Inquiry {
             return std::future::pending().await;
         };
         loop {
-            tokio::select! {
-                () = sleep_until(self.due) => {}
-                () = self.wake.notified() => self.due = Instant::now(),
+            if !self.wanted {
+                self.wake.notified().await;
+                self.wanted = true;
             }
             let facts = self.ask(&socket).await;
+            self.wanted = false;
             self.due = Instant::now() + INTERVAL;
             if let Some(facts) = facts {
                 return facts;

@@ -10,6 +10,7 @@
 pub mod arguments;
 
 mod address;
+mod alarm;
 mod askpass;
 mod audience;
 mod capacity;

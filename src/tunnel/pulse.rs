@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
+use super::alarm;
 use crate::runtime::prompt::RENEWAL;
 
 /// The pace where ssh's keepalive is switched off, in seconds.
@@ -113,7 +114,7 @@ impl Pulse {
             match next(self.now(), sent, verified, self.pace) {
                 Next::Ask(doubt) => return doubt,
                 Next::Wait(until) => tokio::select! {
-                    () = sleep_until(self.epoch + Duration::from_millis(until)) => {}
+                    () = alarm::until(self.epoch + Duration::from_millis(until)) => {}
                     () = self.wake.notified() => {}
                 },
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::arguments::StartArguments;
+use super::arguments::{RestartArguments, StartArguments};
 use super::askpass::Reply;
 use super::audience::Audience;
 use super::channel::{self, Event, Receiver};
@@ -41,10 +41,11 @@ pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
 }
 
 /// Stops a tunnel if it runs and starts it again, on the ports it had unless others are asked for.
-pub fn restart(arguments: &StartArguments, paths: &Paths) -> Result<()> {
+pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
+    let mut arguments =
+        StartArguments { instance_id: arguments.wanted().cloned(), ..arguments.start.clone() };
     let running = registry::survey(paths)?.take(arguments.instance_id.as_deref())?;
-    let mut arguments = arguments.clone();
     let before = running.as_ref().and_then(|running| running.state.clone());
     if let Some(state) = &before {
         arguments.instance_id = Some(state.instance.id.clone());

@@ -39,6 +39,7 @@ impl Supervisor<'_> {
                         link.kill().await;
                         return end;
                     }
+                    inquiry.remind();
                 }
             }
         }
