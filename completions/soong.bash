@@ -9,6 +9,7 @@ _soong() {
     COMPREPLY=()
     case ${COMP_WORDS[0]##*/} in
     soong | soong-*) ;;
+    "${__soong_alias-}") alias=soong ;;
     sudo | doas)
         # The bash-completion package was loaded after this, and knows more of these.
         if declare -F _completion_loader _comp_complete_load >/dev/null; then
@@ -78,7 +79,7 @@ _soong_register() {
     set -- soong soong-tunnel soong-ssh soong-status soong-extend soong-configure soong-init soong-prompt soong-ext
     # end generated
     # shellcheck disable=SC2086 # Two words or none.
-    complete -o bashdefault -o default $spaces -F _soong "$@"
+    complete -o bashdefault -o default $spaces -F _soong -- "$@" ${__soong_alias+"$__soong_alias"}
     if ! declare -F _completion_loader _comp_complete_load >/dev/null; then
         for name in sudo doas; do
             # shellcheck disable=SC2086

@@ -16,8 +16,23 @@ const EXIT_CODES: &[(&str, &str, &str)] = &[
 /// Variables that one program reads.
 const VARIABLES: &[(&str, &str, &str)] = &[
     ("configure", "VISUAL, EDITOR", "the editor that edit opens"),
+    ("init", "SHELL", "the shell that is meant when none is named"),
+    ("init", "SOONG_PROMPT_*", "what the prompt shows and where; see DESCRIPTION"),
     ("configure", "SOONG_LAMBDA_URL", "another address for the API of Lambda Cloud"),
     ("status", "SOONG_LAMBDA_URL", "another address for the API of Lambda Cloud"),
+];
+
+/// Pages that whoever reads one may want next.
+const RELATED: &[(&str, &str, u8)] = &[
+    ("configure", "soong-status", 1),
+    ("ext", "soong-extensions", 7),
+    ("extend", "soong-status", 1),
+    ("init", "soong-prompt", 1),
+    ("prompt", "soong-init", 1),
+    ("ssh", "soong-tunnel", 1),
+    ("status", "soong-tunnel", 1),
+    ("tunnel", "soong-ssh", 1),
+    ("tunnel", "soong-status", 1),
 ];
 
 /// The page of `soong NAME`.
@@ -68,6 +83,9 @@ pub fn page(name: &str, summary: &str, mut definition: Command) -> String {
     page.example(&help.examples);
     page.section("\"SEE ALSO\"");
     page.line(".BR soong (1),");
+    for (_, related, section) in RELATED.iter().filter(|(of, ..)| *of == name) {
+        page.line(&format!(".BR {} ({section}),", escape(related)));
+    }
     page.line(".BR soong\\-config (5)");
     page.finish()
 }

@@ -41,11 +41,12 @@ impl Page {
             if index > 0 {
                 self.line(".PP");
             }
-            if paragraph.starts_with(' ') {
-                self.example(paragraph);
-            } else {
-                for line in paragraph.lines() {
-                    self.prose(line);
+            let lines: Vec<&str> = paragraph.lines().collect();
+            for run in lines.chunk_by(|one, next| one.starts_with(' ') == next.starts_with(' ')) {
+                if run[0].starts_with(' ') {
+                    self.example(&run.join("\n"));
+                } else {
+                    run.iter().for_each(|line| self.prose(line));
                 }
             }
         }
