@@ -77,6 +77,43 @@ fn fish_completes_everywhere_on_a_line() {
     check(Kind::Fish);
 }
 
+/// The name that the user chose, in the shell's own words: it stands for the path of the program.
+#[test]
+fn what_init_prints_completes_the_name_that_it_gives() {
+    for kind in Kind::ALL {
+        let sandbox = sandbox();
+        let soong = env!("CARGO_BIN_EXE_soong");
+        let load = match kind {
+            Kind::Bash => format!("eval \"$('{soong}' init bash --cmd sg)\""),
+            Kind::Zsh => {
+                format!("autoload -U compinit; compinit -u -D; eval \"$('{soong}' init zsh --cmd sg)\"")
+            }
+            Kind::Fish => format!("'{soong}' init fish --cmd sg | source"),
+        };
+        for name in ["sg", "soong"] {
+            // A shell each, so that each line is the first.
+            let mut shell = Shell::run(kind, &sandbox, &load, &sandbox.path("bin"));
+            assert_eq!(
+                shell.words(&format!("{name} tunnel resta\t")),
+                [name, "tunnel", "restart"],
+                "{kind:?}"
+            );
+            shell.shows("sg tunnel st\t\t", &["Stop a tunnel"]);
+        }
+    }
+}
+
+/// In a startup file, the line of init may stand above the one that starts zsh's completion.
+#[test]
+fn zsh_completes_whichever_comes_first() {
+    let sandbox = sandbox();
+    let soong = env!("CARGO_BIN_EXE_soong");
+    let script = format!("eval \"$('{soong}' init zsh)\"\nautoload -U compinit; compinit -u -D\n");
+    sandbox.write(&sandbox.path("home/startup"), &script);
+    let mut shell = Shell::run(Kind::Zsh, &sandbox, ". ~/startup", &sandbox.path("bin"));
+    assert_eq!(shell.words("soong tunnel resta\t"), ["soong", "tunnel", "restart"]);
+}
+
 /// bash breaks words at other characters for those who tell it to.
 #[test]
 fn bash_completes_with_other_word_breaks() {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
+use crate::support::tools::tool;
 
 #[test]
 fn a_line_is_added_once_and_taken_out_to_the_last_byte() {
@@ -25,6 +27,23 @@ fn a_line_is_added_once_and_taken_out_to_the_last_byte() {
     init(&["--uninstall", "--yes"]).stdout_has("Taken out of ").run();
     assert_eq!(fs::read(&file).unwrap(), before);
     init(&["--uninstall", "--yes"]).stdout_has("no line").run();
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_the_file() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("home/.bashrc");
+    let before = format!("# {}\n", "x".repeat(20_000));
+    sandbox.write(&file, &before);
+    // No file may become longer than this, in place of a disk that is full, and whoever asks is told.
+    let script = "trap '' XFSZ; ulimit -f 16; exec \"$@\"";
+    let words = ["-c", script, "sh", env!("CARGO_BIN_EXE_soong"), "init", "bash", "--install", "--yes"];
+    let run = Run::new(&sandbox, &tool("sh"), words);
+    run.code(1).stdout_has("This line").stderr_has("File too large\nhint: the file is as it was").run();
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    let left: Vec<_> =
+        fs::read_dir(sandbox.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".soong")), "{left:?}");
 }
 
 #[test]

@@ -36,6 +36,35 @@ fn the_next_prompt_knows_of_a_killed_supervisor() {
     }
 }
 
+/// The name of an instance is whatever a provider says.
+#[test]
+fn a_prompt_runs_no_name() {
+    const NAME: &str = "dev $(touch pwned) `touch pwned` %F{red} \\e]0;x\\a %n";
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.instance(NAME, "127.0.0.1", instance.sshd.port);
+    });
+    sandbox.soong(["tunnel", "start", "--instance-id", NAME]).stdout_has("started").run();
+    for shell in SHELLS {
+        let mut terminal = shell.open(&sandbox);
+        terminal.type_text(&match shell.name {
+            "zsh" => format!("setopt promptsubst\r{}", shell.load().replace('\n', "\r")),
+            _ => shell.load().replace('\n', "\r"),
+        });
+        terminal.wait_for("= dev");
+        // Once more, now that what was shown stands in the variables.
+        terminal.type_text("echo en''d $SOONG_STATE\r");
+        terminal.wait_for("end up");
+        let screen = terminal.screen();
+        assert!(!screen.contains("]0;x") && !screen.contains("red"), "{screen}");
+        terminal.type_text("exit\r");
+        terminal.finish();
+    }
+    let left = sandbox.files().into_iter().filter(|file| file.ends_with("pwned")).count();
+    assert_eq!(left, 0, "something was executed");
+}
+
 /// How many processes `shell` starts while it shows `prompts` prompts, beside what it starts anyway.
 fn processes_of(shell: &Shell, sandbox: &Sandbox, prompts: usize) -> usize {
     let log = sandbox.path("strace");
