@@ -27,7 +27,8 @@ generate: ## Rewrite completions/ and man/ from the definitions of the programs
 # Where things go. BINDIR is where they have been built; DESTDIR stands before all of it, for packages.
 PREFIX ?= /usr/local
 BINDIR ?= target/release
-root = $(DESTDIR)$(PREFIX)
+# bash makes a path of PREFIX=~/.local, zsh and fish leave that to us.
+root = $(DESTDIR)$(patsubst ~/%,$(HOME)/%,$(PREFIX))
 share = $(root)/share
 programs = $(notdir $(basename $(wildcard src/bin/*.rs)))
 # Those that people type, and shells load a completion for.

@@ -59,6 +59,19 @@ fn each_file_is_where_it_is_looked_for() {
     Run::new(&sandbox, &soong, ["tunnel", "--help"]).stdout_has("soong tunnel").run();
 }
 
+/// bash makes a path of it, other shells do not.
+#[test]
+fn a_prefix_at_home_may_be_written_with_a_tilde() {
+    let sandbox = Sandbox::new();
+    let built = format!("BINDIR={}", own_directory().display());
+    let arguments = ["install-files", "PREFIX=~/.local", built.as_str()];
+    let run = Run::new(&sandbox, &tools::tool("make"), arguments);
+    run.current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).stdout_has("").stderr_has("").run();
+    for name in ["bin/soong", "share/man/man1/soong.1", "share/zsh/site-functions/_soong"] {
+        assert!(sandbox.path("home/.local").join(name).is_file(), "no {name}");
+    }
+}
+
 #[test]
 fn uninstalling_leaves_no_file() {
     let sandbox = installed();

@@ -46,7 +46,9 @@ impl Page {
                 if run[0].starts_with(' ') {
                     self.example(&run.join("\n"));
                 } else {
-                    run.iter().for_each(|line| self.prose(line));
+                    for line in run {
+                        self.prose(line);
+                    }
                 }
             }
         }
