@@ -70,6 +70,7 @@ impl Link {
     /// finest.
     pub async fn up(&mut self, control: &Path) -> Result<(), Failure> {
         let begun = Instant::now();
+        let said = Arc::clone(&self.said);
         // One for all rounds: the end takes longer to tell than a round where a program that ssh has
         // started outlives it.
         let mut ended = pin!(self.ended());
@@ -81,6 +82,9 @@ impl Link {
             }
             // Whether it is there is asked for less than a connection that is refused.
             if control.exists() && UnixStream::connect(control).await.is_ok() {
+                // What was said on the way here did not keep it from getting here, and does not
+                // tell why the link is lost one day.
+                said.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 return Ok(());
             }
         }
@@ -136,12 +140,20 @@ async fn listen(stderr: ChildStderr, said: Arc<Mutex<VecDeque<String>>>, listene
         }
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         listener(&text);
+        if is_of_connection(&text) {
+            continue;
+        }
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.len() == LINES_KEPT {
             said.pop_front();
         }
         said.push_back(text);
     }
+}
+
+/// Whether ssh speaks of one connection that it carries, which says nothing of the link.
+fn is_of_connection(line: &str) -> bool {
+    line.starts_with("channel ") && line.contains(": open failed: ")
 }
 
 /// Has the child lead a session of its own. It is out of the way of Ctrl-C, which goes to all of the

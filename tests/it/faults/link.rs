@@ -1,19 +1,21 @@
 //! Links that are lost, and come back.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Stdio};
 
 use nix::sys::signal::Signal;
 
 use super::{behind, told, wait_for};
-use crate::support::config::path;
+use crate::support::config::{forward, path};
 use crate::support::curl::{curl, get};
 use crate::support::instance::Instance;
 use crate::support::network::Network;
 use crate::support::sandbox::Sandbox;
 use crate::support::wait::DEADLINE;
-use crate::support::{process, wait};
+use crate::support::{ports, process, wait};
 
 /// A request that has been sent and not yet answered.
 struct Pending(Child);
@@ -53,6 +55,29 @@ fn a_killed_ssh_is_replaced_and_the_request_meanwhile_succeeds() {
         assert_eq!((told["pid"].as_i64(), told["attempt"].as_i64()), (Some(pid.into()), Some(0)), "{told}");
     }
     assert_eq!(instance.sshd.logins(), 4);
+}
+
+/// What ssh said before it was up, and of connections since, is not why it ended; nor is it why to give up.
+#[test]
+fn what_was_said_before_is_not_the_reason_of_a_lost_link() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let garbage = sandbox.path("garbage");
+    sandbox.write(&garbage, "no key");
+    fs::set_permissions(&garbage, fs::Permissions::from_mode(0o600)).unwrap();
+    sandbox.configure(|config| {
+        config.set(["ssh", "options"], format!("-o IdentityFile={}", path(&garbage)));
+        config.set(["services", "gone"], forward(ports::free(), ports::free()));
+    });
+    sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
+    sandbox.tunnel(["status", "--check"]).code(1).stdout_has("refused on the instance").stderr_has("").run();
+    let said = sandbox.tunnel(["logs"]).stdout_has("Load key ").run().stdout;
+    assert!(said.contains(" open failed: connect failed: Connection refused\n"), "{said}");
+    process::signal(sandbox.clients()[0].pid, Signal::SIGKILL);
+    wait::until_true("the second login", || instance.sshd.logins() >= 2);
+    wait_for(&sandbox, "up");
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    sandbox.tunnel(["logs"]).stdout_has("link lost: ssh was killed by signal 9\n").run();
 }
 
 #[test]
