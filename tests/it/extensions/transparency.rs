@@ -170,7 +170,7 @@ fn shell(sandbox: &Sandbox) -> Terminal {
 
 #[test]
 fn it_can_be_interrupted_stopped_and_continued_from_the_keyboard() {
-    let sandbox = with("echo \"ready $((1 + 1))\"; trap 'echo go on' CONT; while :; do sleep 0.05; done");
+    let sandbox = with("trap 'echo go on' CONT; echo \"ready $((1 + 1))\"; while :; do sleep 0.05; done");
     for name in ["x", "a"] {
         let mut terminal = shell(&sandbox);
         terminal.type_text(&format!("soong {name}\r"));
