@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use soong::error::{Error, Result};
 
@@ -263,8 +264,12 @@ impl<'a> Tunnel<'a> {
 
     fn end_kept(&mut self) {
         let Some(mut child) = self.kept.take() else { return };
-        if let Ok(group) = i32::try_from(child.id()) {
-            // The group is ours as long as its leader has not been waited for.
+        let Ok(group) = i32::try_from(child.id()) else { return };
+        // The group is ours as long as its leader has not been waited for. It is asked first: some put
+        // their ssh into a group of its own, and only they know it.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGTERM);
+        let ended = wait::until("the end of a tunnel", || matches!(has_ended(group), Ok(true) | Err(_)));
+        if ended.is_err() || matches!(self.make, Make::Loop) {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
         let _ = child.wait();
@@ -318,6 +323,12 @@ impl<'a> Tunnel<'a> {
         let channels: String = self.forwards.locals.iter().enumerate().map(channel).collect();
         self.sandbox.write("channels.toml", &format!("{channels}[web]\nenabled = false\n")).map(drop)
     }
+}
+
+/// Whether a child has ended, which is left to be waited for.
+fn has_ended(pid: i32) -> nix::Result<bool> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    waitid(Id::Pid(Pid::from_raw(pid)), flags).map(|status| status != WaitStatus::StillAlive)
 }
 
 impl Drop for Tunnel<'_> {
