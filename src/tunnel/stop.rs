@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::arguments::StopArguments;
 use crate::error::{Error, Result};
 use crate::paths::Paths;
+use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
 use crate::runtime::pidfile;
 use crate::runtime::prompt;
@@ -16,6 +17,9 @@ use crate::term::{print, printable};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the kernel may take to clear away a killed one.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the lock may outlast the process that held it: in a child that has yet to become the
+/// program it is to run.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Stops what `arguments` names and says so.
 pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
@@ -57,25 +61,24 @@ pub fn end(mut running: Running) -> Result<u32> {
         |source| Error::Io { action: format!("cannot stop the tunnel (PID: {pid})"), source, hint: None };
     let by_itself = running.supervisor.stop(PATIENCE).map_err(at_fault)?;
     let gone = by_itself || running.supervisor.kill(KILL_PATIENCE).map_err(at_fault)?;
-    if !gone || !released(&running.directory)? {
+    if !gone {
         return Err(Error::failed(format!("the tunnel (PID: {pid}) does not end")));
     }
+    let_go(&running.directory)?;
     if !by_itself && let Some(lock) = running.directory.try_lock()? {
         running.directory.clear(&lock, false);
     }
     Ok(pid)
 }
 
-/// Waits for the lock, which the kernel takes back with the process.
-fn released(directory: &Directory) -> Result<bool> {
-    let deadline = Instant::now() + KILL_PATIENCE;
-    while directory.is_locked()? {
-        if Instant::now() >= deadline {
-            return Ok(false);
-        }
+/// Waits for the lock of a tunnel that has ended, so that a start right after finds it free. Others
+/// may be quicker to take it: what holds it then is not the tunnel that was stopped.
+fn let_go(directory: &Directory) -> Result<()> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    while directory.is_locked()? && Supervisor::connect(directory).is_err() && Instant::now() < deadline {
         sleep(Duration::from_millis(1));
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Says that the tunnel with this PID was stopped.

@@ -1,5 +1,11 @@
 //! Many commands at once: each succeeds or says why not, and what is left is one tunnel or none.
 
+use std::fs::File;
+use std::sync::mpsc;
+use std::thread;
+
+use nix::fcntl::{Flock, FlockArg};
+
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::run::Output;
@@ -31,6 +37,25 @@ fn fifty_commands_at_once_end_in_one_tunnel_or_none() {
     sandbox.assert_idle();
     sandbox.start(&instance);
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+}
+
+/// What takes the place of a stopped tunnel at once is not that tunnel.
+#[test]
+fn a_tunnel_is_stopped_although_its_lock_is_taken_again_at_once() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    sandbox.start(&instance);
+    let lock = File::open(sandbox.tunnel_directory().join("lock")).unwrap();
+    let (holding, held) = mpsc::channel();
+    let next = thread::spawn(move || {
+        let _lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+        held.recv().unwrap();
+    });
+    sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
+    assert!(!next.is_finished());
+    holding.send(()).unwrap();
+    next.join().unwrap();
+    sandbox.assert_idle();
 }
 
 #[track_caller]
