@@ -19,6 +19,7 @@ mod check;
 mod claim;
 mod disturbance;
 mod doors;
+mod entrance;
 mod extras;
 mod foreground;
 mod forward;

@@ -14,16 +14,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::sys::socket::shutdown;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::entrance::{self, Listener};
 use super::pulse::Pulse;
 use super::traffic::Meter;
-
-/// How long to leave a listener alone that cannot accept, because the process has run out of
-/// file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long to wait before asking again a socket that refused although the link counts as up: in
 /// the moment between the death of an ssh and its being noticed, and when a burst of connections
@@ -86,48 +83,14 @@ impl Way {
 
 /// Accepts connections on `listener` for ever and carries each to `socket` while the link is up.
 /// Ends when the task is dropped.
-pub async fn serve(listener: TcpListener, socket: PathBuf, way: Way) {
+pub async fn serve<L: Listener<Client: Stream>>(listener: L, socket: PathBuf, way: Way) {
     let socket: Arc<Path> = socket.into();
-    loop {
-        match listener.accept().await {
-            Ok((client, _)) => {
-                let (socket, way) = (Arc::clone(&socket), way.clone());
-                let place = way.place(1).await;
-                tokio::spawn(async move {
-                    let _open = way.meter.open();
-                    // A connection that breaks is the business of the two that it connected.
-                    let _ = client.set_nodelay(true);
-                    let _ = carry(&client, &socket, way).await;
-                    drop((client, place));
-                });
-            }
-            Err(_) => sleep(ACCEPT_PAUSE).await,
-        }
-    }
+    entrance::serve(listener, way, 1, |client, way| carry(client, Arc::clone(&socket), way)).await;
 }
 
-/// The same for a Unix socket here.
-pub async fn serve_socket(listener: UnixListener, socket: PathBuf, way: Way) {
-    let socket: Arc<Path> = socket.into();
-    loop {
-        match listener.accept().await {
-            Ok((client, _)) => {
-                let (socket, way) = (Arc::clone(&socket), way.clone());
-                let place = way.place(1).await;
-                tokio::spawn(async move {
-                    let _open = way.meter.open();
-                    let _ = carry(&client, &socket, way).await;
-                    drop((client, place));
-                });
-            }
-            Err(_) => sleep(ACCEPT_PAUSE).await,
-        }
-    }
-}
-
-async fn carry(client: &impl Stream, socket: &Path, mut way: Way) -> io::Result<()> {
-    let remote = connect(socket, &mut way).await?;
-    join(client, &remote, &remote, &mut way).await
+async fn carry(client: impl Stream, socket: Arc<Path>, mut way: Way) -> io::Result<()> {
+    let remote = connect(&socket, &mut way).await?;
+    join(&client, &remote, &remote, &mut way).await
 }
 
 /// Carries between `client` and ssh, which takes what is written to `up` and gives what is read
@@ -178,10 +141,10 @@ async fn connect(socket: &Path, way: &mut Way) -> io::Result<UnixStream> {
 }
 
 /// One end of a connection, as far as copying needs it.
-pub trait Stream: AsFd {
+pub trait Stream: AsFd + Send + Sync + 'static {
     /// Resolves when something can be read.
-    async fn readable(&self) -> io::Result<()>;
-    async fn writable(&self) -> io::Result<()>;
+    fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
+    fn writable(&self) -> impl Future<Output = io::Result<()>> + Send;
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 }

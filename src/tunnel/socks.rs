@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
+use super::entrance;
 use super::mux::{self, Channel, Refusal};
 use super::relay::{self, Way};
 use crate::forwarding::Target;
@@ -22,8 +23,6 @@ use crate::instance::is_host;
 
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long to leave a listener alone that cannot accept.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long to wait before asking an ssh again that does not answer although it counts as up.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// The longest user name that a client of version 4 may send; nobody reads it.
@@ -34,29 +33,14 @@ const CONNECT: u8 = 1;
 /// Answers clients on `listener` for ever; ssh is asked on `control`. Connections wait for the link.
 pub async fn serve(listener: TcpListener, control: PathBuf, way: Way) {
     let control: Arc<Path> = control.into();
-    loop {
-        match listener.accept().await {
-            Ok((client, _)) => {
-                let (control, way) = (Arc::clone(&control), way.clone());
-                // Its two directions and the request take a file each.
-                let place = way.place(2).await;
-                tokio::spawn(async move {
-                    let _open = way.meter.open();
-                    // A client that breaks off, or that speaks something else, is its own affair.
-                    let _ = attend(client, &control, way).await;
-                    drop(place);
-                });
-            }
-            Err(_) => sleep(ACCEPT_PAUSE).await,
-        }
-    }
+    // Its two directions and the request take a file each.
+    entrance::serve(listener, way, 2, |client, way| attend(client, Arc::clone(&control), way)).await;
 }
 
-async fn attend(mut client: TcpStream, control: &Path, mut way: Way) -> io::Result<()> {
-    client.set_nodelay(true)?;
+async fn attend(mut client: TcpStream, control: Arc<Path>, mut way: Way) -> io::Result<()> {
     let wish = timeout(PATIENCE, hear(&mut client)).await??;
     let outcome = match &wish.target {
-        Ok(target) => connect(control, target, &mut way).await,
+        Ok(target) => connect(&control, target, &mut way).await,
         Err(outcome) => Err(*outcome),
     };
     match outcome {

@@ -212,7 +212,7 @@ impl Switchboard {
             (Some(Door::Socket(listener, created)), forwarding) => {
                 let listener = tokio::net::UnixListener::from_std(listener).map_err(at_fault)?;
                 let socket = self.directory.extra_socket(&forwarding.listen());
-                listeners.push(tokio::spawn(relay::serve_socket(listener, socket, way)));
+                listeners.push(tokio::spawn(relay::serve(listener, socket, way)));
                 file = Some(created);
             }
             (None, _) => {}

@@ -6,6 +6,8 @@ use std::os::unix::net::{UnixListener as Remote, UnixStream};
 use std::path::PathBuf;
 use std::thread;
 
+use tokio::net::TcpListener;
+
 use super::*;
 
 /// A relay on a thread of its own, and what it relays between.
