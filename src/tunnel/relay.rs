@@ -2,8 +2,9 @@
 //!
 //! The local port belongs to the supervisor, not to ssh, so it stays bound while ssh is replaced.
 //! A connection that arrives while there is no link waits, for as long as it is told to, and then goes
-//! through as if nothing had happened. What was under way when a link broke is delivered to the
-//! client as far as it had come, and the connection is closed: as with `ssh -L`.
+//! through as if nothing had happened; so does one that a lost link had not begun to carry
+//! ([`opening`]). What was under way when a link broke is delivered to the client as far as it had
+//! come, and the connection is closed: as with `ssh -L`.
 
 use std::cell::RefCell;
 use std::io;
@@ -18,9 +19,12 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use self::opening::{Fate, Opening};
 use super::entrance::{self, Listener};
 use super::pulse::Pulse;
 use super::traffic::Meter;
+
+mod opening;
 
 /// How long to wait before asking again a socket that refused although the link counts as up: in
 /// the moment between the death of an ssh and its being noticed, and when a burst of connections
@@ -89,7 +93,16 @@ pub async fn serve<L: Listener<Client: Stream>>(listener: L, socket: PathBuf, wa
 }
 
 async fn carry(client: impl Stream, socket: Arc<Path>, mut way: Way) -> io::Result<()> {
-    let remote = connect(&socket, &mut way).await?;
+    let mut opening = Opening::default();
+    let remote = loop {
+        let remote = connect(&socket, &mut way).await?;
+        if opening.attend(&client, &remote, &way).await? == Fate::UnderWay {
+            break remote;
+        }
+        // An ssh that is ending may still listen.
+        drop(timeout(CONNECT_PAUSE, way.until_down()).await);
+    };
+    drop(opening);
     join(&client, &remote, &remote, &mut way).await
 }
 

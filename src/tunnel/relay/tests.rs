@@ -2,10 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream as Client};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener as Remote, UnixStream};
 use std::path::PathBuf;
 use std::thread;
 
+use nix::sys::socket::{MsgFlags, recv};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -53,6 +55,17 @@ impl Rig {
     fn remote(&self, service: impl Fn(UnixStream) + Send + 'static) {
         let listener = Remote::bind(self.socket()).unwrap();
         thread::spawn(move || listener.incoming().flatten().for_each(service));
+    }
+
+    /// Takes one connection and returns it when `length` bytes wait in it; from then on nobody listens.
+    fn take_unread(&self, length: usize) -> UnixStream {
+        let (stream, _) = Remote::bind(self.socket()).unwrap().accept().unwrap();
+        std::fs::remove_file(self.socket()).unwrap();
+        let mut waiting = vec![0; length];
+        while recv(stream.as_raw_fd(), &mut waiting, MsgFlags::MSG_PEEK).unwrap() < length {
+            thread::yield_now();
+        }
+        stream
     }
 
     fn client(&self) -> Client {
@@ -152,4 +165,75 @@ fn a_connection_without_room_waits_for_another_to_end() {
     for mut client in clients {
         client.read_exact(&mut [0; 5]).unwrap();
     }
+}
+
+fn echo(mut stream: UnixStream) {
+    let sent = read_all(&mut stream);
+    stream.write_all(&sent).unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_lost_link_had_not_begun_to_carry_goes_over_the_next() {
+    for rounds in 1..3 {
+        let rig = Rig::new(true);
+        let mut client = rig.client();
+        client.write_all(b"hello").unwrap();
+        for _ in 0..rounds {
+            let unread = rig.take_unread(5);
+            rig.link.send_replace(false);
+            drop(unread);
+            rig.link.send_replace(true);
+        }
+        rig.remote(echo);
+        client.write_all(b" again").unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(read_all(&mut client), b"hello again");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn so_does_much_of_which_only_the_beginning_is_kept() {
+    let rig = Rig::new(true);
+    let sent: Vec<u8> = (0..3_000_000u32).map(|n| n.to_le_bytes()[0]).collect();
+    let mut client = rig.client();
+    let mut uploading = client.try_clone().unwrap();
+    let expected = sent.clone();
+    let upload = thread::spawn(move || {
+        uploading.write_all(&sent).unwrap();
+        uploading.shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    let unread = rig.take_unread(5000);
+    rig.link.send_replace(false);
+    drop(unread);
+    rig.remote(echo);
+    rig.link.send_replace(true);
+    assert!(read_all(&mut client) == expected);
+    upload.join().unwrap();
+}
+
+#[test]
+fn what_a_lost_link_had_begun_to_carry_is_not_said_twice() {
+    let rig = Rig::new(true);
+    let mut client = rig.client();
+    client.write_all(b"hello").unwrap();
+    let mut taken = rig.take_unread(5);
+    taken.read_exact(&mut [0; 5]).unwrap();
+    rig.link.send_replace(false);
+    drop(taken);
+    let next = Remote::bind(rig.socket()).unwrap();
+    next.set_nonblocking(true).unwrap();
+    rig.link.send_replace(true);
+    assert_eq!(read_all(&mut client), b"");
+    assert_eq!(next.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_service_that_refuses_is_not_asked_again() {
+    let rig = Rig::new(true);
+    let mut client = rig.client();
+    client.write_all(b"hello").unwrap();
+    drop(rig.take_unread(5));
+    assert_eq!(read_all(&mut client), b"");
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+#[cfg(target_os = "linux")]
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use nix::sys::signal::Signal;
@@ -14,6 +16,8 @@ use crate::support::curl::{curl, get};
 use crate::support::instance::Instance;
 use crate::support::network::Network;
 use crate::support::sandbox::Sandbox;
+#[cfg(target_os = "linux")]
+use crate::support::service::{Pattern, digest};
 use crate::support::wait::DEADLINE;
 use crate::support::{ports, process, wait};
 
@@ -24,6 +28,15 @@ impl Pending {
     fn to(url: &str) -> Self {
         let mut command = curl();
         Self(command.arg(url).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// The same with a body of `length` bytes.
+    #[cfg(target_os = "linux")]
+    fn with_body(url: &str, file: &Path, length: u64) -> Self {
+        std::io::copy(&mut Pattern::new(length), &mut fs::File::create(file).unwrap()).unwrap();
+        let mut command = curl();
+        command.arg("--data-binary").arg(format!("@{}", file.display())).args(["-H", "Expect:", url]);
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     #[track_caller]
@@ -144,6 +157,42 @@ fn packets_that_are_dropped_are_noticed() {
     network.speak();
     assert_eq!(request.answer(), "sglang");
     wait_for(&sandbox, "up");
+}
+
+/// What was said into a link that was dead already, and not yet known to be, has reached nobody. It is said
+/// again over the next link, and nobody is told that it was lost.
+#[test]
+#[cfg(target_os = "linux")]
+fn requests_into_a_dead_link_go_over_the_next() {
+    const LENGTH: u64 = 300_000;
+    let instance = Instance::start();
+    let network = Network::to(instance.sshd.port);
+    let sandbox = behind(&network, &instance);
+    sandbox.start(&instance);
+    network.forget();
+    let short = Pending::to(&sandbox.url(0, "id"));
+    let long = Pending::with_body(&sandbox.url(1, "digest"), &sandbox.path("body"), LENGTH);
+    assert_eq!(short.answer(), "sglang");
+    assert_eq!(long.answer(), format!("{LENGTH} {}", digest(&mut Pattern::new(LENGTH)).unwrap()));
+}
+
+/// The same where ssh dies of itself, so that its connections are closed before the link is known to be lost.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_request_that_a_dying_ssh_has_not_read_goes_over_the_next_link() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    sandbox.start(&instance);
+    let client = sandbox.clients()[0].pid;
+    process::signal(client, Signal::SIGSTOP);
+    let request = Pending::to(&sandbox.url(0, "id"));
+    wait::until_true("the request to be with ssh", || {
+        let told = told(&sandbox);
+        let flows = told["traffic"].as_array().map_or(&[][..], Vec::as_slice);
+        flows.iter().any(|flow| flow["sent"].as_u64() > Some(0))
+    });
+    process::signal(client, Signal::SIGKILL);
+    assert_eq!(request.answer(), "sglang");
 }
 
 /// A silence that ends before the link counts as lost costs a request time, and nothing else.
