@@ -99,7 +99,11 @@ fn ask(kind: Completion, name: &str, program: &Path, before: &[&str], last: &str
     };
     command.args(before).arg(last);
     let Some(text) = output(&mut command) else { return Answer::nothing() };
-    let mut answer = if kind == Completion::Clap { of_clap(&text) } else { of_cobra(&text) };
+    let mut answer = match kind {
+        Completion::Clap => of_clap(&text, last),
+        Completion::Cobra => of_cobra(&text, last),
+        _ => of_soong(&text),
+    };
     answer.candidates.truncate(CANDIDATES_MAX);
     answer
 }
@@ -115,9 +119,14 @@ fn output(command: &mut Command) -> Option<String> {
     Some(String::from_utf8_lossy(&outcome.stdout).into_owned())
 }
 
-/// An answer as clap's programs give it to fish: words and descriptions alone.
-fn of_clap(text: &str) -> Answer {
-    let candidates = Answer::parse(&format!("{text}\n:0\n")).unwrap_or_default().candidates;
+/// An answer as clap's programs give it to fish: words and descriptions alone. Options follow other
+/// words before anybody began one; as with soong's own programs, those are left out.
+fn of_clap(text: &str, last: &str) -> Answer {
+    let mut candidates = Answer::parse(&format!("{text}\n:0\n")).unwrap_or_default().candidates;
+    let is_option = |candidate: &Candidate| candidate.value.starts_with('-');
+    if !last.starts_with('-') && !candidates.iter().all(is_option) {
+        candidates.retain(|candidate| !is_option(candidate));
+    }
     if candidates.is_empty() {
         return Answer::files();
     }
@@ -128,8 +137,18 @@ fn of_clap(text: &str) -> Answer {
     answer
 }
 
+/// An answer as cobra's programs give it: in soong's own protocol, but that the candidates behind
+/// `--flag=` are the flag's values alone. cobra's scripts put the flag before them, and so is done here.
+fn of_cobra(text: &str, last: &str) -> Answer {
+    let answer = of_soong(text);
+    match last.split_once('=') {
+        Some((flag, _)) if flag.starts_with('-') => answer.behind(&format!("{flag}=")),
+        _ => answer,
+    }
+}
+
 /// An answer in soong's own protocol, which is cobra's.
-fn of_cobra(text: &str) -> Answer {
+fn of_soong(text: &str) -> Answer {
     let bits =
         text.trim_end().rsplit('\n').next().and_then(|last| last.strip_prefix(':')?.parse::<u32>().ok());
     match (Answer::parse(text), bits) {
@@ -149,20 +168,32 @@ mod tests {
 
     #[test]
     fn what_clap_says_is_words() {
-        let answer = of_clap("--shout\tIn capitals\nworld\n");
+        let answer = of_clap("--shout\tIn capitals\n--help\n", "--");
         assert_eq!(answer.candidates[0], Candidate::new("--shout", "In capitals"));
-        assert_eq!((values(&answer), answer.directive), (vec!["--shout", "world"], Directive::NO_FILES));
-        assert_eq!(of_clap("src/\n").directive, Directive::NO_FILES | Directive::NO_SPACE);
-        assert_eq!(of_clap(""), Answer::files());
+        assert_eq!((values(&answer), answer.directive), (vec!["--shout", "--help"], Directive::NO_FILES));
+        assert_eq!(of_clap("src/\n", "s").directive, Directive::NO_FILES | Directive::NO_SPACE);
+        assert_eq!(of_clap("", ""), Answer::files());
+        // Options are for whoever began one, or where nothing else can stand.
+        assert_eq!(values(&of_clap("world\nmoon\n--shout\n", "")), ["world", "moon"]);
+        assert_eq!(values(&of_clap("--shout\n", "")), ["--shout"]);
     }
 
     #[test]
-    fn what_cobra_says_ends_with_a_directive() {
-        assert_eq!(values(&of_cobra("a\tx\nb\n:4\n")), ["a", "b"]);
-        assert_eq!(of_cobra("yaml\n:8\n"), Answer::files());
-        assert_eq!(of_cobra("a\n:1\n"), Answer::nothing());
+    fn what_is_said_in_soongs_protocol_ends_with_a_directive() {
+        assert_eq!(values(&of_soong("a\tx\nb\n:4\n")), ["a", "b"]);
+        assert_eq!(of_soong("yaml\n:8\n"), Answer::files());
+        assert_eq!(of_soong("a\n:1\n"), Answer::nothing());
         for rubbish in ["", "a\nb\n", "Usage: x\n", "\u{1b}[2J"] {
-            assert_eq!(of_cobra(rubbish), Answer::nothing(), "{rubbish}");
+            assert_eq!(of_soong(rubbish), Answer::nothing(), "{rubbish}");
         }
+    }
+
+    #[test]
+    fn what_cobra_says_of_a_flags_values_is_put_behind_the_flag() {
+        let answer = of_cobra("json\tFor programs\nyaml\n:36\n", "--output=");
+        assert_eq!(answer.candidates[0], Candidate::new("--output=json", "For programs"));
+        assert_eq!((values(&answer)[1], answer.directive), ("--output=yaml", Directive::NO_FILES));
+        assert_eq!(values(&of_cobra("a=b\n:4\n", "a=")), ["a=b"]);
+        assert_eq!(values(&of_cobra("--output\n:4\n", "--o")), ["--output"]);
     }
 }

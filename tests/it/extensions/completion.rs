@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{path_of, program, script};
+use super::{compiled, path_of, program, script};
 use crate::completion::shell::{Kind, Shell};
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
@@ -25,15 +25,21 @@ import os
 if os.environ.get('SOONG_COMPLETE') == '1':
     print('python-one\\tThe first\\npython-two\\tThe second\\n:4')
 ";
-/// Answers as programs with clap_complete do, and with cobra.
-const CLAP: &str = "#!/bin/sh
-# soong:complete: clap
-[ \"$COMPLETE\" = fish ] && [ \"$1 $2\" = '-- soong-clap' ] && printf 'clap-one\\tThe first\\nclap-two\\tThe second\\n'
-";
+/// Answers as programs with cobra do, by `completions.go` of github.com/spf13/cobra: the hidden command
+/// `__complete` gets the words, the last one partial; a line per candidate, its description behind a
+/// tab, behind `--flag=` the value alone; for people who read along, lines that begin with
+/// `_activeHelp_`; a last line with a colon and the sum of the `ShellCompDirective`s: 1 error,
+/// 2 no space, 4 no files, 8 endings of files, 16 directories, 32 keep the order. What it says on
+/// stderr is to be ignored.
 const COBRA: &str = "#!/bin/sh
 # soong:complete: cobra
 [ \"$1\" = __complete ] || exit 9
-printf 'cobra-one\\tThe first\\ncobra-two\\tThe second\\n:4\\n'
+shift
+for last; do :; done
+case $last in
+--output=*) printf 'json\\tFor programs\\nyaml\\tFor people\\n:36\\n' ;;
+*) printf 'cobra-one\\tThe first\\ncobra-two\\tThe second\\n_activeHelp_ Name one\\n:4\\n' ;;
+esac
 echo 'Completion ended with directive: ShellCompDirectiveNoFileComp' >&2
 ";
 
@@ -43,9 +49,11 @@ fn with_all() -> Sandbox {
     sandbox.configure(|config| {
         config.set(["alias", "short"], "bash and");
     });
-    for (name, text) in [("bash", BASH), ("python", PYTHON), ("clap", CLAP), ("cobra", COBRA)] {
+    for (name, text) in [("bash", BASH), ("python", PYTHON), ("cobra", COBRA)] {
         program(&sandbox, &format!("bin/soong-{name}"), text);
     }
+    // One that clap itself completes.
+    fs::copy(compiled::sample("soong-open"), sandbox.path("bin/soong-open")).unwrap();
     sandbox
 }
 
@@ -58,11 +66,17 @@ fn complete<'a>(sandbox: &'a Sandbox, words: &[&str]) -> Run<'a> {
 #[test]
 fn each_kind_answers_with_descriptions() {
     let sandbox = with_all();
-    for name in ["python", "clap", "cobra"] {
-        let expected = format!("{name}-one\tThe first\n{name}-two\tThe second\n:4\n");
-        complete(&sandbox, &["soong", name, "x", ""]).stdout(expected.as_str()).run();
+    let of = |name: &str| format!("{name}-one\tThe first\n{name}-two\tThe second\n:4\n");
+    let [sglang, n8n, status] = sandbox.config.local;
+    let services = format!("sglang\tPort {sglang}\nn8n\tPort {n8n}\nstatus\tPort {status}\n:4\n");
+    for (name, expected) in [("python", of("python")), ("cobra", of("cobra")), ("open", services)] {
+        complete(&sandbox, &["soong", name, "--print", ""]).stdout(expected.as_str()).run();
         complete(&sandbox, &[&format!("soong-{name}"), ""]).stdout(expected.as_str()).run();
     }
+    complete(&sandbox, &["soong", "open", "--p"]).stdout("--print\tOnly print the address\n:4\n").run();
+    complete(&sandbox, &["soong", "cobra", "--output="])
+        .stdout("--output=json\tFor programs\n--output=yaml\tFor people\n:4\n")
+        .run();
     complete(&sandbox, &["soong", "bash", "a", "b", ""]).stdout_has("bash-two\tOf 3 words\n").run();
     // An alias is what it stands for.
     complete(&sandbox, &["soong", "short", ""]).stdout_has("bash-two\tOf 2 words\n").run();
@@ -90,13 +104,16 @@ fn candidates_of_every_kind_reach_every_shell() {
     for kind in Kind::ALL {
         let sandbox = with_all();
         let mut shell = Shell::start(kind, &sandbox, "");
-        for name in ["bash", "python", "clap", "cobra"] {
+        for name in ["bash", "python", "cobra"] {
             assert_eq!(
                 shell.words(&format!("soong {name} {name}-o\t")),
                 ["soong", name, &format!("{name}-one")]
             );
             shell.shows(&format!("soong {name} {name}-\t\t"), &[&format!("{name}-two"), "The first"]);
         }
+        assert_eq!(shell.words("soong open sgl\t"), ["soong", "open", "sglang"]);
+        shell.shows("soong open --\t\t", &["--instance-id", "Only print the address"]);
+        assert_eq!(shell.words("soong cobra --output=j\t"), ["soong", "cobra", "--output=json"]);
         assert_eq!(shell.words("soong short bash-o\t"), ["soong", "short", "bash-one"]);
     }
 }

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use super::soong;
+use super::{compiled, path_of, soong};
 use crate::support::config::forward;
 use crate::support::daemon::{Daemon, GPU_LOAD, MODEL, start};
 use crate::support::http::{Reply, Server};
@@ -26,23 +25,6 @@ fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
-/// The sample that is compiled. `cargo test` does that, unless it is asked for one file of tests alone.
-fn soong_top() -> PathBuf {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--example", "soong-top", "--manifest-path"]);
-    cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
-    // What cargo tells this test of its package would pass for a change of circumstances.
-    for (name, _) in std::env::vars_os() {
-        let about = name.to_string_lossy();
-        if about.starts_with("CARGO_PKG_") || about.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(&name);
-        }
-    }
-    let output = cargo.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Path::new(env!("CARGO_BIN_EXE_soong")).with_file_name("examples").join("soong-top")
-}
-
 /// A sandbox with a tunnel whose service sglang is `server`.
 fn with_model(sandbox: &mut Sandbox, server: &Server) {
     sandbox.configure(|config| {
@@ -55,18 +37,23 @@ fn with_model(sandbox: &mut Sandbox, server: &Server) {
 #[test]
 fn every_sample_is_complete() {
     let sandbox = Sandbox::new();
-    install(&sandbox, "soong-top", &soong_top());
+    for name in ["soong-top", "soong-open"] {
+        install(&sandbox, name, &compiled::sample(name));
+    }
     for name in ["soong-sync", "soong-chat"] {
         install(&sandbox, name, &sample(name));
     }
-    for (name, from) in [("sync", "header"), ("chat", "header"), ("top", "note")] {
+    for (name, from) in [("sync", "header"), ("chat", "header"), ("top", "note"), ("open", "note")] {
         let file = sandbox.path("bin").join(format!("soong-{name}"));
         soong(&sandbox, ["ext", "check", file.to_str().unwrap()])
             .stdout_has(format!("(from its {from})"))
             .stdout_has("nothing is missing\n")
             .run();
         let help = soong(&sandbox, [name, "--help"]).stdout_has(format!("soong {name}")).run().stdout;
-        let answer = Run::new(&sandbox, &file, ["--"]).env("SOONG_COMPLETE", "1").stdout_has("").run().stdout;
+        let complete = Path::new(env!("CARGO_BIN_EXE_soong")).with_file_name("soong-complete");
+        let words = ["words", "soong", name, "--"];
+        let asked = Run::new(&sandbox, &complete, words).env("PATH", path_of(&sandbox, &["bin"]));
+        let answer = asked.stdout_has("").run().stdout;
         assert!(answer.ends_with("\n:4\n"), "{answer}");
         for option in answer.lines().filter_map(|line| line.split_once('\t')) {
             assert!(help.contains(option.0), "{option:?} is not in\n{help}");
@@ -138,7 +125,7 @@ fn top_shows_load_requests_and_lease() {
     let instance = Instance::start();
     let daemon = Daemon::start(3);
     let mut sandbox = daemon.sandbox(&instance);
-    install(&sandbox, "soong-top", &soong_top());
+    install(&sandbox, "soong-top", &compiled::sample("soong-top"));
     let server = Server::start(|request| match request.line.as_str() {
         "GET /metrics" => Reply::Raw(
             b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n# TYPE x gauge\n\

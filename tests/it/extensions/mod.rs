@@ -2,6 +2,7 @@
 
 mod aliases;
 mod authors;
+mod compiled;
 mod completion;
 mod examples;
 mod guesses;
@@ -48,7 +49,7 @@ fn path_of(sandbox: &Sandbox, directories: &[&str]) -> OsString {
 
 /// `soong ARGS` with the sandbox's `bin` first in PATH.
 fn soong<S: AsRef<OsStr>>(sandbox: &Sandbox, args: impl IntoIterator<Item = S>) -> Run<'_> {
-    sandbox.soong(args).env("PATH", path_of(sandbox, &["bin"]))
+    sandbox.soong_with_bin(args)
 }
 
 /// Runs `run`, and returns what it printed and the names of all programs that were executed.
