@@ -1,13 +1,22 @@
-//! Where things are on disk, and how files get there. The only module that reads `HOME` and
-//! `XDG_*`; what the files hold is other modules' business.
+//! Where things are on disk. What the environment says of that, [`environment`] reads; how a file
+//! gets to its place, [`replacement`] knows; what it holds is other modules' business.
 
-use std::fs::{self, DirBuilder, Metadata};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+mod environment;
+mod replacement;
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
+pub use self::environment::{
+    ASKPASS_SOCKET, askpass_hint, askpass_socket, find_program, is_executable, lambda_url, login_shell,
+    search_path,
+};
+use self::environment::{absolute, home, variable};
+pub use self::replacement::{create_private, exchange, follow, remove, rewrite, write_atomically};
 use crate::error::{Error, Result};
 
 /// The longest path a Unix socket may have here, in bytes. The kernel allows 107 on Linux and 103
@@ -209,81 +218,6 @@ impl Paths {
     }
 }
 
-fn home() -> Result<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
-    let home = std::env::home_dir().filter(|home| home.is_absolute());
-    let home = home.ok_or_else(|| {
-        Error::failed("cannot tell your home directory").with_hint("set HOME to an absolute path")
-    })?;
-    utf8("HOME", home)
-}
-
-fn variable(name: &str) -> Result<Option<PathBuf>> {
-    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
-    let value = std::env::var_os(name).filter(|value| !value.is_empty());
-    value.map(|value| utf8(name, PathBuf::from(value))).transpose()
-}
-
-fn absolute(name: &str) -> Result<Option<PathBuf>> {
-    Ok(variable(name)?.filter(|path| path.is_absolute()))
-}
-
-/// Paths end up in messages, JSON and ssh options, all of which are text.
-fn utf8(name: &str, path: PathBuf) -> Result<PathBuf> {
-    if path.to_str().is_some() { Ok(path) } else { Err(Error::failed(format!("{name} is not valid UTF-8"))) }
-}
-
-/// Another address for the API of Lambda Cloud, from `SOONG_LAMBDA_URL`.
-pub fn lambda_url() -> Result<Option<String>> {
-    Ok(variable("SOONG_LAMBDA_URL")?.map(|url| url.to_string_lossy().into_owned()))
-}
-
-/// The variable that tells a helper of ssh where to ask.
-pub const ASKPASS_SOCKET: &str = "SOONG_ASKPASS_SOCKET";
-
-/// The socket at which this process is to ask what ssh wants to know, if ssh started it for that.
-pub fn askpass_socket() -> Option<PathBuf> {
-    variable(ASKPASS_SOCKET).ok()?
-}
-
-/// What sort of question it is, as ssh has it.
-pub fn askpass_hint() -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
-    std::env::var("SSH_ASKPASS_PROMPT").ok()
-}
-
-/// The absolute directories of `PATH`, in order. Empty and relative entries mean the current
-/// directory, where anyone may have left a program; they are passed over.
-pub fn search_path() -> Vec<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).filter(|directory| directory.is_absolute()).collect()
-}
-
-/// The shell that the user logs in to.
-pub fn login_shell() -> Option<PathBuf> {
-    variable("SHELL").ok().flatten()
-}
-
-/// The first executable file called `name` on [`search_path`].
-pub fn find_program(name: &str) -> Option<PathBuf> {
-    search_path().into_iter().map(|directory| directory.join(name)).find(|file| is_executable(file))
-}
-
-/// Whether `file` is a regular file that this user may execute.
-pub fn is_executable(file: &Path) -> bool {
-    file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok()
-}
-
-/// Creates `path` and what is missing above it, readable by this user only.
-pub fn create_private(path: &Path) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|error| Error::io("create", path, error))
-}
-
 fn refuse_foreign(path: &Path, metadata: &Metadata) -> Result<()> {
     let shown = path.display();
     if !metadata.is_dir() {
@@ -318,65 +252,6 @@ fn refuse_unsafe_parent(path: &Path, metadata: &Metadata) -> Result<()> {
     Ok(())
 }
 
-/// Replaces the file `path` by `contents` in one step: readers see the old text or the new, and
-/// an interrupted write leaves the old. The file is readable by this user only.
-pub fn write_atomically(path: &Path, contents: &str) -> Result<()> {
-    replace(path, contents.as_bytes(), None).map_err(|error| Error::io("write", path, error))
-}
-
-/// The same for a file that is the user's: a link stays a link, and mode and owner stay as they
-/// are. A new file is readable by this user only; one that is closed to writing is left alone.
-pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
-    let rewrite = || {
-        let target = follow(path)?;
-        let metadata = match fs::metadata(&target) {
-            Ok(metadata) => Some(metadata),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        if metadata.is_some() {
-            nix::unistd::access(&target, nix::unistd::AccessFlags::W_OK)?;
-        }
-        replace(&target, contents, metadata.as_ref())
-    };
-    rewrite().map_err(|error| Error::io("write", path, error))
-}
-
-/// Removes the file that `path` is or leads to.
-pub fn remove(path: &Path) -> Result<()> {
-    follow(path).and_then(fs::remove_file).map_err(|error| Error::io("remove", path, error))
-}
-
-/// Where `path` leads, link by link, whether or not there is a file at the end.
-fn follow(path: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows.
-    const LINKS: usize = 40;
-    let mut path = path.to_path_buf();
-    for _ in 0..LINKS {
-        match fs::read_link(&path) {
-            Ok(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(nix::errno::Errno::ELOOP.into())
-}
-
-/// Puts `contents` in the place of `path`; with mode and owner of `like`, as far as the system
-/// allows the latter.
-fn replace(path: &Path, contents: &[u8], like: Option<&Metadata>) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::Builder::new().prefix(".soong.").tempfile_in(directory)?;
-    file.write_all(contents)?;
-    if let Some(like) = like {
-        let _ = std::os::unix::fs::fchown(file.as_file(), Some(like.uid()), Some(like.gid()));
-        file.as_file().set_permissions(like.permissions())?;
-    }
-    file.persist(path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -396,33 +271,5 @@ mod tests {
         assert_eq!(paths().expand("~"), Path::new("/home/u"));
         assert_eq!(paths().expand("~other/x"), Path::new("~other/x"));
         assert_eq!(paths().expand("/a/~"), Path::new("/a/~"));
-    }
-
-    #[test]
-    fn a_file_is_replaced_whole_and_private() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("state.toml");
-        write_atomically(&file, "one").unwrap();
-        write_atomically(&file, "two").unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "two");
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_users_file_stays_what_it_is() {
-        let directory = tempfile::tempdir().unwrap();
-        let [target, link, far] = ["target", "link", "far"].map(|name| directory.path().join(name));
-        std::os::unix::fs::symlink("target", &link).unwrap();
-        std::os::unix::fs::symlink(&link, &far).unwrap();
-        rewrite(&far, b"new").unwrap();
-        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
-        fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
-        rewrite(&far, b"\xff").unwrap();
-        assert_eq!(fs::read(&target).unwrap(), b"\xff");
-        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o644);
-        assert!(link.is_symlink() && far.is_symlink());
-        remove(&far).unwrap();
-        assert!(!target.exists() && far.is_symlink());
     }
 }

@@ -5,9 +5,9 @@
 //! Readers take no lock, since a file is replaced whole. A file that is a link stays one: what it
 //! leads to is replaced.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -137,7 +137,7 @@ enum Privacy {
 
 /// Replaces what `file` leads to by `text`.
 fn replace(file: &Path, text: &str, privacy: Privacy) -> Result<()> {
-    let target = target(file).map_err(|error| Error::io("write", file, error))?;
+    let target = paths::follow(file).map_err(|error| Error::io("write", file, error))?;
     let before = match fs::metadata(&target) {
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -151,46 +151,8 @@ fn replace(file: &Path, text: &str, privacy: Privacy) -> Result<()> {
         paths::create_private(directory)?;
     }
     let mode = before.as_ref().filter(|_| privacy == Privacy::WhenNew).map_or(0o600, Metadata::mode);
-    exchange(&target, directory, text, before.as_ref(), mode & 0o777)
+    paths::exchange(&target, text.as_bytes(), before.as_ref(), mode & 0o777)
         .map_err(|error| refusal(&target, directory, error))
-}
-
-/// Writes `text` beside `target` and renames it into its place.
-fn exchange(
-    target: &Path,
-    directory: &Path,
-    text: &str,
-    before: Option<&Metadata>,
-    mode: u32,
-) -> io::Result<()> {
-    let mut beside = tempfile::Builder::new().prefix(".soong.").tempfile_in(directory)?;
-    beside.write_all(text.as_bytes())?;
-    let file = beside.as_file();
-    if let Some(before) = before
-        && file.metadata().is_ok_and(|new| (new.uid(), new.gid()) != (before.uid(), before.gid()))
-    {
-        // Root editing a user's file leaves it theirs; whoever may not give files away need not.
-        let _ = fchown(file, Some(before.uid()), Some(before.gid()));
-    }
-    file.set_permissions(Permissions::from_mode(mode))?;
-    // On disk before it takes the old text's place, so that a power cut leaves one of the two.
-    file.sync_all()?;
-    beside.persist(target)?;
-    Ok(())
-}
-
-/// The file that `file` leads to, links followed, whether or not it exists.
-fn target(file: &Path) -> io::Result<PathBuf> {
-    const LINKS_MAX: usize = 40;
-    let mut target = file.to_path_buf();
-    for _ in 0..LINKS_MAX {
-        match fs::read_link(&target) {
-            Ok(next) => target = target.parent().unwrap_or(Path::new("/")).join(next),
-            // Not a link, or nothing there.
-            Err(_) => return Ok(target),
-        }
-    }
-    Err(io::Error::from_raw_os_error(libc::ELOOP))
 }
 
 /// A file that its owner marked read-only is not to be written, though a rename could replace it.

@@ -1,6 +1,8 @@
 //! How a file is replaced: its mode, links on the way to it, and what is not to be written.
 
 use super::*;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()

@@ -1,0 +1,71 @@
+//! What the environment says: of places, to whoever starts these programs, and where programs are.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+pub(super) fn home() -> Result<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let home = home.ok_or_else(|| {
+        Error::failed("cannot tell your home directory").with_hint("set HOME to an absolute path")
+    })?;
+    utf8("HOME", home)
+}
+
+pub(super) fn variable(name: &str) -> Result<Option<PathBuf>> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    let value = std::env::var_os(name).filter(|value| !value.is_empty());
+    value.map(|value| utf8(name, PathBuf::from(value))).transpose()
+}
+
+pub(super) fn absolute(name: &str) -> Result<Option<PathBuf>> {
+    Ok(variable(name)?.filter(|path| path.is_absolute()))
+}
+
+/// Paths end up in messages, JSON and ssh options, all of which are text.
+fn utf8(name: &str, path: PathBuf) -> Result<PathBuf> {
+    if path.to_str().is_some() { Ok(path) } else { Err(Error::failed(format!("{name} is not valid UTF-8"))) }
+}
+
+/// Another address for the API of Lambda Cloud, from `SOONG_LAMBDA_URL`.
+pub fn lambda_url() -> Result<Option<String>> {
+    Ok(variable("SOONG_LAMBDA_URL")?.map(|url| url.to_string_lossy().into_owned()))
+}
+
+/// The variable that tells a helper of ssh where to ask.
+pub const ASKPASS_SOCKET: &str = "SOONG_ASKPASS_SOCKET";
+
+/// The socket at which this process is to ask what ssh wants to know, if ssh started it for that.
+pub fn askpass_socket() -> Option<PathBuf> {
+    variable(ASKPASS_SOCKET).ok()?
+}
+
+/// What sort of question it is, as ssh has it.
+pub fn askpass_hint() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    std::env::var("SSH_ASKPASS_PROMPT").ok()
+}
+
+/// The absolute directories of `PATH`, in order. Empty and relative entries mean the current
+/// directory, where anyone may have left a program; they are passed over.
+pub fn search_path() -> Vec<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).filter(|directory| directory.is_absolute()).collect()
+}
+
+/// The shell that the user logs in to.
+pub fn login_shell() -> Option<PathBuf> {
+    variable("SHELL").ok().flatten()
+}
+
+/// The first executable file called `name` on [`search_path`].
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    search_path().into_iter().map(|directory| directory.join(name)).find(|file| is_executable(file))
+}
+
+/// Whether `file` is a regular file that this user may execute.
+pub fn is_executable(file: &Path) -> bool {
+    file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok()
+}
