@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Login, in_config, options, quoted};
+use super::quoting::{in_config, quoted};
+use super::{Login, options};
 use crate::instance::{Instance, is_host, is_user};
 use crate::term::printable;
 
@@ -146,7 +147,7 @@ fn as_line(given: &options::Given) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::Key;
-    use super::super::tests::login;
+    use super::super::login::tests::login;
     use super::*;
 
     fn host(name: &str) -> Host {

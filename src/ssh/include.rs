@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::in_config;
+use super::quoting::in_config;
 
 /// The comment before our line.
 const MARK: &str = "# Hosts called soong-NAME; 'soong ssh config --remove' takes this and the next line out";

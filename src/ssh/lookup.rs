@@ -5,7 +5,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Login, in_config};
+use super::Login;
+use super::quoting::in_config;
 use crate::child::{self, Limits};
 use crate::config::HostKeyCheck;
 use crate::instance::is_host;
@@ -54,7 +55,7 @@ fn with_answer(mut login: Login, answer: &str) -> Login {
 #[cfg(test)]
 mod tests {
     use super::super::Key;
-    use super::super::tests::login;
+    use super::super::login::tests::login;
     use super::*;
 
     const ANSWER: &str = "user me\nhostname 198.51.100.3\nport 2200\nidentityfile ~/.ssh/id_rsa\n\

@@ -15,7 +15,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::arguments::Arguments;
-use super::{Login, options, percent_escaped, remote_command};
+use super::quoting::percent_escaped;
+use super::{Login, options, remote_command};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
@@ -130,7 +131,7 @@ fn show(program: &Path, words: &[OsString]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::login;
+    use super::super::login::tests::login;
     use super::*;
 
     fn command(options: &str, control: Option<&Path>, login: &Login) -> String {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) fn login() -> Login {
+pub(in crate::ssh) fn login() -> Login {
     Login {
         program: "/usr/bin/ssh".into(),
         instance: Instance {
