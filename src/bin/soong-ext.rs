@@ -4,7 +4,7 @@
 //! the caller set it up.
 #![no_main]
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{c_char, c_int};
 
 /// Called by the C runtime.
 ///
@@ -13,11 +13,8 @@ use std::ffi::{CStr, c_char, c_int};
 /// `arguments` points to `count` valid strings followed by a null pointer, as C guarantees.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
-    let count = usize::try_from(count).unwrap_or_default();
-    let arguments: Vec<&CStr> = (0..count)
-        // SAFETY: the C runtime passes `count` pointers to strings that live as long as the process.
-        .map(|index| unsafe { CStr::from_ptr(*arguments.add(index)) })
-        .collect();
+    // SAFETY: this is what the C runtime passes.
+    let arguments = unsafe { soong::dispatch::arguments_of_c(count, arguments) };
     let code = soong::dispatch::assist(&arguments).unwrap_or_else(|| soong::ext::main(&arguments));
     c_int::from(code)
 }

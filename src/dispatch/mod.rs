@@ -9,7 +9,7 @@ mod assistant;
 mod explanation;
 mod help;
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,18 @@ mod request {
     pub(super) const LIST: &CStr = c"--for-soong-list";
     pub(super) const UNKNOWN: &CStr = c"--for-soong-unknown";
     pub(super) const EXPLAIN: &CStr = c"--for-soong-explain";
+}
+
+/// The command line as C's entry point gets it.
+///
+/// # Safety
+///
+/// `arguments` points to `count` strings that live as long as the process, as C guarantees of what it
+/// passes to `main`.
+pub unsafe fn arguments_of_c(count: c_int, arguments: *const *const c_char) -> Vec<&'static CStr> {
+    let count = usize::try_from(count).unwrap_or_default();
+    // SAFETY: the caller vouches for `count` pointers to strings that are never freed.
+    (0..count).map(|index| unsafe { CStr::from_ptr(*arguments.add(index)) }).collect()
 }
 
 /// Does what the command line asks for; returns only when no other program took over.
