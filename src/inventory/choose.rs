@@ -143,14 +143,8 @@ pub(super) fn readiness(machine: &Machine) -> Readiness {
 
 #[cfg(test)]
 mod tests {
+    use super::super::machine::sample as machine;
     use super::*;
-    use crate::provider::answer::Listed;
-
-    fn machine(status: Status, host: Option<&str>) -> Machine {
-        let ssh = Config::parse("", std::path::Path::new("x"), &Paths::from_env().unwrap()).unwrap().ssh;
-        let listed = Listed { id: "a1".into(), status, host: host.map(str::to_owned), ..Listed::default() };
-        Machine::listed(listed, "x", false, &ssh)
-    }
 
     #[test]
     fn only_what_runs_and_has_an_address_can_be_reached() {

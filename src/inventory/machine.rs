@@ -149,3 +149,12 @@ pub(super) fn tell_namesakes_apart(machines: &mut [Machine]) {
         machine.has_namesake = counts.get(&machine.name).is_some_and(|count| *count > 1);
     }
 }
+
+/// The machine `a1` that a provider lists, for tests.
+#[cfg(test)]
+pub(super) fn sample(status: Status, host: Option<&str>) -> Machine {
+    let paths = crate::paths::Paths::from_env().unwrap();
+    let config = crate::config::Config::parse("", std::path::Path::new("x"), &paths).unwrap();
+    let listed = Listed { id: "a1".into(), status, host: host.map(str::to_owned), ..Listed::default() };
+    Machine::listed(listed, "x", false, &config.ssh)
+}

@@ -60,15 +60,9 @@ fn judge(before: &Machine, now: Option<Machine>) -> Whereabouts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::machine::sample as machine;
     use super::*;
     use crate::inventory::Status;
-    use crate::provider::answer::Listed;
-
-    fn machine(status: Status, host: Option<&str>) -> Machine {
-        let ssh = Config::parse("", std::path::Path::new("x"), &Paths::from_env().unwrap()).unwrap().ssh;
-        let listed = Listed { id: "a1".into(), status, host: host.map(str::to_owned), ..Listed::default() };
-        Machine::listed(listed, "x", false, &ssh)
-    }
 
     #[test]
     fn only_what_is_final_ends_a_tunnel() {

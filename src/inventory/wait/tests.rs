@@ -1,19 +1,13 @@
 //! Waiting, with a provider and a clock of the test's own.
 
+use super::super::machine::sample;
 use super::*;
-use crate::paths::Paths;
-use crate::provider::answer::Listed;
 
 fn machine(status: Status) -> Machine {
-    let config = Config::parse("", std::path::Path::new("x"), &Paths::from_env().unwrap()).unwrap();
-    let host = (status != Status::Booting).then(|| "192.0.2.7".to_owned());
-    let name = Some("train".to_owned());
-    Machine::listed(
-        Listed { id: "a1".into(), name, status, host, ..Listed::default() },
-        "x",
-        false,
-        &config.ssh,
-    )
+    let host = (status != Status::Booting).then_some("192.0.2.7");
+    let mut machine = sample(status, host);
+    machine.name = "train".to_owned();
+    machine
 }
 
 /// Polls a provider that gives `answers` in turn; returns the result and the pauses, in seconds.
