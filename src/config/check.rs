@@ -8,7 +8,6 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::schema::{KEYS, Key, Kind, REQUIRED};
-use crate::built_in::is_built_in;
 use crate::error::{Error, Result};
 use crate::instance::{is_host, is_user};
 use crate::suggest;
@@ -127,13 +126,6 @@ fn check_name(span: Range<usize>, place: &[&str]) -> std::result::Result<(), Fau
             is_provider_name(name),
             "a provider name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit",
         ),
-        ["alias", name] if is_built_in(name) => {
-            return Err(Fault {
-                span,
-                message: format!("alias: \"{}\" is a command of soong's own", printable(name)),
-                hint: Some("give the alias another name: commands of soong's own go first".to_owned()),
-            });
-        }
         ["alias", name] => (
             name,
             is_provider_name(name),

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::built_in::is_built_in;
 use crate::error::{Error, Result};
 use crate::forwarding::{Forwarding, Kind};
 use crate::instance::Instance;
@@ -40,6 +41,9 @@ pub struct Config {
     pub lambda: Lambda,
     /// What commands of the user's making stand for, by name.
     pub aliases: BTreeMap<String, String>,
+    /// Aliases that count for nothing: commands of soong's own have their names and go first. The
+    /// user cannot have known that when the command came with a later version.
+    pub hidden_aliases: Vec<String>,
     /// The longest an extension may take to say how a command line goes on.
     pub completion_timeout: Duration,
     /// What to do about an unknown command.
@@ -224,6 +228,8 @@ impl Config {
         let forwards = forwards(&document.instances).map_err(at_fault)?;
         let instances = instances(document.instances, &document.ssh, paths).map_err(at_fault)?;
         let (ssh, lambda) = (document.ssh, document.lambda);
+        let (hidden, aliases): (BTreeMap<_, _>, _) =
+            document.alias.into_iter().partition(|(name, _)| is_built_in(name));
         let words = |place: &str, text: &str| {
             shell_words::split(text).map_err(|error| at_fault(format!("{place}: {error}")))
         };
@@ -248,7 +254,8 @@ impl Config {
                 base_url: lambda.base_url,
                 api_key_command: words("lambda.api-key-command", &lambda.api_key_command)?,
             },
-            aliases: document.alias,
+            aliases,
+            hidden_aliases: hidden.into_keys().collect(),
             completion_timeout: document
                 .completion
                 .timeout

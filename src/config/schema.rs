@@ -150,7 +150,7 @@ pub const KEYS: &[Key] = &[
         "alias.*",
         Kind::Alias,
         "",
-        "what soong NAME stands for: words as in a shell, or ! and a command for the shell",
+        "what soong NAME stands for: words as in a shell, or ! and a command for the shell; with the name of a command of soong's own or of an extension it is not used",
     ),
     key(
         "completion.timeout",

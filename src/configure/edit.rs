@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::store::{Change, Store, shell};
-use super::{ask, is_interactive};
+use super::{ask, hidden_alias, is_interactive};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::paths::{self, Paths};
@@ -26,7 +26,7 @@ pub fn edit(paths: &Paths) -> Result<()> {
     let editor = editor()?;
     let before = config::read(paths.config_file())?;
     let draft = draft(if before.is_empty() { TEMPLATE } else { &before }, paths)?;
-    let after = match settle(&editor, &draft, paths) {
+    let after = match settle(&editor, &draft, &before, paths) {
         Ok(after) => after,
         Err(error) => return Err(keep(error, &draft)),
     };
@@ -71,12 +71,14 @@ fn draft(text: &str, paths: &Paths) -> Result<PathBuf> {
     write().map_err(|error| Error::io("write in", directory, error))
 }
 
-/// Runs the editor until its text can be read, or the user gives up.
-fn settle(editor: &[String], draft: &Path, paths: &Paths) -> Result<String> {
+/// Runs the editor until its text can take the place of `before`, or the user gives up.
+fn settle(editor: &[String], draft: &Path, before: &str, paths: &Paths) -> Result<String> {
     loop {
         run(editor, draft)?;
         let text = config::read(draft)?;
-        let Err(error) = Config::parse(&text, paths.config_file(), paths) else { return Ok(text) };
+        let config = Config::parse(&text, paths.config_file(), paths);
+        let checked = config.and_then(|config| hidden_alias::refuse_new(before, &config, paths));
+        let Err(error) = checked else { return Ok(text) };
         if !is_interactive() {
             return Err(error);
         }

@@ -14,6 +14,7 @@ mod api_key;
 mod ask;
 mod document;
 mod edit;
+mod hidden_alias;
 mod import;
 mod key_file;
 mod list;

@@ -21,6 +21,7 @@ const INDENT: &str = "    ";
 struct Document {
     api: u32,
     extensions: Vec<Entry>,
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -40,18 +41,30 @@ struct Entry {
 pub(super) fn list(json: bool) -> Result<u8> {
     // A config that makes no sense is a matter for other commands; here it means no aliases.
     let config = Paths::from_env().and_then(|paths| Config::load(&paths));
-    let extensions = inspect(&config.map(|config| config.aliases).unwrap_or_default());
-    let text = if json { render_json(extensions)? } else { render(&extensions) };
+    let (aliases, hidden) = config.map(|config| (config.aliases, config.hidden_aliases)).unwrap_or_default();
+    let extensions = inspect(&aliases);
+    let warnings: Vec<String> = hidden.iter().map(|name| hidden_alias(name)).collect();
+    let text = if json { render_json(extensions, warnings)? } else { render(&extensions, &warnings) };
     print(&text).map_err(Error::output)?;
     Ok(0)
 }
 
-fn render(extensions: &[Extension]) -> String {
-    if extensions.is_empty() {
-        return "No extensions\n".to_owned();
-    }
+fn hidden_alias(name: &str) -> String {
+    format!(
+        "the alias {name} of your config is not used: soong {name} is a command of soong's own; take it out: soong configure unset alias.{name}"
+    )
+}
+
+fn render(extensions: &[Extension], warnings: &[String]) -> String {
     let width = extensions.iter().map(|extension| extension.name.len()).max().unwrap_or_default().min(24);
-    extensions.iter().map(|extension| entry(extension, width)).collect()
+    let mut text: String = extensions.iter().map(|extension| entry(extension, width)).collect();
+    if extensions.is_empty() {
+        text.push_str("No extensions\n");
+    }
+    for warning in warnings {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    text
 }
 
 fn entry(extension: &Extension, width: usize) -> String {
@@ -70,9 +83,9 @@ fn entry(extension: &Extension, width: usize) -> String {
     text
 }
 
-fn render_json(extensions: Vec<Extension>) -> Result<String> {
+fn render_json(extensions: Vec<Extension>, warnings: Vec<String>) -> Result<String> {
     let entries = extensions.into_iter().map(Entry::from).collect();
-    let json = serde_json::to_string(&Document { api: API, extensions: entries });
+    let json = serde_json::to_string(&Document { api: API, extensions: entries, warnings });
     json.map(|json| printable_json(&json).into_owned() + "\n")
         .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))
 }

@@ -43,26 +43,56 @@ fn a_command_of_the_shell_gets_the_rest_as_arguments() {
 }
 
 #[test]
-fn loops_and_names_of_soongs_own_are_refused() {
+fn loops_and_nonsense_are_refused() {
     let sandbox = with(&[("a", "b"), ("b", "a"), ("lost", "nothing-there x")]);
     soong(&sandbox, ["a"]).fails(1, ["leads back to itself", "a → b → a"]).hint("alias.a").run();
     soong(&sandbox, ["lost"]).fails(2, ["'lost' stands for 'nothing-there'"]).hint("alias.lost").run();
-    for name in ["tunnel", "help", "ext"] {
-        let sandbox = with(&[(name, "show")]);
-        sandbox
-            .soong(["status"])
-            .fails(1, ["config.toml: line ", name, "soong's own"])
-            .hint("another name")
-            .run();
-    }
     let sandbox = with(&[]);
-    for (key, value) in
-        [("alias.tunnel", "show"), ("alias.x", "a 'b"), ("alias.x", "!"), ("alias.a/b", "show")]
-    {
+    for (key, value) in [("alias.x", "a 'b"), ("alias.x", "!"), ("alias.a/b", "show")] {
         sandbox.soong(["configure", "set", key, value]).code(2).stderr_has("soong-configure: ").unchecked();
         assert!(!std::fs::read_to_string(sandbox.config_file()).unwrap().contains("[alias]"), "{key}");
     }
     sandbox.soong(["configure", "set", "alias.up", "tunnel start"]).stdout_has("").stderr_has("").run();
+    soong(&sandbox, ["help", "up"]).stdout("'up' is an alias of 'tunnel start'\n").run();
+}
+
+/// As when a later soong has a command of the name that somebody's alias has.
+#[test]
+fn an_alias_with_the_name_of_a_command_breaks_nothing_and_is_told() {
+    let sandbox = with(&[("status", "!touch hit"), ("x", "status --json")]);
+    soong(&sandbox, ["status"]).stdout_has("No instances").run();
+    soong(&sandbox, ["x"]).stdout_has("\"api\":").run();
+    soong(&sandbox, ["help", "x"]).stdout("'x' is an alias of 'status --json'\n").run();
+    let list = soong(&sandbox, ["ext", "list"]).stdout_has("").run().stdout;
+    let warning = "the alias status of your config is not used: soong status is a command of soong's own";
+    assert_eq!(list.matches(&format!("\nwarning: {warning}")).count(), 1, "{list}");
+    soong(&sandbox, ["ext", "list", "--json"]).stdout_has(format!("\"warnings\":[\"{warning}")).run();
+    // Other settings can be changed, and the alias taken out, as is said.
+    soong(&sandbox, ["configure", "set", "ssh.keepalive", "9"]).run();
+    soong(&sandbox, ["configure", "unset", "alias.status"]).run();
+    let list = soong(&sandbox, ["ext", "list"]).stdout_has("show").run().stdout;
+    assert!(!list.contains("warning") && !sandbox.path("tmp/hit").exists(), "{list}");
+}
+
+#[test]
+fn no_alias_is_written_that_has_the_name_of_a_command() {
+    let sandbox = with(&[("status", "tunnel status")]);
+    let before = std::fs::read_to_string(sandbox.config_file()).unwrap();
+    for name in ["tunnel", "help", "ext", "status"] {
+        soong(&sandbox, ["configure", "set", &format!("alias.{name}"), "show"])
+            .fails(2, [name, "soong's own"])
+            .hint("another name")
+            .run();
+    }
+    let edit = |editor: &str| soong(&sandbox, ["configure", "edit"]).env("EDITOR", editor);
+    edit("sed -i 's/^status = /tunnel = \"x\"\\n&/'")
+        .fails(1, ["\"tunnel\" is a command of soong's own"])
+        .hint("another name")
+        .hint("is kept in")
+        .run();
+    assert_eq!(std::fs::read_to_string(sandbox.config_file()).unwrap(), before);
+    // What was there before is nothing to be blamed for.
+    edit("sed -i 's/^status = /up = \"tunnel start\"\\n&/'").run();
     soong(&sandbox, ["help", "up"]).stdout("'up' is an alias of 'tunnel start'\n").run();
 }
 
