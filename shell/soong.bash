@@ -10,10 +10,37 @@
 # PROMPT_COMMAND may be a string or an array, and the variables are for others to use.
 # shellcheck disable=SC2034,SC2128,SC2178
 
-# Reads the prompt file. Text that has not changed since the last prompt is not taken apart again: only
-# whether its promises still hold.
+# What runs before each prompt. It is short because bash copies a function each time it calls it: where
+# nothing has changed, what was shown last still holds, and the rest of this file has nothing to do.
+__soong_hook() {
+    __soong_status=$? __soong_text='' __soong_now=${EPOCHSECONDS-}
+    __soong_settings=${XDG_RUNTIME_DIR-}${TMPDIR-}${SOONG_PROMPT_LEASE-}${SOONG_PROMPT_SYMBOL_UP--}${SOONG_PROMPT_COLOR_UP-}${SOONG_PROMPT_SYMBOL_WAIT--}${SOONG_PROMPT_COLOR_WAIT-}${SOONG_PROMPT_SYMBOL_DOWN--}${SOONG_PROMPT_COLOR_DOWN-}${SOONG_PROMPT_FORMAT-}${SOONG_PROMPT_ASCII-}${SOONG_PROMPT_SIDE-}${SOONG_PROMPT_EXPORT-}${NO_COLOR-}
+    # Nothing that could block, and nothing that could fail to open.
+    if [[ -s $__soong_file && -f $__soong_file && -r $__soong_file ]]; then
+        \builtin read -r -d '' __soong_text <"$__soong_file" || :
+    fi
+    if [[ $__soong_no_clock ]]; then __soong_clock; fi
+    # Ten digits each, to be compared as text: nothing that stands in them can be executed.
+    # shellcheck disable=SC2071
+    if [[ $__soong_text != "$__soong_seen" || $__soong_settings != "$__soong_set" ||
+        $__soong_now < $__soong_from || $__soong_now > $__soong_until ]]; then
+        __soong_update
+    elif [[ ! -e /proc/$__soong_alone/exe ]]; then
+        __soong_live || __soong_update
+    fi
+    case ${PROMPT_COMMAND-} in *__soong_hook*) ;; *) __soong_lead ;; esac
+    # Whoever names the variable has placed it.
+    case ${PS1-} in *SOONG_PROMPT*) ;; *) PS1=$__soong_place${PS1-} ;; esac
+    # With errexit this would end the shell, and there the status is always 0 or of no use.
+    case $- in *e*) ;; *) \builtin return "$__soong_status" ;; esac
+}
+
+# Looks at everything anew, and notes how long the answer holds: while the file and the settings stay
+# as they are, from __soong_from to __soong_until, and as long as all of __soong_pids live.
 __soong_update() {
-    local IFS=$' \n' dir text='' now=0 found='' i=0 limit=${SOONG_PROMPT_LEASE-}
+    local IFS=$' \n' dir text='' line left='' lease=0 worst=0 word='' ups=0 total=0 up='' all=''
+    __soong_seen=$__soong_text __soong_set=$__soong_settings
+    __soong_from=0 __soong_until=9999999999 __soong_pids=()
     case ${XDG_RUNTIME_DIR-} in
     /*) dir=$XDG_RUNTIME_DIR/soong ;;
     *)
@@ -23,124 +50,142 @@ __soong_update() {
         esac
         ;;
     esac
-    # Not what others put there, and nothing that could block.
-    if [[ ! -s $dir/prompt || ! -f $dir/prompt || ! -O $dir/prompt || ! -O $dir ]]; then
-        SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT=''
-        \builtin unset -v __soong_seen
-        return 0
-    fi
-    \builtin read -r -d '' text <"$dir/prompt" || :
-    if [[ -z ${__soong_seen+set} || $text != "$__soong_seen" ]]; then __soong_parse; fi
-    if [[ -z ${__soong_epoch-} ]]; then
-        \builtin printf -v now '%(%s)T' -1 || now=0
-    else
-        case ${SECONDS-} in
-        '' | *[!0123456789]*) ;;
-        *) now=$((__soong_epoch + SECONDS)) ;;
-        esac
-    fi
-    for ((; i < ${#__soong_pids[@]}; i++)); do
-        # What should have been renewed, or was promised before the clock was set back, is not
-        # believed. The program of a zombie is gone, where that can be seen.
-        if ((now > __soong_until[i] || now < __soong_from[i])); then
-            found+=' down'
-        elif [[ ${__soong_states[i]} == failed || -e /proc/${__soong_pids[i]}/exe ]]; then
-            found+=\ ${__soong_states[i]}
-        elif [[ ! -e /proc/self/exe ]] && \builtin kill -0 "${__soong_pids[i]}"; then
-            found+=\ ${__soong_states[i]}
+    __soong_file=$dir/prompt
+    __soong_clock
+    if [[ -s $__soong_file && -f $__soong_file ]]; then
+        # Not what others put there, which is looked at again each time.
+        if [[ -O $__soong_file && -O $dir ]]; then
+            \builtin read -r -d '' text <"$__soong_file" || :
         else
-            found+=' down'
+            __soong_until=0
         fi
-    done
-    if ((__soong_lease)); then ((now = now < __soong_lease ? (__soong_lease - now) / 60 : 0, 1)); else now=; fi
-    text=$now$found:$limit:${SOONG_PROMPT_FORMAT-}:${SOONG_PROMPT_ASCII-}:${NO_COLOR-}:${SOONG_PROMPT_SYMBOL_UP--}:${SOONG_PROMPT_SYMBOL_WAIT--}:${SOONG_PROMPT_SYMBOL_DOWN--}:${SOONG_PROMPT_COLOR_UP-}:${SOONG_PROMPT_COLOR_WAIT-}:${SOONG_PROMPT_COLOR_DOWN-}
-    if [[ $text != "${__soong_shown-}" ]]; then
-        __soong_shown=$text
-        __soong_show
     fi
-}
-
-# Takes the text apart, an array for each field of its lines.
-__soong_parse() {
-    local IFS=' ' line mark pid until ttl state name lease ports rest
-    local plain=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:,@-
-    __soong_seen=$text __soong_shown='' __soong_lease=0 i=0
-    __soong_pids=() __soong_from=() __soong_until=() __soong_states=() __soong_names=()
     text+=$'\n'
     while [[ -n $text ]]; do
         line=${text%%$'\n'*}
         text=${text#*$'\n'}
-        # One space between fields, so that no field is empty.
-        case $line in 'soong1 '*) ;; *) continue ;; esac
-        line=${line#soong1 }
-        pid=${line%% *} line=${line#* }
-        until=${line%% *} line=${line#* }
-        ttl=${line%% *} line=${line#* }
-        state=${line%% *} line=${line#* }
-        name=${line%% *} line=${line#* }
-        lease=${line%% *} ports=${line#* }
-        case $pid:$until:$ttl in
-        [123456789]*:[123456789]*:[123456789]*) ;;
-        *) continue ;;
-        esac
-        case $pid$until$ttl in *[!0123456789]*) continue ;; esac
-        case $state:$name:$lease:$ports in :* | *::* | *: | *[!$plain]*) continue ;; esac
-        case $lease in
-        -) lease=0 ;;
-        0* | *[!0123456789]*) continue ;;
-        esac
-        if ((${#pid} > 7 || pid < 2 || ${#until} > 12 || ${#ttl} > 3 || ${#lease} > 12)); then continue; fi
-        __soong_from[i]=$((until - ttl)) __soong_until[i]=$until
-        case $state in
-        failed) __soong_from[i]=0 __soong_until[i]=9999999999999 ;;
-        up | starting | reconnecting)
-            if ((lease && (__soong_lease == 0 || lease < __soong_lease))); then __soong_lease=$lease; fi
-            ;;
-        *) state=down ;;
-        esac
-        __soong_pids[i]=$pid __soong_states[i]=$state __soong_names[i]=$name
-        ((i += 1))
+        case $line in 'soong1 '*) __soong_judge "${line#soong1 }" ;; esac
     done
-    i=0
+    if ((lease)); then
+        left=$((__soong_now < lease ? (lease - __soong_now) / 60 : 0))
+        # Until the next minute.
+        __soong_hold $((lease - left * 60 - 59)) $((__soong_now < lease ? lease - left * 60 : __soong_until))
+    fi
+    case ${#__soong_pids[@]} in
+    0) __soong_alone=self ;;
+    1) __soong_alone=${__soong_pids[0]} ;;
+    *) __soong_alone=none ;;
+    esac
+    SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT=''
+    if ((total)); then __soong_show; fi
+    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
+    __soong_place=$__soong_segment
+    case ${SOONG_PROMPT_SIDE-} in off) __soong_withdraw ;; esac
+} 2>/dev/null
+
+# Takes a line apart and counts its tunnel in. The variables are __soong_update's.
+__soong_judge() {
+    local line=$1 pid until ttl state name end ports rank=3
+    local plain=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:,@-
+    # One space between fields, so that no field is empty.
+    pid=${line%% *} line=${line#* }
+    until=${line%% *} line=${line#* }
+    ttl=${line%% *} line=${line#* }
+    state=${line%% *} line=${line#* }
+    name=${line%% *} line=${line#* }
+    end=${line%% *} ports=${line#* }
+    case $pid:$until:$ttl in
+    [123456789]*:[123456789]*:[123456789]*) ;;
+    *) return 0 ;;
+    esac
+    case $pid$until$ttl in *[!0123456789]*) return 0 ;; esac
+    case $state:$name:$end:$ports in :* | *::* | *: | *[!$plain]*) return 0 ;; esac
+    case $end in
+    -) end=0 ;;
+    0* | *[!0123456789]*) return 0 ;;
+    esac
+    if ((${#pid} > 7 || pid < 2 || ${#until} > 12 || ${#ttl} > 3 || ${#end} > 12)); then return 0; fi
+    case $state in
+    failed) ;;
+    up | starting | reconnecting)
+        if ((end && (lease == 0 || end < lease))); then lease=$end; fi
+        # What should have been renewed, or was promised before the clock was set back, is not believed.
+        if ((__soong_now > until)); then
+            __soong_hold $((until + 1)) "$__soong_until"
+            state=down
+        elif ((__soong_now < until - ttl)); then
+            __soong_hold 0 $((until - ttl - 1))
+            state=down
+        else
+            __soong_hold $((until - ttl)) "$until"
+            if __soong_live "$pid"; then __soong_pids+=("$pid"); else state=down; fi
+        fi
+        ;;
+    *) state=down ;;
+    esac
+    case $state in
+    up)
+        rank=0
+        if ((ups < 3)); then up+=,$name; fi
+        ((ups += 1))
+        ;;
+    starting) rank=1 ;;
+    reconnecting) rank=2 ;;
+    esac
+    if ((total < 3)); then all+=,$name; fi
+    ((total += 1))
+    if ((rank >= worst)); then worst=$rank word=$state; fi
+}
+
+# Narrows the time for which the answer holds.
+__soong_hold() {
+    if ((__soong_from < $1)); then __soong_from=$1; fi
+    if ((__soong_until > $2)); then __soong_until=$2; fi
+}
+
+# Whether these processes live, or all of __soong_pids. The program of a zombie is gone, where that can
+# be seen.
+__soong_live() {
+    local pid
+    if (($# == 0)); then \builtin set -- ${__soong_pids[@]+"${__soong_pids[@]}"}; fi
+    for pid; do
+        if [[ ! -e /proc/$pid/exe ]]; then
+            if [[ -e /proc/self/exe ]] || ! \builtin kill -0 "$pid" 2>/dev/null; then return 1; fi
+        fi
+    done
+}
+
+# Sets __soong_now.
+__soong_clock() {
+    if [[ -z $__soong_epoch ]]; then
+        \builtin printf -v __soong_now '%(%s)T' -1
+    else
+        case ${SECONDS-} in
+        '' | *[!0123456789]*) __soong_now=0 ;;
+        *) __soong_now=$((__soong_epoch + SECONDS)) ;;
+        esac
+    fi
 }
 
 # Puts together what __soong_update has found, whose variables it uses.
 __soong_show() {
-    local symbol color state rank worst=0 ups=0 total=0 word='' up='' all='' soon='' text=''
-    local format=${SOONG_PROMPT_FORMAT-}
-    SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT=''
-    if ((${#__soong_pids[@]} == 0)); then return 0; fi
-    for state in $found; do
-        case $state in
-        up)
-            rank=0
-            if ((ups < 3)); then up+=,${__soong_names[total]}; fi
-            ((ups += 1))
-            ;;
-        starting) rank=1 ;;
-        reconnecting) rank=2 ;;
-        *) rank=3 ;;
-        esac
-        if ((total < 3)); then all+=,${__soong_names[total]}; fi
-        if ((rank >= worst)); then worst=$rank word=$state; fi
-        ((total += 1))
-    done
-    if ((ups == 0)); then up=$all rank=$total; else rank=$ups; fi
-    up=${up#,}
-    if ((rank > 3)); then up+=+$((rank - 3)); fi
+    local symbol color text soon='' more limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
+    if ((ups == 0)); then up=$all more=$((total - 3)); else more=$((ups - 3)); fi
+    text=${up#,}
+    if ((more > 0)); then text+=+$more; fi
     SOONG_STATE=down
     if ((ups == total)); then
-        SOONG_STATE=up text=$up
+        SOONG_STATE=up
     elif ((ups)); then
-        text="$ups/$total $up"
+        text="$ups/$total $text"
     elif ((total > 1)); then
-        text="0/$total $up $word"
+        text="0/$total $text $word"
     else
-        text="$up $word"
+        text="$text $word"
     fi
     case $limit in '' | *[!0123456789]* | 0?* | ??????*) limit=30 ;; esac
-    if [[ -n $now ]] && ((now < limit)); then
-        if ((now < 60)); then soon=${now}m; else soon=$((now / 60))h$((now % 60))m; fi
+    if [[ -n $left ]] && ((left < limit)); then
+        if ((left < 60)); then soon=${left}m; else soon=$((left / 60))h$((left % 60))m; fi
     fi
     SOONG_TEXT=$text${soon:+ $soon}
     symbol=$__soong_symbols
@@ -171,24 +216,6 @@ __soong_show() {
     fi
 }
 
-# What runs before each prompt.
-__soong_hook() {
-    local status=$?
-    __soong_update
-    __soong_lead
-    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
-    case ${SOONG_PROMPT_SIDE-} in
-    off) __soong_withdraw ;;
-    *)
-        # Whoever names the variable has placed it.
-        case ${PS1-} in *SOONG_PROMPT*) ;; *) PS1=$__soong_place${PS1-} ;; esac
-        ;;
-    esac
-    # With errexit this would end the shell, and there the status is always 0 or of no use.
-    case $- in *e*) \builtin return 0 ;; esac
-    \builtin return "$status"
-} 2>/dev/null
-
 # Goes back to the first place, before a hook that put itself there and may show what is set here. The
 # shell goes through a copy of the array, and a string has been read by now.
 __soong_lead() {
@@ -205,19 +232,21 @@ __soong_lead() {
 
 # Takes the segment out of PS1.
 __soong_withdraw() {
-    case ${PS1-} in *"$__soong_place"*) PS1=${PS1%%"$__soong_place"*}${PS1#*"$__soong_place"} ;; esac
+    case ${PS1-} in *"$__soong_segment"*) PS1=${PS1%%"$__soong_segment"*}${PS1#*"$__soong_segment"} ;; esac
+    __soong_place=''
 }
 
 # Has __soong_hook run before each prompt, ahead of others: a theme that renders in a hook of its own
 # is to find the variables of this prompt.
 __soong_load() {
     # shellcheck disable=SC2016 # For PS1 to expand: text that stands there itself could be executed.
-    __soong_place='${SOONG_PROMPT:+$SOONG_PROMPT }'
+    __soong_segment='${SOONG_PROMPT:+$SOONG_PROMPT }' __soong_text='' __soong_settings=''
     case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in
     *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) __soong_symbols='⇄ ↻ ✗' ;;
     *) __soong_symbols='= ~ !' ;;
     esac
-    __soong_epoch=''
+    __soong_epoch='' __soong_no_clock=''
+    if ((BASH_VERSINFO[0] < 5)); then __soong_no_clock=yes; fi
     if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 402)); then
         # This bash has no clock but SECONDS.
         __soong_epoch=$(\command date +%s) || __soong_epoch=0
@@ -273,9 +302,11 @@ soong_unload() {
         case $one in *' _soong '*) \builtin complete -r "${one##* }" ;; esac
     done
     \builtin unset -v SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer
-    \builtin unset -v __soong_place __soong_symbols __soong_epoch __soong_was __soong_alias __soong_seen __soong_shown
-    \builtin unset -v __soong_pids __soong_from __soong_until __soong_states __soong_names __soong_lease
-    \builtin unset -f __soong_lead __soong_update __soong_parse __soong_show __soong_hook __soong_withdraw __soong_load soong_unload
+    \builtin unset -v __soong_segment __soong_place __soong_symbols __soong_epoch __soong_no_clock __soong_was __soong_alias
+    \builtin unset -v __soong_status __soong_text __soong_seen __soong_settings __soong_set __soong_file
+    \builtin unset -v __soong_now __soong_from __soong_until __soong_pids __soong_alone
+    \builtin unset -f __soong_hook __soong_update __soong_judge __soong_hold __soong_live __soong_clock __soong_show
+    \builtin unset -f __soong_lead __soong_withdraw __soong_load soong_unload
 } 2>/dev/null
 
 case $-:${TERM:-dumb} in
