@@ -7,12 +7,37 @@
 # \builtin: whatever functions and aliases the user has made. The syntax is what `emulate sh` can
 # parse too; each function then sets the options that it needs.
 
-# Reads the prompt file. Text that has not changed since the last prompt is not taken apart again: only
-# whether its promises still hold.
+# What runs before each prompt. Where nothing has changed, what was shown last still holds, and the rest of
+# this file has nothing to do.
+_soong_hook() {
+    \builtin emulate -LR zsh
+    \builtin typeset text clock='%D{%s}'
+    _soong_settings=${XDG_RUNTIME_DIR-}${TMPDIR-}${SOONG_PROMPT_LEASE-}${SOONG_PROMPT_SYMBOL_UP--}${SOONG_PROMPT_COLOR_UP-}${SOONG_PROMPT_SYMBOL_WAIT--}${SOONG_PROMPT_COLOR_WAIT-}${SOONG_PROMPT_SYMBOL_DOWN--}${SOONG_PROMPT_COLOR_DOWN-}${SOONG_PROMPT_FORMAT-}${SOONG_PROMPT_ASCII-}${SOONG_PROMPT_SIDE-}${SOONG_PROMPT_EXPORT-}${NO_COLOR-}
+    _soong_now=${(%)clock}
+    # Nothing that could block, and nothing that could fail to open.
+    if [[ -s $_soong_file && -f $_soong_file && -r $_soong_file ]]; then text=$(<$_soong_file); fi
+    if [[ $text != "$_soong_seen" || $_soong_settings != "$_soong_set" ]] ||
+        (( _soong_now < _soong_from || _soong_now > _soong_until )); then
+        _soong_update
+    elif [[ ! -e /proc/$_soong_alone/exe ]]; then
+        _soong_live $_soong_pids || _soong_update
+    fi
+    # Before a hook that put itself first and may show what is set here; from the next prompt on.
+    if [[ ${precmd_functions[1]-} != _soong_hook ]]; then
+        precmd_functions=(_soong_hook ${precmd_functions:#_soong_hook})
+    fi
+    if [[ :${PROMPT-}:${RPROMPT-} != "$_soong_prompts" ]]; then _soong_place; fi
+}
+
+# Looks at everything anew, and notes how long the answer holds: while the file and the settings stay
+# as they are, from _soong_from to _soong_until, and as long as all of _soong_pids live.
 _soong_update() {
     \builtin emulate -LR zsh
-    \builtin typeset dir text found left clock='%D{%s}'
-    \builtin typeset -i now i count
+    \builtin typeset dir line left word clock='%D{%s}'
+    \builtin typeset -i lease worst
+    \builtin typeset -a names up
+    _soong_seen=${text-} _soong_set=$_soong_settings _soong_prompts= _soong_now=${(%)clock}
+    _soong_from=0 _soong_until=9999999999 _soong_pids=()
     case ${XDG_RUNTIME_DIR-} in
     /*) dir=$XDG_RUNTIME_DIR/soong ;;
     *)
@@ -22,98 +47,104 @@ _soong_update() {
         esac
         ;;
     esac
-    # Not what others put there, and nothing that could block.
-    if [[ ! -s $dir/prompt || ! -f $dir/prompt || ! -O $dir/prompt || ! -O $dir ]]; then
-        \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT=
-        \builtin unset _soong_seen
-        \builtin return 0
-    fi
-    text=$(<$dir/prompt)
-    if [[ -z ${_soong_seen+set} || $text != "$_soong_seen" ]]; then _soong_parse; fi
-    now=${(%)clock}
-    count=${#_soong_pids}
-    for (( i = 1; i <= count; i++ )); do
-        # What should have been renewed, or was promised before the clock was set back, is not
-        # believed. The program of a zombie is gone, where that can be seen.
-        if (( now > _soong_until[i] || now < _soong_from[i] )); then
-            found+=' down'
-        elif [[ $_soong_states[i] == failed || -e /proc/$_soong_pids[i]/exe ]]; then
-            found+=" $_soong_states[i]"
-        elif [[ ! -e /proc/self/exe ]] && \builtin kill -0 $_soong_pids[i] 2>/dev/null; then
-            found+=" $_soong_states[i]"
+    _soong_file=$dir/prompt
+    if [[ -s $_soong_file && -f $_soong_file ]]; then
+        # Not what others put there, which is looked at again each time.
+        if [[ -O $_soong_file && -O $dir ]]; then
+            for line in ${(f)"$(<$_soong_file)"}; do _soong_judge; done
         else
-            found+=' down'
+            _soong_until=0
         fi
-    done
-    if (( _soong_lease )); then left=$(( now < _soong_lease ? (_soong_lease - now) / 60 : 0 )); fi
-    text=$left$found:${SOONG_PROMPT_LEASE-}:${SOONG_PROMPT_FORMAT-}:${SOONG_PROMPT_ASCII-}:${NO_COLOR-}:${SOONG_PROMPT_SYMBOL_UP--}:${SOONG_PROMPT_SYMBOL_WAIT--}:${SOONG_PROMPT_SYMBOL_DOWN--}:${SOONG_PROMPT_COLOR_UP-}:${SOONG_PROMPT_COLOR_WAIT-}:${SOONG_PROMPT_COLOR_DOWN-}
-    if [[ $text != "${_soong_shown-}" ]]; then
-        \builtin typeset -g _soong_shown=$text
-        _soong_show
     fi
+    if (( lease )); then
+        left=$(( _soong_now < lease ? (lease - _soong_now) / 60 : 0 ))
+        # Until the next minute.
+        _soong_hold $(( lease - left * 60 - 59 )) $(( _soong_now < lease ? lease - left * 60 : _soong_until ))
+    fi
+    case ${#_soong_pids} in
+    0) _soong_alone=self ;;
+    1) _soong_alone=$_soong_pids ;;
+    *) _soong_alone=none ;;
+    esac
+    \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT=
+    if (( ${#names} )); then _soong_show; fi
+    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
+} 2>/dev/null
+
+# Takes a line apart and counts its tunnel in. The variables are _soong_update's.
+_soong_judge() {
+    \builtin emulate -LR zsh
+    \builtin typeset pid until ttl state name end
+    \builtin typeset -i rank=3
+    \builtin typeset -a fields
+    # One space between fields, so that no field is empty.
+    fields=("${(@s: :)line}")
+    if (( ${#fields} != 8 )); then \builtin return 0; fi
+    pid=$fields[2] until=$fields[3] ttl=$fields[4] state=$fields[5] name=$fields[6] end=$fields[7]
+    case $fields[1]:$pid:$until:$ttl in
+    soong1:[123456789]*:[123456789]*:[123456789]*) ;;
+    *) \builtin return 0 ;;
+    esac
+    case $pid$until$ttl in *[!0123456789]*) \builtin return 0 ;; esac
+    case $state:$name:$end:$fields[8] in :* | *::* | *: | *[!A-Za-z0-9._:,@-]*) \builtin return 0 ;; esac
+    case $end in
+    -) end=0 ;;
+    0* | *[!0123456789]*) \builtin return 0 ;;
+    esac
+    if (( ${#pid} > 7 || ${#until} > 12 || ${#ttl} > 3 || ${#end} > 12 || pid < 2 )); then \builtin return 0; fi
+    case $state in
+    failed) ;;
+    up | starting | reconnecting)
+        if (( end && (lease == 0 || end < lease) )); then lease=$end; fi
+        # What should have been renewed, or was promised before the clock was set back, is not believed.
+        if (( _soong_now > until )); then
+            _soong_hold $(( until + 1 )) $_soong_until
+            state=down
+        elif (( _soong_now < until - ttl )); then
+            _soong_hold 0 $(( until - ttl - 1 ))
+            state=down
+        else
+            _soong_hold $(( until - ttl )) $until
+            if _soong_live $pid; then _soong_pids+=($pid); else state=down; fi
+        fi
+        ;;
+    *) state=down ;;
+    esac
+    case $state in
+    up)
+        rank=0
+        up+=($name)
+        ;;
+    starting) rank=1 ;;
+    reconnecting) rank=2 ;;
+    esac
+    names+=($name)
+    if (( rank >= worst )); then worst=$rank word=$state; fi
 }
 
-# Takes the text apart, an array for each field of its lines. The variables are _soong_update's.
-_soong_parse() {
+# Narrows the time for which the answer holds.
+_soong_hold() {
+    if (( _soong_from < $1 )); then _soong_from=$1; fi
+    if (( _soong_until > $2 )); then _soong_until=$2; fi
+}
+
+# Whether these processes live. The program of a zombie is gone, where that can be seen.
+_soong_live() {
     \builtin emulate -LR zsh
-    \builtin typeset -g _soong_seen=$text _soong_shown=
-    \builtin typeset -gi _soong_lease=0
-    \builtin typeset -ga _soong_pids _soong_from _soong_until _soong_states _soong_names
-    _soong_pids=() _soong_from=() _soong_until=() _soong_states=() _soong_names=()
-    \builtin typeset line pid until ttl state name lease
-    \builtin typeset -a fields
-    for line in ${(f)text}; do
-        # One space between fields, so that no field is empty.
-        fields=("${(@s: :)line}")
-        if (( ${#fields} != 8 )); then continue; fi
-        pid=$fields[2] until=$fields[3] ttl=$fields[4] state=$fields[5] name=$fields[6] lease=$fields[7]
-        case $fields[1]:$pid:$until:$ttl in
-        soong1:[123456789]*:[123456789]*:[123456789]*) ;;
-        *) continue ;;
-        esac
-        case $pid$until$ttl in *[!0123456789]*) continue ;; esac
-        case $state:$name:$lease:$fields[8] in :* | *::* | *: | *[!A-Za-z0-9._:,@-]*) continue ;; esac
-        case $lease in
-        -) lease=0 ;;
-        0* | *[!0123456789]*) continue ;;
-        esac
-        if (( ${#pid} > 7 || ${#until} > 12 || ${#ttl} > 3 || ${#lease} > 12 || pid < 2 )); then continue; fi
-        case $state in
-        failed) until=9999999999999 ;;
-        up | starting | reconnecting)
-            if (( lease && (_soong_lease == 0 || lease < _soong_lease) )); then _soong_lease=$lease; fi
-            ;;
-        *) state=down ;;
-        esac
-        _soong_pids+=($pid) _soong_states+=($state) _soong_names+=($name)
-        _soong_until+=($until)
-        if [[ $state == failed ]]; then _soong_from+=(0); else _soong_from+=($(( until - ttl ))); fi
+    \builtin typeset pid
+    for pid; do
+        if [[ ! -e /proc/$pid/exe ]]; then
+            if [[ -e /proc/self/exe ]] || ! \builtin kill -0 $pid 2>/dev/null; then \builtin return 1; fi
+        fi
     done
 }
 
 # Puts together what has been found. The variables are _soong_update's.
 _soong_show() {
     \builtin emulate -LR zsh
-    \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT=
-    if (( ! ${#_soong_pids} )); then \builtin return 0; fi
-    \builtin typeset state word text soon symbol color limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
-    \builtin typeset -i rank worst total ups
-    \builtin typeset -a up
-    for state in ${(s: :)found}; do
-        (( total += 1 ))
-        case $state in
-        up)
-            rank=0
-            (( ups += 1 ))
-            up+=($_soong_names[total])
-            ;;
-        starting) rank=1 ;;
-        reconnecting) rank=2 ;;
-        *) rank=3 ;;
-        esac
-        if (( rank >= worst )); then worst=$rank word=$state; fi
-    done
-    if (( ups == 0 )); then up=($_soong_names); fi
+    \builtin typeset text soon symbol color limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
+    \builtin typeset -i ups=${#up} total=${#names}
+    if (( ups == 0 )); then up=($names); fi
     text=${(j:,:)up[1,3]}
     if (( ${#up} > 3 )); then text+=+$(( ${#up} - 3 )); fi
     SOONG_STATE=down
@@ -158,31 +189,25 @@ _soong_show() {
     fi
 }
 
-# What runs before each prompt.
-_soong_hook() {
+# Puts the segment into the prompt that it is to stand in, and notes what prompts there are now.
+_soong_place() {
     \builtin emulate -LR zsh
-    _soong_update
-    # Before a hook that put itself first and may show what is set here; from the next prompt on.
-    if [[ ${precmd_functions[1]-} != _soong_hook ]]; then
-        precmd_functions=(_soong_hook ${precmd_functions:#_soong_hook})
-    fi
-    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
     _soong_withdraw
     # Whoever names the variable has placed it; themes that draw both sides have places of their own.
     case ${SOONG_PROMPT_SIDE-}:${PROMPT-}${RPROMPT-} in
-    off:* | *SOONG_PROMPT*) \builtin return 0 ;;
+    off:* | *SOONG_PROMPT*) ;;
     left:*)
         _soong_placed=${SOONG_PROMPT:+$SOONG_PROMPT }
         PROMPT=$_soong_placed${PROMPT-}
         ;;
     *)
-        if (( ${+functions[p10k]} || ${+functions[starship_precmd]} || ${+functions[prompt_starship_precmd]} )); then
-            \builtin return 0
+        if (( ! ${+functions[p10k]} && ! ${+functions[starship_precmd]} && ! ${+functions[prompt_starship_precmd]} )); then
+            _soong_placed=$SOONG_PROMPT${SOONG_PROMPT:+${RPROMPT:+ }}
+            if [[ -n $_soong_placed ]]; then RPROMPT=$_soong_placed${RPROMPT-}; fi
         fi
-        _soong_placed=$SOONG_PROMPT${SOONG_PROMPT:+${RPROMPT:+ }}
-        if [[ -n $_soong_placed ]]; then RPROMPT=$_soong_placed${RPROMPT-}; fi
         ;;
     esac
+    _soong_prompts=:${PROMPT-}:${RPROMPT-}
 }
 
 # Takes the segment out of the prompts.
@@ -199,6 +224,9 @@ _soong_withdraw() {
 _soong_load() {
     \builtin emulate -LR zsh
     \builtin typeset -g _soong_placed=${_soong_placed-} _soong_symbols='= ~ !'
+    \builtin typeset -g _soong_settings= _soong_set= _soong_seen= _soong_prompts= _soong_file= _soong_alone=
+    \builtin typeset -gi _soong_now _soong_from _soong_until
+    \builtin typeset -ga _soong_pids
     case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in
     *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) _soong_symbols='⇄ ↻ ✗' ;;
     esac
@@ -220,8 +248,10 @@ soong_unload() {
         done
     fi
     \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_placed _soong_symbols _soong_alias _soong_completer
-    \builtin unset _soong_seen _soong_shown _soong_lease _soong_pids _soong_from _soong_until _soong_states _soong_names
-    \builtin unfunction _soong_update _soong_parse _soong_show _soong_hook _soong_withdraw _soong_load soong_unload
+    \builtin unset _soong_settings _soong_set _soong_seen _soong_prompts _soong_file
+    \builtin unset _soong_now _soong_from _soong_until _soong_pids _soong_alone
+    \builtin unfunction _soong_hook _soong_update _soong_judge _soong_hold _soong_live _soong_show _soong_place
+    \builtin unfunction _soong_withdraw _soong_load soong_unload
 }
 
 case $-:${TERM:-dumb} in
