@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use super::{program, script, soong};
+use super::compiled::{self, Workshop};
+use super::{complete, program, script, soong};
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 use crate::support::tools::tool;
 
-fn new(sandbox: &Sandbox, language: &str) {
-    let directory = sandbox.path("bin");
+/// Writes the beginning of an extension `greet` into `directory`.
+fn begin(language: &str, directory: &Path, sandbox: &Sandbox) {
     let args = ["ext", "new", "greet", "--lang", language, "--directory", directory.to_str().unwrap()];
     soong(sandbox, args).stdout_has("wrote ").stdout_has("Next:").run();
 }
@@ -18,7 +19,7 @@ fn new(sandbox: &Sandbox, language: &str) {
 fn what_is_begun_in_a_script_works_and_lacks_nothing() {
     for language in ["bash", "python"] {
         let sandbox = Sandbox::new();
-        new(&sandbox, language);
+        begin(language, &sandbox.path("bin"), &sandbox);
         soong(&sandbox, ["greet", "ann"]).stdout("hello, ann\n").run();
         soong(&sandbox, ["greet", "--help"]).stdout_has("soong greet").run();
         soong(&sandbox, ["greet", "--nonsense"]).code(2).stderr_has("--nonsense").run();
@@ -40,16 +41,23 @@ fn what_is_begun_in_a_script_works_and_lacks_nothing() {
 }
 
 #[test]
-fn what_is_begun_in_rust_is_a_package() {
+fn what_is_begun_in_rust_works_and_lacks_nothing() {
     let sandbox = Sandbox::new();
-    new(&sandbox, "rust");
-    let manifest: toml::Table =
-        fs::read_to_string(sandbox.path("bin/soong-greet/Cargo.toml")).unwrap().parse().unwrap();
-    assert_eq!(manifest["package"]["name"].as_str(), Some("soong-greet"));
-    for file in ["src/main.rs", "tests/answers.rs"] {
-        let text = fs::read_to_string(sandbox.path("bin/soong-greet").join(file)).unwrap();
-        assert!(text.contains("soong-greet") && !text.contains("@NAME@"), "{text}");
-    }
+    let workshop = Workshop::open();
+    begin("rust", workshop.directory(), &sandbox);
+    compiled::run(workshop.cargo("soong-greet").arg("test"));
+    let program = sandbox.path("bin/soong-greet");
+    fs::copy(workshop.program("soong-greet"), &program).unwrap();
+    soong(&sandbox, ["greet", "moon", "--shout"]).stdout("HELLO, MOON\n").run();
+    soong(&sandbox, ["greet", "--help"]).stdout_has("soong greet").run();
+    soong(&sandbox, ["greet", "--nonsense"]).code(2).stderr_has("--nonsense").run();
+    soong(&sandbox, ["ext", "check", program.to_str().unwrap()]).stdout_has("nothing is missing\n").run();
+    soong(&sandbox, ["ext", "list"])
+        .stdout_has("greet  Say hello to whom you name\n")
+        .stdout_has("summary: note, completion: clap\n")
+        .run();
+    complete(&sandbox, &["soong", "greet", "--s"]).stdout("--shout\tIn capital letters\n:4\n").run();
+    complete(&sandbox, &["soong", "greet", ""]).stdout("world\nmoon\n:4\n").run();
 }
 
 #[test]

@@ -2,11 +2,10 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::{compiled, path_of, program, script};
+use super::{compiled, complete, path_of, program, script};
 use crate::completion::shell::{Kind, Shell};
-use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 use crate::support::tools::tool;
 
@@ -55,12 +54,6 @@ fn with_all() -> Sandbox {
     // One that clap itself completes.
     fs::copy(compiled::sample("soong-open"), sandbox.path("bin/soong-open")).unwrap();
     sandbox
-}
-
-/// `soong-complete words WORDS`, as the scripts of the shells call it.
-fn complete<'a>(sandbox: &'a Sandbox, words: &[&str]) -> Run<'a> {
-    let program = Path::new(env!("CARGO_BIN_EXE_soong")).with_file_name("soong-complete");
-    Run::new(sandbox, &program, ["words"]).args(words).env("PATH", path_of(sandbox, &["bin"]))
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 
-use super::{compiled, path_of, soong};
+use super::{compiled, complete, soong};
 use crate::support::config::forward;
 use crate::support::daemon::{Daemon, GPU_LOAD, MODEL, start};
 use crate::support::http::{Reply, Server};
@@ -50,10 +50,7 @@ fn every_sample_is_complete() {
             .stdout_has("nothing is missing\n")
             .run();
         let help = soong(&sandbox, [name, "--help"]).stdout_has(format!("soong {name}")).run().stdout;
-        let complete = Path::new(env!("CARGO_BIN_EXE_soong")).with_file_name("soong-complete");
-        let words = ["words", "soong", name, "--"];
-        let asked = Run::new(&sandbox, &complete, words).env("PATH", path_of(&sandbox, &["bin"]));
-        let answer = asked.stdout_has("").run().stdout;
+        let answer = complete(&sandbox, &["soong", name, "--"]).stdout_has("").run().stdout;
         assert!(answer.ends_with("\n:4\n"), "{answer}");
         for option in answer.lines().filter_map(|line| line.split_once('\t')) {
             assert!(help.contains(option.0), "{option:?} is not in\n{help}");

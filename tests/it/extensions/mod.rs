@@ -13,7 +13,7 @@ mod trust;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
@@ -50,6 +50,12 @@ fn path_of(sandbox: &Sandbox, directories: &[&str]) -> OsString {
 /// `soong ARGS` with the sandbox's `bin` first in PATH.
 fn soong<S: AsRef<OsStr>>(sandbox: &Sandbox, args: impl IntoIterator<Item = S>) -> Run<'_> {
     sandbox.soong_with_bin(args)
+}
+
+/// `soong-complete words WORDS`, as the scripts of the shells call it.
+fn complete<'a>(sandbox: &'a Sandbox, words: &[&str]) -> Run<'a> {
+    let program = Path::new(env!("CARGO_BIN_EXE_soong")).with_file_name("soong-complete");
+    Run::new(sandbox, &program, ["words"]).args(words).env("PATH", path_of(sandbox, &["bin"]))
 }
 
 /// Runs `run`, and returns what it printed and the names of all programs that were executed.
