@@ -5,7 +5,6 @@ use std::net::TcpStream;
 
 use nix::sys::signal::Signal;
 
-use crate::support::config::path;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::sandbox::{Sandbox, pid_in};
@@ -58,10 +57,8 @@ fn the_local_ports_outlive_the_connection() {
 fn two_instances_have_a_tunnel_each() {
     let instances = [Instance::start(), Instance::start()];
     let mut sandbox = Sandbox::with(&instances[0]);
-    let port = instances[1].sshd.port;
     sandbox.configure(|config| {
-        config.instance("staging", "127.0.0.1", port);
-        config.set(["instances", "staging", "key"], path(&instances[1].sshd.key()));
+        config.another("staging", &instances[1]);
     });
     let first = pid_in(&sandbox.tunnel(["start", "--instance-id", "dev"]).stdout_has("").run().stdout);
     let local = [ports::free(), ports::free(), ports::free()];

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::config::{Config, path};
+use crate::support::config::Config;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::ports::{self, Holder};
@@ -13,8 +13,7 @@ use crate::support::sandbox::Sandbox;
 fn two(instances: &[Instance; 2]) -> Sandbox {
     let mut sandbox = Sandbox::with(&instances[0]);
     sandbox.configure(|config| {
-        config.instance("staging", "127.0.0.1", instances[1].sshd.port);
-        config.set(["instances", "staging", "key"], path(&instances[1].sshd.key()));
+        config.another("staging", &instances[1]);
     });
     sandbox
 }

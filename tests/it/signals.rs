@@ -1,16 +1,12 @@
 //! Signals: to a tunnel in the foreground, to one in the background, and to a `start` that still waits.
 
-use std::net::TcpListener;
-
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpgid};
 
-use crate::support::config::path;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::ports::Holder;
 use crate::support::sandbox::{Sandbox, pid_in};
-use crate::support::sshd::generate_key;
 use crate::support::{process, wait};
 
 #[test]
@@ -86,22 +82,9 @@ fn a_tunnel_does_not_belong_to_the_terminal_it_was_started_in() {
     sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
 }
 
-/// A sandbox whose instance accepts connections and never speaks, so that a start waits.
-fn mute() -> (Sandbox, TcpListener) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut sandbox = Sandbox::new();
-    let key = sandbox.path("key");
-    generate_key(&key);
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], path(&key));
-        config.instance("dev", "127.0.0.1", listener.local_addr().unwrap().port());
-    });
-    (sandbox, listener)
-}
-
 #[test]
 fn a_start_that_is_interrupted_leaves_nothing() {
-    let (sandbox, _listener) = mute();
+    let (sandbox, _listener) = Sandbox::mute();
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         let mut start = sandbox.tunnel(["start"]).code(code).stdout_has("Starting").stderr_has("").spawn();
         start.wait_for_stdout("Starting");
@@ -119,7 +102,7 @@ fn a_start_that_is_interrupted_leaves_nothing() {
 
 #[test]
 fn a_start_that_waits_can_be_stopped_from_elsewhere() {
-    let (sandbox, _listener) = mute();
+    let (sandbox, _listener) = Sandbox::mute();
     let mut start = sandbox.tunnel(["start"]).code(1).stdout_has("Starting").stderr_has("stopped").spawn();
     start.wait_for_stdout("Starting");
     wait::until_true("ssh to be started", || sandbox.clients().len() == 1);
@@ -130,7 +113,7 @@ fn a_start_that_waits_can_be_stopped_from_elsewhere() {
 
 #[test]
 fn a_start_in_the_foreground_that_is_interrupted_leaves_nothing() {
-    let (sandbox, _listener) = mute();
+    let (sandbox, _listener) = Sandbox::mute();
     let mut start = sandbox.tunnel(["start", "--foreground"]).stdout_has("Starting").spawn();
     start.wait_for_stdout("Starting");
     wait::until_true("ssh to be started", || sandbox.clients().len() == 1);

@@ -1,12 +1,9 @@
 //! `soong tunnel wait`: until the tunnel is up, and a service answers through it.
 
-use std::net::TcpListener;
-
-use crate::support::config::{forward, path};
+use crate::support::config::forward;
 use crate::support::http::{Reply, Server};
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
-use crate::support::sshd::generate_key;
 use crate::support::{ports, wait};
 
 #[test]
@@ -43,14 +40,7 @@ fn it_waits_for_a_service_that_is_not_there_yet() {
 
 #[test]
 fn it_tells_what_the_tunnel_is_doing_when_the_time_is_up() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut sandbox = Sandbox::new();
-    let key = sandbox.path("key");
-    generate_key(&key);
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], path(&key));
-        config.instance("dev", "127.0.0.1", listener.local_addr().unwrap().port());
-    });
+    let (sandbox, _listener) = Sandbox::mute();
     let start = sandbox.tunnel(["start"]).code(1).stdout_has("Starting").stderr_has("stopped").spawn();
     wait::until_true("ssh to be started", || sandbox.clients().len() == 1);
     sandbox.tunnel(["wait", "--timeout", "0"]).fails(1, ["the tunnel to dev is still starting"]).run();

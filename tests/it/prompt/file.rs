@@ -5,7 +5,6 @@ use std::fs;
 use nix::sys::signal::Signal;
 
 use super::hooks::now;
-use crate::support::config::path;
 use crate::support::instance::Instance;
 use crate::support::sandbox::{Sandbox, pid_in};
 use crate::support::{ports, process, wait};
@@ -74,10 +73,8 @@ fn a_tunnel_that_gave_up_is_told_of_until_it_is_tidied_away() {
 fn the_line_of_a_dead_supervisor_goes_when_somebody_looks() {
     let instances = [Instance::start(), Instance::start()];
     let mut sandbox = Sandbox::with(&instances[0]);
-    let port = instances[1].sshd.port;
     sandbox.configure(|config| {
-        config.instance("staging", "127.0.0.1", port);
-        config.set(["instances", "staging", "key"], path(&instances[1].sshd.key()));
+        config.another("staging", &instances[1]);
     });
     let dead = pid_in(&sandbox.tunnel(["start", "--instance-id", "dev"]).stdout_has("").run().stdout);
     let local = [ports::free(), ports::free(), ports::free()].map(|port| port.to_string());

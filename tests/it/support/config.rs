@@ -47,6 +47,12 @@ impl Config {
         self.set(["instances", name, "user"], user())
     }
 
+    /// Adds `instance` as one more, called `name`.
+    pub fn another(&mut self, name: &str, instance: &Instance) -> &mut Self {
+        self.instance(name, "127.0.0.1", instance.sshd.port);
+        self.set(["instances", name, "key"], path(&instance.sshd.key()))
+    }
+
     /// Sets the value at `keys`, making the tables on the way.
     pub fn set<const N: usize>(&mut self, keys: [&str; N], value: impl Into<Value>) -> &mut Self {
         let (last, tables) = keys.split_last().unwrap();

@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,10 +12,11 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::config::Config;
+use super::config::{Config, path};
 use super::instance::Instance;
 use super::process::{self, Process};
 use super::run::Run;
+use super::sshd::generate_key;
 use super::{ports, tools, wait};
 
 /// A private environment; its tunnels are stopped and its files removed when it is dropped.
@@ -32,6 +34,19 @@ impl Sandbox {
     /// A home whose configuration leads to `instance`.
     pub fn with(instance: &Instance) -> Self {
         Self::configured(Config::with(instance))
+    }
+
+    /// A home whose instance accepts connections and never speaks, so that a start waits.
+    pub fn mute() -> (Self, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sandbox = Self::new();
+        let key = sandbox.path("key");
+        generate_key(&key);
+        sandbox.configure(|config| {
+            config.set(["ssh", "key"], path(&key));
+            config.instance("dev", "127.0.0.1", listener.local_addr().unwrap().port());
+        });
+        (sandbox, listener)
     }
 
     fn configured(config: Config) -> Self {
