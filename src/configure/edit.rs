@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::store::{Change, Store, shell};
-use super::{ask, hidden_alias, is_interactive};
+use super::{alias, ask, is_interactive};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::paths::{self, Paths};
@@ -77,7 +77,7 @@ fn settle(editor: &[String], draft: &Path, before: &str, paths: &Paths) -> Resul
         run(editor, draft)?;
         let text = config::read(draft)?;
         let config = Config::parse(&text, paths.config_file(), paths);
-        let checked = config.and_then(|config| hidden_alias::refuse_new(before, &config, paths));
+        let checked = config.and_then(|config| alias::refuse_new(before, &config, paths));
         let Err(error) = checked else { return Ok(text) };
         if !is_interactive() {
             return Err(error);

@@ -10,11 +10,11 @@
 
 pub mod arguments;
 
+mod alias;
 mod api_key;
 mod ask;
 mod document;
 mod edit;
-mod hidden_alias;
 mod import;
 mod key_file;
 mod list;

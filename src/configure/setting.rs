@@ -3,7 +3,7 @@
 use super::document;
 use super::place::{self, Place, SecretName};
 use super::store::{Change, Store};
-use super::{hidden_alias, secret, show, value};
+use super::{alias, secret, show, value};
 use crate::config::schema::Key;
 use crate::config::{Config, DEFAULT_SERVICES};
 use crate::credentials::{Credentials, Secret};
@@ -67,11 +67,12 @@ pub fn set(typed: &str, new: Option<&str>, paths: &Paths) -> Result<()> {
                 return Err(Error::usage(format!("no value for {}", place::shown(&segments)))
                     .with_hint(format!("expected {}", key.kind.expectation())));
             };
-            hidden_alias::refuse_to_set(&segments)?;
+            alias::refuse_hidden(&segments)?;
             let new = value::parse(key, &segments, new)?;
             let store = Store::open(paths)?;
             let text = document::set(&readable_config(&store, paths)?, &segments, &new)?;
             require_host(&text, &segments)?;
+            alias::refuse_loop(&text, &segments, paths)?;
             store.write(&Change { config: Some(text), credentials: None }).map(drop)
         }
         Place::Table(segments) => Err(is_table(&segments)),

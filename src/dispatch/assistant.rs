@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 use super::{explanation, help, legal, request, show, unknown};
-use crate::built_in::{BUILT_IN, is_built_in};
+use crate::built_in::BUILT_IN;
 use crate::config::{Autocorrect, Config};
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_USAGE, Error, Result};
 use crate::extension::alias::{self, Expansion};
-use crate::extension::{catalog, discovery, own_directory};
+use crate::extension::discovery::{self, is_command};
+use crate::extension::{catalog, own_directory};
 use crate::paths::Paths;
 use crate::suggest;
 use crate::term::{self, printable};
@@ -32,11 +33,6 @@ pub fn assist(arguments: &[&CStr]) -> Option<u8> {
         return Some(unknown_command(rest));
     }
     (*request == request::EXPLAIN).then(|| explanation::explain(rest.first().copied().unwrap_or_default()))
-}
-
-/// Whether `soong NAME` runs a program.
-pub(super) fn is_command(name: &str) -> bool {
-    is_built_in(name) || discovery::find(name).is_some()
 }
 
 /// What the config says that matters here. Without a config that can be read there are no aliases,

@@ -5,11 +5,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::assistant::{Wishes, execute, fail, is_command, nearest};
+use super::assistant::{Wishes, execute, fail, nearest};
 use super::{legal, program_name, show, unknown};
 use crate::extension::alias;
+use crate::extension::discovery::{self, is_command};
 use crate::extension::metadata::{Metadata, prefixes};
-use crate::extension::{discovery, own_directory};
+use crate::extension::own_directory;
 use crate::paths;
 use crate::suggest;
 use crate::term::printable;

@@ -87,6 +87,11 @@ pub fn scan(directories: &[PathBuf]) -> BTreeMap<String, Vec<Found>> {
     found
 }
 
+/// Whether `soong NAME` runs a program.
+pub fn is_command(name: &str) -> bool {
+    is_built_in(name) || find(name).is_some()
+}
+
 /// The program that `soong NAME` runs, by a look at each directory.
 pub fn find(name: &str) -> Option<PathBuf> {
     find_in(directories(), name)

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use super::discovery::is_command;
 use super::metadata::{Completion, Metadata, Origin};
 use super::{alias, catalog, discovery, own_directory, trust};
 use crate::built_in::is_built_in;
@@ -44,7 +45,6 @@ pub fn names() -> Vec<Candidate> {
 /// The words that the alias `name` stands for; `None` if there is no such alias, if it is not
 /// reached, or if it stands for a command of the shell.
 pub fn alias(name: &str) -> Option<Vec<String>> {
-    let is_command = |name: &str| is_built_in(name) || discovery::find(name).is_some();
     if is_command(name) {
         return None;
     }

@@ -52,7 +52,12 @@ fn loops_and_nonsense_are_refused() {
         sandbox.soong(["configure", "set", key, value]).code(2).stderr_has("soong-configure: ").unchecked();
         assert!(!std::fs::read_to_string(sandbox.config_file()).unwrap().contains("[alias]"), "{key}");
     }
-    sandbox.soong(["configure", "set", "alias.up", "tunnel start"]).stdout_has("").stderr_has("").run();
+    soong(&sandbox, ["configure", "set", "alias.up", "tunnel start"]).run();
+    soong(&sandbox, ["configure", "set", "alias.go", "up --wait"]).run();
+    soong(&sandbox, ["configure", "set", "alias.up", "go"])
+        .fails(1, ["leads back to itself", "up → go → up"])
+        .hint("alias.up")
+        .run();
     soong(&sandbox, ["help", "up"]).stdout("'up' is an alias of 'tunnel start'\n").run();
 }
 
