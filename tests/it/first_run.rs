@@ -142,6 +142,9 @@ fn from_an_empty_home_to_more_time() {
     person.types("echo \"$((40 + 2)) $SSH_CONNECTION\"");
     person.reads("42 127.0.0.1 ");
     person.types("exit 5");
+    // Until ssh has said so, what is typed is for the other side.
+    person.reads("closed.");
+    person.reads("$ ");
     person.types("echo \"[$?]\"");
     person.reads("[5]");
     person.runs("soong ssh -- echo out of there", ["\r\nout of there\r\n"]);
