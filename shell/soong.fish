@@ -6,8 +6,33 @@
 #
 # builtin: whatever functions the user has made.
 
-# Reads the prompt file. A file that has not changed since the last prompt is not looked at again: only
-# whether its promises still hold.
+# What runs before each prompt. Where nothing has changed, what was shown last still holds, and the rest of
+# this file has nothing to do.
+function __soong_hook --on-event fish_prompt
+    # Nothing that could block, and nothing that could fail to open.
+    set -l text ''
+    builtin test -s $__soong_file -a -f $__soong_file -a -r $__soong_file
+    and builtin read -z text <$__soong_file
+    # Any clock will do to tell for how long an answer has held.
+    set -l time 0
+    set -l rest
+    set -q __soong_boot
+    and builtin read time rest </proc/uptime
+    or set time (__soong_clock)
+    builtin test "=$text" = "=$__soong_seen" -a $time -ge $__soong_from -a $time -le $__soong_until -a $__soong_proof
+    or __soong_update $time "$text"
+    # At the first prompt, when config.fish has defined all it wants to define.
+    set -q __soong_placed; or __soong_place
+end
+
+# What runs when a setting has changed: no answer holds any longer.
+function __soong_forget --on-variable XDG_RUNTIME_DIR --on-variable TMPDIR --on-variable NO_COLOR --on-variable SOONG_PROMPT_FORMAT --on-variable SOONG_PROMPT_LEASE --on-variable SOONG_PROMPT_ASCII --on-variable SOONG_PROMPT_EXPORT --on-variable SOONG_PROMPT_SYMBOL_UP --on-variable SOONG_PROMPT_SYMBOL_WAIT --on-variable SOONG_PROMPT_SYMBOL_DOWN --on-variable SOONG_PROMPT_COLOR_UP --on-variable SOONG_PROMPT_COLOR_WAIT --on-variable SOONG_PROMPT_COLOR_DOWN
+    set -g __soong_until -9999999999
+end
+
+# Looks at everything anew, and notes how long the answer holds: while the file says $argv[2] and the settings
+# stay as they are, from __soong_from to __soong_until, which are told by the clock that now says $argv[1],
+# and as long as __soong_proof is true of the processes.
 function __soong_update
     set -l dir /tmp/soong-$__soong_uid
     if builtin string match -q '/*' -- "$XDG_RUNTIME_DIR"
@@ -15,99 +40,125 @@ function __soong_update
     else if builtin string match -q '/*' -- "$TMPDIR"
         set dir $TMPDIR/soong-$__soong_uid
     end
-    set -l file $dir/prompt
-    # Not what others put there, and nothing that could block or fails to open.
-    if not builtin test -s $file -a -f $file -a -O $file -a -O $dir -a -r $file
-        set -g SOONG_STATE ''
-        set -g SOONG_TEXT ''
-        set -g SOONG_PROMPT ''
-        set -g __soong_seen ''
-        return 0
-    end
-    # When the file was written and how long ago that is; or the clock, as if long ago.
-    set -l written 0
-    set -l age
-    if builtin test "$__soong_clock" = file
-        set written (builtin path mtime -- $file)
-        set age (builtin path mtime -R -- $file)
-    else
-        set age (__soong_now)
-    end
-    builtin read -lz text <$file
-    if builtin test "$text $file $written" != "$__soong_seen"
-        set -g __soong_seen "$text $file $written"
-        __soong_parse "$text" $written
+    set -g __soong_seen $argv[2]
+    set -g __soong_file $dir/prompt
+    set -g __soong_proof
+    set -l from 0
+    set -l until 9999999999
+    set -l now 0
+    set -l text ''
+    if builtin test -s $__soong_file -a -f $__soong_file -a -r $__soong_file
+        # Not what others put there, which is looked at again each time.
+        if builtin test -O $__soong_file -a -O $dir
+            set now (__soong_now)
+            builtin read -z text <$__soong_file
+        else
+            set until -9999999999
+        end
     end
     set -l found
-    for i in $__soong_lines
-        set -l state $__soong_states[$i]
-        # What should have been renewed, or was promised before the clock was set back, is not believed.
-        # The program of a zombie is gone; without /proc the promise alone has to do.
-        if builtin test $state != failed
-            builtin test $age -ge $__soong_from[$i] -a $age -le $__soong_until[$i]
-            and builtin test -z "$__soong_proc" -o -e /proc/$__soong_pids[$i]/exe
-            or set state down
-        end
-        set -a found $state
-    end
-    set -l left
-    builtin test "$__soong_lease" != -
-    and set left (builtin math "max(0, floor(($__soong_lease - $written - $age) / 60))")
-    __soong_show "$left" $found
-end
-
-# Takes the text $argv[1] apart, a list for each field of its lines. Times are told as ages of the file,
-# which was written at $argv[2].
-function __soong_parse
+    set -l names
+    set -l lease
     set -l number '[1-9][0-9]'
     set -l plain '[A-Za-z0-9._:,@-]+'
-    set -g __soong_lines
-    set -g __soong_pids
-    set -g __soong_from
-    set -g __soong_until
-    set -g __soong_states
-    set -g __soong_names
-    set -g __soong_lease -
-    set -g __soong_shown
-    for line in (builtin string split \n -- $argv[1])
+    for line in (builtin string split \n -- "$text")
         set -l fields (builtin string match -r "^soong1 ($number{0,6}) ($number{0,11}) ($number{0,2}) ($plain) ($plain) (-|$number{0,11}) $plain\$" -- $line)
         or continue
         builtin test $fields[2] != 1; or continue
-        builtin contains -- $fields[5] up starting reconnecting failed; or set fields[5] down
-        set -a __soong_lines (builtin math (builtin count $__soong_lines) + 1)
-        set -a __soong_pids $fields[2]
-        set -a __soong_from (builtin math $fields[3] - $fields[4] - $argv[2])
-        set -a __soong_until (builtin math $fields[3] - $argv[2])
-        set -a __soong_states $fields[5]
-        set -a __soong_names $fields[6]
-        builtin test $fields[5] = failed -o $fields[5] = down -o $fields[7] = -; and continue
-        builtin test $__soong_lease = -; or builtin test $fields[7] -lt $__soong_lease
-        and set __soong_lease $fields[7]
+        set -l state $fields[5]
+        if builtin contains -- $state up starting reconnecting
+            if builtin test $fields[7] != -
+                builtin test -z "$lease"; or builtin test $fields[7] -lt $lease
+                and set lease $fields[7]
+            end
+            # What should have been renewed, or was promised before the clock was set back, is not believed.
+            set -l made (builtin math $fields[3] - $fields[4])
+            if builtin test $now -gt $fields[3]
+                set from (builtin math "max($from, $fields[3] + 1)")
+                set state down
+            else if builtin test $now -lt $made
+                set until (builtin math "min($until, $made - 1)")
+                set state down
+            else
+                set from (builtin math "max($from, $made)")
+                set until (builtin math "min($until, $fields[3])")
+                # The program of a zombie is gone; without /proc the promise alone has to do.
+                if builtin test -z "$__soong_proc"
+                else if builtin test -e /proc/$fields[2]/exe
+                    set -a __soong_proof -a -e /proc/$fields[2]/exe
+                else
+                    set state down
+                end
+            end
+        else if builtin test $state != failed
+            set state down
+        end
+        set -a found $state
+        set -a names $fields[6]
     end
-end
-
-# Puts together what has been found: the minutes that the lease has left, if it has an end, and the
-# state of each tunnel. Nothing, when that is what was put together last.
-function __soong_show
-    set -l settings "$argv $__soong_seen $SOONG_PROMPT_FORMAT $SOONG_PROMPT_LEASE $SOONG_PROMPT_ASCII $NO_COLOR" $SOONG_PROMPT_SYMBOL_UP $SOONG_PROMPT_SYMBOL_WAIT $SOONG_PROMPT_SYMBOL_DOWN $SOONG_PROMPT_COLOR_UP $SOONG_PROMPT_COLOR_WAIT $SOONG_PROMPT_COLOR_DOWN
-    builtin test "$settings" = "$__soong_shown"; and return
-    set -g __soong_shown "$settings"
+    set -l left
+    if builtin test -n "$lease"
+        set left (builtin math "max(0, floor(($lease - $now) / 60))")
+        # Until the next minute.
+        set from (builtin math "max($from, $lease - $left * 60 - 59)")
+        builtin test $now -lt $lease
+        and set until (builtin math "min($until, $lease - $left * 60)")
+    end
+    set -g __soong_from (builtin math "$from - $now + $argv[1]")
+    set -g __soong_until (builtin math "$until - $now + $argv[1]")
+    # What is tested must begin without -a.
+    set __soong_proof $__soong_proof[2..]
+    builtin test -n "$__soong_proof"; or set __soong_proof -e /
     set -g SOONG_STATE ''
     set -g SOONG_TEXT ''
     set -g SOONG_PROMPT ''
+    builtin test -n "$found"; and __soong_show "$left" "$found" $names
+    if builtin test -n "$SOONG_PROMPT_EXPORT" -a "$SOONG_PROMPT_EXPORT" != 0
+        set -gx SOONG_STATE $SOONG_STATE
+        set -gx SOONG_TEXT $SOONG_TEXT
+    end
+end
+
+# Prints what a clock says, where there is none that can be read: the age of the file, or the time.
+function __soong_clock
+    if builtin test -z "$__soong_path"
+        command date +%s
+    else if builtin test -e $__soong_file
+        builtin $__soong_path mtime -R -- $__soong_file
+    else
+        builtin echo 0
+    end
+end
+
+# Prints the seconds since the epoch: when the file was written and how long ago that is, or when this machine
+# was started and how long ago that is.
+function __soong_now
+    if builtin test -n "$__soong_path"
+        builtin math (builtin $__soong_path mtime -- $__soong_file) + (builtin $__soong_path mtime -R -- $__soong_file)
+    else if set -q __soong_boot
+        builtin read -l uptime rest </proc/uptime
+        builtin math "floor($__soong_boot + $uptime)"
+    else
+        command date +%s
+    end
+end
+
+# Puts together what has been found: the minutes that the lease has left, if it has an end, then the state
+# of each tunnel in one word list, then their names.
+function __soong_show
     set -l left $argv[1]
-    set -l found $argv[2..]
+    set -l found (builtin string split ' ' -- $argv[2])
+    set -l all $argv[3..]
     set -l total (builtin count $found)
-    builtin test $total -gt 0; or return 0
     set -l up
     set -l worst 0
     set -l word up
-    for i in $__soong_lines
+    for state in $found
         set -l rank 3
-        switch $found[$i]
+        switch $state
             case up
                 set rank 0
-                set -a up $__soong_names[$i]
+                set -a up $all[1]
             case starting
                 set rank 1
             case reconnecting
@@ -115,12 +166,13 @@ function __soong_show
         end
         if builtin test $rank -ge $worst
             set worst $rank
-            set word $found[$i]
+            set word $state
         end
+        set -e all[1]
     end
     set -l ups (builtin count $up)
     set -l names $up
-    builtin test $ups -eq 0; and set names $__soong_names
+    builtin test $ups -eq 0; and set names $argv[3..]
     set -l text (builtin string join , -- $names[1..3])
     builtin test (builtin count $names) -gt 3; and set text $text+(builtin math (builtin count $names) - 3)
     set SOONG_STATE down
@@ -182,44 +234,30 @@ function __soong_paint
     end
 end
 
-# Prints the seconds since the epoch, where the age of a file cannot be asked.
-function __soong_now
-    if builtin test -n "$__soong_clock"
-        # When this machine was started, and how long ago that is.
-        builtin read -l uptime rest </proc/uptime
-        builtin math "floor($__soong_clock + $uptime)"
-    else
-        command date +%s
+# Puts the segment where it is to stand.
+function __soong_place
+    set -g __soong_placed ''
+    set -l side "$SOONG_PROMPT_SIDE"
+    for one in fish_prompt fish_right_prompt
+        # Whoever names the variable has placed it.
+        functions -q $one; and functions $one | builtin string match -q '*SOONG_*'; and set side off
     end
-end
-
-# What runs before each prompt.
-function __soong_hook --on-event fish_prompt
-    __soong_update
-    if builtin test -n "$SOONG_PROMPT_EXPORT" -a "$SOONG_PROMPT_EXPORT" != 0
-        set -gx SOONG_STATE $SOONG_STATE
-        set -gx SOONG_TEXT $SOONG_TEXT
-    end
-    # At the first prompt, when config.fish has defined all it wants to define.
-    if not set -q __soong_placed
-        set -g __soong_placed ''
-        set -l side "$SOONG_PROMPT_SIDE"
-        for one in fish_prompt fish_right_prompt
-            # Whoever names the variable has placed it.
-            functions -q $one; and functions $one | builtin string match -q '*SOONG_*'; and set side off
-        end
-        switch $side
-            case off
-            case left
-                __soong_place fish_prompt __soong_left
-            case '*'
-                __soong_place fish_right_prompt __soong_right
-        end
+    switch $side
+        case off
+        case left
+            __soong_wrap fish_prompt __soong_left
+        case '*'
+            if functions -q fish_right_prompt
+                __soong_wrap fish_right_prompt __soong_right
+            else
+                functions -c __soong_segment fish_right_prompt
+                set -g __soong_placed fish_right_prompt
+            end
     end
 end
 
 # Has the function $argv[2] stand in for $argv[1].
-function __soong_place
+function __soong_wrap
     if functions -q $argv[1]
         functions -c $argv[1] __soong_before
         functions -e $argv[1]
@@ -230,6 +268,11 @@ function __soong_place
         set -g __soong_placed $argv[1]
     end
     functions -c $argv[2] $argv[1]
+end
+
+# Where the user has no right prompt.
+function __soong_segment
+    builtin test -n "$SOONG_PROMPT"; and builtin echo -ns ' ' $SOONG_PROMPT
 end
 
 # The user's own is called first, while $status and $pipestatus are those of the last command.
@@ -255,29 +298,30 @@ function soong_unload
         complete -e -c $name
     end
     set -e SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer
-    set -e __soong_{uid,proc,clock,symbols,placed,alias,seen,shown,lines,pids,from,until,states,names,lease}
-    functions -e __soong_{update,parse,show,paint,now,hook,place,left,right,before} soong_unload
+    set -e __soong_{uid,proc,boot,path,symbols,placed,alias,seen,file,from,until,proof}
+    functions -e __soong_{hook,forget,update,clock,now,show,paint,place,wrap,segment,left,right,before} soong_unload
 end
 
 function __soong_load
     set -g __soong_uid (command id -u)
     set -g __soong_proc
     builtin test -e /proc/self/exe; and set __soong_proc yes
-    set -g __soong_clock
-    if builtin string match -q path -- (builtin -n)
-        set __soong_clock file
-    else if builtin test -r /proc/uptime
+    # Not by its name: a fish that does not know it would not even read a function that calls it.
+    set -g __soong_path
+    builtin string match -q path -- (builtin -n); and set __soong_path path
+    if builtin test -r /proc/uptime
         builtin read -l uptime rest </proc/uptime
-        set __soong_clock (builtin math (command date +%s) - $uptime)
+        set -g __soong_boot
+        builtin test -n "$__soong_path"; or set __soong_boot (builtin math (command date +%s) - $uptime)
     end
     set -g __soong_symbols = '~' !
     builtin string match -qir 'utf-?8' -- "$LC_ALL$LC_CTYPE$LANG"; and set __soong_symbols ⇄ ↻ ✗
-    __soong_update
+    __soong_update 0 ''
     functions -e __soong_load
 end
 
 if status is-interactive; and builtin test -n "$TERM" -a "$TERM" != dumb
     __soong_load
 else
-    functions -e __soong_{update,parse,show,paint,now,hook,place,left,right,load} soong_unload
+    functions -e __soong_{hook,forget,update,clock,now,show,paint,place,wrap,segment,left,right,load} soong_unload
 end
