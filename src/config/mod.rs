@@ -1,12 +1,14 @@
-//! `config.toml`: what the user wrote, checked against [`schema`] and turned into values.
+//! `config.toml`: what the user wrote, checked against [`schema`] and turned into values by
+//! [`document`].
 
 pub mod schema;
 
 pub(crate) mod check;
+mod document;
 
 pub use self::check::is_provider_name;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
@@ -15,12 +17,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::built_in::is_built_in;
+use self::document::Document;
 use crate::error::{Error, Result};
-use crate::forwarding::{Forwarding, Kind};
+use crate::forwarding::Forwarding;
 use crate::instance::Instance;
 use crate::paths::Paths;
-use crate::term::printable;
 
 /// Everything `config.toml` says, defaults filled in.
 #[derive(Debug, Clone)]
@@ -128,88 +129,8 @@ pub struct Service {
 /// The services that every tunnel forwards unless the config says otherwise.
 pub const DEFAULT_SERVICES: [(&str, u16); 3] = [("sglang", 8000), ("n8n", 5678), ("status", 8080)];
 
-const DEFAULT_USER: &str = "ubuntu";
-const DEFAULT_KEEPALIVE: u32 = 5;
-const DEFAULT_CONNECT_TIMEOUT: u32 = 30;
-const DEFAULT_HOLD: u32 = 30;
 /// How long an extension may take to answer when TAB is pressed, by default.
 pub const DEFAULT_COMPLETION_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The document as serde sees it; [`check`] has made sure that it fits.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Document {
-    ssh: SshTable,
-    tunnel: TunnelTable,
-    services: HashMap<String, ServiceEntry>,
-    instances: BTreeMap<String, InstanceTable>,
-    providers: BTreeMap<String, bool>,
-    lambda: LambdaTable,
-    alias: BTreeMap<String, String>,
-    completion: CompletionTable,
-    help: HelpTable,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct CompletionTable {
-    timeout: Option<u32>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct HelpTable {
-    autocorrect: Autocorrect,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-struct LambdaTable {
-    base_url: Option<String>,
-    api_key_command: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-struct SshTable {
-    key: Option<String>,
-    user: Option<String>,
-    port: Option<u16>,
-    host_key_check: HostKeyCheck,
-    keepalive: Option<u32>,
-    connect_timeout: Option<u32>,
-    options: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct TunnelTable {
-    hold: Option<u32>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum ServiceEntry {
-    On(bool),
-    Remote(u16),
-    Both { remote: u16, local: Option<u16> },
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InstanceTable {
-    /// Without one, the table adds to an instance that a provider lists.
-    host: Option<String>,
-    id: Option<String>,
-    #[serde(default)]
-    forward: Vec<String>,
-    #[serde(default)]
-    remote: Vec<String>,
-    socks: Option<u16>,
-    user: Option<String>,
-    port: Option<u16>,
-    key: Option<String>,
-}
 
 impl Config {
     /// Reads the config file; a missing one is an empty one.
@@ -223,49 +144,14 @@ impl Config {
         check::check(text, file)?;
         let document: Document =
             toml::from_str(text).map_err(|error| check::syntax_error(text, file, &error))?;
-        let at_fault = |message: String| Error::Config { path: file.into(), line: None, message, hint: None };
-        let services = services(document.services).map_err(at_fault)?;
-        let forwards = forwards(&document.instances).map_err(at_fault)?;
-        let instances = instances(document.instances, &document.ssh, paths).map_err(at_fault)?;
-        let (ssh, lambda) = (document.ssh, document.lambda);
-        let (hidden, aliases): (BTreeMap<_, _>, _) =
-            document.alias.into_iter().partition(|(name, _)| is_built_in(name));
-        let words = |place: &str, text: &str| {
-            shell_words::split(text).map_err(|error| at_fault(format!("{place}: {error}")))
-        };
-        Ok(Self {
-            ssh: Ssh {
-                user: ssh.user.unwrap_or_else(|| DEFAULT_USER.to_owned()),
-                port: ssh.port,
-                key: ssh.key.map(|key| paths.expand(&key)),
-                host_key_check: ssh.host_key_check,
-                keepalive: ssh.keepalive.unwrap_or(DEFAULT_KEEPALIVE),
-                connect_timeout: Duration::from_secs(
-                    ssh.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT).into(),
-                ),
-                options: words("ssh.options", &ssh.options)?,
-            },
-            hold: Duration::from_secs(document.tunnel.hold.unwrap_or(DEFAULT_HOLD).into()),
-            services,
-            instances,
-            forwards,
-            providers: document.providers.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
-            lambda: Lambda {
-                base_url: lambda.base_url,
-                api_key_command: words("lambda.api-key-command", &lambda.api_key_command)?,
-            },
-            aliases,
-            hidden_aliases: hidden.into_keys().collect(),
-            completion_timeout: document
-                .completion
-                .timeout
-                .map_or(DEFAULT_COMPLETION_TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
-            autocorrect: document.help.autocorrect,
+        document.into_config(paths).map_err(|message| Error::Config {
+            path: file.into(),
+            line: None,
+            message,
+            hint: None,
         })
     }
-}
 
-impl Config {
     /// What the tunnel to `instance` forwards besides the services. A table without a host means the
     /// instance of that name or id, whoever lists it.
     pub fn forwardings(&self, instance: &Instance) -> Vec<Forwarding> {
@@ -275,17 +161,6 @@ impl Config {
         });
         mine.flat_map(|forwards| forwards.forwardings.iter().cloned()).collect()
     }
-}
-
-fn forwards(tables: &BTreeMap<String, InstanceTable>) -> std::result::Result<Vec<InstanceForwards>, String> {
-    let parse = |(name, table): (&String, &InstanceTable)| {
-        let local = table.forward.iter().map(|text| Kind::Local.parse(text));
-        let remote = table.remote.iter().map(|text| Kind::Remote.parse(text));
-        let socks = table.socks.map(|port| Ok(Forwarding::Socks(port)));
-        let forwardings = local.chain(remote).chain(socks).collect::<std::result::Result<_, String>>()?;
-        Ok(InstanceForwards { name: name.clone(), id: table.id.clone(), forwardings })
-    };
-    tables.iter().map(parse).collect()
 }
 
 /// Reads the text of `file`, at most a mebibyte; a missing file is empty.
@@ -318,63 +193,6 @@ pub fn read(file: &Path) -> Result<String> {
             hint: Some("save the file as UTF-8".into()),
         }
     })
-}
-
-fn services(mut entries: HashMap<String, ServiceEntry>) -> std::result::Result<Vec<Service>, String> {
-    let mut services = Vec::new();
-    for (name, port) in DEFAULT_SERVICES {
-        let entry = entries.remove(name).unwrap_or(ServiceEntry::Remote(port));
-        services.extend(service(name, &entry, Some(port))?);
-    }
-    let mut others: Vec<_> = entries.into_iter().collect();
-    others.sort_by(|a, b| a.0.cmp(&b.0));
-    for (name, entry) in others {
-        services.extend(service(&name, &entry, None)?);
-    }
-    Ok(services)
-}
-
-fn service(
-    name: &str,
-    entry: &ServiceEntry,
-    default: Option<u16>,
-) -> std::result::Result<Option<Service>, String> {
-    let (remote, local) = match (entry, default) {
-        (ServiceEntry::On(false), _) => return Ok(None),
-        (ServiceEntry::On(true), Some(port)) => (port, port),
-        (ServiceEntry::On(true), None) => {
-            return Err(format!("services.{name}: expected a port, found true"));
-        }
-        (ServiceEntry::Remote(port), _) => (*port, *port),
-        (ServiceEntry::Both { remote, local }, _) => (*remote, local.unwrap_or(*remote)),
-    };
-    let is_local_set = matches!(entry, ServiceEntry::Both { local: Some(_), .. });
-    Ok(Some(Service { name: name.to_owned(), remote, local, is_local_set }))
-}
-
-fn instances(
-    tables: BTreeMap<String, InstanceTable>,
-    ssh: &SshTable,
-    paths: &Paths,
-) -> std::result::Result<Vec<Instance>, String> {
-    let mut instances: Vec<Instance> = Vec::new();
-    for (name, table) in tables {
-        let Some(host) = table.host else { continue };
-        let id = table.id.unwrap_or_else(|| name.clone());
-        if let Some(other) = instances.iter().find(|other| other.id == id) {
-            let (name, other) = (printable(&name).into_owned(), printable(&other.name).into_owned());
-            return Err(format!("instances.{name} has the same id as instances.{other}"));
-        }
-        instances.push(Instance {
-            user: table.user.or_else(|| ssh.user.clone()).unwrap_or_else(|| DEFAULT_USER.to_owned()),
-            port: table.port.or(ssh.port),
-            key: table.key.map(|key| paths.expand(&key)),
-            host,
-            id,
-            name,
-        });
-    }
-    Ok(instances)
 }
 
 #[cfg(test)]

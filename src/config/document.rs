@@ -1,0 +1,204 @@
+//! `config.toml` as it is written, and the [`Config`] that comes of it: defaults filled in, texts split
+//! and parsed. That each key exists and has a value of its kind, [`super::check`] has made sure of.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{
+    Autocorrect, Config, DEFAULT_COMPLETION_TIMEOUT, DEFAULT_SERVICES, HostKeyCheck, InstanceForwards,
+    Lambda, Service, Ssh,
+};
+use crate::built_in::is_built_in;
+use crate::forwarding::{Forwarding, Kind};
+use crate::instance::Instance;
+use crate::paths::Paths;
+use crate::term::printable;
+
+const DEFAULT_USER: &str = "ubuntu";
+const DEFAULT_KEEPALIVE: u32 = 5;
+const DEFAULT_CONNECT_TIMEOUT: u32 = 30;
+const DEFAULT_HOLD: u32 = 30;
+/// The document as serde sees it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Document {
+    ssh: SshTable,
+    tunnel: TunnelTable,
+    services: HashMap<String, ServiceEntry>,
+    instances: BTreeMap<String, InstanceTable>,
+    providers: BTreeMap<String, bool>,
+    lambda: LambdaTable,
+    alias: BTreeMap<String, String>,
+    completion: CompletionTable,
+    help: HelpTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CompletionTable {
+    timeout: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HelpTable {
+    autocorrect: Autocorrect,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+struct LambdaTable {
+    base_url: Option<String>,
+    api_key_command: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+struct SshTable {
+    key: Option<String>,
+    user: Option<String>,
+    port: Option<u16>,
+    host_key_check: HostKeyCheck,
+    keepalive: Option<u32>,
+    connect_timeout: Option<u32>,
+    options: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TunnelTable {
+    hold: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ServiceEntry {
+    On(bool),
+    Remote(u16),
+    Both { remote: u16, local: Option<u16> },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstanceTable {
+    /// Without one, the table adds to an instance that a provider lists.
+    host: Option<String>,
+    id: Option<String>,
+    #[serde(default)]
+    forward: Vec<String>,
+    #[serde(default)]
+    remote: Vec<String>,
+    socks: Option<u16>,
+    user: Option<String>,
+    port: Option<u16>,
+    key: Option<String>,
+}
+
+impl Document {
+    /// What it means; what is wrong with it, if it fits but makes no sense.
+    pub(super) fn into_config(self, paths: &Paths) -> Result<Config, String> {
+        let services = services(self.services)?;
+        let forwards = forwards(&self.instances)?;
+        let instances = instances(self.instances, &self.ssh, paths)?;
+        let (ssh, lambda) = (self.ssh, self.lambda);
+        let (hidden, aliases): (BTreeMap<_, _>, _) =
+            self.alias.into_iter().partition(|(name, _)| is_built_in(name));
+        let words =
+            |place: &str, text: &str| shell_words::split(text).map_err(|error| format!("{place}: {error}"));
+        Ok(Config {
+            ssh: Ssh {
+                user: ssh.user.unwrap_or_else(|| DEFAULT_USER.to_owned()),
+                port: ssh.port,
+                key: ssh.key.map(|key| paths.expand(&key)),
+                host_key_check: ssh.host_key_check,
+                keepalive: ssh.keepalive.unwrap_or(DEFAULT_KEEPALIVE),
+                connect_timeout: Duration::from_secs(
+                    ssh.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT).into(),
+                ),
+                options: words("ssh.options", &ssh.options)?,
+            },
+            hold: Duration::from_secs(self.tunnel.hold.unwrap_or(DEFAULT_HOLD).into()),
+            services,
+            instances,
+            forwards,
+            providers: self.providers.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
+            lambda: Lambda {
+                base_url: lambda.base_url,
+                api_key_command: words("lambda.api-key-command", &lambda.api_key_command)?,
+            },
+            aliases,
+            hidden_aliases: hidden.into_keys().collect(),
+            completion_timeout: self
+                .completion
+                .timeout
+                .map_or(DEFAULT_COMPLETION_TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
+            autocorrect: self.help.autocorrect,
+        })
+    }
+}
+
+fn forwards(tables: &BTreeMap<String, InstanceTable>) -> Result<Vec<InstanceForwards>, String> {
+    let parse = |(name, table): (&String, &InstanceTable)| {
+        let local = table.forward.iter().map(|text| Kind::Local.parse(text));
+        let remote = table.remote.iter().map(|text| Kind::Remote.parse(text));
+        let socks = table.socks.map(|port| Ok(Forwarding::Socks(port)));
+        let forwardings = local.chain(remote).chain(socks).collect::<Result<_, String>>()?;
+        Ok(InstanceForwards { name: name.clone(), id: table.id.clone(), forwardings })
+    };
+    tables.iter().map(parse).collect()
+}
+
+fn services(mut entries: HashMap<String, ServiceEntry>) -> Result<Vec<Service>, String> {
+    let mut services = Vec::new();
+    for (name, port) in DEFAULT_SERVICES {
+        let entry = entries.remove(name).unwrap_or(ServiceEntry::Remote(port));
+        services.extend(service(name, &entry, Some(port))?);
+    }
+    let mut others: Vec<_> = entries.into_iter().collect();
+    others.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, entry) in others {
+        services.extend(service(&name, &entry, None)?);
+    }
+    Ok(services)
+}
+
+fn service(name: &str, entry: &ServiceEntry, default: Option<u16>) -> Result<Option<Service>, String> {
+    let (remote, local) = match (entry, default) {
+        (ServiceEntry::On(false), _) => return Ok(None),
+        (ServiceEntry::On(true), Some(port)) => (port, port),
+        (ServiceEntry::On(true), None) => {
+            return Err(format!("services.{name}: expected a port, found true"));
+        }
+        (ServiceEntry::Remote(port), _) => (*port, *port),
+        (ServiceEntry::Both { remote, local }, _) => (*remote, local.unwrap_or(*remote)),
+    };
+    let is_local_set = matches!(entry, ServiceEntry::Both { local: Some(_), .. });
+    Ok(Some(Service { name: name.to_owned(), remote, local, is_local_set }))
+}
+
+fn instances(
+    tables: BTreeMap<String, InstanceTable>,
+    ssh: &SshTable,
+    paths: &Paths,
+) -> Result<Vec<Instance>, String> {
+    let mut instances: Vec<Instance> = Vec::new();
+    for (name, table) in tables {
+        let Some(host) = table.host else { continue };
+        let id = table.id.unwrap_or_else(|| name.clone());
+        if let Some(other) = instances.iter().find(|other| other.id == id) {
+            let (name, other) = (printable(&name).into_owned(), printable(&other.name).into_owned());
+            return Err(format!("instances.{name} has the same id as instances.{other}"));
+        }
+        instances.push(Instance {
+            user: table.user.or_else(|| ssh.user.clone()).unwrap_or_else(|| DEFAULT_USER.to_owned()),
+            port: table.port.or(ssh.port),
+            key: table.key.map(|key| paths.expand(&key)),
+            host,
+            id,
+            name,
+        });
+    }
+    Ok(instances)
+}
