@@ -15,7 +15,7 @@ use harness::report::{Goal, Group, Table};
 use harness::sandbox::{Sandbox, failed};
 use soong::error::{Error, Result};
 
-const PLAN: Plan = Plan { rounds: 15, turns: 5, limit: Duration::from_secs(40) };
+const PLAN: Plan = Plan { rounds: 15, turns: 5, limit: Duration::from_secs(25) };
 
 /// What is asked: who, with which arguments, and a word that a right answer has in it.
 const QUESTIONS: &[(&str, &str, &[&str], &str)] = &[

@@ -13,12 +13,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness::chart::Chart;
 use harness::contest::{Contestant, Plan, Times};
-use harness::program;
+use harness::{budget, program};
 use harness::report::{Goal, Group, Table};
 use harness::sandbox::{Sandbox, failed};
 use soong::error::{Error, Result};
 
-const PLAN: Plan = Plan { rounds: 5, turns: 1, limit: Duration::from_secs(35) };
+const PLAN: Plan = Plan { rounds: 5, turns: 1, limit: budget::PROMPT };
 /// How many prompts, where they start a process and where they do not. Together more than 20,000
 /// prompts are timed of those that do not.
 const PROMPTS: (u32, u32) = (60, 5_000);

@@ -19,10 +19,10 @@ use harness::report::{Goal, Group, Table};
 use harness::sandbox::{Sandbox, failed};
 use harness::sshd::{Sshd, free_port};
 use harness::statistics::Summary;
-use harness::{config, idle, program, wait};
+use harness::{budget, config, idle, program, wait};
 use soong::error::{Error, Result};
 
-const TRANSFERS: Plan = Plan { rounds: 8, turns: 1, limit: Duration::from_secs(20) };
+const TRANSFERS: Plan = Plan { rounds: 8, turns: 1, limit: budget::TRANSFERS };
 const LATENCY: Plan = Plan { rounds: 15, turns: 1, limit: Duration::from_secs(30) };
 
 /// What one transfer carries, over all its connections.

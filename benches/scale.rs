@@ -12,7 +12,7 @@ use harness::report::{Goal, Group, Table, rounded};
 use harness::sandbox::{Sandbox, check_signals, failed};
 use harness::sshd::{Sshd, free_port};
 use harness::statistics::{Summary, median};
-use harness::{config, idle, program};
+use harness::{budget, config, idle, program};
 use soong::error::{Error, Result};
 
 const TUNNELS: [usize; 3] = [1, 10, 100];
@@ -21,7 +21,7 @@ const ON_PATH: [usize; 4] = [0, 30, 300, 3_000];
 /// How often a command is run for one figure.
 const TURNS: usize = 11;
 /// Until then as many tunnels as possible are started.
-const STARTING: Duration = Duration::from_secs(75);
+const STARTING: Duration = budget::STARTING;
 const IDLE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {

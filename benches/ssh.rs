@@ -20,7 +20,7 @@ use harness::{config, program};
 use soong::error::{Error, Result};
 
 const SOONG: &str = env!("CARGO_BIN_EXE_soong");
-const PLAN: Plan = Plan { rounds: 40, turns: 1, limit: Duration::from_secs(30) };
+const PLAN: Plan = Plan { rounds: 40, turns: 1, limit: Duration::from_secs(20) };
 
 fn main() -> ExitCode {
     harness::run("ssh", measure)

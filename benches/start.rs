@@ -15,7 +15,7 @@ use harness::tunnel::{Forwards, Make, Tunnel};
 use harness::{config, program};
 use soong::error::Result;
 
-const PLAN: Plan = Plan { rounds: 30, turns: 1, limit: Duration::from_secs(45) };
+const PLAN: Plan = Plan { rounds: 30, turns: 1, limit: Duration::from_secs(35) };
 
 fn main() -> ExitCode {
     harness::run("start", measure)

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use soong::error::Result;
 
-use super::sandbox;
-use super::statistics::{Summary, median};
+use super::statistics::{Summary, median, uncertainty};
+use super::{budget, sandbox};
 
 /// One of those that are compared: does its work once and says how long that took.
 pub type Contestant<'a> = &'a mut dyn FnMut() -> Result<Duration>;
@@ -14,13 +14,19 @@ pub type Contestant<'a> = &'a mut dyn FnMut() -> Result<Duration>;
 /// How much to measure.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// How many figures each contestant gets.
+    /// How many figures each contestant gets at most. Fewer will do once the middles of all are
+    /// known well enough.
     pub rounds: usize,
     /// How many turns make one figure, which is their median.
     pub turns: usize,
     /// After this time the rounds that are still missing are left out.
     pub limit: Duration,
 }
+
+/// How well a middle has to be known: the width of its interval, as a share of it.
+const ENOUGH: f64 = 0.03;
+/// Fewer figures are never enough to be sure of that.
+const ROUNDS_MIN: usize = 9;
 
 /// What was measured: per round, the time of every contestant.
 #[derive(Debug)]
@@ -35,10 +41,11 @@ impl Plan {
         for contestant in contestants.iter_mut() {
             contestant()?;
         }
-        let deadline = Instant::now() + self.limit;
+        let deadline = budget::deadline(self.limit);
         let mut times = Times { rounds: Vec::new() };
         for round in 0..self.rounds {
-            if Instant::now() >= deadline {
+            if (round > 0 && Instant::now() >= deadline) || times.are_certain() {
+                progress(name, round, round);
                 break;
             }
             let mut turns = vec![Vec::new(); contestants.len()];
@@ -72,6 +79,14 @@ fn progress(name: &str, done: usize, of: usize) {
 }
 
 impl Times {
+    /// Whether more rounds would hardly change the middles.
+    fn are_certain(&self) -> bool {
+        let of = |contestant: usize| self.rounds.iter().map(move |round| round[contestant].as_secs_f64());
+        let contestants = self.rounds.first().map_or(0, Vec::len);
+        self.rounds.len() >= ROUNDS_MIN
+            && (0..contestants).all(|contestant| uncertainty(of(contestant).collect()) <= ENOUGH)
+    }
+
     /// How many rounds there were.
     pub fn rounds(&self) -> usize {
         self.rounds.len()

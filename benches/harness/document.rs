@@ -6,12 +6,9 @@ use std::process::Command;
 
 use soong::error::{Error, Result};
 
+use super::budget::GROUPS;
 use super::report::{Group, Table};
 use super::{program, sandbox};
-
-/// The benchmarks in the order in which a reader wants them.
-const ORDER: [&str; 10] =
-    ["dispatch", "prompt", "completion", "start", "status", "ssh", "relay", "recovery", "scale", "size"];
 
 /// Keeps what the benchmark `name` has found, and writes the page anew. Returns where it is.
 pub fn write(name: &str, group: &Group) -> Result<PathBuf> {
@@ -24,7 +21,7 @@ pub fn write(name: &str, group: &Group) -> Result<PathBuf> {
         keep(&directory.join(picture(name, number)), &chart.svg())?;
     }
     let found: Vec<(&str, Group)> =
-        ORDER.iter().filter_map(|&name| Some((name, read(&directory, name)?))).collect();
+        GROUPS.iter().filter_map(|&(name, _)| Some((name, read(&directory, name)?))).collect();
     let page = directory.join("report.md");
     keep(&page, &render(&found))?;
     Ok(page)
@@ -52,6 +49,7 @@ fn render(found: &[(&str, Group)]) -> String {
         let verdict = if goal.is_met() { verdict.to_owned() } else { format!("**{verdict}**") };
         page += &format!("| {} | {} | {measured} | {verdict} |\n", cell(&goal.what), goal.wanted());
     }
+    page += &durations(found);
     let missing: Vec<&String> = found.iter().flat_map(|(_, group)| &group.missing).collect();
     if !missing.is_empty() {
         page += "\nNot measured:\n\n";
@@ -74,6 +72,17 @@ fn render(found: &[(&str, Group)]) -> String {
         }
     }
     page
+}
+
+/// How long each benchmark took, and how busy the machine was.
+fn durations(found: &[(&str, Group)]) -> String {
+    let mut text = "\n| benchmark | took, s | load at its end |\n|---|---:|---:|\n".to_owned();
+    for (name, group) in found {
+        let load = group.load.map_or("unknown".to_owned(), |load| format!("{load:.1}"));
+        text += &format!("| {name} | {:.0} | {load} |\n", group.seconds);
+    }
+    let whole: f64 = found.iter().map(|(_, group)| group.seconds).sum();
+    text + &format!("| all of them | {whole:.0} | |\n")
 }
 
 fn markdown(table: &Table) -> String {

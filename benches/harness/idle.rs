@@ -13,6 +13,11 @@ pub fn megabytes(pid: u32) -> f64 {
     kilobytes.unwrap_or_default() * 1024.0 / 1e6
 }
 
+/// The load of the machine in the last minute.
+pub fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
 /// How many seconds of a processor a process has used.
 pub fn processor_seconds(pid: u32) -> f64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task"));

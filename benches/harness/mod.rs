@@ -3,6 +3,7 @@
 //! ([`contest`]), says how they did ([`report`]) and writes it down ([`document`]).
 #![allow(dead_code, reason = "a benchmark uses the parts it needs, and each compiles all of them")]
 
+pub mod budget;
 pub mod chart;
 pub mod config;
 pub mod contest;
@@ -18,6 +19,7 @@ pub mod tunnel;
 pub mod wait;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use soong::error::Result;
 
@@ -31,7 +33,11 @@ pub fn run(name: &str, measure: impl FnOnce() -> Result<Group>) -> ExitCode {
     if !std::env::args().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
-    let measured = sandbox::end_on_signals().and_then(|()| measure()).and_then(|group| {
+    let begun = Instant::now();
+    budget::begin(name);
+    let measured = sandbox::end_on_signals().and_then(|()| measure()).and_then(|mut group| {
+        group.seconds = begun.elapsed().as_secs_f64();
+        group.load = idle::load();
         let page = document::write(name, &group)?;
         let text = format!("{group}{name}: written to {}\n", page.display());
         soong::term::print(&text).map_err(|error| sandbox::failed("write", error))

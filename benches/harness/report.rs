@@ -17,6 +17,12 @@ pub struct Group {
     pub charts: Vec<Chart>,
     pub tables: Vec<Table>,
     pub goals: Vec<Goal>,
+    /// How long all of it took.
+    #[serde(default)]
+    pub seconds: f64,
+    /// How many processes wanted a processor at the end of it: the load of the last minute.
+    #[serde(default)]
+    pub load: Option<f64>,
     /// What could not be measured, and how to get what was missing for it.
     pub missing: Vec<String>,
 }

@@ -21,6 +21,29 @@ impl Summary {
     }
 }
 
+/// How wide the interval is in which the true middle lies, 19 times of 20, as a share of the middle;
+/// infinite of fewer than six values. It is read off the ranks, so that it holds for noise of any
+/// shape.
+pub fn uncertainty(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let median = Summary::of(values.clone()).median;
+    // The ends of the interval: the largest rank below which fewer than a fortieth of all draws have
+    // the middle, of a binomial distribution with an even chance.
+    let (mut chance, mut below, mut rank) = (0.5_f64.powi(i32::try_from(values.len()).unwrap_or(i32::MAX)), 0.0, 0);
+    let mut left = values.len();
+    while below + chance <= 0.025 && left > 0 {
+        below += chance;
+        #[expect(clippy::cast_precision_loss, reason = "nobody measures 2^52 times")]
+        let ratio = left as f64 / (rank + 1) as f64;
+        chance *= ratio;
+        (left, rank) = (left - 1, rank + 1);
+    }
+    match (rank.checked_sub(1), values.len()) {
+        (Some(low), length) if median > 0.0 => (values[length - 1 - low] - values[low]) / median,
+        _ => f64::INFINITY,
+    }
+}
+
 /// The middle one of `durations`.
 pub fn median(durations: &[Duration]) -> Duration {
     Duration::from_secs_f64(Summary::of(durations.iter().map(Duration::as_secs_f64).collect()).median)

@@ -1,7 +1,7 @@
 //! Tunnels of several makes, with the same ports, key, host key check, ciphers and keepalive.
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -81,14 +81,22 @@ impl Forwards {
     }
 }
 
-/// Makes one request at a local port: a byte there and back.
-pub fn ask(port: u16, patience: Duration) -> std::io::Result<()> {
+/// Makes one request at a local port: a byte there and back. A signal that ends the benchmark ends
+/// the wait for the answer, too.
+pub fn ask(port: u16, patience: Duration) -> io::Result<()> {
+    const LOOK: Duration = Duration::from_millis(250);
+    let deadline = Instant::now() + patience;
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(patience))?;
+    stream.set_read_timeout(Some(LOOK.min(patience)))?;
     stream.write_all(b"?")?;
     let mut answer = [0];
-    stream.read_exact(&mut answer)?;
-    if answer == *b"?" { Ok(()) } else { Err(std::io::Error::other("something else answers")) }
+    while let Err(error) = stream.read_exact(&mut answer) {
+        let is_late = error.kind() == io::ErrorKind::WouldBlock;
+        if !is_late || Instant::now() >= deadline || check_signals().is_err() {
+            return Err(error);
+        }
+    }
+    if answer == *b"?" { Ok(()) } else { Err(io::Error::other("something else answers")) }
 }
 
 /// Starts a service that says back what it is told; it ends with this process.
