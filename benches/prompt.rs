@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness::chart::Chart;
 use harness::contest::{Contestant, Plan, Times};
-use harness::{budget, program};
 use harness::report::{Goal, Group, Table};
 use harness::sandbox::{Sandbox, failed};
+use harness::{budget, program};
 use soong::error::{Error, Result};
 
 const PLAN: Plan = Plan { rounds: 5, turns: 1, limit: budget::PROMPT };

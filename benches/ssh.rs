@@ -69,7 +69,7 @@ fn report(times: &Times) -> Group {
         tables: vec![table],
         goals: vec![Goal::at_most("session: soong ssh -- true ÷ ssh … true", 0.5, ratio.median)],
         charts: vec![chart],
-        missing: Vec::new(),
+        ..Group::default()
     }
 }
 

@@ -29,7 +29,8 @@ pub fn uncertainty(mut values: Vec<f64>) -> f64 {
     let median = Summary::of(values.clone()).median;
     // The ends of the interval: the largest rank below which fewer than a fortieth of all draws have
     // the middle, of a binomial distribution with an even chance.
-    let (mut chance, mut below, mut rank) = (0.5_f64.powi(i32::try_from(values.len()).unwrap_or(i32::MAX)), 0.0, 0);
+    let mut chance = 0.5_f64.powi(i32::try_from(values.len()).unwrap_or(i32::MAX));
+    let (mut below, mut rank) = (0.0, 0_usize);
     let mut left = values.len();
     while below + chance <= 0.025 && left > 0 {
         below += chance;
