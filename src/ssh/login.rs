@@ -119,6 +119,15 @@ impl Login {
         arguments
     }
 
+    /// ssh's arguments that have it say how it would connect, instead of connecting; see
+    /// [`route`](super::route).
+    pub fn lookup_arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["-TG".to_owned()];
+        arguments.extend(self.options.iter().cloned());
+        self.push_destination(&mut arguments);
+        arguments
+    }
+
     pub(super) fn push_defaults(&self, arguments: &mut Vec<String>) {
         for option in self.defaults() {
             push_option(arguments, &option);

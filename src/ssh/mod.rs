@@ -1,6 +1,6 @@
 //! The system's `ssh`: finding it, and building its command line ([`login`], with its [`key`] and
 //! its [`quoting`]). What it then does is watched elsewhere; what it says when it fails is read in
-//! [`failure`].
+//! [`failure`], and where it connects to in [`route`].
 //!
 //! And `soong ssh`, which becomes that ssh:
 //!
@@ -12,6 +12,7 @@
 pub mod arguments;
 pub mod failure;
 pub mod options;
+pub mod route;
 
 mod host_file;
 mod hosts;

@@ -90,6 +90,11 @@ impl Link {
         }
     }
 
+    /// The PID of ssh, while it is our child.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits until ssh ends and says why.
     pub async fn ended(&mut self) -> Failure {
         let status = self.child.wait().await;

@@ -25,6 +25,7 @@ mod foreground;
 mod forward;
 mod hooks;
 mod interview;
+mod knock;
 mod lease;
 mod link;
 mod list;

@@ -13,7 +13,7 @@ const FIRST: Duration = Duration::from_millis(500);
 /// The longest wait between two attempts.
 pub const LONGEST: Duration = Duration::from_secs(15);
 /// How long a server that is not there may take to be started again, before it counts as away.
-const RESTART: Duration = Duration::from_secs(60);
+pub const RESTART: Duration = Duration::from_secs(60);
 
 /// How long after the beginning of one attempt the next one begins, after `failures` attempts in a row have failed, the
 /// last one for `kind`, `away` after the link was lost: at once after none, then half a second,
@@ -25,6 +25,7 @@ const RESTART: Duration = Duration::from_secs(60);
 ///
 /// A machine that answers that no server listens has one soon, as a rule. It is asked every half
 /// second for a while: the answer costs nobody anything, and the tunnel is back with the server.
+/// That is not needed where somebody [knocks](super::knock) at its port: then `kind` is another.
 pub fn delay(failures: u32, kind: Kind, away: Duration, chance: f64) -> Duration {
     if failures == 0 {
         return Duration::ZERO;

@@ -22,6 +22,7 @@ use super::audience::Audience;
 use super::channel::Event;
 use super::disturbance::Watch;
 use super::hooks::{Hooks, Occasion};
+use super::knock::Port;
 use super::log::Log;
 use super::probe::Probe;
 use super::pulse::Pulse;
@@ -35,7 +36,7 @@ use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::runtime::directory::{Directory, Lock};
 use crate::runtime::state::{Phase, State};
-use crate::ssh::failure::Failure;
+use crate::ssh::failure::{Failure, Kind};
 use crate::time::now;
 
 mod announcement;
@@ -74,6 +75,8 @@ enum End {
     Failed(Failure),
     /// There is news of the instance.
     News(News),
+    /// The server answers others, and not the ssh that has been waiting for it.
+    Answered,
 }
 
 struct Supervisor<'a> {
@@ -109,7 +112,7 @@ impl Supervisor<'_> {
         loop {
             let begun = Instant::now();
             let mut spent = Duration::ZERO;
-            let end = match self.connect(was_up).await {
+            let end = match self.connect(was_up.then(|| away_since.elapsed())).await {
                 Ok(link) => {
                     self.rise();
                     was_up = true;
@@ -133,14 +136,20 @@ impl Supervisor<'_> {
                     self.heed(news)?;
                     continue;
                 }
+                End::Answered => {
+                    self.log.write("the server answers again");
+                    continue;
+                }
                 End::Failed(failure) => failure,
             };
             if !was_up || failure.kind.is_permanent() {
                 return Err(self.give_up(&failure, was_up));
             }
-            let delay = retry::delay(failures, failure.kind, away_since.elapsed(), fastrand::f64());
+            let port = self.knocked_at(&failure, failures, away_since.elapsed()).await;
+            let kind = if port.is_some() { Kind::Other } else { failure.kind };
+            let delay = retry::delay(failures, kind, away_since.elapsed(), fastrand::f64());
             let delay = delay.saturating_sub(spent);
-            match self.wait_for_retry(&failure, failures, delay).await {
+            match self.wait_for_retry(&failure, failures, delay, port).await {
                 Ok(count) => failures = count,
                 Err(End::News(news)) => self.heed(news)?,
                 Err(_) => {
@@ -151,13 +160,25 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Waits for `delay`, until the next attempt is due; returns how many failures in a row there have been when
+    /// The port to knock at after `failure`, while the server may be about to return.
+    async fn knocked_at(&mut self, failure: &Failure, failures: u32, away: Duration) -> Option<Port> {
+        if failures == 0 || away >= retry::RESTART || !failure.is_of_connecting() {
+            return None;
+        }
+        tokio::select! {
+            () = told(&mut self.stop) => None,
+            port = Port::find(&self.request.login) => port,
+        }
+    }
+
+    /// Waits for `delay`, or until `port` is open, until the next attempt is due; returns how many failures in a row there have been when
     /// it begins, or what ends the wait early.
     async fn wait_for_retry(
         &mut self,
         failure: &Failure,
         failures: u32,
         delay: Duration,
+        port: Option<Port>,
     ) -> std::result::Result<u32, End> {
         self.enter(Phase::Reconnecting, |state| {
             state.attempt = failures + 1;
@@ -172,9 +193,18 @@ impl Supervisor<'_> {
             () = told(&mut self.stop) => Err(End::Stop),
             news = self.provider.next(&self.request.login.instance) => Err(End::News(news)),
             () = sleep(delay) => Ok(failures.saturating_add(1)),
+            () = opened(port) => Ok(failures.saturating_add(1)),
             // What was out of reach may be within it now.
             _ = self.disturbances.next() => Ok(0),
         }
+    }
+}
+
+/// Resolves once `port` is open, if there is one to knock at.
+async fn opened(port: Option<Port>) {
+    match port {
+        Some(port) => port.opened().await,
+        None => std::future::pending().await,
     }
 }
 

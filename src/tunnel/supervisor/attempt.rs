@@ -7,18 +7,23 @@ use tokio::time::sleep;
 
 use super::vigil::Reason;
 use super::{End, Supervisor, told};
+use crate::ssh::Login;
 use crate::ssh::failure::{Failure, Kind};
 use crate::tunnel::channel::Event;
 use crate::tunnel::disturbance::{Disturbance, Watch};
+use crate::tunnel::knock::{self, Port};
 use crate::tunnel::link::{Link, Listener};
+use crate::tunnel::retry;
 
 impl Supervisor<'_> {
     /// A link that is up, or why there is none.
     ///
     /// An attempt to replace a link begins anew when the network changes under it: it may be
     /// waiting for an answer to an address that this machine no longer has. The first attempt is
-    /// left alone; somebody is waiting for its outcome.
-    pub(super) async fn connect(&mut self, again: bool) -> Result<Link, End> {
+    /// left alone; somebody is waiting for its outcome. `away` says for how long there has been no
+    /// link, if there was one.
+    pub(super) async fn connect(&mut self, away: Option<Duration>) -> Result<Link, End> {
+        let again = away.is_some();
         let control = self.directory.ssh_control();
         let limit = Duration::from_secs(self.request.login.connect_timeout);
         if let Some(failure) = self.displaced() {
@@ -34,8 +39,10 @@ impl Supervisor<'_> {
         let mut link = link.map_err(|error| {
             End::Failed(Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
         })?;
+        let pid = link.pid();
         let end = tokio::select! {
             () = told(&mut self.stop) => Some(End::Stop),
+            () = overtaken(&self.request.login, pid, away) => Some(End::Answered),
             what = stale(&mut self.disturbances), if again => Some(End::Failed(Reason::Disturbance(what).failure())),
             news = self.provider.next(&self.request.login.instance), if again => Some(End::News(news)),
             outcome = link.up(&control) => {
@@ -73,6 +80,26 @@ impl Supervisor<'_> {
             audience.tell(&Event::Said { line: line.to_owned() });
         })
     }
+}
+
+/// Resolves when the server answers others while the ssh `pid` is still waiting for a first answer.
+async fn overtaken(login: &Login, pid: Option<u32>, away: Option<Duration>) {
+    /// An ssh that has an answer has it by then.
+    const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
+    /// Whoever is away for long is asked less often.
+    const LONG_PAUSE: Duration = Duration::from_secs(5);
+    if let (Some(pid), Some(away)) = (pid, away) {
+        sleep(TIME_TO_ANSWER).await;
+        let pause = if away < retry::RESTART { TIME_TO_ANSWER } else { LONG_PAUSE };
+        let is_waiting = || knock::is_connecting(pid);
+        if is_waiting() != Some(false)
+            && let Some(port) = Port::find(login).await
+        {
+            port.answered(pause, is_waiting).await;
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Resolves at a disturbance of an attempt that has had time to succeed.

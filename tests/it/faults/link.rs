@@ -22,10 +22,10 @@ use crate::support::wait::DEADLINE;
 use crate::support::{ports, process, wait};
 
 /// A request that has been sent and not yet answered.
-struct Pending(Child);
+pub struct Pending(Child);
 
 impl Pending {
-    fn to(url: &str) -> Self {
+    pub fn to(url: &str) -> Self {
         let mut command = curl();
         Self(command.arg(url).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
@@ -45,7 +45,7 @@ impl Pending {
     }
 
     #[track_caller]
-    fn answer(self) -> String {
+    pub fn answer(self) -> String {
         let output = self.0.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()

@@ -1,0 +1,163 @@
+//! Servers that are away or out of reach: their return is noticed without an ssh that asks for it.
+
+use std::io::Read as _;
+use std::net::{Ipv4Addr, TcpListener};
+
+#[cfg(target_os = "linux")]
+use super::link::Pending;
+use super::{told, wait_for};
+use crate::support::curl::get;
+use crate::support::instance::Instance;
+use crate::support::sandbox::Sandbox;
+use crate::support::wait;
+
+/// Whoever comes first while this listens at `port` says nothing, as no ssh does.
+fn is_knocked_at(port: u16) -> bool {
+    let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) else { return false };
+    let (mut stream, _) = listener.accept().unwrap();
+    drop(listener);
+    matches!(stream.read(&mut [0]), Ok(0))
+}
+
+#[test]
+fn a_port_that_refuses_is_knocked_at_until_it_does_not() {
+    let mut instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    sandbox.start(&instance);
+    instance.sshd.stop();
+    wait::until_true("a knock", || {
+        // Nobody knocks before ssh has been refused, nor after something has answered it.
+        wait::until_true("ssh to be refused", || {
+            told(&sandbox)["last_error"].as_str().is_some_and(|error| error.contains("Connection refused"))
+        });
+        is_knocked_at(instance.sshd.port)
+    });
+    assert_eq!(instance.sshd.logins(), 1);
+    instance.sshd.resume();
+    wait_for(&sandbox, "up");
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    assert_eq!(instance.sshd.logins(), 2);
+}
+
+#[cfg(target_os = "linux")]
+mod deaf {
+    use std::io;
+    use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+    use std::sync::{Arc, Mutex};
+    use std::thread::{self, JoinHandle};
+    use std::time::Duration;
+
+    use nix::sys::socket::{Backlog, listen};
+
+    /// A way to a server that can be shut so that packets which ask for a connection are dropped.
+    pub struct Gate {
+        pub port: u16,
+        shared: Arc<Mutex<State>>,
+        thread: Option<JoinHandle<()>>,
+    }
+
+    struct State {
+        listener: TcpListener,
+        is_open: bool,
+        is_over: bool,
+        streams: Vec<TcpStream>,
+    }
+
+    impl Gate {
+        pub fn to(server: u16) -> Self {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let state = State { listener, is_open: true, is_over: false, streams: Vec::new() };
+            let shared = Arc::new(Mutex::new(state));
+            let of_thread = Arc::clone(&shared);
+            let thread = Some(thread::spawn(move || serve(&of_thread, server)));
+            Self { port, shared, thread }
+        }
+
+        /// Breaks what there is, and drops what comes.
+        pub fn shut(&self) {
+            let mut state = self.shared.lock().unwrap();
+            state.is_open = false;
+            // A queue for one, and one in it.
+            listen(&state.listener, Backlog::new(0).unwrap()).unwrap();
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+            while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+                state.streams.push(stream);
+            }
+            for stream in &state.streams {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+
+        pub fn open(&self) {
+            let mut state = self.shared.lock().unwrap();
+            listen(&state.listener, Backlog::new(16).unwrap()).unwrap();
+            state.is_open = true;
+        }
+    }
+
+    impl Drop for Gate {
+        fn drop(&mut self) {
+            {
+                let mut state = self.shared.lock().unwrap();
+                state.is_over = true;
+                for stream in &state.streams {
+                    let _ = stream.shutdown(Shutdown::Both);
+                }
+            }
+            let _ = self.thread.take().unwrap().join();
+        }
+    }
+
+    fn serve(shared: &Mutex<State>, server: u16) {
+        loop {
+            {
+                let mut state = shared.lock().unwrap();
+                if state.is_over {
+                    return;
+                }
+                if state.is_open
+                    && let Ok((client, _)) = state.listener.accept()
+                    && let Ok(streams) = join(client, server)
+                {
+                    state.streams.extend(streams);
+                }
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn join(client: TcpStream, server: u16) -> io::Result<[TcpStream; 2]> {
+        client.set_nonblocking(false)?;
+        let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
+        let kept = [client.try_clone()?, server.try_clone()?];
+        for (mut from, mut to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
+            thread::spawn(move || {
+                let _ = io::copy(&mut from, &mut to);
+                to.shutdown(Shutdown::Write)
+            });
+        }
+        Ok(kept)
+    }
+}
+
+/// Its first packet is dropped, and those by which the kernel repeats it, ever more slowly.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_host_that_drops_packets_is_reached_when_it_does_not() {
+    let instance = Instance::start();
+    let gate = deaf::Gate::to(instance.sshd.port);
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.instance("dev", "127.0.0.1", gate.port);
+    });
+    sandbox.start(&instance);
+    let before = sandbox.clients()[0].pid;
+    gate.shut();
+    wait::until_true("another ssh", || sandbox.clients().iter().any(|process| process.pid != before));
+    let request = Pending::to(&sandbox.url(0, "id"));
+    gate.open();
+    assert_eq!(request.answer(), "sglang");
+    wait_for(&sandbox, "up");
+}
