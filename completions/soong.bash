@@ -5,8 +5,10 @@
 # bash wants done. $_soong_completer, where it is set, is the program to ask.
 
 _soong() {
-    local reply directive alias=''
+    local reply directive alias='' kind=${COMP_TYPE:-9}
     COMPREPLY=()
+    # What bash 3 does not say: whether it puts one candidate after the other on the line, as others do at 37.
+    case ${COMP_TYPE-$(bind -q menu-complete 2>/dev/null)} in *'\C-i'*) kind=37 ;; esac
     case ${COMP_WORDS[0]##*/} in
     soong | soong-*) ;;
     "${__soong_alias-}") alias=soong ;;
@@ -23,7 +25,7 @@ _soong() {
         alias=${alias%\'}
         ;;
     esac
-    reply=$("${_soong_completer:-soong-complete}" bash "${COLUMNS:-80}" "${COMP_TYPE:-9}" \
+    reply=$("${_soong_completer:-soong-complete}" bash "${COLUMNS:-80}" "$kind" \
         "$COMP_WORDBREAKS" "$alias" "${COMP_LINE:0:COMP_POINT}" 2>/dev/null) || reply=:1
     directive=${reply##*:}
     reply=${reply%:*}
@@ -40,7 +42,8 @@ _soong() {
         if ((directive & 4)); then compopt +o bashdefault +o default; fi
         if ((${#COMPREPLY[@]} == 0 && (directive & 4) == 0)); then compopt -o filenames; fi
     elif ((${#COMPREPLY[@]} == 1 && (directive & 2) == 0)); then
-        COMPREPLY=("${COMPREPLY[0]} ")
+        # Not in quotes, which a space would become a part of.
+        case ${COMP_WORDS[COMP_CWORD]} in *[\"\']*) ;; *) COMPREPLY=("${COMPREPLY[0]} ") ;; esac
     elif ((${#COMPREPLY[@]} == 0 && directive & 4)); then
         # Nothing but the word itself keeps this bash from offering files.
         COMPREPLY=("$2")

@@ -28,7 +28,7 @@ __soong_hook() {
     elif [[ ! -e /proc/$__soong_alone/exe ]]; then
         __soong_live || __soong_update
     fi
-    case ${PROMPT_COMMAND-} in *__soong_hook*) ;; *) __soong_lead ;; esac
+    case ${PROMPT_COMMAND-} in __soong_hook*) ;; *) __soong_lead ;; esac
     # Whoever names the variable has placed it.
     case ${PS1-} in *SOONG_PROMPT*) ;; *) PS1=$__soong_place${PS1-} ;; esac
     # With errexit this would end the shell, and there the status is always 0 or of no use.
@@ -220,7 +220,14 @@ __soong_show() {
 # shell goes through a copy of the array, and a string has been read by now.
 __soong_lead() {
     local one i
-    case ${PROMPT_COMMAND[0]-} in *__soong_hook*) \builtin return 0 ;; esac
+    case ${PROMPT_COMMAND[0]-} in
+    __soong_hook* | *__soong_hook*__soong_hook*) \builtin return 0 ;;
+    *__soong_hook*)
+        # Others put a command before it into the string, which is not ours to edit: once more, in front.
+        PROMPT_COMMAND=__soong_hook$'\n'${PROMPT_COMMAND[0]}
+        \builtin return 0
+        ;;
+    esac
     for i in "${!PROMPT_COMMAND[@]}"; do
         if [[ ${PROMPT_COMMAND[i]} == __soong_hook ]]; then
             \builtin unset -v "PROMPT_COMMAND[i]"
@@ -283,11 +290,11 @@ soong_unload() {
     if [[ -n ${precmd_functions+set} ]]; then precmd_functions=(${kept[@]+"${kept[@]}"}); fi
     kept=()
     for one in ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"}; do
-        case $one in
-        __soong_hook) ;;
-        __soong_hook$'\n'*) kept[${#kept[@]}]=${one#*$'\n'} ;;
-        *) kept[${#kept[@]}]=$one ;;
-        esac
+        one=${one#__soong_hook$'\n'}
+        if [[ $one == __soong_hook ]]; then continue; fi
+        # Where others put a command before it, a command has to stay.
+        one=${one//__soong_hook/:}
+        kept[${#kept[@]}]=$one
     done
     if [[ -n ${__soong_was-} ]]; then
         \builtin unset -v PROMPT_COMMAND

@@ -61,6 +61,14 @@ impl Kind {
     }
 }
 
+/// The version of the bash that is tested: some things older ones cannot do.
+pub fn bash_version(sandbox: &Sandbox) -> (u32, u32) {
+    let script = "echo \"${BASH_VERSINFO[0]} ${BASH_VERSINFO[1]}\"";
+    let output = Run::new(sandbox, &tools::shell("bash"), ["-c", script]).stdout_has("").run();
+    let (major, minor) = output.stdout.trim().split_once(' ').unwrap();
+    (major.parse().unwrap(), minor.parse().unwrap())
+}
+
 /// A shell in a sandbox.
 pub struct Shell {
     terminal: Terminal,
@@ -82,7 +90,7 @@ impl Shell {
             path.push(":");
             path.push(part);
         }
-        let run = Run::new(sandbox, &tools::tool(kind.name()), kind.arguments())
+        let run = Run::new(sandbox, &tools::shell(kind.name()), kind.arguments())
             .env("PATH", path)
             .env("LC_ALL", "C.UTF-8")
             .env("HISTFILE", "/dev/null")

@@ -1,12 +1,12 @@
 //! The shells that have a hook, and how to have each do the same.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 use crate::support::terminal::Terminal;
-use crate::support::tools::tool;
+use crate::support::tools;
 
 /// A shell with a hook.
 pub struct Shell {
@@ -39,10 +39,15 @@ pub const FISH: Shell = Shell {
 pub const SHELLS: [Shell; 3] = [BASH, ZSH, FISH];
 
 impl Shell {
+    /// Its program.
+    pub fn program(&self) -> PathBuf {
+        tools::shell(self.name)
+    }
+
     /// The shell, interactive, with these arguments.
     pub fn run<'a>(&self, sandbox: &'a Sandbox, arguments: &[&str]) -> Run<'a> {
-        let run = Run::new(sandbox, &tool(self.name), self.options).args(arguments);
-        run.env("TERM", "xterm").env("SHELL", tool(self.name))
+        let run = Run::new(sandbox, &self.program(), self.options).args(arguments);
+        run.env("TERM", "xterm").env("SHELL", self.program())
     }
 
     /// The shell at a terminal, with a prompt that says `ready>`.

@@ -7,4 +7,5 @@ mod options;
 mod terminal;
 mod theme;
 mod truth;
+mod versions;
 mod width;

@@ -3,7 +3,7 @@
 use super::hooks::{BASH, FISH, SHELLS, Shell, ZSH, now};
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
-use crate::support::tools::tool;
+use crate::support::tools::{self, tool};
 
 /// A sandbox in which a tunnel seems to be up.
 pub fn with_tunnel() -> Sandbox {
@@ -46,13 +46,13 @@ fn bash_keeps_its_options_and_statuses() {
     ];
     for option in options {
         let script = format!(
-            "{option}\n{load}{load}{load}was=$-$BASHOPTS$IFS\n\
+            "{option}\n{load}{load}{load}was=$-$(shopt)$IFS\n\
              ! (exit 3); __soong_hook; one=$?; (exit 0); __soong_hook\n\
-             builtin echo \"[$SOONG_TEXT $SOONG_STATE $one ${{#PROMPT_COMMAND[@]}}]\"\n\
-             if [[ $was = $-$BASHOPTS$IFS ]]; then builtin echo '[same]'; fi\n",
+             builtin echo \"[$SOONG_TEXT $SOONG_STATE $one ${{PROMPT_COMMAND[*]}}]\"\n\
+             if [[ $was = $-$(shopt)$IFS ]]; then builtin echo '[same]'; fi\n",
             load = BASH.load()
         );
-        assert_eq!(said(&BASH, &sandbox, &script), "[dev up 0 1]\n[same]\n", "{option}");
+        assert_eq!(said(&BASH, &sandbox, &script), "[dev up 0 __soong_hook]\n[same]\n", "{option}");
     }
     let script = format!("{}(exit 7); __soong_hook; echo \"[$?]\"\n", BASH.load());
     assert_eq!(said(&BASH, &sandbox, &script), "[7]\n");
@@ -102,16 +102,34 @@ fn what_ran_before_a_prompt_still_runs_in_bash() {
         ("PROMPT_COMMAND='mine'", "__soong_hook mine"),
         ("PROMPT_COMMAND='mine;'", "__soong_hook mine;"),
         ("PROMPT_COMMAND=(mine yours)", "__soong_hook mine yours"),
-        ("PROMPT_COMMAND=", "__soong_hook "),
+        ("PROMPT_COMMAND=", "__soong_hook"),
         (":", "__soong_hook"),
     ] {
+        // Before 5.1 it is one string, of lines.
         let script = format!(
-            "{before}\nwas=$(declare -p PROMPT_COMMAND 2>&1); ps1=$PS1\n{load}{load}\n\
-             echo \"[${{PROMPT_COMMAND[*]}}]\"\n__soong_hook\nsoong_unload\n\
-             if [[ $was = \"$(declare -p PROMPT_COMMAND 2>&1)\" && $PS1 = \"$ps1\" ]]; then echo '[restored]'; fi\n\
+            "{before}\nwas=$(declare -p PROMPT_COMMAND 2>/dev/null); ps1=$PS1\n{load}{load}\n\
+             now=\"${{PROMPT_COMMAND[*]}}\"; now=${{now% }}; echo \"[${{now//$'\\n'/ }}]\"\n__soong_hook\nsoong_unload\n\
+             if [[ $was = \"$(declare -p PROMPT_COMMAND 2>/dev/null)\" && $PS1 = \"$ps1\" ]]; then echo '[restored]'; fi\n\
              echo \"[$(set | grep -i '^[a-z_]*soong' ; declare -F | grep soong)]\"\n"
         );
         assert_eq!(said(&BASH, &sandbox, &script), format!("[{after}]\n[restored]\n[]\n"), "{before}");
+    }
+}
+
+#[test]
+fn bash_forgets_the_hook_in_a_string_of_others() {
+    let sandbox = with_tunnel();
+    let load = BASH.load();
+    for (before, after) in [
+        ("PROMPT_COMMAND='mine'; {load}PROMPT_COMMAND=\"theme;$PROMPT_COMMAND\"", "theme;:|mine"),
+        ("{load}PROMPT_COMMAND=\"theme; $PROMPT_COMMAND\"", "theme; :"),
+        ("{load}PROMPT_COMMAND=\"theme; $PROMPT_COMMAND; mine\"", "theme; :; mine"),
+    ] {
+        let script = format!(
+            "{before}\n__soong_hook; __soong_hook; __soong_hook\nsoong_unload\nIFS='|'; now=\"${{PROMPT_COMMAND[*]}}\"; echo \"[${{now//$'\\n'/|}}]\"\n",
+            before = before.replace("{load}", &load)
+        );
+        assert_eq!(said(&BASH, &sandbox, &script), format!("[{after}]\n"), "{before}");
     }
 }
 
@@ -151,7 +169,7 @@ fn nothing_happens_where_nobody_sees_a_prompt() {
             _ => "[ -z \"${SOONG_STATE+x}${PROMPT_COMMAND-}${precmd_functions-}\" ] || echo loaded",
         };
         let script = format!("{}{check}\ntrue\n", shell.load());
-        Run::new(&sandbox, &tool(shell.name), ["-c", &script]).env("TERM", "xterm").run();
+        Run::new(&sandbox, &shell.program(), ["-c", &script]).env("TERM", "xterm").run();
         let dumb = shell.run(&sandbox, &["-c", &script]).env("TERM", "dumb").unchecked();
         assert_eq!((dumb.stdout.as_str(), dumb.code), ("", 0), "{}: {dumb:#?}", shell.name);
     }
@@ -185,11 +203,12 @@ fn the_scripts_are_clean() {
     let [bash, zsh, fish] =
         ["bash", "zsh", "fish"].map(|name| format!("{}/shell/soong.{name}", env!("CARGO_MANIFEST_DIR")));
     for (program, arguments) in [
-        ("shellcheck", vec![bash.as_str()]),
-        ("zsh", vec!["-n", &zsh]),
-        ("fish", vec!["--no-execute", &fish]),
-        ("fish_indent", vec!["--check", &fish]),
+        (tool("shellcheck"), vec![bash.as_str()]),
+        (tools::shell("bash"), vec!["-n", &bash]),
+        (tools::shell("zsh"), vec!["-n", &zsh]),
+        (tools::shell("fish"), vec!["--no-execute", &fish]),
+        (tool("fish_indent"), vec!["--check", &fish]),
     ] {
-        Run::new(&sandbox, &tool(program), arguments).run();
+        Run::new(&sandbox, &program, arguments).run();
     }
 }

@@ -5,28 +5,60 @@ use super::hooks::{BASH, SHELLS, Shell, now};
 use super::options::with_tunnel;
 use crate::support::sandbox::Sandbox;
 
-/// Has a hook draw the prompt, loaded before others, after them, or ahead of them.
+/// Has a hook draw the prompt, loaded before others, after them, or ahead of them; and a program that knows
+/// no more than the environment, as starship does.
 fn themes(shell: &Shell) -> Vec<String> {
     let load = shell.load();
+    let program = "sh -c 'echo \"<$SOONG_TEXT> \"'";
     match shell.name {
         "bash" => {
             let theme = "theme() { PS1=\"<$SOONG_TEXT> \"; }\n";
+            // Arrays are run by bash 5.1 and later.
+            let array = |set: &str, older: &str| {
+                format!(
+                    "{load}{theme}if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then {set}; else {older}; fi\n"
+                )
+            };
+            let before = "PROMPT_COMMAND=\"theme;$PROMPT_COMMAND\"";
+            let after = "PROMPT_COMMAND=\"$PROMPT_COMMAND;theme\"";
+            // Runs in its own hook what it found there.
+            let around = format!(
+                "theme() {{ eval \"$found\"; PS1=\"$({program})\"; }}\nfound=${{PROMPT_COMMAND-}}\nPROMPT_COMMAND=theme\n"
+            );
             vec![
                 format!("{theme}PROMPT_COMMAND=theme\n{load}"),
-                format!("{load}{theme}PROMPT_COMMAND=\"$PROMPT_COMMAND;theme\"\n"),
-                format!("{load}{theme}PROMPT_COMMAND+=(theme)\n"),
-                format!("{load}{theme}PROMPT_COMMAND=(theme \"${{PROMPT_COMMAND[@]}}\")\n"),
+                format!("{load}{theme}{after}\n"),
+                format!("{load}{theme}{before}\n"),
+                array("PROMPT_COMMAND+=(theme)", after),
+                array("PROMPT_COMMAND=(theme \"${PROMPT_COMMAND[@]}\")", before),
+                format!("SOONG_PROMPT_EXPORT=1\n{load}{around}"),
+                format!("SOONG_PROMPT_EXPORT=1\n{around}{load}"),
             ]
         }
         "zsh" => {
             let theme = "theme() { PROMPT=\"<$SOONG_TEXT> \" RPROMPT=; }\n";
+            // Runs while the prompt is shown, after all hooks.
+            let late = format!(
+                "theme() {{ :; }}\nautoload -Uz add-zsh-hook; add-zsh-hook precmd theme\n\
+                 setopt promptsubst; PROMPT='$({})'\n",
+                program.replace('\'', "'\\''")
+            );
             vec![
                 format!("{theme}precmd_functions=(theme)\n{load}"),
                 format!("{load}{theme}precmd_functions+=(theme)\n"),
                 format!("{load}{theme}precmd_functions=(theme $precmd_functions)\n"),
+                format!("SOONG_PROMPT_EXPORT=1\n{load}{late}"),
+                format!("SOONG_PROMPT_EXPORT=1\n{late}{load}"),
             ]
         }
-        _ => vec![format!("{load}function fish_prompt; echo \"<$SOONG_TEXT> \"; end\n")],
+        _ => {
+            let late = format!("function fish_prompt; {program}; end\nfunction fish_right_prompt; end\n");
+            vec![
+                format!("{load}function fish_prompt; echo \"<$SOONG_TEXT> \"; end\n"),
+                format!("set -g SOONG_PROMPT_EXPORT 1\n{load}{late}"),
+                format!("set -g SOONG_PROMPT_EXPORT 1\n{late}{load}"),
+            ]
+        }
     }
 }
 

@@ -23,6 +23,18 @@ pub fn tool(name: &str) -> PathBuf {
         })
 }
 
+/// Absolute path of the shell `name`: the one that `SOONG_TEST_BASH`, `SOONG_TEST_ZSH` or `SOONG_TEST_FISH` says,
+/// such as one as old as our scripts are for, or else the one that is installed.
+#[track_caller]
+pub fn shell(name: &str) -> PathBuf {
+    let variable = format!("SOONG_TEST_{}", name.to_ascii_uppercase());
+    let Some(path) = env::var_os(&variable).filter(|path| !path.is_empty()).map(PathBuf::from) else {
+        return tool(name);
+    };
+    assert!(path.is_absolute() && path.is_file(), "{variable}: no program is at {}", path.display());
+    path
+}
+
 /// A PATH with the system directories and the one `ssh` is in, and nothing a developer added.
 pub fn system_path() -> std::ffi::OsString {
     let ssh = tool("ssh");
