@@ -239,13 +239,17 @@ _soong_load() {
 soong_unload() {
     \builtin emulate -LR zsh
     _soong_withdraw
-    precmd_functions=(${precmd_functions:#_soong_hook})
+    precmd_functions=(${precmd_functions:#_soong_(hook|register_late)})
     if [[ -n ${_soong_alias-} ]]; then \builtin unalias -- $_soong_alias; fi
     if (( ${+functions[compdef]} )); then
         \builtin typeset name
         for name in ${(k)_comps}; do
             if [[ ${_comps[$name]} == _soong ]]; then compdef -d $name; fi
         done
+    elif (( ${+functions[_soong_register]} )); then
+        _soong_register none
+        \builtin unset _soong_described
+        \builtin unfunction _soong_register _soong_register_late _soong_without_compinit
     fi
     \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_placed _soong_symbols _soong_alias _soong_completer
     \builtin unset _soong_settings _soong_set _soong_seen _soong_prompts _soong_file

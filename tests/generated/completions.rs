@@ -26,7 +26,7 @@ fn bash() {
 #[test]
 fn zsh() {
     let programs = programs().join(" ");
-    let text = with_part("completions/_soong", &format!("compdef _soong {programs}"));
+    let text = with_part("completions/_soong", &format!("set -- {programs}"));
     let (_, rest) = text.split_once('\n').unwrap();
     check("completions/_soong", &format!("#compdef {programs}\n{rest}"));
 }

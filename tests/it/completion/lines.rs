@@ -118,6 +118,43 @@ fn zsh_completes_whichever_comes_first() {
     assert_eq!(shell.words("soong tunnel resta\t"), ["soong", "tunnel", "restart"]);
 }
 
+/// Many a startup file never starts it, and some start it later on.
+#[test]
+fn zsh_completes_without_compinit_and_after_it() {
+    let sandbox = sandbox();
+    let script = format!("eval \"$('{}' init zsh)\"\n", env!("CARGO_BIN_EXE_soong"));
+    sandbox.write(&sandbox.path("home/startup"), &script);
+    let mut shell = Shell::run(
+        Kind::Zsh,
+        &sandbox,
+        "later() { :; }; precmd_functions+=(later)\n. ~/startup",
+        &sandbox.path("bin"),
+    );
+    for options in ["", "setopt nounset noglob noclobber shwordsplit ksharrays"] {
+        shell.command(options);
+        for (keys, words) in [
+            ("soong tunnel resta\t", &["soong", "tunnel", "restart"][..]),
+            ("soong ssh --instance-id my\t", &["soong", "ssh", "--instance-id", "my box"]),
+            ("soong ssh --instance-id \"my b\t", &["soong", "ssh", "--instance-id", "my box"]),
+            ("soong ssh --instance-id=my\\ b\t", &["soong", "ssh", "--instance-id=my box"]),
+            ("soong configure --key pla\t", &["soong", "configure", "--key", "plain file.txt"]),
+            ("soong tunnel stop pla\t", &["soong", "tunnel", "stop", "pla"]),
+        ] {
+            assert_eq!(shell.words(keys), words, "{options}: {keys}");
+        }
+        shell.shows("soong tunnel st\t", &["status", "Stop a tunnel"]);
+    }
+    shell.command("unsetopt ksharrays; autoload -U compinit; compinit -u -D");
+    shell.shows("echo \"hooks $precmd_functions.\"\r", &["hooks _soong_hook later."]);
+    // What only the new completion can: no space behind what goes on.
+    assert_eq!(
+        shell.words("soong tunnel start --port com\t81"),
+        ["soong", "tunnel", "start", "--port", "comfyui=81"]
+    );
+    shell.command("soong_unload");
+    shell.shows("soong tunnel resta\t", &["resta"]);
+}
+
 /// bash breaks words at other characters for those who tell it to.
 #[test]
 fn bash_completes_with_other_word_breaks() {
