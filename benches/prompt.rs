@@ -1,8 +1,11 @@
-//! What a prompt costs in bash, zsh and fish: with soong's hook while a tunnel is up, with git's
-//! prompt, with starship, and with the least that starts a process, `$(/bin/true)`.
+//! What a prompt costs in bash, zsh and fish: with soong's hook while a tunnel is up and while there
+//! is none, with git's prompt, with starship, and with the least that starts a process,
+//! `$(/bin/true)`.
 //!
 //! The shell does what it does before each prompt, the hooks and the expansion of its prompt, many
-//! times over; what an empty loop takes is part of every figure.
+//! times over; what an empty loop takes is part of every figure. What is measured is not the time
+//! that passes but the processor's, of the shell and of what it starts: others who want the
+//! processor too change that little. A ratio is one of a single round, in which everybody had a turn.
 
 mod harness;
 
@@ -18,19 +21,23 @@ use harness::sandbox::{Sandbox, failed};
 use harness::{budget, program};
 use soong::error::{Error, Result};
 
-const PLAN: Plan = Plan { rounds: 5, turns: 1, limit: budget::PROMPT };
+const PLAN: Plan = Plan { rounds: 9, turns: 1, limit: budget::PROMPT };
 /// How many prompts, where they start a process and where they do not. Together more than 20,000
 /// prompts are timed of those that do not.
-const PROMPTS: (u32, u32) = (60, 5_000);
+const PROMPTS: (u32, u32) = (60, 2_500);
 /// How many prompts are watched for the processes that they start.
 const WATCHED: u32 = 20;
 
 const SHELLS: [(&str, f64); 3] = [("bash", 1.0 / 12.0), ("zsh", 1.0 / 12.0), ("fish", 1.0 / 4.0)];
 
+/// What soong's share of git's prompt, of those shells that have the same, should be at most.
+const OF_GIT: f64 = 1.0 / 40.0;
+
 /// What stands in a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Segment {
     None,
+    Idle,
     Soong,
     True,
     Git,
@@ -38,11 +45,12 @@ enum Segment {
 }
 
 impl Segment {
-    const ALL: [Self; 5] = [Self::None, Self::Soong, Self::True, Self::Git, Self::Starship];
+    const ALL: [Self; 6] = [Self::None, Self::Idle, Self::Soong, Self::True, Self::Git, Self::Starship];
 
     fn name(self) -> &'static str {
         match self {
             Self::None => "empty prompt",
+            Self::Idle => "soong, no tunnel",
             Self::Soong => "soong",
             Self::True => "$(/bin/true)",
             Self::Git => "git's prompt",
@@ -51,7 +59,7 @@ impl Segment {
     }
 
     fn prompts(self) -> u32 {
-        if matches!(self, Self::None | Self::Soong) { PROMPTS.1 } else { PROMPTS.0 }
+        if matches!(self, Self::None | Self::Idle | Self::Soong) { PROMPTS.1 } else { PROMPTS.0 }
     }
 }
 
@@ -65,7 +73,8 @@ fn measure() -> Result<Group> {
         "Prompt: what a segment costs at each prompt",
         format!(
             "Interactive shells that run their prompt hooks and expand their prompt in a loop: {} prompts at a time\n\
-             without processes, {} with, {} rounds. One tunnel is up; git and starship stand in a small repository.",
+             without processes, {} with, up to {} rounds. One tunnel is up; git and starship stand in a small\n\
+             repository. The time is the processor's, user and system, of the shell and its children.",
             PROMPTS.1, PROMPTS.0, PLAN.rounds
         ),
     );
@@ -99,28 +108,36 @@ fn report(
     times: &Times,
     forks: &[f64],
 ) {
-    let micros = |index: usize| {
-        let prompts = f64::from(segments[index].prompts());
-        times.compare(move |round| round[index] / prompts * 1e6)
-    };
+    let micros = |round: &[f64], index: usize| round[index] / f64::from(segments[index].prompts()) * 1e6;
     let heading = format!("{shell}, µs a prompt");
     let mut table = Table::new(&[heading.as_str(), "median", "min", "max", "processes"]);
     let mut chart = Chart::new(format!("{shell}: a prompt with"), "µs, less is better");
     for (index, segment) in segments.iter().enumerate() {
-        let summary = micros(index);
+        let summary = times.compare(|round| micros(round, index));
         let figures = [summary.median, summary.min, summary.max].map(|figure| format!("{figure:.0}"));
         let processes = forks.get(index).map_or_else(String::new, |forks| format!("{forks:.1}"));
         table.add(segment.name(), figures.into_iter().chain([processes]));
         chart.add(segment.name(), summary.median);
     }
-    let place = |wanted: Segment| segments.iter().position(|segment| *segment == wanted).unwrap_or_default();
-    let (none, soong, least) = (micros(place(Segment::None)), place(Segment::Soong), place(Segment::True));
-    let added = (micros(soong).median - none.median) / (micros(least).median - none.median);
-    group.goals.push(Goal::at_most(format!("prompt, {shell}: soong ÷ one $(/bin/true)"), limit, added));
+    let place = |wanted: Segment| segments.iter().position(|segment| *segment == wanted);
+    let Some(soong) = place(Segment::Soong) else { return };
+    let heading = format!("{shell}, what soong adds, in % of");
+    let of_git = (shell != "fish").then_some(OF_GIT);
+    let mut shares = Table::new(&[heading.as_str(), "median", "min", "max"]);
+    for (whole, limit) in [(Segment::True, Some(limit)), (Segment::Git, of_git)] {
+        let Some(index) = place(whole) else { continue };
+        // An empty prompt is the first.
+        let added = |round: &[f64], index: usize| micros(round, index) - micros(round, 0);
+        let share = times.compare(|round| added(round, soong) / added(round, index));
+        let percent = times.compare(|round| added(round, soong) / added(round, index) * 100.0);
+        shares.add_summary(whole.name(), percent, 2);
+        let what = format!("prompt, {shell}: soong ÷ {}", whole.name());
+        group.goals.extend(limit.map(|limit| Goal::at_most(what, limit, share.median)));
+    }
     if let Some(forks) = forks.get(soong) {
         group.goals.push(Goal::at_most(format!("prompt, {shell}: processes started"), 0.0, *forks));
     }
-    group.tables.push(table);
+    group.tables.extend([table, shares]);
     group.charts.push(chart);
 }
 
@@ -133,13 +150,15 @@ struct Stage {
 impl Stage {
     fn new() -> Result<Self> {
         let sandbox = Sandbox::new()?;
-        let (runtime, repository) = (sandbox.path("soong"), sandbox.path("repository"));
-        for directory in [&runtime, &repository] {
-            fs::create_dir(directory).map_err(|error| Error::io("create", directory, error))?;
+        let (runtime, idle, repository) =
+            (sandbox.path("soong"), sandbox.path("idle/soong"), sandbox.path("repository"));
+        for directory in [&runtime, &idle, &repository] {
+            fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let line = format!("soong1 {} {} 900 up dev - 8000\n", std::process::id(), now + 800);
         sandbox.write("soong/prompt", &line)?;
+        sandbox.write("idle/soong/prompt", "")?;
         let path = program::path_with(Path::new("/usr/bin"));
         if let Ok(git) = program::find("git") {
             let mut command = sandbox.command(&git, &path)?;
@@ -163,9 +182,12 @@ impl Stage {
         let fish = shell == "fish";
         Ok(match segment {
             Segment::None => Some(String::new()),
-            Segment::Soong => {
+            Segment::Idle | Segment::Soong => {
                 let hook = Path::new(env!("CARGO_MANIFEST_DIR")).join("shell").join(format!("soong.{shell}"));
-                Some(format!("source '{}'\n", hook.display()))
+                let (word, sign) = if fish { ("set -gx", ' ') } else { ("export", '=') };
+                let home = self.sandbox.path(if segment == Segment::Idle { "idle" } else { "" });
+                let runtime = format!("{word} XDG_RUNTIME_DIR{sign}'{}'", home.display());
+                Some(format!("{runtime}\nsource '{}'\n", hook.display()))
             }
             Segment::True if fish => Some("function fish_prompt; echo (/bin/true); end\n".to_owned()),
             Segment::True => Some("PS1='$(/bin/true)'\n".to_owned()),
@@ -225,10 +247,10 @@ impl Stage {
         Ok(command)
     }
 
-    /// The time of the prompts, without that of the shell's start and end.
+    /// The processor's time for the prompts, without that of the shell's start and end.
     fn time(&self, shell: &str, file: &Path, setup: &str, prompts: u32) -> Result<Duration> {
-        let start = self.sandbox.time(&mut self.command(shell, file, setup, 0)?)?;
-        let all = self.sandbox.time(&mut self.command(shell, file, setup, prompts)?)?;
+        let start = self.sandbox.processor_time(&mut self.command(shell, file, setup, 0)?)?;
+        let all = self.sandbox.processor_time(&mut self.command(shell, file, setup, prompts)?)?;
         Ok(all.saturating_sub(start))
     }
 

@@ -9,7 +9,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::time::TimeValLike;
 use soong::error::{Error, Result};
 use tempfile::TempDir;
 
@@ -100,6 +102,21 @@ impl Sandbox {
         let said = std::fs::read_to_string(self.complaints()).unwrap_or_default();
         let error = Error::failed(format!("{shown} ended with {status}"));
         Err(said.lines().fold(error, |error, line| error.with_hint(format!("it said: {line}"))))
+    }
+
+    /// Runs `command` to its end and says how much of the processor's time it took, with all that it
+    /// started and waited for. Nothing else that this process started may end meanwhile.
+    pub fn processor_time(&self, command: &mut Command) -> Result<Duration> {
+        let used = || -> Result<Duration> {
+            let usage = getrusage(UsageWho::RUSAGE_CHILDREN)
+                .map_err(|errno| failed("ask for the time of the processor", errno.into()))?;
+            let parts = [usage.user_time(), usage.system_time()];
+            let micros: i64 = parts.iter().map(TimeValLike::num_microseconds).sum();
+            Ok(Duration::from_micros(micros.unsigned_abs()))
+        };
+        let before = used()?;
+        self.time(command)?;
+        Ok(used()?.saturating_sub(before))
     }
 
     fn complaints(&self) -> PathBuf {
