@@ -15,8 +15,8 @@
 __soong_hook() {
     __soong_status=$? __soong_text='' __soong_now=${EPOCHSECONDS-}
     __soong_settings=${XDG_RUNTIME_DIR-}${TMPDIR-}${SOONG_PROMPT_LEASE-}${SOONG_PROMPT_SYMBOL_UP--}${SOONG_PROMPT_COLOR_UP-}${SOONG_PROMPT_SYMBOL_WAIT--}${SOONG_PROMPT_COLOR_WAIT-}${SOONG_PROMPT_SYMBOL_DOWN--}${SOONG_PROMPT_COLOR_DOWN-}${SOONG_PROMPT_FORMAT-}${SOONG_PROMPT_ASCII-}${SOONG_PROMPT_SIDE-}${SOONG_PROMPT_EXPORT-}${NO_COLOR-}
-    # Nothing that could block, and nothing that could fail to open.
-    if [[ -s $__soong_file && -f $__soong_file && -r $__soong_file ]]; then
+    # Nothing that could block.
+    if [[ -s $__soong_file && -f $__soong_file ]]; then
         \builtin read -r -d '' __soong_text <"$__soong_file" || :
     fi
     if [[ $__soong_no_clock ]]; then __soong_clock; fi
@@ -33,7 +33,7 @@ __soong_hook() {
     case ${PS1-} in *SOONG_PROMPT*) ;; *) PS1=$__soong_place${PS1-} ;; esac
     # With errexit this would end the shell, and there the status is always 0 or of no use.
     case $- in *e*) ;; *) \builtin return "$__soong_status" ;; esac
-}
+} 2>/dev/null
 
 # Looks at everything anew, and notes how long the answer holds: while the file and the settings stay
 # as they are, from __soong_from to __soong_until, and as long as all of __soong_pids live.

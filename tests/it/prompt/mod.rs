@@ -1,5 +1,8 @@
 //! The tunnel in the prompt: the file that supervisors keep, and what shells make of it.
 
+// Elsewhere one cannot see whether the program of a zombie is gone.
+#[cfg(target_os = "linux")]
+mod change;
 mod file;
 mod hooks;
 mod install;
