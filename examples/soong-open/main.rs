@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 
-use clap::{CommandFactory as _, Parser};
+use clap::Parser;
 use clap_complete::{ArgValueCandidates, CompleteEnv, CompletionCandidate};
 use soong::config::{Config, Service};
 use soong::error::{EXIT_FAILED, Error, Result};
@@ -25,7 +25,14 @@ const OPENERS: [&str; 2] = ["xdg-open", "open"];
 
 /// Open a service of your instance in the browser
 #[derive(Debug, Parser)]
-#[command(name = "soong-open", bin_name = "soong open", version)]
+#[command(
+    name = "soong-open",
+    bin_name = "soong open",
+    version,
+    after_help = "Examples:
+  soong open
+  soong open sglang --print"
+)]
 struct Arguments {
     /// Name of the service
     #[arg(default_value = "n8n", add = ArgValueCandidates::new(services))]
@@ -40,7 +47,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     // Answers and ends if it is completion that asks.
-    CompleteEnv::with_factory(Arguments::command).complete();
+    CompleteEnv::with_factory(soong::command_line::definition::<Arguments>).complete();
     soong::command_line::main("soong-open", |arguments: &Arguments| {
         let output = ask(arguments)?;
         if !output.status.success() {
