@@ -13,7 +13,9 @@ pub fn sample(name: &str) -> PathBuf {
     static BUILT: Once = Once::new();
     BUILT.call_once(|| {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-        run(cargo(package).args(["build", "--quiet", "--example", "soong-top", "--example", "soong-open"]));
+        let mut build = cargo(package);
+        build.args(["build", "--quiet", "--example", "soong-top", "--example", "soong-open", "--target-dir"]);
+        run(build.arg(target()));
     });
     Path::new(env!("CARGO_BIN_EXE_soong")).with_file_name("examples").join(name)
 }
@@ -47,10 +49,9 @@ impl Workshop {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let directory = self.directory.join(name);
         fs::copy(package.join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
-        let shared = Path::new(env!("CARGO_BIN_EXE_soong")).ancestors().nth(2).unwrap();
         let mut cargo = cargo(&directory);
         cargo.args(["--offline", "--quiet"]);
-        cargo.env("CARGO_BUILD_BUILD_DIR", shared).env("CARGO_TARGET_DIR", self.directory.join("target"));
+        cargo.env("CARGO_BUILD_BUILD_DIR", target()).env("CARGO_TARGET_DIR", self.directory.join("target"));
         // As in this package's profile, so that its dependencies are the same.
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
         cargo
@@ -60,6 +61,11 @@ impl Workshop {
     pub fn program(&self, name: &str) -> PathBuf {
         self.directory.join("target/debug").join(name)
     }
+}
+
+/// Where cargo put the programs under test, and all that they are made of.
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_soong")).ancestors().nth(2).unwrap()
 }
 
 /// cargo, for the package in `directory`.
