@@ -42,7 +42,10 @@ fn what_is_begun_in_a_script_works_and_lacks_nothing() {
 
 #[test]
 fn what_is_begun_in_rust_works_and_lacks_nothing() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    sandbox.configure(|config| {
+        config.set(["completion", "timeout"], 60);
+    });
     let workshop = Workshop::open();
     begin("rust", workshop.directory(), &sandbox);
     compiled::run(workshop.cargo("soong-greet").arg("test"));

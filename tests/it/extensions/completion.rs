@@ -47,6 +47,8 @@ fn with_all() -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.configure(|config| {
         config.set(["alias", "short"], "bash and");
+        // What is asked may be slow on a busy machine.
+        config.set(["completion", "timeout"], 60);
     });
     for (name, text) in [("bash", BASH), ("python", PYTHON), ("cobra", COBRA)] {
         program(&sandbox, &format!("bin/soong-{name}"), text);

@@ -36,7 +36,10 @@ fn with_model(sandbox: &mut Sandbox, server: &Server) {
 
 #[test]
 fn every_sample_is_complete() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    sandbox.configure(|config| {
+        config.set(["completion", "timeout"], 60);
+    });
     for name in ["soong-top", "soong-open"] {
         install(&sandbox, name, &compiled::sample(name));
     }
