@@ -61,6 +61,8 @@ pub fn run(request: Request, paths: &Paths, audience: Audience) -> Result<()> {
         std::mem::forget(supervisor.lock);
         result
     });
+    // A name that is being looked up for nobody any more must not keep the process.
+    runtime.shutdown_background();
     if let Err(error) = &result {
         told.tell(&Event::from(error));
     }
