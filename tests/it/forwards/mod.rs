@@ -124,7 +124,8 @@ fn forwards_lead_where_they_say_and_are_held_through_a_lost_link() {
     for _ in 0..2 {
         let client = sandbox.clients()[0].pid;
         process::signal(client, Signal::SIGKILL);
-        // Used at once: whoever comes meanwhile waits.
+        // Used as soon as it is dead: whoever comes meanwhile waits. What a dying ssh still takes, it takes with it.
+        wait::until_true("ssh to die", || !process::is_alive(client));
         each.check(&instance);
         assert!(sandbox.clients().iter().all(|process| process.pid != client));
     }
