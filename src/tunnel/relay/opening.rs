@@ -14,13 +14,16 @@ use std::time::Duration;
 
 use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::Interest;
-use tokio::time::{Instant, sleep};
+use tokio::time::timeout;
 
 use super::{BUFFER, Stream, UnixStream, Way, end, io, is_momentary, write_all};
 
 /// How much is kept, in bytes; the rest of a long request waits at the client. ssh reads 16 KB at a
 /// time or more (`channels.c`, OpenSSH 7.6 to 10), so that it has either read nothing of this or all.
 const KEPT_MAX: usize = 8 * 1024;
+
+/// How long to rely on being told that ssh has read something.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What has become of a beginning.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,11 +56,9 @@ enum Answer {
 impl Opening {
     /// Carries the beginning from `client` to ssh, once more if it was carried before.
     pub async fn attend(&mut self, client: &impl Stream, remote: &UnixStream, way: &Way) -> io::Result<Fate> {
-        let begun = Instant::now();
         let mut given = self.give(remote, 0).await;
         loop {
             let is_full = self.kept.len() >= KEPT_MAX;
-            let pause = (begun.elapsed() / 20).clamp(Duration::from_millis(1), Duration::from_millis(500));
             tokio::select! {
                 answer = answer(remote) => return Ok(answer.fate(given, remote, way)),
                 ready = client.readable(), if !is_full && !self.ended => {
@@ -69,7 +70,7 @@ impl Opening {
                     self.listen(client, way)?;
                     given += self.give(remote, before).await;
                 }
-                () = sleep(pause), if is_full => if let Some(answer) = taken(remote) {
+                () = until_read(remote), if is_full => if let Some(answer) = taken(remote) {
                     return Ok(answer.fate(given, remote, way));
                 }
             }
@@ -127,6 +128,16 @@ async fn answer(remote: &UnixStream) -> Answer {
         if let Some(answer) = read(looked) {
             return answer;
         }
+    }
+}
+
+/// Resolves when ssh may have read what it was given.
+async fn until_read(remote: &UnixStream) {
+    if is_unread(remote) {
+        // The kernel says anew that there is room whenever something was read. What it said before is
+        // forgotten; what it says from the look above on is not lost, because one thread does all this.
+        let _ = remote.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        let _ = timeout(LOOK_AGAIN, remote.writable()).await;
     }
 }
 
