@@ -151,13 +151,14 @@ impl Stage {
     fn new() -> Result<Self> {
         let sandbox = Sandbox::new()?;
         let (runtime, idle, repository) =
-            (sandbox.path("soong"), sandbox.path("idle/soong"), sandbox.path("repository"));
+            (sandbox.runtime("soong"), sandbox.path("idle/soong"), sandbox.path("repository"));
         for directory in [&runtime, &idle, &repository] {
             fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let line = format!("soong1 {} {} 900 up dev - 8000\n", std::process::id(), now + 800);
-        sandbox.write("soong/prompt", &line)?;
+        let prompt = runtime.join("prompt");
+        fs::write(&prompt, line).map_err(|error| Error::io("write", &prompt, error))?;
         sandbox.write("idle/soong/prompt", "")?;
         let path = program::path_with(Path::new("/usr/bin"));
         if let Ok(git) = program::find("git") {
@@ -185,7 +186,8 @@ impl Stage {
             Segment::Idle | Segment::Soong => {
                 let hook = Path::new(env!("CARGO_MANIFEST_DIR")).join("shell").join(format!("soong.{shell}"));
                 let (word, sign) = if fish { ("set -gx", ' ') } else { ("export", '=') };
-                let home = self.sandbox.path(if segment == Segment::Idle { "idle" } else { "" });
+                let idle = segment == Segment::Idle;
+                let home = if idle { self.sandbox.path("idle") } else { self.sandbox.runtime("") };
                 let runtime = format!("{word} XDG_RUNTIME_DIR{sign}'{}'", home.display());
                 Some(format!("{runtime}\nsource '{}'\n", hook.display()))
             }

@@ -71,7 +71,7 @@ fn measure() -> Result<Group> {
 
 /// Where the ssh of the only tunnel in `sandbox` listens to commands.
 fn control_socket(sandbox: &Sandbox) -> Result<PathBuf> {
-    let tunnels = sandbox.path("soong/tunnels");
+    let tunnels = sandbox.runtime("soong/tunnels");
     let listed = std::fs::read_dir(&tunnels).map_err(|error| Error::io("read", &tunnels, error))?;
     let sockets = listed.flatten().map(|entry| entry.path().join("ctl"));
     sockets

@@ -39,22 +39,32 @@ pub fn check_signals() -> Result<()> {
     if ENDING.load(Ordering::Relaxed) { Err(Error::failed("interrupted")) } else { Ok(()) }
 }
 
-/// A directory of the benchmark's own, removed when this is dropped.
+/// Directories of the benchmark's own, removed when this is dropped.
 #[derive(Debug)]
 pub struct Sandbox {
     directory: TempDir,
+    runtime: TempDir,
 }
 
 impl Sandbox {
-    /// Makes the directory, with a short path: there will be sockets in it.
+    /// Makes the directories, with short paths: there will be sockets in them. The one for
+    /// `XDG_RUNTIME_DIR` is in memory where that can be had, as it is for whoever logs in.
     pub fn new() -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("sb-").tempdir_in("/tmp");
-        Ok(Self { directory: directory.map_err(|error| failed("make a directory in /tmp", error))? })
+        const MEMORY: &str = "/dev/shm";
+        let make = |place: &str| tempfile::Builder::new().prefix("sb-").tempdir_in(place);
+        let at_fault = |error| failed("make a directory in /tmp", error);
+        let runtime = make(MEMORY).or_else(|_| make("/tmp")).map_err(at_fault)?;
+        Ok(Self { directory: make("/tmp").map_err(at_fault)?, runtime })
     }
 
     /// Where `name` is in the directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// Where `name` is in the directory for what runs.
+    pub fn runtime(&self, name: &str) -> PathBuf {
+        self.runtime.path().join(name)
     }
 
     /// Writes a file.
@@ -82,7 +92,7 @@ impl Sandbox {
             .env_clear()
             .env("PATH", path)
             .env("HOME", self.directory.path())
-            .env("XDG_RUNTIME_DIR", self.directory.path())
+            .env("XDG_RUNTIME_DIR", self.runtime.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(complaints);
