@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum};
 
 Examples:
   eval \"$(soong init bash)\"     as a line of ~/.bashrc
-  eval \"$(soong init zsh)\"      as a line of ~/.zshrc, after compinit
+  eval \"$(soong init zsh)\"      as a line of ~/.zshrc
   soong init fish | source      as a line of ~/.config/fish/config.fish
   soong init --install          adds that line for you, and shows it first
   soong_unload                  undoes it in a running shell",
@@ -44,7 +44,7 @@ Examples:
 
 Examples:
   eval \"$(soong init bash)\"     as a line of ~/.bashrc
-  eval \"$(soong init zsh)\"      as a line of ~/.zshrc, after compinit
+  eval \"$(soong init zsh)\"      as a line of ~/.zshrc
   soong init fish | source      as a line of ~/.config/fish/config.fish
   soong init --install          adds that line for you, and shows it first
   soong init zsh --cmd sg       sg is short for soong

@@ -43,9 +43,7 @@ fn what_is_begun_in_a_script_works_and_lacks_nothing() {
 #[test]
 fn what_is_begun_in_rust_works_and_lacks_nothing() {
     let mut sandbox = Sandbox::new();
-    sandbox.configure(|config| {
-        config.set(["completion", "timeout"], 60);
-    });
+    sandbox.wait_for_candidates();
     let workshop = Workshop::open();
     begin("rust", workshop.directory(), &sandbox);
     compiled::run(workshop.cargo("soong-greet").arg("test"));

@@ -47,9 +47,8 @@ fn with_all() -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.configure(|config| {
         config.set(["alias", "short"], "bash and");
-        // What is asked may be slow on a busy machine.
-        config.set(["completion", "timeout"], 60);
     });
+    sandbox.wait_for_candidates();
     for (name, text) in [("bash", BASH), ("python", PYTHON), ("cobra", COBRA)] {
         program(&sandbox, &format!("bin/soong-{name}"), text);
     }
@@ -156,7 +155,7 @@ fn nothing_is_run_that_did_not_ask_for_it() {
 
 #[test]
 fn nothing_is_run_that_others_can_write() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
     let ran = sandbox.path("ran");
     let body = format!("touch {}; echo hit; echo :4", ran.display());
     let marked = format!("# soong:complete: soong\n{body}");
@@ -179,13 +178,14 @@ fn nothing_is_run_that_others_can_write() {
         assert!(!output.stdout.contains("hit") && !ran.exists(), "{name} was run");
     }
     close("prefix/share/soong/extensions", 0o755);
+    sandbox.wait_for_candidates();
     complete(&sandbox, &["soong", "beside", ""]).env("PATH", &path).stdout("hit\n:4\n").run();
 }
 
 /// Whatever it does, the line goes on, and nothing of it stays.
 #[test]
 fn an_extension_that_misbehaves_is_passed_over() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
     let python = |code: &str| format!("#!/usr/bin/env python3\n# soong:complete: soong\n{code}\n");
     let shell = |code: &str| format!("#!/bin/sh\n# soong:complete: soong\n{code}\n");
     let setsid = tool("setsid");
@@ -213,6 +213,7 @@ fn an_extension_that_misbehaves_is_passed_over() {
         program(&sandbox, &format!("bin/soong-{name}"), text);
         complete(&sandbox, &["soong", name, ""]).stdout(":4\n").run();
     }
+    sandbox.wait_for_candidates();
     program(
         &sandbox,
         "bin/soong-acts",
@@ -238,16 +239,15 @@ fn how_long_is_waited_stands_in_the_config() {
     let mut sandbox = Sandbox::new();
     script(&sandbox, "bin/soong-slow", "# soong:complete: soong\nsleep 1.5; echo hit; echo :4");
     complete(&sandbox, &["soong", "slow", ""]).stdout(":4\n").run();
-    sandbox.configure(|config| {
-        config.set(["completion", "timeout"], 60);
-    });
+    sandbox.wait_for_candidates();
     complete(&sandbox, &["soong", "slow", ""]).stdout("hit\n:4\n").run();
 }
 
 /// What the program writes to the terminal, which it finds by itself, it may; but it cannot read from it.
 #[test]
 fn what_an_extension_is_given_is_what_was_promised() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    sandbox.wait_for_candidates();
     let out: PathBuf = sandbox.path("out");
     let body = "{ printf '<%s>' \"$@\"; echo \" $SOONG_COMPLETE $SOONG_API ${COMPLETE-unset}\"; \"$SOONG\" --version; } >\"$OUT\" 2>&1; echo :4";
     script(&sandbox, "bin/soong-given", &format!("# soong:complete: soong\n{body}"));

@@ -37,9 +37,7 @@ fn with_model(sandbox: &mut Sandbox, server: &Server) {
 #[test]
 fn every_sample_is_complete() {
     let mut sandbox = Sandbox::new();
-    sandbox.configure(|config| {
-        config.set(["completion", "timeout"], 60);
-    });
+    sandbox.wait_for_candidates();
     for name in ["soong-top", "soong-open"] {
         install(&sandbox, name, &compiled::sample(name));
     }

@@ -97,6 +97,13 @@ impl Sandbox {
         self
     }
 
+    /// Waits for the candidates of extensions for as long as a busy machine may take, instead of a second.
+    pub fn wait_for_candidates(&mut self) {
+        self.configure(|config| {
+            config.set(["completion", "timeout"], 60);
+        });
+    }
+
     fn save(&self) {
         self.write(&self.config_file(), self.config.text());
     }
