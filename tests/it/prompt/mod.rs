@@ -7,6 +7,8 @@ mod file;
 mod hooks;
 mod install;
 mod options;
+mod screen;
+mod status_line;
 mod terminal;
 mod theme;
 mod truth;

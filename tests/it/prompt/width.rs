@@ -1,64 +1,24 @@
 //! Colour takes no room: a line that wraps, is recalled and edited looks as it should, as tmux has it.
 
-use std::process::Command;
-
 use super::hooks::{BASH, SHELLS, Shell};
 use super::options::with_tunnel;
+use super::screen::Screen;
 use crate::support::sandbox::Sandbox;
-use crate::support::tools::tool;
 use crate::support::wait;
 
-/// A screen of 40 columns.
-struct Screen<'a> {
-    sandbox: &'a Sandbox,
+/// A shell on a screen of 40 columns.
+fn open<'a>(sandbox: &'a Sandbox, shell: &Shell) -> Screen<'a> {
+    let command = shell.run(sandbox, &[]).command();
+    let words: Vec<_> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy())
+        .collect();
+    Screen::open(sandbox, 40, &words.join(" "))
 }
 
-impl<'a> Screen<'a> {
-    fn open(sandbox: &'a Sandbox, shell: &Shell) -> Self {
-        let screen = Self { sandbox };
-        let run = shell.run(sandbox, &[]);
-        let command = run.command();
-        let mut words: Vec<String> = vec![command.get_program().to_string_lossy().into_owned()];
-        words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
-        screen.tmux(["new-session", "-d", "-x", "40", "-y", "12", &words.join(" ")]);
-        screen
-    }
-
-    fn tmux<const N: usize>(&self, arguments: [&str; N]) -> String {
-        let socket = self.sandbox.path("tmux");
-        let mut command = Command::new(tool("tmux"));
-        command.arg("-S").arg(socket).args(["-f", "/dev/null"]).args(arguments);
-        let output = command.env_clear().envs(self.sandbox.environment()).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    fn keys(&self, keys: &str) {
-        self.tmux(["send-keys", keys]);
-    }
-
-    fn text(&self) -> String {
-        self.tmux(["capture-pane", "-p"]).trim_end().to_owned()
-    }
-
-    #[track_caller]
-    fn wait_for(&self, expected: &str) {
-        let mut text = String::new();
-        let end = std::time::Instant::now() + wait::DEADLINE;
-        while std::time::Instant::now() < end {
-            text = self.text();
-            if text.ends_with(expected) {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        panic!("the screen is not as it should be:\n{text}\n--- but should end with:\n{expected}");
-    }
-}
-
-impl Drop for Screen<'_> {
-    fn drop(&mut self) {
-        self.tmux(["kill-server"]);
-    }
+#[track_caller]
+fn wait_for(screen: &Screen, expected: &str) {
+    screen.wait_until(expected, |text| text.ends_with(expected));
 }
 
 /// Types a line that wraps, has it back, and inserts before the wrap and at the end.
@@ -87,24 +47,24 @@ fn wrapped(text: &str) -> String {
 fn an_edited_line_looks_right_in_bash_and_zsh() {
     for shell in &SHELLS[..2] {
         let sandbox = with_tunnel();
-        let screen = Screen::open(&sandbox, shell);
+        let screen = open(&sandbox, shell);
         screen.keys("PS1='$ '; SOONG_PROMPT_SIDE=left");
         screen.keys("Enter");
         screen.keys(shell.load().trim_end());
         screen.keys("Enter");
-        screen.wait_for("= dev $");
+        wait_for(&screen, "= dev $");
         edit(&screen);
-        screen.wait_for(&wrapped(&format!("= dev $ {EDITED}")));
+        wait_for(&screen, &wrapped(&format!("= dev $ {EDITED}")));
     }
 }
 
 #[test]
 fn without_the_markers_it_would_look_wrong() {
     let sandbox = with_tunnel();
-    let screen = Screen::open(&sandbox, &BASH);
+    let screen = open(&sandbox, &BASH);
     screen.keys("PS1=$'\\e[32m= dev\\e[0m $ '");
     screen.keys("Enter");
-    screen.wait_for("= dev $");
+    wait_for(&screen, "= dev $");
     edit(&screen);
     wait::until_true("the last key to be shown", || screen.text().contains('Z'));
     assert_ne!(screen.text(), wrapped(&format!("= dev $ {EDITED}")));
