@@ -5,7 +5,7 @@
 //! be said again over the next link: no request is made twice, and one that was made into a link
 //! already dead is late instead of lost.
 //!
-//! So what a client says first is kept, up to an amount that ssh reads at a time, until something
+//! So what a client says first is kept, one piece that ssh reads at a time, until something
 //! comes back or ssh has begun to read.
 
 use std::os::fd::AsRawFd;
@@ -56,21 +56,17 @@ enum Answer {
 impl Opening {
     /// Carries the beginning from `client` to ssh, once more if it was carried before.
     pub async fn attend(&mut self, client: &impl Stream, remote: &UnixStream, way: &Way) -> io::Result<Fate> {
-        let mut given = self.give(remote, 0).await;
+        let mut given = self.give(remote).await;
         loop {
-            let is_full = self.kept.len() >= KEPT_MAX;
             tokio::select! {
                 answer = answer(remote) => return Ok(answer.fate(given, remote, way)),
-                ready = client.readable(), if !is_full && !self.ended => {
+                // In one piece: of two, ssh could have read one.
+                ready = client.readable(), if self.kept.is_empty() && !self.ended => {
                     ready?;
-                    if given > 0 && let Some(answer) = taken(remote) {
-                        return Ok(answer.fate(given, remote, way));
-                    }
-                    let before = self.kept.len();
                     self.listen(client, way)?;
-                    given += self.give(remote, before).await;
+                    given = self.give(remote).await;
                 }
-                () = until_read(remote), if is_full => if let Some(answer) = taken(remote) {
+                () = until_read(remote), if given > 0 => if let Some(answer) = taken(remote) {
                     return Ok(answer.fate(given, remote, way));
                 }
             }
@@ -80,7 +76,7 @@ impl Opening {
     /// Takes what the client says now.
     fn listen(&mut self, client: &impl Stream, way: &Way) -> io::Result<()> {
         let length = BUFFER.with_borrow_mut(|buffer| {
-            let length = client.try_read(&mut buffer[..KEPT_MAX - self.kept.len()])?;
+            let length = client.try_read(&mut buffer[..KEPT_MAX])?;
             self.kept.extend_from_slice(&buffer[..length]);
             Ok(length)
         });
@@ -96,11 +92,10 @@ impl Opening {
         Ok(())
     }
 
-    /// Gives ssh what is kept from `from` on; returns how much it was. What cannot be given is kept
-    /// all the same: why, is told by what comes back.
-    async fn give(&self, remote: &UnixStream, from: usize) -> usize {
-        let bytes = &self.kept[from..];
-        let given = if write_all(remote, bytes).await.is_ok() { bytes.len() } else { 0 };
+    /// Gives ssh what is kept; returns how much it was. What cannot be given is kept all the same:
+    /// why, is told by what comes back.
+    async fn give(&self, remote: &UnixStream) -> usize {
+        let given = if write_all(remote, &self.kept).await.is_ok() { self.kept.len() } else { 0 };
         if self.ended {
             let _ = end(remote);
         }
