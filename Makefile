@@ -26,7 +26,7 @@ generate: ## Rewrite completions/ and man/ from the definitions of the programs
 
 # Where things go. BINDIR is where they have been built; DESTDIR stands before all of it, for packages.
 PREFIX ?= /usr/local
-BINDIR ?= target/release
+BINDIR ?= $(or $(CARGO_TARGET_DIR),target)/release
 # bash makes a path of PREFIX=~/.local, zsh and fish leave that to us.
 root = $(DESTDIR)$(patsubst ~/%,$(HOME)/%,$(PREFIX))
 share = $(root)/share

@@ -14,7 +14,21 @@
 # nothing has changed, what was shown last still holds, and the rest of this file has nothing to do.
 __soong_hook() {
     __soong_status=$? __soong_text='' __soong_now=${EPOCHSECONDS-}
-    __soong_settings=${XDG_RUNTIME_DIR-}${TMPDIR-}${SOONG_PROMPT_LEASE-}${SOONG_PROMPT_SYMBOL_UP--}${SOONG_PROMPT_COLOR_UP-}${SOONG_PROMPT_SYMBOL_WAIT--}${SOONG_PROMPT_COLOR_WAIT-}${SOONG_PROMPT_SYMBOL_DOWN--}${SOONG_PROMPT_COLOR_DOWN-}${SOONG_PROMPT_FORMAT-}${SOONG_PROMPT_ASCII-}${SOONG_PROMPT_SIDE-}${SOONG_PROMPT_EXPORT-}${NO_COLOR-}
+    # A line each: a value that moves from one to the next is a change.
+    __soong_settings="${XDG_RUNTIME_DIR-}
+${TMPDIR-}
+${SOONG_PROMPT_LEASE-}
+${SOONG_PROMPT_SYMBOL_UP+=$SOONG_PROMPT_SYMBOL_UP}
+${SOONG_PROMPT_COLOR_UP-32}
+${SOONG_PROMPT_SYMBOL_WAIT+=$SOONG_PROMPT_SYMBOL_WAIT}
+${SOONG_PROMPT_COLOR_WAIT-33}
+${SOONG_PROMPT_SYMBOL_DOWN+=$SOONG_PROMPT_SYMBOL_DOWN}
+${SOONG_PROMPT_COLOR_DOWN-31}
+${SOONG_PROMPT_FORMAT-}
+${SOONG_PROMPT_ASCII-}
+${SOONG_PROMPT_SIDE-}
+${SOONG_PROMPT_EXPORT-}
+${NO_COLOR-}"
     # Nothing that could block.
     if [[ -s $__soong_file && -f $__soong_file ]]; then
         \builtin read -r -d '' __soong_text <"$__soong_file" || :

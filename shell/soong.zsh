@@ -12,7 +12,21 @@
 _soong_hook() {
     \builtin emulate -LR zsh
     \builtin typeset text clock='%D{%s}'
-    _soong_settings=${XDG_RUNTIME_DIR-}${TMPDIR-}${SOONG_PROMPT_LEASE-}${SOONG_PROMPT_SYMBOL_UP--}${SOONG_PROMPT_COLOR_UP-}${SOONG_PROMPT_SYMBOL_WAIT--}${SOONG_PROMPT_COLOR_WAIT-}${SOONG_PROMPT_SYMBOL_DOWN--}${SOONG_PROMPT_COLOR_DOWN-}${SOONG_PROMPT_FORMAT-}${SOONG_PROMPT_ASCII-}${SOONG_PROMPT_SIDE-}${SOONG_PROMPT_EXPORT-}${NO_COLOR-}
+    # A line each: a value that moves from one to the next is a change.
+    _soong_settings="${XDG_RUNTIME_DIR-}
+${TMPDIR-}
+${SOONG_PROMPT_LEASE-}
+${SOONG_PROMPT_SYMBOL_UP+=$SOONG_PROMPT_SYMBOL_UP}
+${SOONG_PROMPT_COLOR_UP-32}
+${SOONG_PROMPT_SYMBOL_WAIT+=$SOONG_PROMPT_SYMBOL_WAIT}
+${SOONG_PROMPT_COLOR_WAIT-33}
+${SOONG_PROMPT_SYMBOL_DOWN+=$SOONG_PROMPT_SYMBOL_DOWN}
+${SOONG_PROMPT_COLOR_DOWN-31}
+${SOONG_PROMPT_FORMAT-}
+${SOONG_PROMPT_ASCII-}
+${SOONG_PROMPT_SIDE-}
+${SOONG_PROMPT_EXPORT-}
+${NO_COLOR-}"
     _soong_now=${(%)clock}
     # Nothing that could block, and nothing that could fail to open.
     if [[ -s $_soong_file && -f $_soong_file && -r $_soong_file ]]; then text=$(<$_soong_file); fi

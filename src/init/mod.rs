@@ -68,7 +68,7 @@ fn dispatcher() -> Result<PathBuf> {
 fn install(shell: Shell, arguments: &Arguments, soong: &Path, file: &Path) -> Result<u8> {
     let shown = printable(&file.to_string_lossy()).into_owned();
     let line = startup::line(shell, arguments, soong);
-    let Change::To(changed) = startup::add(&read(file)?, &line) else {
+    let Change::To(changed) = startup::add(read(file)?.as_deref(), &line) else {
         say(&format!("{shown} already has soong in it\n"))?;
         return Ok(0);
     };
@@ -86,7 +86,7 @@ fn install(shell: Shell, arguments: &Arguments, soong: &Path, file: &Path) -> Re
 
 fn uninstall(file: &Path, arguments: &Arguments) -> Result<u8> {
     let shown = printable(&file.to_string_lossy()).into_owned();
-    let text = read(file)?;
+    let text = read(file)?.unwrap_or_default();
     let changed = startup::remove(&text);
     if changed == text {
         say(&format!("{shown} has no line that soong added\n"))?;
@@ -95,8 +95,14 @@ fn uninstall(file: &Path, arguments: &Arguments) -> Result<u8> {
     if !agreed(arguments, &format!("Take soong's line out of {shown}?"))? {
         return Ok(1);
     }
-    write(file, &changed)?;
-    say(&format!("Taken out of {shown}. In a shell that runs: soong_unload\n"))?;
+    // Behind a link the file is somebody's whom we do not know.
+    if startup::is_ours_alone(&text) && !file.is_symlink() {
+        fs::remove_file(file).map_err(|error| Error::io("remove", file, error))?;
+        say(&format!("Removed {shown}, in which nothing else was. In a shell that runs: soong_unload\n"))?;
+    } else {
+        write(file, &changed)?;
+        say(&format!("Taken out of {shown}. In a shell that runs: soong_unload\n"))?;
+    }
     Ok(0)
 }
 
@@ -114,10 +120,11 @@ fn agreed(arguments: &Arguments, question: &str) -> Result<bool> {
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>> {
+/// What is in `file`, if there is one.
+fn read(file: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(file) {
-        Ok(text) => Ok(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read", file, error)),
     }
 }

@@ -8,6 +8,8 @@ use super::script::quote;
 
 /// How our own line ends.
 const MARK: &str = "# soong init --install";
+/// How it ends in a file that there was not before: whether a file was there and empty cannot be told later.
+const MARK_OF_NEW: &str = "# soong init --install, which made this file";
 
 /// The line that has `shell` do what `arguments` ask for.
 pub fn line(shell: Shell, arguments: &Arguments, soong: &Path) -> String {
@@ -48,8 +50,11 @@ pub enum Change {
     To(Vec<u8>),
 }
 
-/// Adds `line` to `text`, in the place of an earlier one.
-pub fn add(text: &[u8], line: &str) -> Change {
+/// Adds `line` to `text`, in the place of an earlier one. There is no `text` where there is no file.
+pub fn add(text: Option<&[u8]>, line: &str) -> Change {
+    let is_new = text.is_none_or(|text| lines(text).any(is_of_new));
+    let line = if is_new { line.replace(MARK, MARK_OF_NEW) } else { line.to_owned() };
+    let text = text.unwrap_or_default();
     if lines(text).any(|present| is_ours(present) && trim(present) == line.as_bytes()) {
         return Change::None;
     }
@@ -67,6 +72,11 @@ pub fn add(text: &[u8], line: &str) -> Change {
         changed.push(b'\n');
     }
     Change::To(changed)
+}
+
+/// Whether nothing is in `text` but what we put there when we made the file, so that it can go too.
+pub fn is_ours_alone(text: &[u8]) -> bool {
+    lines(text).any(is_of_new) && remove(text).is_empty()
 }
 
 /// `text` without any line of ours.
@@ -92,7 +102,11 @@ fn trim(line: &[u8]) -> &[u8] {
 }
 
 fn is_ours(line: &[u8]) -> bool {
-    trim(line).ends_with(MARK.as_bytes())
+    trim(line).ends_with(MARK.as_bytes()) || is_of_new(line)
+}
+
+fn is_of_new(line: &[u8]) -> bool {
+    trim(line).ends_with(MARK_OF_NEW.as_bytes())
 }
 
 /// Whether the line has soong's hook read, as the documentation says how.
@@ -111,17 +125,31 @@ mod tests {
     #[test]
     fn what_is_added_can_be_taken_away_to_the_last_byte() {
         for text in [&b""[..], b"a\n", b"a", b"a\n\n", b"\xff\xfe\n", b"a\r\n", b"# soong init bash\n"] {
-            let Change::To(added) = add(text, LINE) else { panic!("{text:?}") };
-            assert_eq!(add(&added, LINE), Change::None, "twice is once");
+            let Change::To(added) = add(Some(text), LINE) else { panic!("{text:?}") };
+            assert_eq!(add(Some(&added), LINE), Change::None, "twice is once");
             assert_eq!(remove(&added), text);
+            assert!(!is_ours_alone(&added), "it was there: {text:?}");
         }
     }
 
     #[test]
     fn an_earlier_line_is_replaced_and_the_users_own_is_left() {
-        let Change::To(added) = add(b"a\n", LINE) else { panic!() };
+        let Change::To(added) = add(Some(b"a\n"), LINE) else { panic!() };
         let other = LINE.replace("/x/", "/y/");
-        assert_eq!(add(&added, &other), Change::To(format!("a\n{other}\n").into_bytes()));
-        assert_eq!(add(b"  eval \"$(soong init bash)\"\n", LINE), Change::None);
+        assert_eq!(add(Some(&added), &other), Change::To(format!("a\n{other}\n").into_bytes()));
+        assert_eq!(add(Some(b"  eval \"$(soong init bash)\"\n"), LINE), Change::None);
+    }
+
+    #[test]
+    fn a_file_that_was_made_for_the_line_is_known_until_something_else_is_in_it() {
+        let Change::To(made) = add(None, LINE) else { panic!() };
+        assert!(is_ours_alone(&made), "{:?}", String::from_utf8_lossy(&made));
+        assert_eq!(add(Some(&made), LINE), Change::None, "twice is once");
+        let Change::To(again) = add(Some(&made), &LINE.replace("/x/", "/y/")) else { panic!() };
+        assert!(is_ours_alone(&again), "another line in its place");
+        for users in [&b"alias x=y\n"[..], b"\n", b" "] {
+            assert!(!is_ours_alone(&[&made, users].concat()), "{users:?}");
+            assert_eq!(remove(&[&made, users].concat()), users);
+        }
     }
 }

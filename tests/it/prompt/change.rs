@@ -112,3 +112,27 @@ fn every_change_is_noticed_at_the_next_prompt() {
         }
     });
 }
+
+fn notices_every_setting(shell: &Shell) {
+    let sandbox = with_tunnel();
+    let set = |name: &str, value: &str| shell.set(&format!("SOONG_PROMPT_{name}"), value);
+    let steps = [
+        String::new(),
+        set("SYMBOL_UP", "-"),
+        String::new(),
+        set("FORMAT", "<{text}>1"),
+        String::new(),
+        // The same characters in the same order, but of one variable fewer in one and more in the other.
+        set("FORMAT", "<{text}>") + &set("ASCII", "1"),
+        String::new(),
+    ];
+    let said = said(shell, &sandbox, &steps.each_ref().map(String::as_str));
+    assert_eq!(said, ["[= dev]", "[- dev]", "[<dev>1]", "[<dev>]"], "{}", shell.name);
+}
+
+#[test]
+fn a_value_that_moves_to_the_next_setting_is_a_change() {
+    for shell in &SHELLS {
+        notices_every_setting(shell);
+    }
+}

@@ -30,6 +30,34 @@ fn a_line_is_added_once_and_taken_out_to_the_last_byte() {
 }
 
 #[test]
+fn a_file_goes_again_only_where_there_was_none() {
+    let sandbox = Sandbox::new();
+    let init = |shell: &str, flag: &str| {
+        sandbox.soong(["init", shell, flag, "--yes"]).stdout_has("soong").run();
+    };
+    let both = |shell: &str| {
+        init(shell, "--install");
+        init(shell, "--uninstall");
+    };
+    let [bash, zsh, fish] =
+        ["home/.bashrc", "home/.zshrc", "home/.config/fish/config.fish"].map(|file| sandbox.path(file));
+    both("bash");
+    assert!(!bash.exists(), "nobody else has written into it");
+    sandbox.write(&bash, "");
+    both("bash");
+    assert_eq!(fs::read(&bash).unwrap(), b"", "it was there before");
+    init("fish", "--install");
+    let mut text = fs::read_to_string(&fish).unwrap();
+    text.push_str("set -g x y\n");
+    sandbox.write(&fish, text);
+    init("fish", "--uninstall");
+    assert_eq!(fs::read_to_string(&fish).unwrap(), "set -g x y\n");
+    std::os::unix::fs::symlink("dotfiles", &zsh).unwrap();
+    both("zsh");
+    assert!(zsh.is_symlink() && fs::read(&zsh).unwrap().is_empty(), "what a link leads to stays");
+}
+
+#[test]
 fn a_disk_that_is_full_leaves_the_file() {
     let sandbox = Sandbox::new();
     let file = sandbox.path("home/.bashrc");
