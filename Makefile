@@ -32,7 +32,7 @@ root = $(DESTDIR)$(patsubst ~/%,$(HOME)/%,$(PREFIX))
 share = $(root)/share
 programs = $(notdir $(basename $(wildcard src/bin/*.rs)))
 # Those that people type, and shells load a completion for.
-typed = $(filter-out soong soong-complete soong-provider-%,$(programs))
+typed = $(filter-out soong soong-complete soong-supervisor soong-provider-%,$(programs))
 # A directory there is a package of its own, to be built.
 examples = $(filter-out $(patsubst %/.,%,$(wildcard examples/*/.)),$(wildcard examples/soong-*))
 licences = LICENSE-APACHE LICENSE-MIT

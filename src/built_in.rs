@@ -14,7 +14,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
 ];
 
 /// Programs that are called by others, not typed.
-const HELPERS: &[&str] = &["complete"];
+const HELPERS: &[&str] = &["complete", "supervisor"];
 
 /// Whether `name` is a command of soong's own, or what stands for its help.
 pub fn is_built_in(name: &str) -> bool {

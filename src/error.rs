@@ -83,6 +83,15 @@ pub enum Error {
         /// How to install it.
         hint: String,
     },
+    /// A program that soong has to run is there and cannot be executed.
+    ProgramRefused {
+        /// Where it is.
+        program: PathBuf,
+        /// Why it was refused.
+        source: io::Error,
+        /// What to do about it.
+        hint: String,
+    },
 }
 
 impl Error {
@@ -116,7 +125,7 @@ impl Error {
             | Self::Failed { hints, .. }
             | Self::TimedOut { hints }
             | Self::Start { hints, .. } => hints.push(text.into()),
-            Self::ProgramMissing { hint, .. } => *hint = text.into(),
+            Self::ProgramMissing { hint, .. } | Self::ProgramRefused { hint, .. } => *hint = text.into(),
             Self::AlreadyRunning => {}
         }
         self
@@ -127,6 +136,7 @@ impl Error {
         match self {
             Self::Usage { .. } => EXIT_USAGE,
             Self::ProgramMissing { .. } => EXIT_NOT_FOUND,
+            Self::ProgramRefused { .. } => EXIT_NOT_EXECUTABLE,
             _ => EXIT_FAILED,
         }
     }
@@ -139,7 +149,7 @@ impl Error {
             | Self::Failed { hints, .. }
             | Self::TimedOut { hints }
             | Self::Start { hints, .. } => hints.iter().map(String::as_str).collect(),
-            Self::ProgramMissing { hint, .. } => vec![hint],
+            Self::ProgramMissing { hint, .. } | Self::ProgramRefused { hint, .. } => vec![hint],
             Self::AlreadyRunning => Vec::new(),
         }
     }
@@ -176,6 +186,9 @@ impl fmt::Display for Error {
             Self::TimedOut { .. } => f.write_str("SSH tunnel command timed out"),
             Self::Start { reason, .. } => write!(f, "Error starting tunnel: {reason}"),
             Self::ProgramMissing { program, .. } => write!(f, "{program} is not installed"),
+            Self::ProgramRefused { program, source, .. } => {
+                write!(f, "cannot execute {}: {}", printable(&program.to_string_lossy()), io_reason(source))
+            }
         }
     }
 }
@@ -183,7 +196,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::Io { source, .. } | Self::ProgramRefused { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use owo_colors::OwoColorize;
+use serde::{Deserialize, Serialize};
 
 /// `text` with everything that could act on a terminal made visible: control characters (C0, C1,
 /// DEL) and the characters that reorder or hide text become `\u{…}` escapes. Use it for every
@@ -77,7 +78,7 @@ pub fn is_interactive() -> bool {
 }
 
 /// When to colour, as the user has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Colour {
     /// As the environment says, else on a terminal.
     Auto,
@@ -125,6 +126,11 @@ pub fn hand_on_colour(colour: Colour) {
             Colour::Never => std::env::set_var("NO_COLOR", "1"),
         }
     }
+}
+
+/// What `--color` asked for.
+pub fn chosen_colour() -> Colour {
+    COLOUR.get().copied().unwrap_or(Colour::Auto)
 }
 
 /// Whether to colour what goes to stderr.
@@ -184,7 +190,7 @@ impl Wishes {
         #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
-            chosen: COLOUR.get().copied().unwrap_or(Colour::Auto),
+            chosen: chosen_colour(),
             no_color: set("NO_COLOR").is_some(),
             force: set("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
             term: set("TERM").is_some_and(|term| term != "dumb"),

@@ -60,6 +60,11 @@ pub fn login_shell() -> Option<PathBuf> {
     variable("SHELL").ok().flatten()
 }
 
+/// The program of soong's own called `name`: beside the one that is running, links resolved.
+pub fn sibling(name: &str) -> std::io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
+}
+
 /// The first executable file called `name` on [`search_path`].
 pub fn find_program(name: &str) -> Option<PathBuf> {
     search_path().into_iter().map(|directory| directory.join(name)).find(|file| is_executable(file))

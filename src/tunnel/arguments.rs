@@ -51,12 +51,6 @@ pub enum Command {
     Run(Box<RunArguments>),
     /// Wait until the tunnel is up (exit code 3 if there is none)
     Wait(WaitArguments),
-    /// Run a tunnel that another soong-tunnel asks for on standard input
-    #[command(hide = true)]
-    Supervise {
-        /// Name of the tunnel, so that a process listing says which one it is
-        name: String,
-    },
     /// Run the hooks for the events on standard input
     #[command(hide = true)]
     Hooks {

@@ -1,4 +1,4 @@
-//! What ssh runs when it has a question: this very program, told by a variable where the tunnel
+//! What ssh runs when it has a question: the very program that is the tunnel, told by a variable where the tunnel
 //! is that wants to hear it. It passes the question on, waits, and prints the answer for ssh.
 //!
 //! ssh names one program and no arguments for it (`SSH_ASKPASS`), hence the variable. The

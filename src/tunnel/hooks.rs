@@ -118,7 +118,7 @@ impl Hooks {
 /// Starts the process that runs hooks. It ends by itself, once its input has ended and the last hook
 /// has run.
 fn start(name: &str) -> io::Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(paths::sibling("soong-tunnel")?);
     command
         .args(["hooks", "--", name])
         .current_dir("/")

@@ -1,13 +1,19 @@
 //! Tunnels: one supervised ssh per instance, and the commands that start, show and stop it.
 //!
 //! ```text
-//! arguments ─ request ─ start ──channel──→ supervisor ─ listener, relay   local ports
-//!                                             │      └─ link              the ssh process
-//!                                             └─ runtime::{directory, state, control}
+//! soong-tunnel                       soong-supervisor
+//!
+//! arguments ─ request ─ start ──channel──→ program ─ supervisor ─ listener, relay   local ports
+//!                         └──────order──────↗          │      └─ link              the ssh process
+//!                                                      └─ runtime::{directory, state, control}
 //! status, stop ─ runtime::registry
 //! ```
+//!
+//! They are two programs, so that one that people wait for is not as large as both. A supervisor
+//! has `soong-tunnel` do what needs the config or a provider: see [`hooks`] and [`whereabouts`].
 
 pub mod arguments;
+pub mod program;
 
 mod address;
 mod alarm;
@@ -34,6 +40,7 @@ mod log;
 mod logs;
 mod memory;
 mod mux;
+mod order;
 mod probe;
 mod pulse;
 mod question;
@@ -54,23 +61,15 @@ mod traffic;
 mod wait;
 mod whereabouts;
 
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use self::arguments::{Arguments, Command};
-use self::audience::Audience;
-use self::channel::Receiver;
-use self::request::Request;
 use crate::command_line;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::paths::Paths;
 
 /// `soong-tunnel`: does what the command line says and returns the exit code.
 pub fn main() -> ExitCode {
-    if let Some(code) = askpass::main() {
-        return code;
-    }
     command_line::main("soong-tunnel", |arguments: &Arguments| obey(&arguments.command))
 }
 
@@ -90,22 +89,6 @@ fn obey(command: &Command) -> Result<u8> {
         Command::Wait(arguments) => return wait::wait(arguments, &paths),
         Command::Whereabouts { id } => whereabouts::tell(id, &paths)?,
         Command::Hooks { name } => hooks::run(name, &paths),
-        Command::Supervise { .. } => supervise(&paths)?,
     }
     Ok(0)
-}
-
-/// The supervisor's side of the channel: takes the request from standard input and runs it.
-fn supervise(paths: &Paths) -> Result<()> {
-    let not_asked = || {
-        Error::usage("supervise is started by 'soong tunnel start', not by hand")
-            .with_hint("to stay in the foreground: soong tunnel start --foreground")
-    };
-    let stream =
-        std::io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from).map_err(|_| not_asked())?;
-    // Descriptor 0 stays in use, so that nothing else is mistaken for standard input.
-    let ear = stream.try_clone().map_err(|_| not_asked())?;
-    let request: Request = Receiver::new(stream).receive().ok().flatten().ok_or_else(not_asked)?;
-    let audience = Audience::starter(ear).map_err(|_| not_asked())?;
-    supervisor::run(request, paths, audience)
 }

@@ -1,6 +1,6 @@
 //! What `start`, in the background or the foreground, shows of a tunnel's events.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::channel::Event;
 use super::extras;
@@ -11,7 +11,7 @@ use crate::runtime::state::Target;
 use crate::term::{self, print, print_error, printable, printable_json};
 
 /// How much to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Style {
     /// Nothing but errors.
     Quiet,

@@ -11,16 +11,16 @@ use zeroize::Zeroizing;
 
 use super::arguments::{RestartArguments, StartArguments};
 use super::askpass::Reply;
-use super::audience::Audience;
 use super::channel::{self, Event, Receiver};
 use super::extras;
 use super::interview::{self, Outcome};
 use super::listener;
+use super::order::Order;
+use super::program;
 use super::question::Asked;
 use super::report::{Report, Style};
 use super::request::Request;
 use super::stop;
-use super::supervisor;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::forwarding::Forwarding;
@@ -28,12 +28,12 @@ use crate::paths::Paths;
 use crate::runtime::directory::Directory;
 use crate::runtime::registry;
 use crate::ssh::{self, failure};
-use crate::term::print;
+use crate::term::{chosen_colour, print};
 
 /// How much longer than the tunnel may take to come up its supervisor may take to say so.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts a tunnel; returns once it is up, or in the foreground once it has ended.
+/// Starts a tunnel; returns once it is up. In the foreground this process becomes its supervisor.
 pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
     let request = Request::resolve(arguments, None, &config, paths)?;
@@ -77,8 +77,7 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
     paths.ensure_state()?;
     let style = style(arguments);
     if arguments.foreground {
-        let report = Report::new(&request, style, std::process::id(), command);
-        return supervisor::run(request, paths, Audience::terminal(report));
+        return Order { request, style, command, colour: chosen_colour() }.carry_out(paths);
     }
     in_background(&request, style, command, paths).map(drop)
 }
@@ -135,18 +134,18 @@ fn show(text: &str) -> Result<()> {
 /// Starts the supervisor in a session of its own and sends it the request.
 fn spawn(request: &Request, paths: &Paths) -> Result<(Child, UnixStream)> {
     let at_fault = |source| Error::Io { action: "cannot start the supervisor".into(), source, hint: None };
-    let program = std::env::current_exe().map_err(at_fault)?;
+    let program = program::path()?;
     let (mut ours, theirs) = UnixStream::pair().map_err(at_fault)?;
     let log = std::fs::OpenOptions::new().create(true).append(true).open(paths.log(&request.name));
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command
-        .args(["supervise", &request.name])
+        .arg(&request.name)
         .current_dir("/")
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
     detach(&mut command);
-    let child = command.spawn().map_err(at_fault)?;
+    let child = command.spawn().map_err(|source| program::unusable(program, source))?;
     channel::send(&mut ours, request).map_err(at_fault)?;
     Ok((child, ours))
 }

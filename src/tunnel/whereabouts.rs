@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::instance::Instance;
 use crate::interrupt::Watch;
 use crate::inventory::{self, Whereabouts};
-use crate::paths::Paths;
+use crate::paths::{self, Paths};
 use crate::term::print;
 
 /// How many attempts have to fail before the provider is asked.
@@ -122,7 +122,7 @@ impl Drop for Asked {
 }
 
 async fn ask(id: String) -> Option<News> {
-    let mut child = Command::new(std::env::current_exe().ok()?)
+    let mut child = Command::new(paths::sibling("soong-tunnel").ok()?)
         .args(["whereabouts", "--", &id])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

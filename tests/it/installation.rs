@@ -40,6 +40,7 @@ fn each_file_is_where_it_is_looked_for() {
         "bin/soong",
         "bin/soong-tunnel",
         "bin/soong-complete",
+        "bin/soong-supervisor",
         "share/bash-completion/completions/soong.bash",
         "share/bash-completion/completions/soong-tunnel.bash",
         "share/zsh/site-functions/_soong",

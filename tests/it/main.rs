@@ -40,6 +40,7 @@ mod single;
 mod ssh;
 mod status;
 mod stuck;
+mod supervisor;
 mod support;
 mod traffic;
 mod wait;

@@ -240,7 +240,7 @@ fn an_unknown_host_key_is_shown_under_strict() {
 #[test]
 fn nobody_else_is_answered() {
     let sandbox = Sandbox::new();
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_soong-tunnel"));
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_soong-supervisor"));
     let run = crate::support::run::Run::new(&sandbox, program, ["Password: "]);
     run.env("SOONG_ASKPASS_SOCKET", sandbox.path("nowhere")).code(1).run();
 }

@@ -102,7 +102,7 @@ fn no_secret_is_found_where_it_does_not_belong() {
     wait::until_true("the supervisor's question", || daemon.server.count("GET /status") == 1);
     let extending = sandbox.soong(["extend", "1"]).stdout_has("extended").spawn();
     wait::until_true("the wish", || daemon.server.count("POST /extend") == 1);
-    assert_not_in_processes(&sandbox, &["soong-tunnel", "ssh", "soong-extend"]);
+    assert_not_in_processes(&sandbox, &["soong-supervisor", "ssh", "soong-extend"]);
     assert_not_in_files(&sandbox, &["state.toml", "instances.json", ".log", "tunnel.pid"]);
     at_daemon.open();
     assert_not_in(&extending.finish());

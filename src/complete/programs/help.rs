@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use clap::Command;
 
 use super::{BUILT_IN, definition, helper};
-use crate::{complete, dispatch, prompt, ssh};
+use crate::{complete, dispatch, prompt, ssh, tunnel};
 
 const WIDTH: usize = 80;
 
@@ -104,6 +104,7 @@ fn texts() -> Vec<(String, String)> {
         ("soong".to_owned(), dispatch::overview()),
         ("soong-prompt".to_owned(), prompt::HELP.to_owned()),
         ("soong-complete".to_owned(), complete::HELP.to_owned()),
+        ("soong-supervisor".to_owned(), tunnel::program::HELP.to_owned()),
     ];
     for (name, mut definition) in own.chain(helpers) {
         definition.build();

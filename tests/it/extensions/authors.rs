@@ -89,6 +89,7 @@ fn what_is_missing_is_told_without_running_anything() {
         ("bin/hello.sh", "#!/bin/sh\n", "mv it to soong-hello"),
         ("bin/soong-tunnel", "#!/bin/sh\n", "soong ext exec tunnel"),
         ("bin/soong-complete", "#!/bin/sh\n", "helper"),
+        ("bin/soong-supervisor", "#!/bin/sh\n", "helper"),
         ("bin/soong-a", "touch ran\n", "has to name its interpreter"),
         ("bin/soong-b", "#!/nonexistent/sh\n", "not installed"),
         ("bin/soong-c", "#!/bin/sh\r\n", "Windows"),

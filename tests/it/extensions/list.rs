@@ -108,7 +108,7 @@ fn soongs_own_programs_are_no_extensions_under_another_path() {
     let sandbox = Sandbox::new();
     let own = Path::new(env!("CARGO_BIN_EXE_soong"));
     fs::create_dir(sandbox.path("links")).unwrap();
-    for name in ["soong", "soong-status", "soong-complete"] {
+    for name in ["soong", "soong-status", "soong-complete", "soong-supervisor"] {
         symlink(own.with_file_name(name), sandbox.path("links").join(name)).unwrap();
     }
     symlink(own.parent().unwrap(), sandbox.path("same")).unwrap();

@@ -196,7 +196,7 @@ impl Sandbox {
     /// The supervisors among them.
     pub fn supervisors(&self) -> Vec<Process> {
         let mut processes = self.processes();
-        processes.retain(|p| p.program() == "soong-tunnel" && p.command.contains(" supervise"));
+        processes.retain(|p| p.program() == "soong-supervisor");
         processes
     }
 
