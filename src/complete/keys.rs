@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
+
 use crate::completion::{Answer, Candidate};
 use crate::config::check::{Depth, covers};
 use crate::config::schema::{KEYS, Key, Kind};
 use crate::config::{self, DEFAULT_SERVICES};
 use crate::configure::place::{self, Place, SecretName};
 use crate::paths::{self, Paths};
+use crate::toml_text;
 
 /// What a key is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +25,8 @@ pub(super) enum Use {
 
 /// The keys to choose from, in the order of the schema.
 pub(super) fn keys(usage: Use, paths: &Paths) -> Vec<Candidate> {
-    let document: toml::Table =
-        config::read(paths.config_file()).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
+    let text = config::read(paths.config_file()).ok();
+    let document: Map<String, Value> = text.and_then(|text| toml_text::parse(&text).ok()).unwrap_or_default();
     let mut written = Vec::new();
     collect(&document, &mut Vec::new(), &mut written);
     let mut candidates: Vec<Candidate> = Vec::new();
@@ -46,7 +49,7 @@ pub(super) fn keys(usage: Use, paths: &Paths) -> Vec<Candidate> {
 }
 
 /// The places that `key` can have without or besides being written.
-fn places(key: &Key, document: &toml::Table) -> Vec<Vec<String>> {
+fn places(key: &Key, document: &Map<String, Value>) -> Vec<Vec<String>> {
     let segments = || key.path.split('.').map(str::to_owned).collect::<Vec<String>>();
     let Some(star) = segments().iter().position(|segment| segment == "*") else { return vec![segments()] };
     let names = match key.path.split('.').next() {
@@ -68,8 +71,8 @@ fn places(key: &Key, document: &toml::Table) -> Vec<Vec<String>> {
     names.into_iter().map(filled).collect()
 }
 
-fn names_in(document: &toml::Table, table: &str) -> Vec<String> {
-    let table = document.get(table).and_then(toml::Value::as_table);
+fn names_in(document: &Map<String, Value>, table: &str) -> Vec<String> {
+    let table = document.get(table).and_then(Value::as_object);
     table.map(|table| table.keys().cloned().collect()).unwrap_or_default()
 }
 
@@ -88,12 +91,12 @@ fn providers() -> Vec<String> {
 }
 
 /// Everything that is written in `table`, which is at `place`.
-fn collect(table: &toml::Table, place: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+fn collect(table: &Map<String, Value>, place: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     for (name, value) in table {
         place.push(name.clone());
         if KEYS.iter().any(|key| is_of(key, place)) {
             found.push(place.clone());
-        } else if let Some(inner) = value.as_table() {
+        } else if let Some(inner) = value.as_object() {
             collect(inner, place, found);
         }
         place.pop();

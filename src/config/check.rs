@@ -20,7 +20,7 @@ pub(super) fn check(text: &str, file: &Path) -> Result<()> {
 }
 
 /// The parser's complaint as an error of ours.
-pub(super) fn syntax_error(text: &str, file: &Path, error: &toml::de::Error) -> Error {
+fn syntax_error(text: &str, file: &Path, error: &toml::de::Error) -> Error {
     let message = error.message().lines().next().unwrap_or("not valid TOML").to_owned();
     let line = error.span().map(|span| line_of(text, span.start));
     Error::Config {

@@ -22,6 +22,8 @@ use crate::error::{Error, Result};
 use crate::forwarding::Forwarding;
 use crate::instance::Instance;
 use crate::paths::Paths;
+use crate::term::printable;
+use crate::toml_text;
 
 /// Everything `config.toml` says, defaults filled in.
 #[derive(Debug, Clone)]
@@ -142,14 +144,10 @@ impl Config {
     /// Reads config from `text`; `file` is what errors call it.
     pub fn parse(text: &str, file: &Path, paths: &Paths) -> Result<Self> {
         check::check(text, file)?;
+        let at_fault = |message| Error::Config { path: file.into(), line: None, message, hint: None };
         let document: Document =
-            toml::from_str(text).map_err(|error| check::syntax_error(text, file, &error))?;
-        document.into_config(paths).map_err(|message| Error::Config {
-            path: file.into(),
-            line: None,
-            message,
-            hint: None,
-        })
+            toml_text::parse(text).map_err(|message| at_fault(printable(&message).into_owned()))?;
+        document.into_config(paths).map_err(at_fault)
     }
 
     /// What the tunnel to `instance` forwards besides the services. A table without a host means the

@@ -9,6 +9,7 @@ use super::directory::Directory;
 use crate::error::{Error, Result};
 use crate::forwarding::Forwarding;
 use crate::paths;
+use crate::toml_text;
 
 /// A forward, where it comes from, and how it is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +58,7 @@ pub fn write(directory: &Directory, extras: &[Extra]) -> Result<()> {
 /// What was last written; nothing where it cannot be understood.
 pub fn read(directory: &Directory) -> Vec<Extra> {
     let text = fs::read_to_string(directory.forwards_file()).unwrap_or_default();
-    toml::from_str::<Document>(&text).unwrap_or_default().forwards
+    toml_text::parse::<Document>(&text).unwrap_or_default().forwards
 }
 
 #[cfg(test)]
@@ -73,6 +74,6 @@ mod tests {
         let mut extras = extras;
         extras[1].error = Some("no \"luck\"".into());
         let text = toml::to_string(&Document { forwards: extras.clone() }).unwrap();
-        assert_eq!(toml::from_str::<Document>(&text).unwrap().forwards, extras, "{text}");
+        assert_eq!(toml_text::parse::<Document>(&text).unwrap().forwards, extras, "{text}");
     }
 }

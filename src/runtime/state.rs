@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::instance::Instance;
 use crate::paths;
 use crate::time::now;
+use crate::toml_text;
 
 /// The state of one tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +118,7 @@ impl State {
     /// The state that was last written into `directory`; `None` where there is none that can be
     /// understood.
     pub fn read(directory: &Directory) -> Option<Self> {
-        let mut state: Self = toml::from_str(&fs::read_to_string(directory.state_file()).ok()?).ok()?;
+        let mut state: Self = toml_text::parse(&fs::read_to_string(directory.state_file()).ok()?).ok()?;
         state.extra = extra::read(directory);
         Some(state)
     }

@@ -15,7 +15,7 @@ use crate::runtime::state::Forward;
 
 /// What the supervisor tells whoever started it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// The lock and the ports are taken; ssh is being started.
     Connecting,

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::instance;
 use crate::paths::{self, Paths};
 use crate::runtime::state::Forward;
+use crate::toml_text;
 
 /// How many instances are remembered; the one that was not up for longest is forgotten.
 const INSTANCES_MAX: usize = 100;
@@ -80,7 +81,7 @@ pub fn remember(paths: &Paths, id: &str, forwards: &[Forward]) -> Result<()> {
 }
 
 fn read(file: &Path) -> Memory {
-    config::read(file).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+    config::read(file).ok().and_then(|text| toml_text::parse(&text).ok()).unwrap_or_default()
 }
 
 /// The lock of the writers; an error when somebody keeps it, since no tunnel waits for this.

@@ -36,8 +36,8 @@ pub(crate) const HELP: &str = "Keep one tunnel up
 
 Usage: soong-supervisor NAME
 
-Started by 'soong tunnel start', which says on standard input what to do, and not
-by hand.
+Started by 'soong tunnel start', which says on standard input what to do, not by
+hand.
 
 Options:
   -h, --help     Print this text

@@ -34,7 +34,7 @@ const ANSWER_MAX: u64 = 64 << 10;
 
 /// News of an instance, from one process to the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "news", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum News {
     /// It is not there any more, and will not be again.
     Gone {
@@ -138,7 +138,7 @@ async fn ask(id: String) -> Option<News> {
     if matches!(read, Ok(Ok(_))) && matches!(timeout(PATIENCE, child.wait()).await, Ok(Ok(_))) {
         asked.0 = None;
     }
-    serde_json::from_str(&line).ok()
+    serde_json::from_slice(line.as_bytes()).ok()
 }
 
 /// `soong-tunnel whereabouts`: asks the provider that lists the instance `id`, and prints what is

@@ -4,10 +4,11 @@
 use std::io;
 use std::path::Path;
 
-use toml::{Table, Value};
+use serde_json::{Map, Value};
 
 use super::{Entries, open, read_at};
 use crate::error::io_reason;
+use crate::toml_text;
 
 /// A sidecar is three lines; one that is longer than this is something else.
 const SIZE_MAX: usize = 16 << 10;
@@ -26,9 +27,11 @@ pub(super) fn read(file: &Path) -> Result<Option<Entries>, String> {
         return Err("longer than 16 KiB".to_owned());
     }
     let text = String::from_utf8(bytes).map_err(|_| "not valid UTF-8")?;
-    let table: Table = text.parse().map_err(|error: toml::de::Error| {
-        format!("not valid TOML: {}", error.message().lines().next().unwrap_or_default())
-    })?;
+    let table = match toml_text::document(&text) {
+        Ok(Value::Object(table)) => table,
+        Ok(_) => Map::new(),
+        Err(error) => return Err(format!("not valid TOML: {}", error.lines().next().unwrap_or_default())),
+    };
     let entry = |(key, value): (String, Value)| match value {
         Value::String(text) => Ok((key, text)),
         _ => Err(format!("{key} is not text in quotes")),

@@ -1,0 +1,85 @@
+//! Reading TOML into structures, by way of JSON's values.
+//!
+//! What a structure needs to be read is compiled once for each format that it is read from, and is
+//! large for TOML. Nearly every program reads JSON anyway, so that values are all it has to know.
+//! Where something stands in the text is lost on the way: whoever wants to say it looks at the
+//! document itself, as `config` does.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
+
+/// Reads `text`; the error says what does not fit, and not where.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(document(text)?).map_err(|error| error.to_string())
+}
+
+/// All that `text` says, as a value. Apart from what depends on a structure, to be compiled once.
+pub fn document(text: &str) -> Result<Value, String> {
+    let document = DeTable::parse(text).map_err(|error| error.message().to_owned())?;
+    object(document.get_ref())
+}
+
+fn object(table: &DeTable<'_>) -> Result<Value, String> {
+    let mut entries = Map::new();
+    for (name, entry) in table {
+        entries.insert(name.get_ref().to_string(), value(entry.get_ref())?);
+    }
+    Ok(Value::Object(entries))
+}
+
+fn value(value: &DeValue<'_>) -> Result<Value, String> {
+    Ok(match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(number) => {
+            let integer = i64::from_str_radix(number.as_str(), number.radix());
+            Value::from(integer.map_err(|_| format!("{number} is out of range"))?)
+        }
+        DeValue::Float(number) => {
+            Value::from(number.as_str().parse::<f64>().map_err(|error| format!("{number}: {error}"))?)
+        }
+        DeValue::Boolean(value) => Value::from(*value),
+        DeValue::Datetime(time) => Value::from(time.to_string()),
+        DeValue::Array(array) => {
+            let mut values = Vec::with_capacity(array.len());
+            for element in array {
+                values.push(self::value(element.get_ref())?);
+            }
+            Value::Array(values)
+        }
+        DeValue::Table(table) => object(table)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_value_has_its_like() {
+        let text = "text = \"é\\u001b\"\nnumber = -1_0\nhex = 0xff\nfloat = 1_0.5e0\nyes = true\n\
+                    time = 2026-01-02T03:04:05Z\nlist = [1, [\"a\"]]\n[table.inner]\n\"a b\" = {}\n[[many]]\nx = 9223372036854775807\n";
+        let expected = json!({
+            "text": "é\u{1b}",
+            "number": -10,
+            "hex": 255,
+            "float": 10.5,
+            "yes": true,
+            "time": "2026-01-02T03:04:05Z",
+            "list": [1, ["a"]],
+            "table": { "inner": { "a b": {} } },
+            "many": [{ "x": i64::MAX }],
+        });
+        assert_eq!(parse::<Value>(text), Ok(expected));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        assert!(parse::<Value>("a = ").is_err());
+        assert!(parse::<Value>("a = 1\na = 2").is_err());
+        assert!(parse::<Value>("a = 9223372036854775808").unwrap_err().contains("9223372036854775808"));
+        assert!(parse::<std::collections::HashMap<String, u16>>("a = 70000").unwrap_err().contains("70000"));
+    }
+}
