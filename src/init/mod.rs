@@ -67,8 +67,10 @@ fn dispatcher() -> Result<PathBuf> {
 
 fn install(shell: Shell, arguments: &Arguments, soong: &Path, file: &Path) -> Result<u8> {
     let shown = printable(&file.to_string_lossy()).into_owned();
-    let line = startup::line(shell, arguments, soong);
-    let Change::To(changed) = startup::add(read(file)?.as_deref(), &line) else {
+    let text = read(file)?;
+    let is_first = text.as_deref().is_none_or(startup::is_made_by_us);
+    let line = startup::line(shell, arguments, soong, is_first);
+    let Change::To(changed) = startup::add(&text.unwrap_or_default(), &line) else {
         say(&format!("{shown} already has soong in it\n"))?;
         return Ok(0);
     };

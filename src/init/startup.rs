@@ -11,8 +11,8 @@ const MARK: &str = "# soong init --install";
 /// How it ends in a file that there was not before: whether a file was there and empty cannot be told later.
 const MARK_OF_NEW: &str = "# soong init --install, which made this file";
 
-/// The line that has `shell` do what `arguments` ask for.
-pub fn line(shell: Shell, arguments: &Arguments, soong: &Path) -> String {
+/// The line that has `shell` do what `arguments` ask for; `is_first` where it makes the file.
+pub fn line(shell: Shell, arguments: &Arguments, soong: &Path, is_first: bool) -> String {
     let mut command = format!("{} init {}", quote(shell, soong), name(shell));
     for (flag, is_set) in
         [("--no-prompt", arguments.no_prompt), ("--no-completions", arguments.no_completions)]
@@ -26,9 +26,10 @@ pub fn line(shell: Shell, arguments: &Arguments, soong: &Path) -> String {
     }
     // A soong that was removed is no reason for a shell to complain.
     let soong = quote(shell, soong);
+    let mark = if is_first { MARK_OF_NEW } else { MARK };
     match shell {
-        Shell::Bash | Shell::Zsh => format!("[ ! -x {soong} ] || eval \"$({command})\" {MARK}"),
-        Shell::Fish => format!("test -x {soong}; and {command} | source {MARK}"),
+        Shell::Bash | Shell::Zsh => format!("[ ! -x {soong} ] || eval \"$({command})\" {mark}"),
+        Shell::Fish => format!("test -x {soong}; and {command} | source {mark}"),
     }
 }
 
@@ -50,11 +51,8 @@ pub enum Change {
     To(Vec<u8>),
 }
 
-/// Adds `line` to `text`, in the place of an earlier one. There is no `text` where there is no file.
-pub fn add(text: Option<&[u8]>, line: &str) -> Change {
-    let is_new = text.is_none_or(|text| lines(text).any(is_of_new));
-    let line = if is_new { line.replace(MARK, MARK_OF_NEW) } else { line.to_owned() };
-    let text = text.unwrap_or_default();
+/// Adds `line` to `text`, in the place of an earlier one.
+pub fn add(text: &[u8], line: &str) -> Change {
     if lines(text).any(|present| is_ours(present) && trim(present) == line.as_bytes()) {
         return Change::None;
     }
@@ -74,9 +72,14 @@ pub fn add(text: Option<&[u8]>, line: &str) -> Change {
     Change::To(changed)
 }
 
+/// Whether it was us who made the file that `text` is in.
+pub fn is_made_by_us(text: &[u8]) -> bool {
+    lines(text).any(is_of_new)
+}
+
 /// Whether nothing is in `text` but what we put there when we made the file, so that it can go too.
 pub fn is_ours_alone(text: &[u8]) -> bool {
-    lines(text).any(is_of_new) && remove(text).is_empty()
+    is_made_by_us(text) && remove(text).is_empty()
 }
 
 /// `text` without any line of ours.
@@ -125,8 +128,8 @@ mod tests {
     #[test]
     fn what_is_added_can_be_taken_away_to_the_last_byte() {
         for text in [&b""[..], b"a\n", b"a", b"a\n\n", b"\xff\xfe\n", b"a\r\n", b"# soong init bash\n"] {
-            let Change::To(added) = add(Some(text), LINE) else { panic!("{text:?}") };
-            assert_eq!(add(Some(&added), LINE), Change::None, "twice is once");
+            let Change::To(added) = add(text, LINE) else { panic!("{text:?}") };
+            assert_eq!(add(&added, LINE), Change::None, "twice is once");
             assert_eq!(remove(&added), text);
             assert!(!is_ours_alone(&added), "it was there: {text:?}");
         }
@@ -134,22 +137,21 @@ mod tests {
 
     #[test]
     fn an_earlier_line_is_replaced_and_the_users_own_is_left() {
-        let Change::To(added) = add(Some(b"a\n"), LINE) else { panic!() };
+        let Change::To(added) = add(b"a\n", LINE) else { panic!() };
         let other = LINE.replace("/x/", "/y/");
-        assert_eq!(add(Some(&added), &other), Change::To(format!("a\n{other}\n").into_bytes()));
-        assert_eq!(add(Some(b"  eval \"$(soong init bash)\"\n"), LINE), Change::None);
+        assert_eq!(add(&added, &other), Change::To(format!("a\n{other}\n").into_bytes()));
+        assert_eq!(add(b"  eval \"$(soong init bash)\"\n", LINE), Change::None);
     }
 
     #[test]
     fn a_file_that_was_made_for_the_line_is_known_until_something_else_is_in_it() {
-        let Change::To(made) = add(None, LINE) else { panic!() };
-        assert!(is_ours_alone(&made), "{:?}", String::from_utf8_lossy(&made));
-        assert_eq!(add(Some(&made), LINE), Change::None, "twice is once");
-        let Change::To(again) = add(Some(&made), &LINE.replace("/x/", "/y/")) else { panic!() };
-        assert!(is_ours_alone(&again), "another line in its place");
+        let line = LINE.replace(MARK, MARK_OF_NEW);
+        let Change::To(made) = add(b"", &line) else { panic!() };
+        assert!(is_ours_alone(&made));
         for users in [&b"alias x=y\n"[..], b"\n", b" "] {
-            assert!(!is_ours_alone(&[&made, users].concat()), "{users:?}");
-            assert_eq!(remove(&[&made, users].concat()), users);
+            let both = [&made, users].concat();
+            assert!(is_made_by_us(&both) && !is_ours_alone(&both), "{users:?}");
+            assert_eq!(remove(&both), users);
         }
     }
 }

@@ -41,7 +41,9 @@ fn a_file_goes_again_only_where_there_was_none() {
     };
     let [bash, zsh, fish] =
         ["home/.bashrc", "home/.zshrc", "home/.config/fish/config.fish"].map(|file| sandbox.path(file));
-    both("bash");
+    init("bash", "--install");
+    sandbox.soong(["init", "bash", "--install", "--yes", "--no-prompt"]).stdout_has("Added").run();
+    init("bash", "--uninstall");
     assert!(!bash.exists(), "nobody else has written into it");
     sandbox.write(&bash, "");
     both("bash");
