@@ -17,6 +17,7 @@ pub mod programs;
 
 mod bash;
 mod definition;
+mod forwards;
 mod keys;
 mod line;
 mod values;

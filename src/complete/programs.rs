@@ -144,7 +144,8 @@ fn of_command(name: &str, before: &[&str], last: &str, place: usize) -> Answer {
     match definition::expected(&definition, &own, last) {
         Expected::Words(words) => Answer::words(words),
         Expected::Value { argument, command, prefix, instead } => {
-            let mut answer = values::of(argument, command, &own).behind(&prefix);
+            let typed = last.strip_prefix(&prefix).unwrap_or(last);
+            let mut answer = values::of(argument, command, &own, typed).behind(&prefix);
             answer.candidates.extend(instead);
             answer
         }

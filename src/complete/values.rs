@@ -5,9 +5,10 @@
 use clap::builder::ValueHint;
 use clap::{Arg, Command};
 
-use super::keys;
+use super::{forwards, keys};
 use crate::completion::{Answer, Candidate, Directive};
 use crate::config::{Config, Service};
+use crate::forwarding;
 use crate::inventory::{Inventory, Machine, Status};
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
@@ -30,6 +31,10 @@ enum Kind {
     Key(keys::Use),
     /// The value of the key in the word before.
     ValueOfKey,
+    /// What is forwarded besides the services.
+    Forward(forwarding::Kind),
+    /// The same, or before it the name of a tunnel that runs.
+    TunnelOrForward,
     /// A command of soong that is not soong's own.
     Extension,
     Unknown,
@@ -69,6 +74,10 @@ impl Kind {
             }),
             "VALUE" => Self::ValueOfKey,
             "EXTENSION" => Self::Extension,
+            "LOCAL:HOST:PORT" => Self::TunnelOrForward,
+            "SPEC" | "PORT" if argument.get_id() == "forward" => Self::Forward(forwarding::Kind::Local),
+            "SPEC" | "PORT" if argument.get_id() == "remote" => Self::Forward(forwarding::Kind::Remote),
+            "SPEC" | "PORT" if argument.get_id() == "socks" => Self::Forward(forwarding::Kind::Socks),
             _ => match argument.get_value_hint() {
                 ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath => Self::File,
                 _ => Self::Unknown,
@@ -82,25 +91,25 @@ fn is_of_tunnels(command: &Command) -> bool {
     command.get_bin_name().is_some_and(|name| name.starts_with("soong tunnel "))
 }
 
-/// How the value of `argument` could go on; `before` are the words before it.
-pub(super) fn of(argument: &Arg, command: &Command, before: &[&str]) -> Answer {
+/// How the value of `argument` could go on, of which `typed` is there; `before` are the words before it.
+pub(super) fn of(argument: &Arg, command: &Command, before: &[&str], typed: &str) -> Answer {
     let paths = Paths::from_env().ok();
     match Kind::of(argument, command) {
         Kind::Choice(choices) => Answer::words(choices),
         Kind::File => Answer::files(),
         Kind::Unknown => Answer::nothing(),
         Kind::Extension => Answer::words(super::programs::extensions()),
-        kind => paths.map_or_else(Answer::nothing, |paths| from_files(&kind, before, &paths)),
+        kind => paths.map_or_else(Answer::nothing, |paths| from_files(&kind, before, typed, &paths)),
     }
 }
 
-fn from_files(kind: &Kind, before: &[&str], paths: &Paths) -> Answer {
+fn from_files(kind: &Kind, before: &[&str], typed: &str, paths: &Paths) -> Answer {
     let config = || Config::load(paths).ok();
     match kind {
         Kind::Instance => Answer::words(
             config().map_or_else(Vec::new, |config| instances(&Inventory::cached(&config, paths))),
         ),
-        Kind::Tunnel => Answer::words(tunnels(paths)),
+        Kind::Tunnel => Answer::words(running(paths).iter().map(tunnel).collect()),
         Kind::Log => Answer::words(logs(paths)),
         Kind::Service => {
             Answer::words(config().map_or_else(Vec::new, |config| services(&config.services, "")))
@@ -112,6 +121,18 @@ fn from_files(kind: &Kind, before: &[&str], paths: &Paths) -> Answer {
             answer
         }
         Kind::Key(usage) => Answer::words(keys::keys(*usage, paths)),
+        Kind::Forward(kind) => {
+            Answer::words(forwards::candidates(*kind, before, typed, &running(paths), config().as_ref()))
+        }
+        Kind::TunnelOrForward => {
+            let running = running(paths);
+            let is_named = |state: &State| before.contains(&state.instance.name.as_str());
+            let mut words: Vec<Candidate> =
+                if running.iter().any(is_named) { Vec::new() } else { running.iter().map(tunnel).collect() };
+            let kind = forwarding::Kind::Local;
+            words.extend(forwards::candidates(kind, before, typed, &running, config().as_ref()));
+            Answer::words(words)
+        }
         Kind::ValueOfKey => keys::values(before.last().copied().unwrap_or_default()),
         _ => Answer::nothing(),
     }
@@ -149,16 +170,17 @@ fn described(machine: &Machine, other: &str) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-/// The tunnels whose lock is held, by the name of their instance.
-fn tunnels(paths: &Paths) -> Vec<Candidate> {
+/// The tunnels whose lock is held.
+fn running(paths: &Paths) -> Vec<State> {
     if !paths.check_runtime().unwrap_or(false) {
         return Vec::new();
     }
     let running = Directory::all(paths).unwrap_or_default();
     let running = running.into_iter().filter(|directory| directory.is_locked().unwrap_or(false));
-    running.filter_map(|directory| State::read(&directory)).map(|state| tunnel(&state)).collect()
+    running.filter_map(|directory| State::read(&directory)).collect()
 }
 
+/// A tunnel, by the name of its instance.
 fn tunnel(state: &State) -> Candidate {
     let phase = match state.phase {
         Phase::Starting => "starting",
@@ -173,7 +195,7 @@ fn tunnel(state: &State) -> Candidate {
 
 /// The tunnels that run, and those whose log is left.
 fn logs(paths: &Paths) -> Vec<Candidate> {
-    let mut found = tunnels(paths);
+    let mut found: Vec<Candidate> = running(paths).iter().map(tunnel).collect();
     let entries = std::fs::read_dir(paths.logs()).into_iter().flatten().flatten();
     let names =
         entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".log")?.to_owned()));

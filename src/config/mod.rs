@@ -69,9 +69,11 @@ pub enum Autocorrect {
 /// What the tunnel to one instance forwards besides the services.
 #[derive(Debug, Clone)]
 pub struct InstanceForwards {
-    name: String,
+    /// The name of its table.
+    pub name: String,
     id: Option<String>,
-    forwardings: Vec<Forwarding>,
+    /// What is forwarded.
+    pub forwardings: Vec<Forwarding>,
 }
 
 /// The `[lambda]` table.

@@ -3,6 +3,7 @@
 use super::sandbox;
 use super::shell::{Kind, Shell};
 use crate::support::instance::Instance;
+use crate::support::ports;
 use crate::support::sandbox::Sandbox;
 
 #[test]
@@ -23,6 +24,7 @@ fn commands_options_and_values_are_shown_with_what_they_mean() {
         shell.shows("soong tunnel url \t\t", &["comfyui", "port 8188", "sglang"]);
         shell.shows("soong configure get ssh.\t\t", &["ssh.host-key-check", "account on the instance"]);
         shell.shows("soong configure set ssh.host-key-check \t\t", &["pin", "strict", "off"]);
+        shell.shows("soong tunnel start --forward 5432\t", &["--forward 5432:localhost:5432"]);
         shell.shows("soong tunnel env --shell \t\t", &["bash", "fish"]);
     }
 }
@@ -48,6 +50,35 @@ fn tunnels_that_run_are_offered_where_one_is_meant() {
     sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
     assert_eq!(answer(&sandbox, &["soong", "tunnel", "stop", ""]), ":4\n");
     assert_eq!(answer(&sandbox, &["soong", "tunnel", "logs", ""]), "dev\tnot running\n:4\n");
+}
+
+#[test]
+fn forwards_are_those_of_the_config_or_where_one_is_to_go_of_the_tunnel() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let [port, remote] = [(); 2].map(|()| ports::free().to_string());
+    sandbox.configure(|config| {
+        let list = |text: &str| toml::Value::from(vec![text.to_owned()]);
+        config
+            .set(["instances", "other", "forward"], list("5432:db.internal:5432"))
+            .set(["instances", "other", "remote"], list("9000:localhost:3000"));
+    });
+    let words = |words: &[&str]| answer(&sandbox, &[&["soong", "tunnel"], words].concat());
+    assert_eq!(words(&["start", "--forward", ""]), "5432:db.internal:5432\tthat of other\n:4\n");
+    assert_eq!(words(&["run", "--remote="]), "--remote=9000:localhost:3000\tthat of other\n:4\n");
+    assert_eq!(words(&["start", "--socks", ""]), "1080\tthe usual port\n:4\n");
+    assert_eq!(words(&["forward", "--remove", ""]), ":4\n");
+    sandbox.start(&instance);
+    let added = ["forward", &format!("{port}:localhost:1"), "--remote", &format!("{remote}:localhost:2")];
+    sandbox.tunnel(added).stdout_has("Forwarding").run();
+    assert!(words(&["forward", "7"]).starts_with("dev\tup, "), "the tunnel can be named");
+    let more = words(&["forward", "dev", "7"]);
+    assert_eq!(more, "5432:db.internal:5432\tthat of other\n7:localhost:7\tthe same port\n:4\n");
+    let gone = words(&["forward", "dev", "--remove", ""]);
+    assert_eq!(gone, format!("{port}\tto localhost:1\n:4\n"));
+    let gone = words(&["forward", "--remove", "--remote", ""]);
+    assert_eq!(gone, format!("{remote}\tto localhost:2\n:4\n"));
+    assert_eq!(words(&["forward", "dev", "--remove", &port, ""]), ":4\n", "that is said");
 }
 
 #[test]
