@@ -262,8 +262,8 @@ soong_unload() {
         done
     elif (( ${+functions[_soong_register]} )); then
         _soong_register none
-        \builtin unset _soong_described
-        \builtin unfunction _soong_register _soong_register_late _soong_without_compinit
+        \builtin unset _soong_described _soong_rest
+        \builtin unfunction _soong_register _soong_register_late _soong_without_compinit _soong_without_compinit_rest
     fi
     \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_placed _soong_symbols _soong_alias _soong_completer
     \builtin unset _soong_settings _soong_set _soong_seen _soong_prompts _soong_file

@@ -139,6 +139,8 @@ fn zsh_completes_without_compinit_and_after_it() {
             ("soong ssh --instance-id=my\\ b\t", &["soong", "ssh", "--instance-id=my box"]),
             ("soong configure --key pla\t", &["soong", "configure", "--key", "plain file.txt"]),
             ("soong tunnel stop pla\t", &["soong", "tunnel", "stop", "pla"]),
+            // No space behind what goes on.
+            ("soong tunnel start --port com\t81", &["soong", "tunnel", "start", "--port", "comfyui=81"]),
         ] {
             assert_eq!(shell.words(keys), words, "{options}: {keys}");
         }
@@ -146,7 +148,6 @@ fn zsh_completes_without_compinit_and_after_it() {
     }
     shell.command("unsetopt ksharrays; autoload -U compinit; compinit -u -D");
     shell.shows("echo \"hooks $precmd_functions.\"\r", &["hooks _soong_hook later."]);
-    // What only the new completion can: no space behind what goes on.
     assert_eq!(
         shell.words("soong tunnel start --port com\t81"),
         ["soong", "tunnel", "start", "--port", "comfyui=81"]
