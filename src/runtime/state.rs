@@ -11,6 +11,7 @@ use super::directory::Directory;
 use super::extra::{self, Extra};
 use crate::daemon::Facts;
 use crate::error::{Error, Result};
+use crate::forwarding;
 use crate::instance::Instance;
 use crate::paths;
 use crate::time::now;
@@ -57,6 +58,13 @@ pub struct Forward {
     pub local: u16,
     /// The port on the instance.
     pub remote: u16,
+}
+
+impl Forward {
+    /// The service, as seen from the instance.
+    pub fn target(&self) -> forwarding::Target {
+        forwarding::Target::Port("localhost".to_owned(), self.remote)
+    }
 }
 
 /// What a tunnel can be doing.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::channels;
 use super::key::{self, Key};
 use super::options;
 use super::quoting::{check_path, field, percent_escaped, quoted};
@@ -97,6 +98,9 @@ impl Login {
         }
         arguments.extend(self.options.iter().cloned());
         self.push_defaults(&mut arguments);
+        if let Some(telling) = channels::option(&self.program) {
+            push_option(&mut arguments, telling);
+        }
         for forward in forwards {
             arguments.push("-L".to_owned());
             arguments.push(forward.argument());

@@ -1,6 +1,6 @@
 //! The system's `ssh`: finding it, and building its command line ([`login`], with its [`key`] and
 //! its [`quoting`]). What it then does is watched elsewhere; what it says when it fails is read in
-//! [`failure`], and where it connects to in [`route`].
+//! [`failure`], what it tells of its channels in [`channels`], and where it connects to in [`route`].
 //!
 //! And `soong ssh`, which becomes that ssh:
 //!
@@ -10,6 +10,7 @@
 //! ```
 
 pub mod arguments;
+pub mod channels;
 pub mod failure;
 pub mod options;
 pub mod route;

@@ -21,6 +21,12 @@ pub fn raise() -> usize {
     connections(if lifted { wanted } else { soft })
 }
 
+/// How many of that many connections may take three files of ssh's instead of one, so that ssh, which has the
+/// same limit, does not run out of them. A sixth of the files it may have is left for half of them to use.
+pub fn handed_over(connections: usize) -> usize {
+    connections / 3
+}
+
 /// How many connections fit into `files` open files.
 fn connections(files: u64) -> usize {
     let room = files.min(FILES_WANTED).saturating_sub(FILES_OF_OUR_OWN) / FILES_PER_CONNECTION;

@@ -21,9 +21,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::ssh::Login;
 use crate::ssh::route::{self, Endpoint};
 
-/// The time between two knocks at a port that refuses, and by how much it varies.
-const PACE: Duration = Duration::from_millis(120);
-const SPREAD: Duration = Duration::from_millis(60);
+/// The shortest and the longest time between two knocks at a port that refuses.
+const PACE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(150));
 /// How long an answer may take, and the time between two knocks at a host that is silent.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it may take to find out where to knock.
@@ -49,10 +48,14 @@ impl Port {
         timeout(LOOKUP, look_up(login)).await.ok().flatten()
     }
 
-    /// Waits until a port that has refused takes a connection.
+    /// Waits until a port that has refused takes a connection. It is knocked at the less often the longer it
+    /// has refused, so that the knocking adds at most an eightieth to the wait, or what the paces allow.
     pub async fn opened(&self) {
+        let begun = Instant::now();
         loop {
-            sleep(PACE + SPREAD.mul_f64(fastrand::f64())).await;
+            let pause = (begun.elapsed() / 80).clamp(PACE.0, PACE.1);
+            // A fifth either way, so that the tunnels of many machines do not knock in step.
+            sleep(pause.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
             if self.knock().await == Response::Open {
                 return;
             }
@@ -157,7 +160,7 @@ mod tests {
             let port = port(address);
             assert_eq!(port.knock().await, Response::Refused);
             let open = async {
-                sleep(PACE * 3).await;
+                sleep(PACE.0 * 3).await;
                 // Where somebody else has it by now, that does as well.
                 TcpListener::bind(address)
             };
@@ -183,7 +186,7 @@ mod tests {
                 asked.set(asked.get() + 1);
                 answer
             };
-            let waited = run(async { timeout(PACE, port.answered(PATIENCE, is_waiting)).await });
+            let waited = run(async { timeout(PACE.1, port.answered(PATIENCE, is_waiting)).await });
             assert!(waited.is_err() && asked.get() > 0, "{answer:?}");
         }
     }

@@ -1,30 +1,24 @@
 //! One ssh process, from its start to its end: started, watched until its control socket answers,
 //! listened to, ended.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::pin::pin;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::askpass::Askpass;
+use super::ear::{Ear, Listener};
 use crate::ssh::failure::{self, Failure, Kind};
 
-/// How many of ssh's last lines are kept to tell why it ended.
-const LINES_KEPT: usize = 40;
-/// The longest line taken from ssh, in bytes.
-const LINE_MAX: u64 = 4096;
 /// How long ssh may take to end by itself once asked to.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long to wait for the rest of what ssh said, once it has ended: a program it started may
@@ -35,12 +29,9 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Link {
     child: Child,
-    said: Arc<Mutex<VecDeque<String>>>,
-    listener: JoinHandle<()>,
+    ear: Ear,
+    listening: JoinHandle<io::Result<()>>,
 }
-
-/// Takes every line that ssh writes, as it comes.
-pub type Listener = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Link {
     /// Starts `program` with `arguments`, asking by way of `askpass`. It dies with this process.
@@ -56,10 +47,9 @@ impl Link {
         leave_session(&mut command);
         die_with_parent(&mut command);
         let mut child = command.spawn()?;
-        let said = Arc::new(Mutex::new(VecDeque::new()));
         let stderr = child.stderr.take().ok_or_else(|| io::Error::other("ssh has no stderr"))?;
-        let listener = tokio::spawn(listen(stderr, Arc::clone(&said), listener));
-        Ok(Self { child, said, listener })
+        let ear = Ear::new(stderr.into_owned_fd()?, listener);
+        Ok(Self { child, listening: tokio::spawn(ear.clone().listen()), ear })
     }
 
     /// Waits until the control socket takes a connection, which ssh lets it do once it has
@@ -70,7 +60,7 @@ impl Link {
     /// finest.
     pub async fn up(&mut self, control: &Path) -> Result<(), Failure> {
         let begun = Instant::now();
-        let said = Arc::clone(&self.said);
+        let ear = self.ear.clone();
         // One for all rounds: the end takes longer to tell than a round where a program that ssh has
         // started outlives it.
         let mut ended = pin!(self.ended());
@@ -84,10 +74,15 @@ impl Link {
             if control.exists() && UnixStream::connect(control).await.is_ok() {
                 // What was said on the way here did not keep it from getting here, and does not
                 // tell why the link is lost one day.
-                said.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                ear.forget();
                 return Ok(());
             }
         }
+    }
+
+    /// What listens to it.
+    pub fn ear(&self) -> &Ear {
+        &self.ear
     }
 
     /// The PID of ssh, while it is our child.
@@ -98,9 +93,8 @@ impl Link {
     /// Waits until ssh ends and says why.
     pub async fn ended(&mut self) -> Failure {
         let status = self.child.wait().await;
-        let _ = timeout(LAST_WORDS, &mut self.listener).await;
-        let said: Vec<String> =
-            self.said.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let _ = timeout(LAST_WORDS, &mut self.listening).await;
+        let said = self.ear.kept();
         let mut failure = failure::classify(&said);
         if let (Kind::Other, true, Ok(status)) = (failure.kind, said.is_empty(), status) {
             failure.reason = match status.signal() {
@@ -130,35 +124,8 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.listening.abort();
     }
-}
-
-async fn listen(stderr: ChildStderr, said: Arc<Mutex<VecDeque<String>>>, listener: Listener) {
-    let mut reader = BufReader::new(stderr);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        match (&mut reader).take(LINE_MAX).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        listener(&text);
-        if is_of_connection(&text) {
-            continue;
-        }
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() == LINES_KEPT {
-            said.pop_front();
-        }
-        said.push_back(text);
-    }
-}
-
-/// Whether ssh speaks of one connection that it carries, which says nothing of the link.
-fn is_of_connection(line: &str) -> bool {
-    line.starts_with("channel ") && line.contains(": open failed: ")
 }
 
 /// Has the child lead a session of its own. It is out of the way of Ctrl-C, which goes to all of the

@@ -8,7 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, MsgFlags, recv, sendmsg};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -110,7 +111,7 @@ async fn change(
     limited(async {
         let mut stream = greet(control).await?;
         stream.write_all(&message.bytes()).await?;
-        answer(&mut stream, OK).await
+        answer(&mut stream, OK).await.map(drop)
     })
     .await
 }
@@ -120,21 +121,66 @@ async fn change(
 pub async fn connect(control: &Path, target: &Target) -> Result<Channel, Refusal> {
     // Two pairs, because a socket that is both ends at once could not be closed in one direction.
     let ((up, theirs_in), (down, theirs_out)) = (UnixStream::pair()?, UnixStream::pair()?);
+    let mut offer = request(control, target, [theirs_in.as_fd(), theirs_out.as_fd()]).await?;
+    drop((theirs_in, theirs_out));
+    offer.opened().await?;
+    Ok(Channel { up, down, _mux: offer.mux })
+}
+
+/// Gives ssh `socket`, to be carried to `target` in both directions. ssh reads nothing from it before the
+/// server has connected to the target.
+pub async fn offer(control: &Path, target: &Target, socket: BorrowedFd<'_>) -> io::Result<Offer> {
+    request(control, target, [socket, socket]).await
+}
+
+/// What ssh was given to carry. ssh is told to let go of it when this is dropped.
+#[derive(Debug)]
+pub struct Offer {
+    mux: UnixStream,
+}
+
+impl Offer {
+    /// Waits until the server has connected, or has not; returns the number of ssh's channel.
+    pub async fn opened(&mut self) -> Result<u32, Refusal> {
+        hear_hello(&mut self.mux).await?;
+        let answer = answer(&mut self.mux, SESSION_OPENED).await?;
+        let number = Fields(&answer).number();
+        number.ok_or_else(|| io::Error::other("it does not say which channel it opened").into())
+    }
+
+    /// Resolves when ssh has let go of it.
+    pub async fn over(&mut self) {
+        while let Ok(1..) = self.mux.read(&mut [0; 64]).await {}
+    }
+
+    /// Whether ssh has let go of it. This is known earlier than that ssh has given the number of its channel to
+    /// another one.
+    pub fn is_over(&self) -> bool {
+        let looked = recv(self.mux.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+        !matches!(looked, Ok(1..) | Err(Errno::EAGAIN | Errno::EINTR))
+    }
+
+    /// The connection that it was asked for on.
+    pub fn connection(&self) -> &UnixStream {
+        &self.mux
+    }
+}
+
+/// Has ssh connect what is read from and written to `ends` with `target`. Nothing is waited for: all of it
+/// is written at once, and ssh reads no further than it understands.
+async fn request(control: &Path, target: &Target, ends: [BorrowedFd<'_>; 2]) -> io::Result<Offer> {
     let mut message = Message::new(NEW_STDIO_FORWARD);
     message.text("");
     message.target(target);
-    let mut stream = limited(async {
-        let mut stream = greet(control).await?;
-        stream.write_all(&message.bytes()).await?;
-        for end in [theirs_in.as_fd(), theirs_out.as_fd()] {
-            send_descriptor(&stream, end).await?;
+    let work = async {
+        let mut mux = UnixStream::connect(control).await?;
+        mux.write_all(&[hello(), message.bytes()].concat()).await?;
+        for end in ends {
+            send_descriptor(&mux, end).await?;
         }
-        Ok(stream)
-    })
-    .await?;
-    drop((theirs_in, theirs_out));
-    answer(&mut stream, SESSION_OPENED).await?;
-    Ok(Channel { up, down, _mux: stream })
+        Ok(Offer { mux })
+    };
+    timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 async fn limited<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
@@ -144,20 +190,29 @@ async fn limited<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T,
 /// A connection on which both sides have said which version they speak.
 async fn greet(control: &Path) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(control).await?;
+    stream.write_all(&hello()).await?;
+    hear_hello(&mut stream).await?;
+    Ok(stream)
+}
+
+fn hello() -> Vec<u8> {
     let mut hello = Message { body: HELLO.to_be_bytes().to_vec() };
     hello.number(VERSION);
-    stream.write_all(&hello.bytes()).await?;
-    let answer = receive(&mut stream).await?;
+    hello.bytes()
+}
+
+async fn hear_hello(stream: &mut UnixStream) -> io::Result<()> {
+    let answer = receive(stream).await?;
     let mut fields = Fields(&answer);
     if fields.number() == Some(HELLO) && fields.number() == Some(VERSION) {
-        Ok(stream)
+        Ok(())
     } else {
         Err(io::Error::other("it speaks another version of its protocol"))
     }
 }
 
-/// Reads the answer to the request, which should be `wanted`.
-async fn answer(stream: &mut UnixStream, wanted: u32) -> Result<(), Refusal> {
+/// Reads the answer to the request, which should be `wanted`; returns what it says besides that.
+async fn answer(stream: &mut UnixStream, wanted: u32) -> Result<Vec<u8>, Refusal> {
     loop {
         let answer = receive(stream).await?;
         let mut fields = Fields(&answer);
@@ -166,7 +221,7 @@ async fn answer(stream: &mut UnixStream, wanted: u32) -> Result<(), Refusal> {
             continue;
         }
         match kind {
-            Some(kind) if kind == wanted => return Ok(()),
+            Some(kind) if kind == wanted => return Ok(fields.0.to_vec()),
             Some(PERMISSION_DENIED | FAILURE) => {
                 return Err(Refusal::Refused(fields.text().unwrap_or_default()));
             }

@@ -53,7 +53,7 @@ impl Probe {
         // From before the question on: the answer may be there as soon as the connection is.
         let mut mentioned = pin!(self.mentioned.notified());
         mentioned.as_mut().enable();
-        self.unmentioned.fetch_add(1, Ordering::Relaxed);
+        self.expect_mention();
         let refusal = async {
             let connected = UnixStream::connect(&self.socket).await;
             let mut stream = connected.inspect_err(|_| {
@@ -78,8 +78,13 @@ impl Probe {
         is_echo
     }
 
+    /// ssh will mention a refusal that somebody has asked for.
+    pub fn expect_mention(&self) {
+        self.unmentioned.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Whether a mention was expected; from now on it is not.
-    fn take_mention(&self) -> bool {
+    pub fn take_mention(&self) -> bool {
         let less = |count: usize| count.checked_sub(1);
         self.unmentioned.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }

@@ -1,4 +1,5 @@
-//! Carrying connections from a local port to the Unix socket that ssh forwards.
+//! Carrying connections from a local port to ssh: by giving it the client's socket ([`handover`]), or by
+//! copying to a Unix socket that ssh forwards.
 //!
 //! The local port belongs to the supervisor, not to ssh, so it stays bound while ssh is replaced.
 //! A connection that arrives while there is no link waits, for as long as it is told to, and then goes
@@ -15,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::sys::socket::shutdown;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -24,7 +25,10 @@ use super::entrance::{self, Listener};
 use super::pulse::Pulse;
 use super::traffic::Meter;
 
+mod handover;
 mod opening;
+
+pub use self::handover::Handover;
 
 /// How long to wait before asking again a socket that refused although the link counts as up: in
 /// the moment between the death of an ssh and its being noticed, and when a burst of connections
@@ -90,6 +94,21 @@ impl Way {
 pub async fn serve<L: Listener<Client: Stream>>(listener: L, socket: PathBuf, way: Way) {
     let socket: Arc<Path> = socket.into();
     entrance::serve(listener, way, 1, |client, way| carry(client, Arc::clone(&socket), way)).await;
+}
+
+/// As [`serve`], for connections that can be handed over to ssh.
+pub async fn serve_service(listener: TcpListener, socket: PathBuf, handover: Arc<Handover>, way: Way) {
+    let socket: Arc<Path> = socket.into();
+    let carry = |client, mut way: Way| {
+        let (handover, socket) = (Arc::clone(&handover), Arc::clone(&socket));
+        async move {
+            match handover.carry(client, &mut way).await? {
+                Some(client) => carry(client, socket, way).await,
+                None => Ok(()),
+            }
+        }
+    };
+    entrance::serve(listener, way, 1, carry).await;
 }
 
 async fn carry(client: impl Stream, socket: Arc<Path>, mut way: Way) -> io::Result<()> {

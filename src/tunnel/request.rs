@@ -20,7 +20,7 @@ use crate::paths::Paths;
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
 use crate::runtime::state::{Forward, State};
-use crate::ssh::{Destination, Login, SocketForward};
+use crate::ssh::{Login, SocketForward};
 use crate::suggest;
 use crate::term::printable;
 
@@ -79,7 +79,7 @@ impl Request {
     pub fn ssh_arguments(&self, directory: &Directory, extras: &[Forwarding]) -> Vec<String> {
         let services = self.forwards.iter().map(|forward| SocketForward {
             socket: directory.forward_socket(forward.local),
-            destination: Destination::Port("localhost".to_owned(), forward.remote),
+            destination: forward.target(),
         });
         let locals = extras.iter().filter_map(|forwarding| match forwarding {
             Forwarding::Local(listen, target) => {

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use super::askpass::Askpass;
 use super::audience::Audience;
 use super::channel::Event;
+use super::channels::Channels;
 use super::disturbance::Watch;
 use super::hooks::{Hooks, Occasion};
 use super::knock::Port;
@@ -102,6 +103,10 @@ struct Supervisor<'a> {
     questions: Arc<Questions>,
     askpass: Askpass,
     switchboard: Arc<Switchboard>,
+    /// The connections that ssh carries by itself.
+    channels: Arc<Channels>,
+    /// Whether it may be given any.
+    hands_over: bool,
 }
 
 impl Supervisor<'_> {

@@ -20,6 +20,8 @@ mod faults;
 mod first_run;
 mod forwards;
 mod ground;
+#[cfg(target_os = "linux")]
+mod handover;
 mod hooks;
 mod installation;
 mod journey;

@@ -157,7 +157,7 @@ fn read(looked: io::Result<usize>) -> Option<Answer> {
 }
 
 /// Whether ssh went with what it closed: it also closes connections to services that refuse them.
-fn is_gone(remote: &UnixStream, way: &Way) -> bool {
+pub(super) fn is_gone(remote: &UnixStream, way: &Way) -> bool {
     // Up again already is another link.
     let is_another = way.link.has_changed().unwrap_or(true);
     is_another || !way.is_up() || remote.peer_cred().is_ok_and(|peer| peer.pid().is_some_and(is_ending))

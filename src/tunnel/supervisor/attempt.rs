@@ -11,8 +11,9 @@ use crate::ssh::Login;
 use crate::ssh::failure::{Failure, Kind};
 use crate::tunnel::channel::Event;
 use crate::tunnel::disturbance::{Disturbance, Watch};
+use crate::tunnel::ear::{Listener, Use};
 use crate::tunnel::knock::{self, Port};
-use crate::tunnel::link::{Link, Listener};
+use crate::tunnel::link::Link;
 use crate::tunnel::retry;
 
 impl Supervisor<'_> {
@@ -39,6 +40,7 @@ impl Supervisor<'_> {
         let mut link = link.map_err(|error| {
             End::Failed(Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
         })?;
+        self.channels.begin(link.ear());
         let pid = link.pid();
         let end = tokio::select! {
             () = told(&mut self.stop) => Some(End::Stop),
@@ -67,19 +69,28 @@ impl Supervisor<'_> {
         Err(end)
     }
 
-    /// Takes what ssh says to the log, and to a starter that listens.
+    /// Takes what ssh says to the log, and to a starter that listens; what it says of channels, to
+    /// those who carry connections over them.
     fn listener(&self) -> Listener {
         let (log, audience, probe) = (Arc::clone(&self.log), self.audience.clone(), Arc::clone(&self.probe));
-        let questions = Arc::clone(&self.questions);
-        Arc::new(move |line| {
-            if probe.is_echo(line) {
-                return;
+        let (questions, channels) = (Arc::clone(&self.questions), Arc::clone(&self.channels));
+        Box::new(move |line| {
+            if channels.hear(line) {
+                return Use::Drop;
             }
-            log.write(&format!("ssh: {line}"));
-            questions.said(line);
-            audience.tell(&Event::Said { line: line.to_owned() });
+            if !probe.is_echo(line) {
+                log.write(&format!("ssh: {line}"));
+                questions.said(line);
+                audience.tell(&Event::Said { line: line.to_owned() });
+            }
+            if is_of_connection(line) { Use::Drop } else { Use::Keep }
         })
     }
+}
+
+/// Whether ssh speaks of one connection that it carries, which says nothing of the link.
+fn is_of_connection(line: &str) -> bool {
+    line.starts_with("channel ") && line.contains(": open failed: ")
 }
 
 /// Resolves when the server answers others while the ssh `pid` is still waiting for a first answer.

@@ -20,12 +20,13 @@ use crate::tunnel::channel::Event;
 use crate::tunnel::claim;
 use crate::tunnel::disturbance::Watch;
 use crate::tunnel::hooks::Hooks;
-use crate::tunnel::listener;
+use crate::tunnel::kernel_counts;
+use crate::tunnel::listener::{self, Bound};
 use crate::tunnel::log::Log;
 use crate::tunnel::probe::Probe;
 use crate::tunnel::pulse::Pulse;
 use crate::tunnel::questions::{self, Questions};
-use crate::tunnel::relay::{self, Way};
+use crate::tunnel::relay::{self, Handover, Way};
 use crate::tunnel::request::Request;
 use crate::tunnel::signals;
 use crate::tunnel::switchboard::Switchboard;
@@ -52,7 +53,8 @@ impl<'a> Supervisor<'a> {
             audience.tell(&Event::Warning { text: error.to_string() });
         }
         let pulse = Arc::new(Pulse::new(request.login.keepalive));
-        let room = Arc::new(Semaphore::new(capacity::raise()));
+        let capacity = capacity::raise();
+        let room = Arc::new(Semaphore::new(capacity));
         let way = Way { link, hold: request.hold, room, pulse: Arc::clone(&pulse), meter: Arc::default() };
         let traffic = Traffic::default();
         let mut supervisor = Self {
@@ -84,8 +86,10 @@ impl<'a> Supervisor<'a> {
             provider: Inquirer::new(&instance.id),
             hooks: Hooks::new(paths, &name),
             traffic,
+            channels: Arc::default(),
+            hands_over: false,
         };
-        if let Err(error) = supervisor.open(&way, stopper).await {
+        if let Err(error) = supervisor.open(&way, capacity, stopper).await {
             supervisor.switchboard.close().await;
             supervisor.directory.clear(&supervisor.lock, false);
             return Err(error);
@@ -94,7 +98,7 @@ impl<'a> Supervisor<'a> {
         Ok(supervisor)
     }
 
-    async fn open(&mut self, way: &Way, stopper: watch::Sender<bool>) -> Result<()> {
+    async fn open(&mut self, way: &Way, capacity: usize, stopper: watch::Sender<bool>) -> Result<()> {
         let bound = listener::bind_all(&self.request, self.paths)?;
         let doors = listener::open_extras(&self.request, self.paths)?;
         self.switchboard.begin(&self.request.extras, doors).await?;
@@ -110,14 +114,32 @@ impl<'a> Supervisor<'a> {
         let serve = claim::serve(requests, stopper.clone(), inquirer, self.traffic.clone(), switchboard);
         tokio::spawn(serve);
         self.audience.listen(stopper);
-        for bound in bound {
-            let socket = self.directory.forward_socket(bound.forward.local);
-            let meter = self.traffic.meter(Listen::Port(bound.forward.local));
-            for listener in bound.listeners {
+        self.serve(bound, way, capacity)
+    }
+
+    /// Accepts connections to the services.
+    fn serve(&mut self, bound: Vec<Bound>, way: &Way, capacity: usize) -> Result<()> {
+        self.hands_over = bound.iter().flat_map(|bound| &bound.listeners).all(kernel_counts::are_kept);
+        let room = Arc::new(Semaphore::new(capacity::handed_over(capacity)));
+        for Bound { forward, listeners } in bound {
+            let socket = self.directory.forward_socket(forward.local);
+            let meter = self.traffic.meter(Listen::Port(forward.local));
+            let handover = Arc::new(Handover {
+                control: self.directory.ssh_control(),
+                target: forward.target(),
+                channels: Arc::clone(&self.channels),
+                room: Arc::clone(&room),
+            });
+            for listener in listeners {
                 let listener =
                     TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
                 let way = Way { meter: Arc::clone(&meter), ..way.clone() };
-                tokio::spawn(relay::serve(listener, socket.clone(), way));
+                let (handover, socket) = (Arc::clone(&handover), socket.clone());
+                if self.hands_over {
+                    tokio::spawn(relay::serve_service(listener, socket, handover, way));
+                } else {
+                    tokio::spawn(relay::serve(listener, socket, way));
+                }
             }
         }
         Ok(())
