@@ -4,21 +4,22 @@
 //! down, nothing listens on the instance, or what listens there says nothing. ssh takes a connection
 //! before it knows whether the instance will, so only what comes back tells them apart.
 
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::slice;
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 
-use super::probe::Probe;
+use super::line::{Line, is_late};
+use super::probe;
 use crate::daemon::{self, http};
 use crate::error::{Error, Result};
 use crate::forwarding::Listen;
 use crate::runtime::directory::Directory;
+use crate::runtime::extra::Extra;
 use crate::runtime::state::{Forward, Phase, State};
 use crate::term::printable;
 
@@ -101,41 +102,42 @@ impl Finding {
 /// Asks all services of the tunnel in `directory`, side by side. One finding for each forward of
 /// `state`, the services first.
 pub fn examine(directory: &Directory, state: &State) -> Result<Vec<Finding>> {
-    block_on(async {
-        let mut asked = JoinSet::new();
-        for (index, forward) in state.forwards.iter().enumerate() {
-            let (socket, forward) = (directory.forward_socket(forward.local), forward.clone());
-            asked.spawn(async move { (index, ask(&socket, &forward).await) });
-        }
-        for (index, extra) in state.extra.iter().enumerate() {
-            let (index, control, extra) =
-                (state.forwards.len() + index, directory.ssh_control(), extra.clone());
-            asked.spawn(async move { (index, beyond::ask(&control, &extra).await) });
-        }
-        let down = fault_of_link(directory, state).await;
-        let mut findings = asked.join_all().await;
-        findings.sort_by_key(|(index, _)| *index);
-        findings.into_iter().map(|(_, finding)| under(down.as_deref(), finding)).collect()
-    })
+    examine_these(directory, state, &state.forwards, &state.extra)
 }
 
 /// Asks one service.
 pub fn examine_one(directory: &Directory, state: &State, forward: &Forward) -> Result<Finding> {
-    block_on(async {
-        let socket = directory.forward_socket(forward.local);
-        let (finding, down) = tokio::join!(ask(&socket, forward), fault_of_link(directory, state));
-        under(down.as_deref(), finding)
-    })
+    let mut findings = examine_these(directory, state, slice::from_ref(forward), &[])?;
+    findings.pop().ok_or_else(|| Error::failed("cannot ask the service"))
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| Error::Io {
-        action: "cannot ask the services".into(),
-        source,
-        hint: None,
-    })?;
-    Ok(runtime.block_on(work))
+fn examine_these(
+    directory: &Directory,
+    state: &State,
+    forwards: &[Forward],
+    extras: &[Extra],
+) -> Result<Vec<Finding>> {
+    let findings = thread::scope(|scope| {
+        let mut asked = Vec::new();
+        for forward in forwards {
+            asked.push(begin(scope, move || ask(&directory.forward_socket(forward.local), forward))?);
+        }
+        for extra in extras {
+            asked.push(begin(scope, move || beyond::ask(&directory.ssh_control(), extra))?);
+        }
+        let down = fault_of_link(directory, state);
+        let findings = asked.into_iter().filter_map(|asked| asked.join().ok());
+        Ok(findings.map(|finding| under(down.as_deref(), finding)).collect())
+    });
+    findings.map_err(|source| Error::Io { action: "cannot ask the services".into(), source, hint: None })
+}
+
+/// Begins to ask beside whatever else is done.
+fn begin<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    ask: impl FnOnce() -> Finding + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, Finding>> {
+    thread::Builder::new().spawn_scoped(scope, ask)
 }
 
 /// A service that has answered proves the link; of any other nothing is known without one.
@@ -150,13 +152,10 @@ fn under(down: Option<&str>, finding: Finding) -> Finding {
 }
 
 /// Why the link carries nothing; `None` when it does.
-async fn fault_of_link(directory: &Directory, state: &State) -> Option<String> {
+fn fault_of_link(directory: &Directory, state: &State) -> Option<String> {
     let why = || state.last_error.clone().unwrap_or_default();
     match state.phase {
-        Phase::Up => {
-            let alive = Probe::new(directory).is_alive(PATIENCE).await;
-            (!alive).then(|| "the instance is silent".to_owned())
-        }
+        Phase::Up => (!probe::answers(directory, PATIENCE)).then(|| "the instance is silent".to_owned()),
         Phase::Starting => Some("the tunnel is starting".to_owned()),
         Phase::Reconnecting => Some(format!("reconnecting: {}", why())),
         Phase::Failed => Some(why()),
@@ -174,13 +173,13 @@ enum Reply {
     Silence,
 }
 
-async fn ask(socket: &Path, forward: &Forward) -> Finding {
+fn ask(socket: &Path, forward: &Forward) -> Finding {
     for path in paths(&forward.service) {
-        let reply = request(socket, path, forward.service == MODEL_SERVICE).await;
+        let reply = request(socket, path, forward.service == MODEL_SERVICE);
         let finding = match reply {
             Reply::Said(bytes) => heard(&bytes, forward),
             Reply::Silence => unwell(forward, "it takes a connection and says nothing"),
-            Reply::Closed if is_refused(socket).await => unwell(forward, "refused on the instance"),
+            Reply::Closed if is_refused(socket) => unwell(forward, "refused on the instance"),
             Reply::Closed => no_http(forward),
         };
         if finding.http_status != Some(404) || finding.service != MODEL_SERVICE {
@@ -234,40 +233,39 @@ fn model(bytes: &[u8]) -> Option<String> {
 }
 
 /// Sends `GET path` and reads as much of the answer as is needed: its first line, or `whole`.
-async fn request(socket: &Path, path: &str, whole: bool) -> Reply {
+fn request(socket: &Path, path: &str, whole: bool) -> Reply {
     let mut said = Vec::new();
-    let ended = timeout(PATIENCE, converse(socket, path, whole, &mut said)).await.is_ok();
-    match (said.is_empty(), ended) {
+    let late = converse(socket, path, whole, &mut said).is_err_and(|error| is_late(&error));
+    match (said.is_empty(), late) {
         (false, _) => Reply::Said(said),
-        (true, true) => Reply::Closed,
-        (true, false) => Reply::Silence,
+        (true, false) => Reply::Closed,
+        (true, true) => Reply::Silence,
     }
 }
 
-async fn converse(socket: &Path, path: &str, whole: bool, said: &mut Vec<u8>) {
-    let Ok(mut stream) = UnixStream::connect(socket).await else { return };
+fn converse(socket: &Path, path: &str, whole: bool, said: &mut Vec<u8>) -> io::Result<()> {
+    let mut line = Line::open(socket, PATIENCE)?;
     // One that does not take the request may have something to say nevertheless.
-    let _ = stream.write_all(&http::get(path, None)).await;
+    let _ = line.write_all(&http::get(path, None));
     let mut piece = [0; 4096];
     while said.len() < ANSWER_MAX {
-        let Ok(length @ 1..) = stream.read(&mut piece).await else { return };
+        let length = line.read(&mut piece)?;
         said.extend_from_slice(&piece[..length]);
         let enough = if whole { http::answer(said).is_ok_and(|_| model(said).is_some()) } else { true };
-        if enough && status(said).is_some() {
-            return;
+        if length == 0 || enough && status(said).is_some() {
+            break;
         }
     }
+    Ok(())
 }
 
 /// Whether a connection is closed that nothing was sent over: then it is the instance that refuses,
 /// not a service that was asked something it does not understand.
-async fn is_refused(socket: &Path) -> bool {
-    let socket: PathBuf = socket.into();
-    let look = async {
-        let mut stream = UnixStream::connect(socket).await?;
-        stream.read(&mut [0]).await
-    };
-    matches!(timeout(SECOND_LOOK, look).await, Ok(Ok(0) | Err(_)))
+fn is_refused(socket: &Path) -> bool {
+    match Line::open(socket, SECOND_LOOK).and_then(|mut line| line.read(&mut [0])) {
+        Ok(length) => length == 0,
+        Err(error) => !is_late(&error),
+    }
 }
 
 #[cfg(test)]

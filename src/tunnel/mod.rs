@@ -36,6 +36,7 @@ mod interview;
 mod kernel_counts;
 mod knock;
 mod lease;
+mod line;
 mod link;
 mod list;
 mod listener;

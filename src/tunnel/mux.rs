@@ -3,6 +3,8 @@
 //!
 //! A message is its length and then its fields, big-endian; texts carry their length before them.
 
+mod reach;
+
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
@@ -14,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+pub use self::reach::reach;
 use crate::forwarding::{Listen, Target};
 
 const HELLO: u32 = 0x0000_0001;

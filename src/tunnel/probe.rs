@@ -7,6 +7,7 @@
 //! ssh mentions the refusal and then closes the connection. What comes first is the answer: waiting
 //! for the other, too, would wake this machine once more.
 
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::line::Line;
 use crate::runtime::directory::Directory;
 use crate::ssh::{Destination, SocketForward};
 
@@ -26,6 +28,12 @@ const NOWHERE: &str = "/nonexistent/soong";
 /// The forward that a probe uses.
 pub fn forward(directory: &Directory) -> SocketForward {
     SocketForward { socket: socket(directory), destination: Destination::Socket(NOWHERE.into()) }
+}
+
+/// Asks the link of the tunnel in `directory` once: whether its far end answers within `patience`.
+/// For commands, which do not hear what ssh mentions.
+pub fn answers(directory: &Directory, patience: Duration) -> bool {
+    Line::open(&socket(directory), patience).and_then(|mut line| line.read(&mut [0])).is_ok()
 }
 
 /// Asks the links of one tunnel.

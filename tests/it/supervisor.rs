@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::support::instance::Instance;
 use crate::support::ports::Holder;
-use crate::support::process;
+use crate::support::process::{self, Process};
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 use crate::support::tools::tool;
+use crate::support::wait;
 
 const SUPERVISOR: &str = env!("CARGO_BIN_EXE_soong-supervisor");
 
@@ -78,6 +79,13 @@ fn without_it_the_fix_is_named() {
     sandbox.assert_idle();
 }
 
+/// Whether `process` has a file open that has no name any more.
+fn has_deleted_file(process: &Process) -> bool {
+    let files = fs::read_dir(format!("/proc/{}/fd", process.pid)).into_iter().flatten().flatten();
+    let mut names = files.filter_map(|file| fs::read_link(file.path()).ok());
+    names.any(|name| name.to_string_lossy().ends_with(" (deleted)"))
+}
+
 /// In the foreground it takes the place of the command, and what it was told goes no further.
 #[test]
 fn in_the_foreground_the_command_becomes_it() {
@@ -91,12 +99,9 @@ fn in_the_foreground_the_command_becomes_it() {
     assert_eq!(supervisors.len(), 1);
     assert_eq!(supervisors[0].pid, tunnel.pid());
     assert!(supervisors[0].command.ends_with(" dev"), "{supervisors:?}");
-    for process in sandbox.processes() {
-        let files = fs::read_dir(format!("/proc/{}/fd", process.pid)).into_iter().flatten().flatten();
-        let left = files.filter_map(|file| fs::read_link(file.path()).ok());
-        let left = left.filter(|file| file.to_string_lossy().ends_with(" (deleted)")).collect::<Vec<_>>();
-        assert!(left.is_empty(), "{process:?}: {left:?}");
-    }
+    wait::until_true("its order to be gone", || {
+        sandbox.processes().iter().all(|process| !has_deleted_file(process))
+    });
     tunnel.interrupt();
     tunnel.finish();
     sandbox.assert_idle();

@@ -3,30 +3,26 @@
 
 use std::path::Path;
 
-use tokio::time::timeout;
-
 use super::{Condition, Finding, PATIENCE};
 use crate::forwarding::Forwarding;
 use crate::runtime::extra::Extra;
 use crate::term::printable;
 use crate::tunnel::extras::path_of;
+use crate::tunnel::line::is_late;
 use crate::tunnel::mux::{self, Refusal};
 
 /// Asks where `extra` leads, by way of the ssh behind `control`.
-pub async fn ask(control: &Path, extra: &Extra) -> Finding {
+pub fn ask(control: &Path, extra: &Extra) -> Finding {
     match (&extra.error, &extra.forwarding) {
         (Some(error), _) => finding(extra, Condition::NotAnswering, Some(error)),
         (None, Forwarding::Local(_, target)) => {
-            match timeout(PATIENCE, mux::connect(control, target)).await {
-                Ok(Ok(_)) => finding(extra, Condition::Open, None),
-                Ok(Err(Refusal::Refused(_))) => {
-                    finding(extra, Condition::NotAnswering, Some("the instance cannot connect to it"))
-                }
-                Ok(Err(Refusal::Silent(_))) => {
-                    finding(extra, Condition::NotAnswering, Some("ssh does not answer"))
-                }
-                Err(_) => finding(extra, Condition::NotAnswering, Some("it does not take a connection")),
-            }
+            let reason = match mux::reach(control, target, PATIENCE) {
+                Ok(()) => return finding(extra, Condition::Open, None),
+                Err(Refusal::Refused(_)) => "the instance cannot connect to it",
+                Err(Refusal::Silent(error)) if is_late(&error) => "it does not take a connection",
+                Err(Refusal::Silent(_)) => "ssh does not answer",
+            };
+            finding(extra, Condition::NotAnswering, Some(reason))
         }
         // Where these lead is for whoever uses them to say.
         (None, Forwarding::Remote(..) | Forwarding::Socks(_)) => finding(extra, Condition::Open, None),
