@@ -114,6 +114,8 @@ fn from_files(kind: &Kind, before: &[&str], typed: &str, paths: &Paths) -> Answe
         Kind::Service => {
             Answer::words(config().map_or_else(Vec::new, |config| services(&config.services, "")))
         }
+        // The port is the user's to say.
+        Kind::ServiceAnd if typed.contains('=') => Answer::nothing(),
         Kind::ServiceAnd => {
             let services = config().map_or_else(Vec::new, |config| services(&config.services, "="));
             let mut answer = Answer::words(services);

@@ -24,7 +24,9 @@ const LINES: &[(&str, &[&str])] = &[
     ("soong tunnel start --instance-id=my|", &["soong", "tunnel", "start", "--instance-id=my box"]),
     ("soong tunnel start --instance-id=\"my|", &["soong", "tunnel", "start", "--instance-id=my box"]),
     ("soong tunnel start --port com|81", &["soong", "tunnel", "start", "--port", "comfyui=81"]),
+    ("soong tunnel start --port com||81", &["soong", "tunnel", "start", "--port", "comfyui=81"]),
     ("soong tunnel start --port=com|81", &["soong", "tunnel", "start", "--port=comfyui=81"]),
+    ("soong tunnel start --forward=5432:db|", &["soong", "tunnel", "start", "--forward=5432:db:5432"]),
     ("soong tunnel url a:b:|x", &["soong", "tunnel", "url", "a:b:x"]),
     ("soong tunnel resta| --qui|", &["soong", "tunnel", "restart", "--quiet"]),
     ("soong configure --key pla|", &["soong", "configure", "--key", "plain file.txt"]),
@@ -138,7 +140,7 @@ fn zsh_completes_without_compinit_and_after_it() {
             ("soong ssh --instance-id \"my b\t", &["soong", "ssh", "--instance-id", "my box"]),
             ("soong ssh --instance-id=my\\ b\t", &["soong", "ssh", "--instance-id=my box"]),
             ("soong configure --key pla\t", &["soong", "configure", "--key", "plain file.txt"]),
-            ("soong tunnel stop pla\t", &["soong", "tunnel", "stop", "pla"]),
+            ("soong tunnel stop pla\tx", &["soong", "tunnel", "stop", "plax"]),
             // No space behind what goes on.
             ("soong tunnel start --port com\t81", &["soong", "tunnel", "start", "--port", "comfyui=81"]),
         ] {
