@@ -19,13 +19,14 @@ struct File {
     runs: bool,
 }
 
+// A test is not called soong-…, or it would be a command wherever both are on PATH.
 const BASH: &[File] = &[
     File { path: "soong-NAME", text: include_str!("templates/bash.sh"), runs: true },
-    File { path: "soong-NAME.test", text: include_str!("templates/bash-test.sh"), runs: true },
+    File { path: "test-soong-NAME", text: include_str!("templates/bash-test.sh"), runs: true },
 ];
 const PYTHON: &[File] = &[
     File { path: "soong-NAME", text: include_str!("templates/python.py"), runs: true },
-    File { path: "soong-NAME.test", text: include_str!("templates/python-test.py"), runs: true },
+    File { path: "test-soong-NAME", text: include_str!("templates/python-test.py"), runs: true },
 ];
 const RUST: &[File] = &[
     File { path: "soong-NAME/Cargo.toml", text: include_str!("templates/rust-manifest"), runs: false },
@@ -80,9 +81,10 @@ fn write(path: &Path, text: &str, runs: bool) -> Result<()> {
 fn next(name: &str, language: Language, directory: &Path) -> String {
     let quoted = |path: PathBuf| shell_words::quote(&path.to_string_lossy()).into_owned();
     let file = quoted(directory.join(format!("soong-{name}")));
+    let test = quoted(directory.join(format!("test-soong-{name}")));
     let (test, install) = match language {
         Language::Bash | Language::Python => (
-            format!("{}.test", if file.contains('/') { file.clone() } else { format!("./{file}") }),
+            if test.contains('/') { test } else { format!("./{test}") },
             format!("install -m 755 {file} ~/.local/bin/"),
         ),
         Language::Rust => {

@@ -25,15 +25,17 @@ fn what_is_begun_in_a_script_works_and_lacks_nothing() {
         soong(&sandbox, ["greet", "--nonsense"]).code(2).stderr_has("--nonsense").run();
         let file = sandbox.path("bin/soong-greet");
         soong(&sandbox, ["ext", "check", file.to_str().unwrap()]).stdout_has("nothing is missing\n").run();
-        Run::new(&sandbox, &sandbox.path("bin/soong-greet.test"), [""; 0])
+        Run::new(&sandbox, &sandbox.path("bin/test-soong-greet"), [""; 0])
             .stdout_has("")
             .stderr_has("")
             .run();
         let answer =
             Run::new(&sandbox, &file, ["--"]).env("SOONG_COMPLETE", "1").stdout_has("--shout\t").run();
         assert!(answer.stdout.ends_with("\n:4\n"), "{}", answer.stdout);
+        let list = soong(&sandbox, ["--list"]).stdout_has("greet\t").run().stdout;
+        assert_eq!(list.matches("greet").count(), 1, "the test is no command: {list}");
         if language == "bash" {
-            for file in ["bin/soong-greet", "bin/soong-greet.test"] {
+            for file in ["bin/soong-greet", "bin/test-soong-greet"] {
                 Run::new(&sandbox, &tool("shellcheck"), [sandbox.path(file)]).run();
             }
         }
@@ -64,10 +66,10 @@ fn what_is_begun_in_rust_works_and_lacks_nothing() {
 #[test]
 fn nothing_is_overwritten_and_no_name_of_soongs_own_taken() {
     let sandbox = Sandbox::new();
-    let taken = sandbox.path("tmp/soong-greet.test");
+    let taken = sandbox.path("tmp/test-soong-greet");
     sandbox.write(&taken, "mine");
     soong(&sandbox, ["ext", "new", "greet"])
-        .fails(1, ["soong-greet.test exists"])
+        .fails(1, ["test-soong-greet exists"])
         .hint("nothing was written")
         .run();
     assert_eq!(fs::read_to_string(&taken).unwrap(), "mine");
