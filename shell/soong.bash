@@ -327,7 +327,7 @@ soong_unload() {
     \builtin unset -v __soong_status __soong_text __soong_seen __soong_settings __soong_set __soong_file
     \builtin unset -v __soong_now __soong_from __soong_until __soong_pids __soong_alone
     \builtin unset -f __soong_hook __soong_update __soong_judge __soong_hold __soong_live __soong_clock __soong_show
-    \builtin unset -f __soong_lead __soong_withdraw __soong_load soong_unload
+    \builtin unset -f __soong_lead __soong_withdraw __soong_load soong_unload _soong _soong_command
 } 2>/dev/null
 
 case $-:${TERM:-dumb} in

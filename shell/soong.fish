@@ -297,9 +297,9 @@ function soong_unload
     for name in soong soong-{tunnel,ssh,status,extend,configure,ext,init,prompt,doctor} $__soong_alias
         complete -e -c $name
     end
-    set -e SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer
+    set -e SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer __soong_candidates
     set -e __soong_{uid,proc,boot,path,symbols,placed,alias,seen,file,from,until,proof}
-    functions -e __soong_{hook,forget,update,clock,now,show,paint,place,wrap,segment,left,right,before} soong_unload
+    functions -e __soong_{hook,forget,update,clock,now,show,paint,place,wrap,segment,left,right,before,ask,command} soong_unload
 end
 
 function __soong_load

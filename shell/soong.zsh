@@ -265,6 +265,7 @@ soong_unload() {
         \builtin unset _soong_described _soong_rest
         \builtin unfunction _soong_register _soong_register_late _soong_without_compinit _soong_without_compinit_rest
     fi
+    if (( ${+functions[_soong_command]} )); then \builtin unfunction _soong _soong_command; fi
     \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_placed _soong_symbols _soong_alias _soong_completer
     \builtin unset _soong_settings _soong_set _soong_seen _soong_prompts _soong_file
     \builtin unset _soong_now _soong_from _soong_until _soong_pids _soong_alone

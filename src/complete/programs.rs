@@ -15,7 +15,7 @@ use crate::{configure, ext, extend, init, lambda, ssh, status, tunnel};
 /// The options of `soong` itself.
 const OPTIONS: [(&str, &str); 5] = [
     ("--color", "Use colour: auto, always, never"),
-    ("--list", "Print the names of all commands, a line each"),
+    ("--list", "Print all commands, a line each: name, tab, summary"),
     ("--exec-path", "Print the directory that soong's own programs are in"),
     ("--help", "Print help"),
     ("--version", "Print the version"),

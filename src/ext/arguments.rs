@@ -13,6 +13,7 @@ use crate::extension::is_name;
     name = "soong-ext",
     bin_name = "soong ext",
     version,
+    disable_help_subcommand = true,
     about = "List, check and make extensions: commands of others",
     long_about = "List, check and make extensions.\n\n\
         Any program soong-NAME on your PATH is the command 'soong NAME'. What it\n\

@@ -47,7 +47,7 @@ Examples:
   eval \"$(soong init zsh)\"      as a line of ~/.zshrc
   soong init fish | source      as a line of ~/.config/fish/config.fish
   soong init --install          adds that line for you, and shows it first
-  soong init zsh --cmd sg       sg is short for soong
+  soong init zsh --cmd so       so is short for soong
   soong_unload                  undoes it in a running shell"
 )]
 pub struct Arguments {

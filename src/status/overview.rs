@@ -92,6 +92,10 @@ impl Overview {
 
     /// What is not as it should be, for people: lines for stderr.
     pub(super) fn remarks(&self) -> Vec<String> {
+        // Where nobody can be asked either, there is nothing to wait for.
+        if self.rows.is_empty() && self.sources.is_empty() {
+            return vec![format!("{} run 'soong configure'\n", hint_label())];
+        }
         self.sources.iter().filter_map(remark).collect()
     }
 }

@@ -80,7 +80,8 @@ fn instances_of_the_config_and_of_providers_stand_in_one_table() {
     assert_eq!((&train["stale"], &train["price_cents_per_hour"]), (&false.into(), &129.into()));
     assert_eq!(named(&answer, "dev")["status"], "unknown");
     assert_eq!(named(&answer, "b5d6")["host"], Value::Null);
-    assert_eq!(Sandbox::new().soong(["status"]).stdout("No instances\n").run().code, 0);
+    let none = Sandbox::new();
+    none.soong(["status"]).stdout("No instances\n").stderr("hint: run 'soong configure'\n").run();
 }
 
 #[test]

@@ -59,6 +59,7 @@ pub fn page() -> String {
         page.line(&format!(".BR {} (1),", escape(&format!("soong-{name}"))));
     }
     page.line(".BR soong\\-config (5),");
+    page.line(".BR soong\\-extensions (7),");
     page.line(".BR ssh (1)");
     page.finish()
 }

@@ -65,7 +65,7 @@ fn loops_and_nonsense_are_refused() {
 #[test]
 fn an_alias_with_the_name_of_a_command_breaks_nothing_and_is_told() {
     let sandbox = with(&[("status", "!touch hit"), ("x", "status --json")]);
-    soong(&sandbox, ["status"]).stdout_has("No instances").run();
+    soong(&sandbox, ["status"]).stdout_has("No instances").stderr_has("hint: run 'soong configure'").run();
     soong(&sandbox, ["x"]).stdout_has("\"api\":").run();
     soong(&sandbox, ["help", "x"]).stdout("'x' is an alias of 'status --json'\n").run();
     let list = soong(&sandbox, ["ext", "list"]).stdout_has("").run().stdout;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use super::hooks::{BASH, FISH, Shell, ZSH};
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 use crate::support::tools::tool;
@@ -74,6 +75,38 @@ fn a_disk_that_is_full_leaves_the_file() {
     let left: Vec<_> =
         fs::read_dir(sandbox.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".soong")), "{left:?}");
+}
+
+/// Before and after, whatever has a name with soong in it.
+fn leaves_nothing(shell: &Shell, before: &str, names: &str) {
+    let sandbox = Sandbox::new();
+    let soong = env!("CARGO_BIN_EXE_soong");
+    let load = match shell.name {
+        "fish" => format!("'{soong}' init fish | source"),
+        name => format!("eval \"$('{soong}' init {name})\""),
+    };
+    let hook = shell.hook;
+    let file = sandbox.path("script");
+    sandbox.write(
+        &file,
+        format!(
+            "{before}\n{load}\n{hook}\n{names}\necho unloaded\n{hook}\nsoong_unload\n{names}\necho end\n"
+        ),
+    );
+    let said = shell.run(&sandbox, &[file.to_str().unwrap()]).unchecked().stdout;
+    let (loaded, left) = said.split_once("unloaded\n").unwrap();
+    assert!(loaded.contains(hook) && loaded.contains("SOONG_STATE"), "{}: {loaded}", shell.name);
+    assert_eq!(left, "end\n", "{}", shell.name);
+}
+
+#[test]
+fn nothing_is_left_in_a_shell_that_unloads_it() {
+    let names = "{ compgen -A function; compgen -v; complete -p; alias; } | grep -i soong";
+    leaves_nothing(&BASH, "", names);
+    let names = "print -l ${(k)functions} ${(k)parameters} ${(kv)_comps-} $precmd_functions | grep -i soong";
+    leaves_nothing(&ZSH, "", names);
+    leaves_nothing(&ZSH, "autoload -U compinit; compinit -u -D", names);
+    leaves_nothing(&FISH, "", "begin; functions -an; set -n; complete; end | string match -ie soong");
 }
 
 #[test]
