@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, CommandFactory, Parser};
 
 use crate::error::{EXIT_USAGE, Error, Result};
@@ -68,9 +70,29 @@ pub fn code_of<T: Parser>(program: &str, words: Vec<OsString>, run: impl FnOnce(
 fn parse<T: Parser>(words: Vec<OsString>) -> std::result::Result<T, clap::Error> {
     let mut command = definition::<T>();
     let words = color_behind_command(&command, words);
-    let mut matches = command.try_get_matches_from_mut(&words).inspect_err(|_| obey_color(&words))?;
+    let mut matches = command.try_get_matches_from_mut(&words).map_err(|mut error| {
+        obey_color(&words);
+        advise(&command, &words, &mut error);
+        error
+    })?;
     choose(&matches);
     T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// Says of a word too many how an instance is chosen, where that may have been meant.
+fn advise(command: &Command, words: &[OsString], error: &mut clap::Error) {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return };
+    let is_word = error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-');
+    let mut command = command;
+    for word in words.iter().skip(1) {
+        command = command.find_subcommand(word).unwrap_or(command);
+    }
+    let takes_instance = || command.get_arguments().any(|argument| argument.get_id() == "instance_id");
+    if is_word && error.get(ContextKind::Suggested).is_none() && takes_instance() {
+        let word = shell_words::quote(word);
+        let tip = StyledStr::from(format!("to choose an instance: --instance-id {word}"));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
 }
 
 /// Does what `--color` asks for among words that otherwise make no sense, so that the complaint
@@ -128,7 +150,9 @@ fn refuse(program: &str, error: &clap::Error) -> u8 {
     if !error.use_stderr() {
         return u8::from(print(&text).is_err());
     }
-    print_error(&complaint(program, &text));
+    // The help, where a command needs another behind it, is no complaint.
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    print_error(&if is_help { text } else { complaint(program, &text) });
     EXIT_USAGE
 }
 
@@ -167,6 +191,24 @@ mod tests {
     #[derive(Debug, PartialEq, clap::Subcommand)]
     enum Verb {
         List,
+        Start {
+            #[arg(long)]
+            instance_id: Option<String>,
+        },
+    }
+
+    #[test]
+    fn a_word_too_many_may_be_an_instance() {
+        let tip = |text: &str| {
+            let error = parse::<Arguments>(text.split(' ').map(OsString::from).collect()).unwrap_err();
+            let text = error.render().to_string();
+            text.lines().find_map(|line| line.trim().strip_prefix("tip: ").map(str::to_owned))
+        };
+        assert_eq!(tip("x start dev").as_deref(), Some("to choose an instance: --instance-id dev"));
+        assert_eq!(tip("x start $(a)").as_deref(), Some("to choose an instance: --instance-id '$(a)'"));
+        for text in ["x list dev", "x start --dev", "x start --instance-id"] {
+            assert_eq!(tip(text).filter(|tip| tip.contains("instance:")), None, "{text}");
+        }
     }
 
     #[test]

@@ -120,3 +120,16 @@ pub fn assert_nothing_was_executed(sandbox: &Sandbox) {
     let pwned = sandbox.files().into_iter().find(|file| file.ends_with("pwned"));
     assert_eq!(pwned, None);
 }
+
+#[test]
+fn a_name_where_none_is_expected_is_told_its_option() {
+    let sandbox = Sandbox::new();
+    for words in [&["tunnel", "start", "dev"][..], &["status", "dev"]] {
+        let run = sandbox.soong(words.iter().copied()).code(2).stderr_has("unexpected argument 'dev'");
+        run.stderr_has("hint: to choose an instance: --instance-id dev\n").run();
+    }
+    for words in ["tunnel", "ext"] {
+        let output = sandbox.soong([words]).code(2).stderr_has(format!("\nUsage: soong {words}")).run();
+        assert!(!output.stderr.contains("hint:"), "the help as it is: {}", output.stderr);
+    }
+}
