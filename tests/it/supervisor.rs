@@ -63,7 +63,7 @@ fn without_it_the_fix_is_named() {
     for words in ways {
         Run::new(&sandbox, &program, words)
             .fails(127, ["soong-tunnel: soong-supervisor is not installed"])
-            .hint("it belongs into [ROOT]/alone: install soong again")
+            .hint("it belongs in [ROOT]/alone: install soong again")
             .run();
     }
     let file = program.with_file_name("soong-supervisor");

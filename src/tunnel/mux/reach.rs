@@ -11,7 +11,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
 use super::{
     FAILURE, Fields, HELLO, MESSAGE_MAX, Message, NEW_STDIO_FORWARD, PERMISSION_DENIED, REQUEST, Refusal,
-    SESSION_OPENED, VERSION,
+    SESSION_OPENED, VERSION, hello,
 };
 use crate::forwarding::Target;
 use crate::tunnel::line::Line;
@@ -21,13 +21,10 @@ pub fn reach(control: &Path, target: &Target, patience: Duration) -> Result<(), 
     // ssh has the other ends, and closes the connection when these are closed.
     let ((_up, theirs_in), (_down, theirs_out)) = (UnixStream::pair()?, UnixStream::pair()?);
     let mut line = Line::open(control, patience)?;
-    let mut hello = Message { body: HELLO.to_be_bytes().to_vec() };
-    hello.number(VERSION);
-    line.write_all(&hello.bytes())?;
     let mut message = Message::new(NEW_STDIO_FORWARD);
     message.text("");
     message.target(target);
-    line.write_all(&message.bytes())?;
+    line.write_all(&[hello(), message.bytes()].concat())?;
     for end in [theirs_in, theirs_out] {
         send_descriptor(&line, &end)?;
     }
