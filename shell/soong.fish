@@ -30,6 +30,16 @@ function __soong_forget --on-variable XDG_RUNTIME_DIR --on-variable TMPDIR --on-
     set -g __soong_until -9999999999
 end
 
+# What runs when the segment is to stand elsewhere: it is put there before the next prompt.
+function __soong_withdraw --on-variable SOONG_PROMPT_SIDE
+    if builtin test -n "$__soong_placed[1]"
+        functions -e $__soong_placed[1]
+        set -q __soong_placed[2]; and functions -c __soong_before $__soong_placed[1]
+    end
+    functions -e __soong_before
+    set -e __soong_placed
+end
+
 # Looks at everything anew, and notes how long the answer holds: while the file says $argv[2] and the settings
 # stay as they are, from __soong_from to __soong_until, which are told by the clock that now says $argv[1],
 # and as long as __soong_proof is true of the processes.
@@ -289,17 +299,14 @@ end
 
 # Leaves the shell as it was before.
 function soong_unload
-    if builtin test -n "$__soong_placed[1]"
-        functions -e $__soong_placed[1]
-        set -q __soong_placed[2]; and functions -c __soong_before $__soong_placed[1]
-    end
+    __soong_withdraw
     builtin test -n "$__soong_alias"; and functions -e $__soong_alias
     for name in soong soong-{tunnel,ssh,status,extend,configure,ext,init,prompt,doctor} $__soong_alias
         complete -e -c $name
     end
     set -e SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer __soong_candidates
     set -e __soong_{uid,proc,boot,path,symbols,placed,alias,seen,file,from,until,proof}
-    functions -e __soong_{hook,forget,update,clock,now,show,paint,place,wrap,segment,left,right,before,ask,command} soong_unload
+    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,wrap,segment,left,right,before,ask,command} soong_unload
 end
 
 function __soong_load
@@ -323,5 +330,5 @@ end
 if status is-interactive; and builtin test -n "$TERM" -a "$TERM" != dumb
     __soong_load
 else
-    functions -e __soong_{hook,forget,update,clock,now,show,paint,place,wrap,segment,left,right,load} soong_unload
+    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,wrap,segment,left,right,load} soong_unload
 end

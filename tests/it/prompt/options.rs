@@ -161,6 +161,23 @@ fn zsh_and_fish_are_left_as_they_were() {
 }
 
 #[test]
+fn the_side_can_be_changed_at_any_time_in_fish() {
+    let sandbox = with_tunnel();
+    let mut script = format!(
+        "set -g NO_COLOR 1; function fish_prompt; echo -n mine; end; function fish_right_prompt; echo -n own; end\n{}",
+        FISH.load()
+    );
+    for side in ["", "left", "right", "off", "left", "left", ""] {
+        let set = format!("set -g SOONG_PROMPT_SIDE {side}\n__soong_hook\n");
+        script += &set;
+        script += "echo \"[\"(fish_prompt)\"]\" \"[\"(fish_right_prompt)\"]\"\n";
+    }
+    script += "soong_unload\necho \"[\"(fish_prompt)\"]\" \"[\"(fish_right_prompt)\"]\"\n";
+    let (left, right, off) = ("[= dev mine] [own]\n", "[mine] [own = dev]\n", "[mine] [own]\n");
+    assert_eq!(said(&FISH, &sandbox, &script), [right, left, right, off, left, left, right, off].concat());
+}
+
+#[test]
 fn nothing_happens_where_nobody_sees_a_prompt() {
     let sandbox = with_tunnel();
     for shell in &SHELLS {
