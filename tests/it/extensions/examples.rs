@@ -97,6 +97,8 @@ fn chat_shows_what_the_model_says_as_it_comes() {
     install(&sandbox, "soong-chat", &sample("soong-chat"));
     let server = Server::start(|request| match request.line.as_str() {
         "GET /v1/models" => Reply::ok(r#"{"data":[{"id":"qwen"}]}"#),
+        _ if request.body.contains("page") => Reply::error("501 No Such Thing", "<html>\n<b>no</b>\n</html>"),
+        _ if request.body.contains("lines") => Reply::error("400 Bad Request", "too\nlong"),
         _ => Reply::Raw(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n\
               data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n: a comment\n\ndata: rubbish\n\n\
@@ -114,6 +116,10 @@ fn chat_shows_what_the_model_says_as_it_comes() {
     assert_eq!((&body["model"], &body["stream"]), (&"qwen".into(), &true.into()));
     assert_eq!(body["messages"][0]["content"], "be brief");
     assert_eq!(body["messages"][1]["content"], "who are you");
+    let refused = soong(&sandbox, ["chat", "page"]).code(1);
+    refused.stderr("soong-chat: the model's server answered 501: No Such Thing\n").run();
+    let refused = soong(&sandbox, ["chat", "lines"]).code(1);
+    refused.stderr("soong-chat: the model's server answered 400: too long\n").run();
     drop(server);
     soong(&sandbox, ["chat", "hi"]).fails(1, ["soong-chat: "]).run();
 }
