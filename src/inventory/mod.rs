@@ -9,6 +9,7 @@
 //! [`choose`] goes all the way, for every command that reaches one instance. Commands that show
 //! instances take the [`Inventory`].
 
+mod arguments;
 mod candidates;
 mod choose;
 mod indicator;
@@ -27,6 +28,7 @@ use crate::provider::answer::Listed;
 use crate::provider::{self, cache};
 use crate::time::now;
 
+pub use self::arguments::Choice;
 pub use self::choose::{Wish, choose, known};
 pub use self::machine::Machine;
 pub use self::whereabouts::{Whereabouts, whereabouts};

@@ -12,6 +12,7 @@ use clap::{Arg, Args, Parser, Subcommand};
 use super::options::{self, Mistake};
 use crate::command_line::definition;
 use crate::error::{Error, Result};
+use crate::inventory::Choice;
 use crate::term::printable;
 
 /// The command line of `soong-ssh`, without ssh's options.
@@ -45,19 +46,9 @@ pub struct Arguments {
     /// What else to do than to open a session.
     #[command(subcommand)]
     pub subcommand: Option<Command>,
-    /// Instance: its id, the start of its id, or its name
-    #[arg(long, value_name = "ID")]
-    pub instance_id: Option<String>,
-    /// Wait for an instance that boots [default: 900]
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "900",
-        value_parser = clap::value_parser!(u64).range(1..=86400)
-    )]
-    pub wait: Option<u64>,
+    /// Which instance to reach.
+    #[command(flatten)]
+    pub choice: Choice,
     /// Print the ssh command instead of running it
     #[arg(long)]
     pub print: bool,

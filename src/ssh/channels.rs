@@ -1,16 +1,16 @@
-//! What ssh tells of the channels that it carries for others, when it is asked to: which of them
-//! it opened for a socket that it was given, and which of them it writes to no more.
+//! What ssh tells of its channels, when it is asked to: which of them are new, and which of them it writes
+//! to no more.
 //!
 //! Of a socket that serves both directions ssh cannot close one; it closes its copy and says so in
 //! a line meant for debugging. `LogVerbose` (OpenSSH 8.5 and later) has it write the lines of two
-//! functions and no others. The wording is that of `mux.c` and `nchan.c`, the same from 8.5 to 10.5; whoever
+//! functions and no others. The wording is that of `channels.c` and `nchan.c`, from 8.5 to 10.5; whoever
 //! relies on it makes sure first that the lines come (see `tunnel::channels`).
 
 use std::fs;
 use std::path::Path;
 
 /// The option that makes ssh tell.
-const OPTION: &str = "LogVerbose=mux.c:mux_master_process_stdio_fwd():*,nchan.c:chan_shutdown_write():*";
+const OPTION: &str = "LogVerbose=channels.c:channel_new():*,nchan.c:chan_shutdown_write():*";
 
 /// What stands in every program that knows the option: its name in the table of `readconf.c`.
 const KEYWORD: &[u8] = b"logverbose";
@@ -21,7 +21,7 @@ const PROGRAM_MAX: u64 = 32 << 20;
 /// What a line of ssh's tells of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// The channel of this number stands for a socket that was given.
+    /// There is a new channel of this number.
     Opened(u32),
     /// Nothing more will be written to what the channel of this number stands for.
     Ended(u32),
@@ -45,8 +45,10 @@ pub fn told(line: &str) -> Option<Told> {
     if let Some(rest) = rest.strip_prefix("nchan.c:chan_shutdown_write():") {
         return Some(number_behind(rest, ": channel ", ':').map_or(Told::Nothing, Told::Ended));
     }
-    let rest = rest.strip_prefix("mux.c:mux_master_process_stdio_fwd():")?;
-    Some(number_behind(rest, ": channel_new: ", ' ').map_or(Told::Nothing, Told::Opened))
+    let rest = rest.strip_prefix("channels.c:channel_new():")?;
+    let is_new = rest.split_once(": channel ").is_some_and(|(_, channel)| channel.contains(": new "));
+    let number = number_behind(rest, ": channel ", ':').filter(|_| is_new);
+    Some(number.map_or(Told::Nothing, Told::Opened))
 }
 
 fn number_behind(text: &str, mark: &str, end: char) -> Option<u32> {
@@ -65,8 +67,9 @@ mod tests {
     #[test]
     fn lines_about_channels_are_understood() {
         for (line, expected) in [
+            // 9.2
             (
-                "debug2: mux.c:mux_master_process_stdio_fwd():1027 (pid=6004): channel_new: 2 control 1",
+                "debug1: channels.c:channel_new():383 (pid=6004): channel 2: new direct-tcpip [stdio-forward] (inactive timeout: 0)",
                 Some(Told::Opened(2)),
             ),
             (
@@ -79,18 +82,9 @@ mod tests {
                 Some(Told::Ended(13)),
             ),
             // 8.5
-            (
-                "debug2: mux.c:mux_master_process_stdio_fwd():1041: channel_new: 40 control 39",
-                Some(Told::Opened(40)),
-            ),
-            (
-                "debug2: mux.c:mux_master_process_stdio_fwd():977 (pid=6004): channel 1: stdio fwd to localhost:8000",
-                Some(Told::Nothing),
-            ),
-            (
-                "debug3: mux.c:mux_master_process_stdio_fwd():994 (pid=6004): got fds stdin 6, stdout 7",
-                Some(Told::Nothing),
-            ),
+            ("debug1: channels.c:channel_new():369: channel 40: new [stdio-forward]", Some(Told::Opened(40))),
+            ("debug2: channels.c:channel_new():340 (pid=6004): channel: expanding 10", Some(Told::Nothing)),
+            ("debug2: channels.c:channel_new():340 (pid=6004): channel 7: something", Some(Told::Nothing)),
             ("debug2: nchan.c:chan_shutdown_write():381 (pid=6004): channel x", Some(Told::Nothing)),
             ("debug1: something else", None),
             ("channel 3: open failed: connect failed: Connection refused", None),

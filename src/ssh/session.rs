@@ -12,7 +12,6 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use super::arguments::Arguments;
 use super::quoting::percent_escaped;
@@ -20,7 +19,7 @@ use super::{Login, options, remote_command};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::instance::Instance;
-use crate::inventory::{self, Wish};
+use crate::inventory;
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
 use crate::runtime::state::State;
@@ -50,11 +49,7 @@ pub fn run(arguments: &Arguments, options: &[OsString], paths: &Paths) -> Result
 /// proves that its instance is there: then no provider is asked, which would take longer than all
 /// the rest.
 fn choose(arguments: &Arguments, config: &Config, paths: &Paths) -> Result<(Instance, Option<PathBuf>)> {
-    let wish = Wish {
-        wanted: arguments.instance_id.as_deref(),
-        wait: arguments.wait.map(Duration::from_secs),
-        quiet: false,
-    };
+    let wish = arguments.choice.wish(false);
     if let Some(known) = inventory::known(&wish, config, paths)
         && let Some(control) = open_connection(&known, paths)
     {

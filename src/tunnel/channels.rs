@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// not a packet is sent. A path would do better, but not every ssh can be asked for one (9.2 cannot).
 const NOWHERE: &str = "255.255.255.255";
 
-/// The channels of the present ssh that stand for sockets that it was given.
+/// The channels of the present ssh.
 #[derive(Debug, Default)]
 pub struct Channels {
     present: Mutex<Present>,
@@ -193,8 +193,9 @@ mod tests {
         }
 
         fn opens(&mut self, number: u32) {
-            let place = "mux.c:mux_master_process_stdio_fwd():1027 (pid=1)";
-            writeln!(self.said, "debug2: {place}: channel_new: {number} control 1").unwrap();
+            let place = "channels.c:channel_new():383 (pid=1)";
+            writeln!(self.said, "debug1: {place}: channel {number}: new direct-tcpip [stdio-forward]")
+                .unwrap();
         }
 
         fn ends(&mut self, number: u32) {

@@ -15,7 +15,7 @@ use crate::config::{Config, Service};
 use crate::error::{Error, Result};
 use crate::forwarding::Forwarding;
 use crate::instance::Instance;
-use crate::inventory::{self, Wish};
+use crate::inventory;
 use crate::paths::Paths;
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
@@ -99,11 +99,7 @@ impl Request {
 }
 
 fn choose_instance(arguments: &StartArguments, config: &Config, paths: &Paths) -> Result<Instance> {
-    let wish = Wish {
-        wanted: arguments.instance_id.as_deref(),
-        wait: arguments.wait.map(Duration::from_secs),
-        quiet: arguments.quiet,
-    };
+    let wish = arguments.choice.wish(arguments.quiet);
     inventory::choose(&wish, config, paths).map_err(|error| {
         if config.instances.is_empty() && config.providers.is_empty() {
             let file = printable(&paths.config_file().to_string_lossy()).into_owned();

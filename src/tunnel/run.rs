@@ -127,7 +127,7 @@ impl Tunnel {
 
     /// The tunnel that runs already, once it is up.
     fn present(arguments: &StartArguments, paths: &Paths) -> Result<Option<Self>> {
-        let Some(running) = registry::survey(paths)?.take(arguments.instance_id.as_deref())? else {
+        let Some(running) = registry::survey(paths)?.take(arguments.choice.instance_id.as_deref())? else {
             return Ok(None);
         };
         drop(running.supervisor);

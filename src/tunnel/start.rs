@@ -43,12 +43,13 @@ pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
 /// Stops a tunnel if it runs and starts it again, on the ports it had unless others are asked for.
 pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
-    let mut arguments =
-        StartArguments { instance_id: arguments.wanted().cloned(), ..arguments.start.clone() };
-    let running = registry::survey(paths)?.take(arguments.instance_id.as_deref())?;
+    let wanted = arguments.wanted().cloned();
+    let mut arguments = arguments.start.clone();
+    let running = registry::survey(paths)?.take(wanted.as_deref())?;
+    arguments.choice.instance_id = wanted;
     let before = running.as_ref().and_then(|running| running.state.clone());
     if let Some(state) = &before {
-        arguments.instance_id = Some(state.instance.id.clone());
+        arguments.choice.instance_id = Some(state.instance.id.clone());
     }
     // Everything that can be wrong with the request is found before the old tunnel goes.
     let request = Request::resolve(&arguments, before.as_ref(), &config, paths)?;

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use crate::forwarding::{Forwarding, Kind};
+use crate::inventory::Choice;
 
 /// Options of `start` and `restart`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
@@ -19,19 +20,9 @@ Examples:
   soong tunnel start --forward 5432:db.internal:5432 --socks 1080
   soong tunnel start --dry-run              only show the ssh command")]
 pub struct StartArguments {
-    /// Instance: its id, the start of its id, or its name
-    #[arg(long, value_name = "ID")]
-    pub instance_id: Option<String>,
-    /// Wait for an instance that boots [default: 900]
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "900",
-        value_parser = clap::value_parser!(u64).range(1..=86400)
-    )]
-    pub wait: Option<u64>,
+    /// Which instance to reach.
+    #[command(flatten)]
+    pub choice: Choice,
     /// Local port for the SGLang API [default: 8000]
     #[arg(long, value_name = "PORT", value_parser = port)]
     pub sglang_port: Option<u16>,
@@ -122,7 +113,7 @@ pub struct LocalPort {
 impl RestartArguments {
     /// The instance whose tunnel is meant.
     pub fn wanted(&self) -> Option<&String> {
-        self.name.as_ref().or(self.start.instance_id.as_ref())
+        self.name.as_ref().or(self.start.choice.instance_id.as_ref())
     }
 }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
-use super::{
-    FAILURE, Fields, HELLO, MESSAGE_MAX, Message, NEW_STDIO_FORWARD, PERMISSION_DENIED, REQUEST, Refusal,
-    SESSION_OPENED, VERSION, hello,
+use super::message::{
+    FAILURE, Fields, HELLO, PERMISSION_DENIED, REQUEST, SESSION_OPENED, VERSION, hello, stdio_forward,
 };
+use super::{MESSAGE_MAX, Refusal};
 use crate::forwarding::Target;
 use crate::tunnel::line::Line;
 
@@ -21,10 +21,7 @@ pub fn reach(control: &Path, target: &Target, patience: Duration) -> Result<(), 
     // ssh has the other ends, and closes the connection when these are closed.
     let ((_up, theirs_in), (_down, theirs_out)) = (UnixStream::pair()?, UnixStream::pair()?);
     let mut line = Line::open(control, patience)?;
-    let mut message = Message::new(NEW_STDIO_FORWARD);
-    message.text("");
-    message.target(target);
-    line.write_all(&[hello(), message.bytes()].concat())?;
+    line.write_all(&[hello(), stdio_forward(target)].concat())?;
     for end in [theirs_in, theirs_out] {
         send_descriptor(&line, &end)?;
     }

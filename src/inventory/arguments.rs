@@ -1,0 +1,33 @@
+//! The options with which a command that reaches an instance is told which one. Other commands say
+//! otherwise what becomes of one that boots.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Wish;
+
+/// Which instance is wanted.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Choice {
+    /// Instance: its id, the start of its id, or its name
+    #[arg(long, value_name = "ID")]
+    pub instance_id: Option<String>,
+    /// Wait for an instance that boots [default: 900]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "900",
+        value_parser = clap::value_parser!(u64).range(1..=86400)
+    )]
+    pub wait: Option<u64>,
+}
+
+impl Choice {
+    /// The wish for it.
+    pub fn wish(&self, quiet: bool) -> Wish<'_> {
+        Wish { wanted: self.instance_id.as_deref(), wait: self.wait.map(Duration::from_secs), quiet }
+    }
+}
