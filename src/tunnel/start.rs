@@ -70,13 +70,15 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
         let bound = listener::bind_all(&request, paths)?;
         request.forwards = bound.into_iter().map(|bound| bound.forward).collect();
     }
-    let command = command_line(&request, &directory);
+    let style = style(arguments);
+    // It takes a look at ssh, which would be in vain where it is not shown.
+    let is_shown = arguments.dry_run || style == Style::Verbose;
+    let command = if is_shown { command_line(&request, &directory) } else { String::new() };
     if arguments.dry_run {
         return show(&format!("{command}\n{}", extras::comments(&request.extras)));
     }
     paths.ensure_runtime()?;
     paths.ensure_state()?;
-    let style = style(arguments);
     if arguments.foreground {
         return Order { request, style, command, colour: chosen_colour() }.carry_out(paths);
     }
