@@ -31,7 +31,11 @@ pub enum Told {
 
 /// The value of `-o` that has `program` tell, if it knows it: an option that ssh does not know ends it.
 /// The file is looked through, because asking the program for its version takes as long as starting it.
+/// Elsewhere than on Linux nobody would listen.
 pub fn option(program: &Path) -> Option<&'static str> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
     let is_small = fs::metadata(program).is_ok_and(|file| file.is_file() && file.len() < PROGRAM_MAX);
     (is_small && fs::read(program).is_ok_and(|bytes| knows(&bytes))).then_some(OPTION)
 }
