@@ -32,8 +32,9 @@ const MEGABYTES: f64 = 268.44;
 const REQUESTS: usize = 500;
 /// Connections that are open when memory is looked at.
 const OPEN: usize = 100;
-/// Set in the number of bytes that the service is told, when they come from the client.
-const UPWARDS: u64 = 1 << 63;
+/// What a client says first: a method of HTTP, so that soong takes it for what services speak, and the number of
+/// bytes that it wants (`GET`) or sends (`PUT`), in hexadecimal digits.
+type Head = [u8; 16];
 /// Through what the bytes go.
 const ROADS: [&str; 4] = ["soong", "ssh -L, same cipher", "ssh -L, defaults", "no tunnel"];
 /// What soong asks for where the CPU has instructions for AES.
@@ -91,9 +92,15 @@ fn transfer(port: u16, connections: usize, carry: Carry) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
+fn head(method: &str, length: usize) -> Head {
+    let mut head = [0; 16];
+    head.copy_from_slice(format!("{method} {length:012x}").as_bytes());
+    head
+}
+
 fn download(port: u16, length: usize) -> io::Result<()> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.write_all(&(length as u64).to_le_bytes())?;
+    stream.write_all(&head("GET", length))?;
     let mut buffer = vec![0; 256 << 10];
     let mut left = length;
     while left > 0 {
@@ -107,7 +114,7 @@ fn download(port: u16, length: usize) -> io::Result<()> {
 
 fn upload(port: u16, length: usize) -> io::Result<()> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.write_all(&(length as u64 | UPWARDS).to_le_bytes())?;
+    stream.write_all(&head("PUT", length))?;
     send(&mut stream, length)?;
     stream.read_exact(&mut [0])
 }
@@ -160,7 +167,7 @@ fn latency(ports: [u16; 4]) -> Result<Latency> {
 /// Asks for one byte.
 fn request(stream: &mut TcpStream) -> io::Result<Duration> {
     let begun = Instant::now();
-    stream.write_all(&1u64.to_le_bytes())?;
+    stream.write_all(&head("GET", 1))?;
     stream.read_exact(&mut [0])?;
     Ok(begun.elapsed())
 }
@@ -288,11 +295,11 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = vec![0; 256 << 10];
     loop {
-        let mut length = [0; 8];
-        stream.read_exact(&mut length)?;
-        let length = u64::from_le_bytes(length);
-        let mut left = usize::try_from(length & !UPWARDS).map_err(io::Error::other)?;
-        if length & UPWARDS == 0 {
+        let mut head: Head = [0; 16];
+        stream.read_exact(&mut head)?;
+        let digits = String::from_utf8_lossy(&head[4..]);
+        let mut left = usize::from_str_radix(&digits, 16).map_err(io::Error::other)?;
+        if head.starts_with(b"GET ") {
             send(&mut stream, left)?;
             continue;
         }

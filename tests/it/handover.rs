@@ -80,9 +80,9 @@ fn echo(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(&told)
 }
 
-/// Answers a request of five bytes, and says no more.
+/// Answers a request of nine bytes, and says no more.
 fn answer(mut stream: TcpStream) -> io::Result<()> {
-    let mut request = [0; 5];
+    let mut request = [0; 9];
     stream.read_exact(&mut request)?;
     stream.write_all(b"answer to ")?;
     stream.write_all(&request)
@@ -91,10 +91,12 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
 #[test]
 fn the_client_may_end_first() {
     let (sandbox, _instance) = serving(echo);
-    let sent: Vec<u8> = (0..3_000_000u32).map(|n| n.to_le_bytes()[0]).collect();
+    let pattern = (0..3_000_000u32).map(|n| n.to_le_bytes()[0]);
+    let sent: Vec<u8> = b"PUT ".iter().copied().chain(pattern).collect();
     let mut client = connect(&sandbox);
+    client.write_all(&sent[..10]).unwrap();
     wait::until_true("ssh to have the connection", || is_given(&sandbox, &client));
-    client.write_all(&sent).unwrap();
+    client.write_all(&sent[10..]).unwrap();
     client.shutdown(Shutdown::Write).unwrap();
     assert!(read_all(&mut client) == sent);
     wait::until_true("ssh to let go of it", || !is_given(&sandbox, &client));
@@ -106,8 +108,8 @@ fn the_service_may_end_first() {
     let (sandbox, _instance) = serving(answer);
     for _ in 0..20 {
         let mut client = connect(&sandbox);
-        client.write_all(b"hello").unwrap();
-        assert_eq!(read_all(&mut client), b"answer to hello");
+        client.write_all(b"GET hello").unwrap();
+        assert_eq!(read_all(&mut client), b"answer to GET hello");
     }
 }
 
@@ -120,7 +122,7 @@ fn the_ends_of_many_connections_are_told_to_the_right_ones() {
             let sandbox = &sandbox;
             scope.spawn(move || {
                 for number in 0..100 {
-                    let request = format!("{}{number:04}", char::from(name));
+                    let request = format!("GET {}{number:04}", char::from(name));
                     let mut client = connect(sandbox);
                     if number % 3 == 0 {
                         // Longer than the others, so that the numbers do not come back in turn.
@@ -142,7 +144,7 @@ fn a_refused_connection_ends() {
     sandbox.start(&instance);
     wait_for_links(&sandbox, 1);
     let mut client = connect(&sandbox);
-    client.write_all(b"hello").unwrap();
+    client.write_all(b"GET hello").unwrap();
     assert_eq!(read_all(&mut client), b"");
 }
 
@@ -151,32 +153,58 @@ fn a_refused_connection_ends() {
 fn a_connection_goes_on_while_the_supervisor_does_not() {
     let (sandbox, _instance) = serving(echo);
     let mut client = connect(&sandbox);
+    client.write_all(b"GET ").unwrap();
     wait::until_true("ssh to have the connection", || is_given(&sandbox, &client));
     let supervisor = sandbox.supervisors()[0].pid;
     process::signal(supervisor, Signal::SIGSTOP);
     client.write_all(b"hello").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
-    let mut answer = [0; 5];
+    let mut answer = [0; 9];
     client.read_exact(&mut answer).unwrap();
     process::signal(supervisor, Signal::SIGCONT);
-    assert_eq!(&answer, b"hello");
+    assert_eq!(&answer, b"GET hello");
     assert_eq!(read_all(&mut client), b"");
 }
 
 #[test]
-fn a_connection_that_was_not_used_yet_goes_over_the_next_link() {
-    let (sandbox, _instance) = serving(echo);
-    let mut client = connect(&sandbox);
-    wait::until_true("ssh to have the connection", || is_given(&sandbox, &client));
-    for links in 1..3 {
+fn a_request_that_an_ssh_had_not_begun_to_carry_goes_over_the_next_link() {
+    let (sandbox, _instance) = serving(answer);
+    for links in 1..4 {
         wait_for_links(&sandbox, links);
         let ssh = sandbox.clients()[0].pid;
+        process::signal(ssh, Signal::SIGSTOP);
+        let mut client = connect(&sandbox);
+        client.write_all(b"GET hello").unwrap();
         process::signal(ssh, Signal::SIGKILL);
-        wait::until_true("ssh to die", || !process::is_alive(ssh));
+        assert_eq!(read_all(&mut client), b"answer to GET hello");
     }
-    client.write_all(b"hello").unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(read_all(&mut client), b"hello");
+}
+
+/// What does not speak HTTP may have another idea of an end: it is carried as `ssh -L` does it, each direction by
+/// itself, whichever ends first.
+#[test]
+fn a_connection_that_does_not_speak_http_is_copied() {
+    let (sandbox, _instance) = serving(|mut stream| {
+        stream.write_all(b"first")?;
+        stream.shutdown(Shutdown::Write)?;
+        let mut told = Vec::new();
+        stream.read_to_end(&mut told)?;
+        // Says over another connection what it was told after its own end.
+        let mut witness = TcpStream::connect(String::from_utf8_lossy(&told).trim())?;
+        witness.write_all(b"told")
+    });
+    let witness = TcpListener::bind("127.0.0.1:0").unwrap();
+    for waits in [true, false] {
+        let mut client = connect(&sandbox);
+        let address = witness.local_addr().unwrap().to_string();
+        let (beginning, rest) = address.split_at(if waits { 0 } else { 3 });
+        client.write_all(beginning.as_bytes()).unwrap();
+        assert_eq!(read_all(&mut client), b"first");
+        assert!(!is_given(&sandbox, &client));
+        client.write_all(rest.as_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(&mut witness.accept().unwrap().0), b"told");
+    }
 }
 
 /// Whether a service has got the request is not known, so it is not made again.
@@ -187,6 +215,7 @@ fn a_connection_that_was_used_ends_with_its_link() {
         stream.read_to_end(&mut Vec::new()).map(drop)
     });
     let mut client = connect(&sandbox);
+    client.write_all(b"GET hello").unwrap();
     client.read_exact(&mut [0; 8]).unwrap();
     process::signal(sandbox.clients()[0].pid, Signal::SIGKILL);
     assert_eq!(read_all(&mut client), b"");

@@ -6,13 +6,15 @@
 //! the client is given to the next ssh as if nothing had happened.
 //!
 //! One thing is not as with `ssh -L`: ssh takes the end of what a service says for the end of the connection
-//! (`force_drain` in `channels.c`). To a service that speaks HTTP it is that; only services are carried so.
+//! (`force_drain` in `channels.c`). In HTTP it is that, so only connections that begin with a request of HTTP are
+//! handed over; those that say something else, or nothing, are copied.
 
 use std::convert::Infallible;
 use std::net::TcpStream as Socket;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -26,6 +28,23 @@ use crate::forwarding::Target;
 use crate::tunnel::channels::Channels;
 use crate::tunnel::kernel_counts::Counts;
 use crate::tunnel::mux::{self, Refusal};
+
+/// How long a client may take to begin its request. One that waits for the service to speak first waits for this, too.
+const FIRST_WORDS: Duration = Duration::from_millis(20);
+
+/// With what a request begins: the methods of RFC 9110 and RFC 5789, and the preface of HTTP/2 (RFC 9113).
+const METHODS: [&[u8]; 10] = [
+    b"GET ",
+    b"HEAD ",
+    b"POST ",
+    b"PUT ",
+    b"DELETE ",
+    b"CONNECT ",
+    b"OPTIONS ",
+    b"TRACE ",
+    b"PATCH ",
+    b"PRI * HTTP/2",
+];
 
 /// Where connections to one service are handed over, and how many at once.
 #[derive(Debug)]
@@ -60,6 +79,9 @@ impl Handover {
         let mut deadline = way.deadline();
         loop {
             way.until_up(deadline).await?;
+            if !speaks_http(&client).await {
+                return Ok(Some(client));
+            }
             let Some(place) = self.place() else { return Ok(Some(client)) };
             let socket = Arc::new(client.into_std()?);
             way.pulse.sent();
@@ -107,6 +129,17 @@ impl Handover {
     }
 }
 
+/// Whether a client begins with a request of HTTP, which is left where it is.
+async fn speaks_http(client: &TcpStream) -> bool {
+    let mut beginning = [0; 16];
+    let heard = timeout(FIRST_WORDS, client.peek(&mut beginning)).await;
+    matches!(heard, Ok(Ok(length)) if is_request(&beginning[..length]))
+}
+
+fn is_request(beginning: &[u8]) -> bool {
+    METHODS.iter().any(|method| beginning.starts_with(method))
+}
+
 fn fate(opened: &Result<u32, Refusal>, is_gone: bool, client: &Socket) -> Fate {
     match opened {
         Ok(_) if !is_gone => Fate::Closed,
@@ -149,4 +182,19 @@ async fn something_from(client: &Arc<Socket>) -> io::Result<()> {
     let client = unsafe { AsyncFd::register_with_interest(Arc::clone(client), Interest::READABLE) };
     let client = client.map_err(io::Error::from)?;
     client.readable().await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_of_http_are_known() {
+        for beginning in ["GET / HTTP/1.1\r\n", "POST /v1/chat", "OPTIONS * HTTP/1", "PRI * HTTP/2.0\r\n"] {
+            assert!(is_request(beginning.as_bytes()), "{beginning}");
+        }
+        for beginning in ["", "GE", "GET", "get / HTTP/1.1", "PRI x", "\x16\x03\x01", "SSH-2.0-x", "HELO x"] {
+            assert!(!is_request(beginning.as_bytes()), "{beginning}");
+        }
+    }
 }
