@@ -192,6 +192,13 @@ mod tests {
             Self { channels, said: File::from(theirs), listener, control, _directory: directory }
         }
 
+        /// The same, its channels, and a request with ssh's end of it.
+        async fn with_offer() -> (Self, Arc<Channels>, Offer, UnixStream) {
+            let rig = Self::new();
+            let (channels, (offer, ssh)) = (Arc::clone(&rig.channels), rig.offer().await);
+            (rig, channels, offer, ssh)
+        }
+
         fn opens(&mut self, number: u32) {
             let place = "channels.c:channel_new():383 (pid=1)";
             writeln!(self.said, "debug1: {place}: channel {number}: new direct-tcpip [stdio-forward]")
@@ -233,9 +240,7 @@ mod tests {
     #[test]
     fn the_end_of_a_channel_is_told_to_its_client() {
         block_on(async {
-            let mut rig = Rig::new();
-            let channels = Arc::clone(&rig.channels);
-            let (offer, _ssh) = rig.offer().await;
+            let (mut rig, channels, offer, _ssh) = Rig::with_offer().await;
             let (there, here) = client();
             rig.opens(3);
             let claim = channels.claim(3, &here, &offer);
@@ -254,9 +259,7 @@ mod tests {
     #[test]
     fn an_end_that_is_told_before_the_beginning_is_not_lost() {
         block_on(async {
-            let mut rig = Rig::new();
-            let channels = Arc::clone(&rig.channels);
-            let (offer, _ssh) = rig.offer().await;
+            let (mut rig, channels, offer, _ssh) = Rig::with_offer().await;
             let (there, here) = client();
             rig.opens(3);
             rig.ends(3);
@@ -268,9 +271,7 @@ mod tests {
     #[test]
     fn the_end_of_an_earlier_channel_of_the_same_number_is_not_told() {
         block_on(async {
-            let mut rig = Rig::new();
-            let channels = Arc::clone(&rig.channels);
-            let (offer, _ssh) = rig.offer().await;
+            let (mut rig, channels, offer, _ssh) = Rig::with_offer().await;
             // One that nobody claims, like those of sessions.
             rig.opens(3);
             rig.ends(3);

@@ -14,10 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use self::message::{
-    CLOSE_FORWARD, FAILURE, Fields, HELLO, Message, NO_PORT, OK, OPEN_FORWARD, PERMISSION_DENIED, REQUEST,
-    VERSION, hello,
-};
+use self::message::{CLOSE_FORWARD, Message, NO_PORT, OK, OPEN_FORWARD, check_hello, hello, verdict};
 pub use self::offer::{Offer, offer};
 pub use self::reach::reach;
 use crate::forwarding::{Listen, Target};
@@ -130,31 +127,14 @@ async fn greet(control: &Path) -> io::Result<UnixStream> {
 }
 
 async fn hear_hello(stream: &mut UnixStream) -> io::Result<()> {
-    let answer = receive(stream).await?;
-    let mut fields = Fields(&answer);
-    if fields.number() == Some(HELLO) && fields.number() == Some(VERSION) {
-        Ok(())
-    } else {
-        Err(io::Error::other("it speaks another version of its protocol"))
-    }
+    check_hello(&receive(stream).await?)
 }
 
 /// Reads the answer to the request, which should be `wanted`; returns what it says besides that.
 async fn answer(stream: &mut UnixStream, wanted: u32) -> Result<Vec<u8>, Refusal> {
     loop {
-        let answer = receive(stream).await?;
-        let mut fields = Fields(&answer);
-        let (kind, request) = (fields.number(), fields.number());
-        if request != Some(REQUEST) {
-            continue;
-        }
-        match kind {
-            Some(kind) if kind == wanted => return Ok(fields.0.to_vec()),
-            Some(PERMISSION_DENIED | FAILURE) => {
-                return Err(Refusal::Refused(fields.text().unwrap_or_default()));
-            }
-            // About something that was not asked.
-            _ => {}
+        if let Some(verdict) = verdict(&receive(stream).await?, wanted) {
+            return verdict;
         }
     }
 }

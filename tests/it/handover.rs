@@ -8,6 +8,7 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 
+use crate::support::config::forward;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
@@ -28,17 +29,22 @@ fn wait_for_links(sandbox: &Sandbox, count: usize) {
 
 /// An instance whose first service is `service`, and a tunnel to it whose connections are given to ssh.
 fn serving(service: impl Fn(TcpStream) -> io::Result<()> + Copy + Send + 'static) -> (Sandbox, Instance) {
-    let mut instance = Instance::start();
-    instance.services[0].stop();
-    let listener = TcpListener::bind(("127.0.0.1", instance.services[0].port)).unwrap();
+    let instance = Instance::start();
+    // Not in the place of another service: a port that is free for a moment may be tried by another test.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
     // Ends with the test's process; what a client that goes away does to it is not its concern.
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             thread::spawn(move || service(stream));
         }
     });
-    let sandbox = Sandbox::with(&instance);
-    sandbox.start(&instance);
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        let local = config.local[0];
+        config.set(["services", "sglang"], forward(port, local));
+    });
+    sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
     wait_for_links(&sandbox, 1);
     (sandbox, instance)
 }

@@ -2,6 +2,12 @@
 //!
 //! A message is its length and then its fields, big-endian; texts carry their length before them.
 
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+
+use super::Refusal;
 use crate::forwarding::Target;
 
 pub(super) const HELLO: u32 = 0x0000_0001;
@@ -27,12 +33,44 @@ pub(super) fn hello() -> Vec<u8> {
     hello.bytes()
 }
 
+/// Whether `message` is the other side's hello, in the version that we speak.
+pub(super) fn check_hello(message: &[u8]) -> io::Result<()> {
+    let mut fields = Fields(message);
+    if fields.number() == Some(HELLO) && fields.number() == Some(VERSION) {
+        Ok(())
+    } else {
+        Err(io::Error::other("it speaks another version of its protocol"))
+    }
+}
+
+/// What `message` says to the request, which should be `wanted`, and besides that; `None` where it is about
+/// something that was not asked.
+pub(super) fn verdict(message: &[u8], wanted: u32) -> Option<Result<Vec<u8>, Refusal>> {
+    let mut fields = Fields(message);
+    let (kind, request) = (fields.number()?, fields.number()?);
+    match kind {
+        _ if request != REQUEST => None,
+        kind if kind == wanted => Some(Ok(fields.0.to_vec())),
+        PERMISSION_DENIED | FAILURE => Some(Err(Refusal::Refused(fields.text().unwrap_or_default()))),
+        _ => None,
+    }
+}
+
 /// A request to connect what is given with it to `target`.
 pub(super) fn stdio_forward(target: &Target) -> Vec<u8> {
     let mut message = Message::new(NEW_STDIO_FORWARD);
     message.text("");
     message.target(target);
     message.bytes()
+}
+
+/// Gives ssh a descriptor, behind the request that needs it: they travel one by one, each with a byte of its own.
+pub(super) fn send_descriptor(stream: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    let descriptors = [descriptor.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&descriptors)];
+    let byte = [IoSlice::new(&[0])];
+    sendmsg::<()>(stream.as_raw_fd(), &byte, &rights, MsgFlags::empty(), None)?;
+    Ok(())
 }
 
 /// A message as it is built.

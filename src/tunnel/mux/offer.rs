@@ -1,16 +1,16 @@
 //! Giving ssh something to carry by itself.
 
-use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, recv, sendmsg};
+use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::message::{Fields, SESSION_OPENED, hello, stdio_forward};
+use super::message::{Fields, SESSION_OPENED, hello, send_descriptor, stdio_forward};
 use super::{PATIENCE, Refusal, answer, hear_hello};
 use crate::forwarding::Target;
 
@@ -60,22 +60,9 @@ pub(super) async fn request(control: &Path, target: &Target, ends: [BorrowedFd<'
         let mut mux = UnixStream::connect(control).await?;
         mux.write_all(&[hello(), stdio_forward(target)].concat()).await?;
         for end in ends {
-            send_descriptor(&mux, end).await?;
+            mux.async_io(Interest::WRITABLE, || send_descriptor(mux.as_fd(), end)).await?;
         }
         Ok(Offer { mux })
     };
     timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-}
-
-/// Descriptors travel one by one, each with a byte of its own.
-async fn send_descriptor(stream: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Result<()> {
-    stream
-        .async_io(Interest::WRITABLE, || {
-            let descriptors = [descriptor.as_raw_fd()];
-            let rights = [ControlMessage::ScmRights(&descriptors)];
-            let byte = [IoSlice::new(&[0])];
-            sendmsg::<()>(stream.as_raw_fd(), &byte, &rights, MsgFlags::empty(), None)?;
-            Ok(())
-        })
-        .await
 }

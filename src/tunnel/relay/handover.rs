@@ -32,19 +32,10 @@ use crate::tunnel::mux::{self, Refusal};
 /// How long a client may take to begin its request. One that waits for the service to speak first waits for this, too.
 const FIRST_WORDS: Duration = Duration::from_millis(20);
 
-/// With what a request begins: the methods of RFC 9110 and RFC 5789, and the preface of HTTP/2 (RFC 9113).
-const METHODS: [&[u8]; 10] = [
-    b"GET ",
-    b"HEAD ",
-    b"POST ",
-    b"PUT ",
-    b"DELETE ",
-    b"CONNECT ",
-    b"OPTIONS ",
-    b"TRACE ",
-    b"PATCH ",
-    b"PRI * HTTP/2",
-];
+/// With what a request begins: the methods of RFC 9110 and RFC 5789, and the preface of HTTP/2 (RFC 9113). What
+/// follows CONNECT is not HTTP.
+const METHODS: [&[u8]; 9] =
+    [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"TRACE ", b"PATCH ", b"PRI * HTTP/2"];
 
 /// Where connections to one service are handed over, and how many at once.
 #[derive(Debug)]
@@ -79,10 +70,11 @@ impl Handover {
         let mut deadline = way.deadline();
         loop {
             way.until_up(deadline).await?;
+            // In this order, so that nobody is waited for where there is nothing to decide.
+            let Some(place) = self.place() else { return Ok(Some(client)) };
             if !speaks_http(&client).await {
                 return Ok(Some(client));
             }
-            let Some(place) = self.place() else { return Ok(Some(client)) };
             let socket = Arc::new(client.into_std()?);
             way.pulse.sent();
             let counted = way.meter.count(&socket);
@@ -193,7 +185,9 @@ mod tests {
         for beginning in ["GET / HTTP/1.1\r\n", "POST /v1/chat", "OPTIONS * HTTP/1", "PRI * HTTP/2.0\r\n"] {
             assert!(is_request(beginning.as_bytes()), "{beginning}");
         }
-        for beginning in ["", "GE", "GET", "get / HTTP/1.1", "PRI x", "\x16\x03\x01", "SSH-2.0-x", "HELO x"] {
+        for beginning in
+            ["", "GE", "GET", "get / HTTP/1.1", "PRI x", "\x16\x03\x01", "SSH-2.0-x", "HELO x", "CONNECT h:1"]
+        {
             assert!(!is_request(beginning.as_bytes()), "{beginning}");
         }
     }
