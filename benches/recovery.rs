@@ -105,7 +105,7 @@ fn measure() -> Result<Group> {
 /// What is seen in each round. Those of a long wait run side by side.
 fn rounds(fault: Fault, makes: &[Make], sshd: &Sshd) -> Result<Vec<Vec<Seen>>> {
     let tell = |round: usize| {
-        soong::term::print_error(&format!("recovery: {}, round {}\n", fault.name(), round + 1));
+        soong::terminal::print_error(&format!("recovery: {}, round {}\n", fault.name(), round + 1));
     };
     let limit = match fault {
         Fault::Cut => budget::CUTS,

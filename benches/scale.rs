@@ -42,7 +42,7 @@ fn measure() -> Result<Group> {
     let started = tunnels(&mut group, &fleet)?;
     let resting = idle::Rest::begin(&fleet.supervisors()?);
     let begun = Instant::now();
-    soong::term::print_error("scale: a minute of idleness, used for instances and PATH\n");
+    soong::terminal::print_error("scale: a minute of idleness, used for instances and PATH\n");
     instances(&mut group, &soong)?;
     full_path(&mut group, &soong)?;
     while begun.elapsed() < IDLE {
@@ -129,7 +129,7 @@ fn tunnels(group: &mut Group, fleet: &Fleet) -> Result<usize> {
         if starts.len() == before {
             break;
         }
-        soong::term::print_error(&format!("scale: {} tunnels\n", starts.len()));
+        soong::terminal::print_error(&format!("scale: {} tunnels\n", starts.len()));
         let supervisors = fleet.supervisors()?;
         let memory = Summary::of(supervisors.iter().map(|pid| idle::megabytes(*pid)).collect());
         let links = supervisors.iter().flat_map(|pid| idle::children(*pid));

@@ -63,7 +63,7 @@ fn programs() -> Result<Vec<(PathBuf, f64)>> {
     let mut programs: Vec<(PathBuf, f64)> = Vec::new();
     for file in listed.flatten().map(|entry| entry.path()) {
         let of_ours = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("soong"));
-        if of_ours && file.extension().is_none() && soong::paths::is_executable(&file) {
+        if of_ours && file.extension().is_none() && soong::system::paths::is_executable(&file) {
             let size = std::fs::metadata(&file).map_err(|error| Error::io("read", &file, error))?.len();
             #[expect(clippy::cast_precision_loss, reason = "no program has 2^52 bytes")]
             programs.push((file, size as f64 / 1e3));

@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, CommandFactory, Parser};
 
 use crate::error::{EXIT_USAGE, Error, Result};
-use crate::term::{self, Colour, hint_label, print, print_error};
+use crate::terminal::{self, Colour, hint_label, print, print_error};
 
 /// What every program takes, before and behind its commands.
 const COLOR: &str = "color";
@@ -99,7 +99,7 @@ fn advise(command: &Command, words: &[OsString], error: &mut clap::Error) {
 /// about them looks as it should.
 pub fn obey_color(words: &[OsString]) {
     if let Some(colour) = color_among(words) {
-        term::choose_colour(colour);
+        terminal::choose_colour(colour);
     }
 }
 
@@ -119,7 +119,7 @@ fn color_among(words: &[OsString]) -> Option<Colour> {
 fn choose(matches: &ArgMatches) {
     let word = matches.try_get_one::<String>(COLOR).ok().flatten();
     if let Some(colour) = word.and_then(|word| Colour::named(word)) {
-        term::choose_colour(colour);
+        terminal::choose_colour(colour);
     }
 }
 
@@ -177,7 +177,7 @@ fn lower_first(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::command_line::*;
 
     #[derive(Debug, PartialEq, Parser)]
     #[command(args_conflicts_with_subcommands = true)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use crate::term::{self, printable};
+use crate::terminal::{self, printable};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -164,9 +164,9 @@ impl Error {
     pub fn report(&self, program: &str) {
         let mut text = if self.stands_alone() { format!("{self}\n") } else { format!("{program}: {self}\n") };
         for hint in self.hints() {
-            text.push_str(&format!("{} {hint}\n", term::hint_label()));
+            text.push_str(&format!("{} {hint}\n", terminal::hint_label()));
         }
-        term::print_error(&text);
+        terminal::print_error(&text);
     }
 }
 
@@ -219,7 +219,7 @@ pub fn errno(error: &io::Error) -> Option<Errno> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::error::*;
 
     #[test]
     fn the_seeds_lines_are_kept_to_the_letter() {

@@ -21,38 +21,21 @@
 //! Data flows one way through a command: arguments → resolved request → effect → report.
 
 pub mod built_in;
-pub mod child;
 pub mod command_line;
-pub mod complete;
+pub mod commands;
 pub mod completion;
 pub mod config;
-pub mod configure;
-pub mod credentials;
 pub mod daemon;
-pub mod dispatch;
 pub mod error;
-pub mod ext;
-pub mod extend;
 pub mod extension;
-pub mod forwarding;
-pub mod hidden_line;
-pub mod init;
-pub mod instance;
-pub mod interrupt;
-pub mod inventory;
-pub mod keyboard;
-pub mod lambda;
-pub mod paths;
-pub mod prompt;
-pub mod provider;
+pub mod instances;
+pub mod openssh;
 pub mod runtime;
-pub mod ssh;
-pub mod status;
 pub mod suggest;
-pub mod term;
-pub mod time;
+pub mod supervisor;
+pub mod system;
+pub mod terminal;
 pub mod toml_text;
-pub mod tunnel;
 
 #[cfg(all(panic = "abort", target_os = "linux", target_env = "gnu"))]
 mod unwind;

@@ -55,7 +55,7 @@ fn value(value: &DeValue<'_>) -> Result<Value, String> {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use crate::toml_text::*;
 
     #[test]
     fn every_kind_of_value_has_its_like() {

@@ -72,9 +72,9 @@ fn take_turns(contestants: &mut [Contestant], backwards: bool, turns: &mut [Vec<
 fn progress(name: &str, done: usize, of: usize) {
     let end = if done == of { "\n" } else { "" };
     if io::stderr().is_terminal() {
-        soong::term::print_error(&format!("\r{name}: round {done} of {of}{end}"));
+        soong::terminal::print_error(&format!("\r{name}: round {done} of {of}{end}"));
     } else if done == of || done.is_multiple_of((of / 4).max(1)) {
-        soong::term::print_error(&format!("{name}: round {done} of {of}\n"));
+        soong::terminal::print_error(&format!("{name}: round {done} of {of}\n"));
     }
 }
 

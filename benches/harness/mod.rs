@@ -40,7 +40,7 @@ pub fn run(name: &str, measure: impl FnOnce() -> Result<Group>) -> ExitCode {
         group.load = idle::load();
         let page = document::write(name, &group)?;
         let text = format!("{group}{name}: written to {}\n", page.display());
-        soong::term::print(&text).map_err(|error| sandbox::failed("write", error))
+        soong::terminal::print(&text).map_err(|error| sandbox::failed("write", error))
     });
     match measured {
         Ok(()) => ExitCode::SUCCESS,

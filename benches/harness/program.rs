@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use soong::error::{Error, Result};
-use soong::paths;
+use soong::system::paths;
 
 use super::sandbox::failed;
 

@@ -12,8 +12,8 @@ use clap::Parser;
 use clap_complete::{ArgValueCandidates, CompleteEnv, CompletionCandidate};
 use soong::config::{Config, Service};
 use soong::error::{EXIT_FAILED, Error, Result};
-use soong::paths::{self, Paths};
-use soong::term;
+use soong::system::paths::{self, Paths};
+use soong::terminal;
 
 soong::extension_note! {
     summary: "Open a service of your instance in the browser",
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         }
         let address = String::from_utf8_lossy(&output.stdout).into_owned();
         if arguments.print {
-            term::print(&address).map_err(Error::output)?;
+            terminal::print(&address).map_err(Error::output)?;
         } else {
             open(address.trim_end())?;
         }

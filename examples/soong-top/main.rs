@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::Value;
 use soong::error::{Error, Result};
-use soong::term;
+use soong::terminal;
 
 soong::extension_note! {
     summary: "Watch GPU load, requests and leases of your instances",
@@ -40,17 +40,17 @@ struct Arguments {
 fn main() -> ExitCode {
     if is_set("SOONG_COMPLETE") {
         let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-        return ExitCode::from(u8::from(term::print(&view::completion(&words)).is_err()));
+        return ExitCode::from(u8::from(terminal::print(&view::completion(&words)).is_err()));
     }
     soong::command_line::main("soong-top", |arguments: &Arguments| {
         let once = arguments.once || !io::stdout().is_terminal();
         loop {
             let status = status(arguments)?;
             let rows: Vec<view::Row> = view::instances(&status).map(row).collect();
-            let text = view::render(&rows, soong::time::now());
+            let text = view::render(&rows, soong::system::time::now());
             // A whole picture at once, so that nothing flickers.
             let text = if once { text } else { format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")) };
-            if !term::print_more(&text).map_err(Error::output)? || once {
+            if !terminal::print_more(&text).map_err(Error::output)? || once {
                 return Ok(0);
             }
             sleep(Duration::from_secs(arguments.interval));

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 
 use serde_json::Value;
-use soong::term::printable;
-use soong::time::span;
+use soong::system::time::span;
+use soong::terminal::printable;
 
 use crate::metrics::Metrics;
 

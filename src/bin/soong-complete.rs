@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    soong::complete::main()
+    soong::commands::complete::main()
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    soong::configure::main()
+    soong::commands::configure::main()
 }

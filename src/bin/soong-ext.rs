@@ -14,7 +14,8 @@ use std::ffi::{c_char, c_int};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
     // SAFETY: this is what the C runtime passes.
-    let arguments = unsafe { soong::dispatch::arguments_of_c(count, arguments) };
-    let code = soong::dispatch::assist(&arguments).unwrap_or_else(|| soong::ext::main(&arguments));
+    let arguments = unsafe { soong::commands::dispatch::arguments_of_c(count, arguments) };
+    let code = soong::commands::dispatch::assist(&arguments)
+        .unwrap_or_else(|| soong::commands::ext::main(&arguments));
     c_int::from(code)
 }

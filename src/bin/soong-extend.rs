@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    soong::extend::main()
+    soong::commands::extend::main()
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    soong::prompt::main(std::env::args_os().skip(1))
+    soong::commands::prompt::main(std::env::args_os().skip(1))
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    soong::lambda::main()
+    soong::instances::lambda::main()
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    soong::ssh::main()
+    soong::commands::ssh::main()
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    soong::tunnel::main()
+    soong::commands::tunnel::main()
 }

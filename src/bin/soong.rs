@@ -15,6 +15,6 @@ use std::ffi::{c_char, c_int};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
     // SAFETY: this is what the C runtime passes.
-    let arguments = unsafe { soong::dispatch::arguments_of_c(count, arguments) };
-    c_int::from(soong::dispatch::run(&arguments))
+    let arguments = unsafe { soong::commands::dispatch::arguments_of_c(count, arguments) };
+    c_int::from(soong::commands::dispatch::run(&arguments))
 }

@@ -13,7 +13,7 @@
 
 use std::ops::BitOr;
 
-use crate::term::printable;
+use crate::terminal::printable;
 
 /// One way the last word could be written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,7 +160,7 @@ fn is_plain(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::completion::answer::*;
 
     #[test]
     fn an_answer_is_lines_and_a_directive() {

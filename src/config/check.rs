@@ -7,11 +7,11 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::schema::{KEYS, Key, Kind, REQUIRED};
+use crate::config::instance::{is_host, is_user};
+use crate::config::schema::{KEYS, Key, Kind, REQUIRED};
 use crate::error::{Error, Result};
-use crate::instance::{is_host, is_user};
 use crate::suggest;
-use crate::term::printable;
+use crate::terminal::printable;
 
 /// Makes sure that `text` is TOML and that every key in it exists and has a value of its kind.
 pub(super) fn check(text: &str, file: &Path) -> Result<()> {

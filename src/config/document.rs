@@ -11,10 +11,10 @@ use super::{
     Lambda, Service, Ssh,
 };
 use crate::built_in::is_built_in;
-use crate::forwarding::{Forwarding, Kind};
-use crate::instance::Instance;
-use crate::paths::Paths;
-use crate::term::printable;
+use crate::config::forwarding::{Forwarding, Kind};
+use crate::config::instance::Instance;
+use crate::system::paths::Paths;
+use crate::terminal::printable;
 
 const DEFAULT_USER: &str = "ubuntu";
 const DEFAULT_KEEPALIVE: u32 = 5;

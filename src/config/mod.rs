@@ -1,6 +1,9 @@
 //! `config.toml`: what the user wrote, checked against [`schema`] and turned into values by
 //! [`document`].
 
+pub(crate) mod credentials;
+pub(crate) mod forwarding;
+pub(crate) mod instance;
 pub mod schema;
 
 pub(crate) mod check;
@@ -18,11 +21,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::document::Document;
+use self::forwarding::Forwarding;
+use self::instance::Instance;
 use crate::error::{Error, Result};
-use crate::forwarding::Forwarding;
-use crate::instance::Instance;
-use crate::paths::Paths;
-use crate::term::printable;
+use crate::system::paths::Paths;
+use crate::terminal::printable;
 use crate::toml_text;
 
 /// Everything `config.toml` says, defaults filled in.

@@ -3,7 +3,7 @@
 //! One table, so that checking, documentation and completion can not drift apart. A `*` in a path
 //! stands for a name that the user chooses.
 
-use crate::forwarding;
+use super::forwarding;
 
 /// A key of `config.toml`.
 #[derive(Debug, Clone, Copy)]

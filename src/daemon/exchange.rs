@@ -10,10 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::PATIENCE;
-use super::http::ANSWER_MAX;
+use crate::daemon::http::ANSWER_MAX;
 use crate::error::{Error, Result};
-use crate::ssh::Login;
-use crate::ssh::failure;
+use crate::openssh::Login;
+use crate::openssh::failure;
 
 /// Sends `request` to the Unix socket that a tunnel forwards to the daemon; returns the answer.
 pub fn through_tunnel(socket: &Path, request: &[u8]) -> Result<Vec<u8>> {

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use self::http::Answer;
 use crate::error::{Error, Result};
-use crate::term::printable;
+use crate::terminal::printable;
 
 /// The service name of the daemon among the forwards of a tunnel.
 pub const SERVICE: &str = "status";
@@ -128,7 +128,7 @@ fn time(value: &Value) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::daemon::*;
 
     fn answer(status: &str, body: &str) -> Vec<u8> {
         format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\r\n{body}").into_bytes()

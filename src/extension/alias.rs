@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::term::printable;
+use crate::terminal::printable;
 
 /// What an alias stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ fn takes_arguments(command: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::extension::alias::*;
 
     fn aliases(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
         entries.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()

@@ -11,7 +11,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::{PREFIX, is_name, own_directory};
 use crate::built_in::{is_built_in, is_helper};
-use crate::paths;
+use crate::system::paths;
 
 /// A file with the name of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +124,7 @@ fn state(path: &Path) -> State {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::extension::discovery::*;
     use std::fs::Permissions;
     use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -15,8 +15,8 @@ use nix::unistd::{AccessFlags, access, geteuid};
 use super::{PREFIX, trust};
 use crate::built_in::is_built_in;
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error};
-use crate::paths;
-use crate::term::{self, printable};
+use crate::system::paths;
+use crate::terminal::{self, printable};
 
 /// The version of the contract between `soong` and the programs it executes.
 const API: &str = "1";
@@ -80,8 +80,8 @@ fn warn_if_open(candidate: &Path) {
     if let Some(fault) = trust::fault(candidate)
         && trust::is_news(candidate)
     {
-        let label = term::hint_label();
-        term::print_error(&format!(
+        let label = terminal::hint_label();
+        terminal::print_error(&format!(
             "soong: {} may not be what you think: {fault}\n{label} move it to a directory that only you can write; this is said once\n",
             printable(&candidate.to_string_lossy()),
         ));

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
-use crate::paths::{self, Paths};
-use crate::term::printable;
+use crate::system::paths::{self, Paths};
+use crate::terminal::printable;
 
 const STICKY: u32 = 0o1000;
 
@@ -137,7 +137,7 @@ pub fn is_news(program: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::extension::trust::*;
     use std::fs::Permissions;
     use std::os::unix::fs::{PermissionsExt, symlink};
 

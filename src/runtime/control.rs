@@ -15,10 +15,10 @@ use nix::sys::socket::{MsgFlags, recv};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::directory::Directory;
-use super::process::Process;
+use crate::config::forwarding::{Forwarding, Listen};
 use crate::error::{Error, Result};
-use crate::forwarding::{Forwarding, Listen};
+use crate::runtime::directory::Directory;
+use crate::runtime::process::Process;
 
 /// Asks a supervisor to stop. Requests are a line each.
 pub const STOP: &str = "stop\n";

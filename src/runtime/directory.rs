@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::config::forwarding::Listen;
+use crate::config::instance;
 use crate::error::{Error, Result};
-use crate::forwarding::Listen;
-use crate::instance;
-use crate::paths::{self, Paths, SOCKET_PATH_MAX};
+use crate::system::paths::{self, Paths, SOCKET_PATH_MAX};
 
 /// The directory of one tunnel.
 #[derive(Debug, Clone)]

@@ -5,10 +5,10 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use super::directory::Directory;
+use crate::config::forwarding::Forwarding;
 use crate::error::{Error, Result};
-use crate::forwarding::Forwarding;
-use crate::paths;
+use crate::runtime::directory::Directory;
+use crate::system::paths;
 use crate::toml_text;
 
 /// A forward, where it comes from, and how it is doing.
@@ -63,7 +63,7 @@ pub fn read(directory: &Directory) -> Vec<Extra> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::runtime::extra::*;
 
     #[test]
     fn what_is_written_is_read() {

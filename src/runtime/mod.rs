@@ -6,10 +6,12 @@
 pub mod control;
 pub mod directory;
 pub mod extra;
+pub(crate) mod log;
 pub mod orphan;
 pub mod pidfile;
 pub mod prompt;
 pub mod registry;
+pub(crate) mod remembered_ports;
 pub mod state;
 
 mod process;

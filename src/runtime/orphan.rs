@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::directory::Directory;
+use crate::runtime::directory::Directory;
 
 /// How long such an ssh may take to end.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -10,10 +10,10 @@ use std::path::Path;
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::directory::Directory;
-use super::state::{Phase, State};
 use crate::error::{Error, Result};
-use crate::paths::{self, Paths};
+use crate::runtime::directory::Directory;
+use crate::runtime::state::{Phase, State};
+use crate::system::paths::{self, Paths};
 
 /// Makes the PID file say what is true. `ending` is the tunnel that is about to end, if any.
 pub fn update(paths: &Paths, ending: Option<&Directory>) -> Result<()> {

@@ -26,11 +26,11 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 
-use super::directory::Directory;
-use super::state::{Phase, State};
 use crate::error::{Error, Result};
-use crate::paths::{self, Paths};
-use crate::time::now;
+use crate::runtime::directory::Directory;
+use crate::runtime::state::{Phase, State};
+use crate::system::paths::{self, Paths};
+use crate::system::time::now;
 
 /// What a line begins with; another number will stand for another format.
 const MARK: &str = "soong1";
@@ -60,7 +60,7 @@ pub struct Entry {
     pub ttl: u64,
     /// What it is doing; `None` for what a later soong may write here.
     pub phase: Option<Phase>,
-    /// Its name; see [`crate::instance::tunnel_name`].
+    /// Its name; see [`crate::config::instance::tunnel_name`].
     pub name: String,
     /// When the lease of its instance ends, in seconds since the epoch.
     pub lease_end: Option<u64>,

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::control::Supervisor;
-use super::directory::Directory;
 use super::orphan;
 use super::pidfile;
 use super::prompt;
-use super::state::{Phase, State};
+use crate::config::instance::Instance;
 use crate::error::{Error, Result};
-use crate::instance::Instance;
-use crate::paths::{self, Paths};
-use crate::term::printable;
+use crate::runtime::control::Supervisor;
+use crate::runtime::directory::Directory;
+use crate::runtime::state::{Phase, State};
+use crate::system::paths::{self, Paths};
+use crate::terminal::printable;
 
 /// How long a held lock may go without a supervisor's socket: a supervisor that is just starting,
 /// or a command that holds the lock for a moment to tidy up.

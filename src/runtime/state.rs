@@ -7,14 +7,14 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use super::directory::Directory;
-use super::extra::{self, Extra};
+use crate::config::forwarding;
+use crate::config::instance::Instance;
 use crate::daemon::Facts;
 use crate::error::{Error, Result};
-use crate::forwarding;
-use crate::instance::Instance;
-use crate::paths;
-use crate::time::now;
+use crate::runtime::directory::Directory;
+use crate::runtime::extra::{self, Extra};
+use crate::system::paths;
+use crate::system::time::now;
 use crate::toml_text;
 
 /// The state of one tunnel.

@@ -10,15 +10,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use super::discovery::is_command;
-use super::metadata::{Completion, Metadata, Origin};
 use super::{alias, catalog, discovery, own_directory, trust};
 use crate::built_in::is_built_in;
-use crate::child::{self, Limits};
 use crate::completion::{Answer, Candidate, Directive};
 use crate::config::{Config, DEFAULT_COMPLETION_TIMEOUT};
-use crate::interrupt::Watch;
-use crate::paths::Paths;
+use crate::extension::discovery::is_command;
+use crate::extension::metadata::{Completion, Metadata, Origin};
+use crate::system::child::{self, Limits};
+use crate::system::paths::Paths;
+use crate::system::signals::Watch;
 
 /// How much an extension may answer, in bytes.
 const OUTPUT_MAX: usize = 256 << 10;
@@ -160,7 +160,7 @@ fn of_soong(text: &str) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::extension::completion::*;
 
     fn values(answer: &Answer) -> Vec<&str> {
         answer.candidates.iter().map(|candidate| candidate.value.as_str()).collect()

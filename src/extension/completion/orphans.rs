@@ -27,13 +27,13 @@ mod linux {
     const PATIENCE: Duration = Duration::from_millis(500);
 
     /// From now on, processes whose parents have ended become children of this one.
-    pub(in super::super) fn adopt() {
+    pub(crate) fn adopt() {
         // Where the system cannot do that, the process group has to do.
         let _ = set_child_subreaper(true);
     }
 
     /// Kills all children, and theirs, until there are none.
-    pub(in super::super) fn end() {
+    pub(crate) fn end() {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let children = children();

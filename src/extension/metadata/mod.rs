@@ -16,7 +16,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::term::printable;
+use crate::terminal::printable;
 
 /// How much of a script is looked at, in bytes.
 pub const HEADER_SIZE: usize = 4096;

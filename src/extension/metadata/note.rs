@@ -54,7 +54,9 @@ impl Order {
 }
 
 mod elf {
-    use super::{ELF_SECTION, ENTRIES_MAX, File, NAMES_MAX, NOTES_MAX, OWNER, Order, TEXT_MAX, read_at};
+    use crate::extension::metadata::note::{
+        ELF_SECTION, ENTRIES_MAX, File, NAMES_MAX, NOTES_MAX, OWNER, Order, TEXT_MAX, read_at,
+    };
 
     const PT_NOTE: u64 = 4;
 
@@ -148,7 +150,9 @@ mod elf {
 }
 
 mod macho {
-    use super::{ENTRIES_MAX, File, MACHO_SECTION, NOTES_MAX, Order, TEXT_MAX, read_at};
+    use crate::extension::metadata::note::{
+        ENTRIES_MAX, File, MACHO_SECTION, NOTES_MAX, Order, TEXT_MAX, read_at,
+    };
 
     const FAT: [u8; 4] = [0xca, 0xfe, 0xba, 0xbe];
     /// The most machines that one file is for. What has more is a Java class.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use soong::built_in::BUILT_IN;
-use soong::complete::programs::definition;
+use soong::commands::complete::programs::definition;
 
 use super::{check, path};
 

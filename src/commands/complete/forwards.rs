@@ -1,0 +1,111 @@
+//! What `--forward`, `--remote`, `--socks` and `soong tunnel forward` can be followed by: what the
+//! running tunnels carry where it is to be removed; else what the config has them carry, and what
+//! has been typed, made whole.
+
+use crate::completion::Candidate;
+use crate::config::Config;
+use crate::config::forwarding::{Forwarding, Kind};
+use crate::runtime::state::State;
+
+/// The port that SOCKS proxies mostly have.
+const SOCKS: u16 = 1080;
+
+/// The forwards of `kind` to choose from. `before` are the words before the cursor, which may name
+/// one of the tunnels in `running`, and `typed` is the beginning of the word at the cursor.
+pub(super) fn candidates(
+    kind: Kind,
+    before: &[&str],
+    typed: &str,
+    running: &[State],
+    config: Option<&Config>,
+) -> Vec<Candidate> {
+    if before.contains(&"--remove") {
+        return removable(kind, before, running);
+    }
+    let carried = |forwarding: &Forwarding| {
+        running.iter().flat_map(|state| &state.extra).any(|extra| extra.forwarding == *forwarding)
+    };
+    let written = config.into_iter().flat_map(|config| &config.forwards).flat_map(|instance| {
+        let candidates = instance.forwardings.iter().filter(|forwarding| {
+            forwarding.kind() == kind && !carried(forwarding) && !before.contains(&spec(forwarding).as_str())
+        });
+        candidates.map(|forwarding| Candidate::new(spec(forwarding), format!("that of {}", instance.name)))
+    });
+    let mut candidates: Vec<Candidate> = written.collect();
+    candidates.extend(whole(kind, typed).filter(|made| candidates.iter().all(|it| it.value != made.value)));
+    candidates
+}
+
+/// What the tunnels named in `before`, or all of them, carry; what it listens on is enough to say.
+fn removable(kind: Kind, before: &[&str], running: &[State]) -> Vec<Candidate> {
+    let is_named = |state: &&State| before.contains(&state.instance.name.as_str());
+    let is_one_named = running.iter().any(|state| is_named(&state));
+    let meant = running.iter().filter(|state| !is_one_named || is_named(state));
+    let extras = meant.flat_map(|state| state.extra.iter().map(move |extra| (state, &extra.forwarding)));
+    // A port without more may be a proxy's as well as a forward's.
+    let extras = extras.filter(|(_, forwarding)| {
+        forwarding.kind() == kind || (kind == Kind::Local && forwarding.kind() == Kind::Socks)
+    });
+    let extras = extras.map(|(state, forwarding)| {
+        let target = forwarding.target().map_or("a SOCKS proxy".to_owned(), |target| format!("to {target}"));
+        let description =
+            if running.len() > 1 { format!("{target}, of {}", state.instance.name) } else { target };
+        Candidate::new(forwarding.listen().to_string(), description)
+    });
+    extras.filter(|candidate| !before.contains(&candidate.value.as_str())).collect()
+}
+
+/// What was typed as a whole forward: `5432` and `5432:` as `5432:localhost:5432`, `5432:db` as
+/// `5432:db:5432`.
+fn whole(kind: Kind, typed: &str) -> Option<Candidate> {
+    if kind == Kind::Socks {
+        return Some(Candidate::new(SOCKS.to_string(), "the usual port"));
+    }
+    let (port, host) = typed.split_once(':').unwrap_or((typed, ""));
+    let host = host.strip_suffix(':').unwrap_or(host);
+    let host = if host.is_empty() { "localhost" } else { host };
+    let text = format!("{port}:{host}:{port}");
+    // A port of its own, or a path, is no longer ours to guess.
+    let is_guess = port.parse::<u16>().is_ok() && !host.contains([':', '/']) && kind.parse(&text).is_ok();
+    is_guess.then(|| {
+        Candidate::new(text, if kind == Kind::Local { "the same port" } else { "the same port here" })
+    })
+}
+
+/// A forward as it is typed.
+fn spec(forwarding: &Forwarding) -> String {
+    match forwarding.target() {
+        Some(target) => format!("{}:{target}", forwarding.listen()),
+        None => forwarding.listen().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::complete::forwards::*;
+
+    #[test]
+    fn what_was_typed_is_made_whole() {
+        let table = [
+            ("5432", Some("5432:localhost:5432")),
+            ("5432:", Some("5432:localhost:5432")),
+            ("5432:db.internal", Some("5432:db.internal:5432")),
+            ("5432:db:", Some("5432:db:5432")),
+            ("5432:db:1", None),
+            ("5432:/run", None),
+            ("5432:[::1", None),
+            ("", None),
+            ("/run/db.sock", None),
+            ("0", None),
+            ("65536", None),
+            ("x", None),
+        ];
+        for (typed, expected) in table {
+            for kind in [Kind::Local, Kind::Remote] {
+                let made = whole(kind, typed).map(|candidate| candidate.value);
+                assert_eq!(made.as_deref(), expected, "{typed}");
+            }
+        }
+        assert_eq!(whole(Kind::Socks, "").unwrap().value, "1080");
+    }
+}

@@ -1,0 +1,137 @@
+//! A command line as far as it is typed, read as a shell reads it: words, and which quotes are open
+//! at the cursor. bash gives its completions only the text, broken at characters that mean nothing
+//! to the program (`:`, `=`), so the words have to be found again.
+
+/// A line up to the cursor.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The words, without quotes; the last is the one at the cursor, which may be empty.
+    pub words: Vec<String>,
+    /// The quote that is open at the cursor.
+    pub open: Option<char>,
+    /// What of the last word stands before the text that the shell is to replace.
+    pub head: String,
+}
+
+impl Line {
+    /// Reads `text`. The shell replaces what stands behind the last of the characters `breaks` that
+    /// is not quoted, or behind the quote that is open.
+    pub(super) fn read(text: &str, breaks: &str) -> Self {
+        let mut line = Self { words: Vec::new(), open: None, head: String::new() };
+        let (mut word, mut started) = (String::new(), false);
+        let mut head_outside = String::new();
+        let mut characters = text.chars().peekable();
+        while let Some(c) = characters.next() {
+            match (line.open, c) {
+                (Some(open), c) if c == open => {
+                    line.open = None;
+                    line.head.clone_from(&head_outside);
+                }
+                (Some('"'), '\\') => match characters.next_if(|next| "$`\"\\".contains(*next)) {
+                    Some(next) => word.push(next),
+                    None => word.push('\\'),
+                },
+                (Some(_), c) => word.push(c),
+                (None, '\\') => {
+                    started = true;
+                    word.extend(characters.next());
+                }
+                (None, '\'' | '"') => {
+                    started = true;
+                    line.open = Some(c);
+                    head_outside = std::mem::replace(&mut line.head, word.clone());
+                }
+                (None, c) if c.is_ascii_whitespace() => {
+                    if started {
+                        line.words.push(std::mem::take(&mut word));
+                    }
+                    line.head.clear();
+                    started = false;
+                }
+                (None, c) => {
+                    started = true;
+                    word.push(c);
+                    if breaks.contains(c) {
+                        line.head.clone_from(&word);
+                    }
+                }
+            }
+        }
+        line.words.push(word);
+        line
+    }
+
+    /// The words of the command itself: without the settings of variables before it, and without
+    /// the program that runs it as somebody else.
+    pub(super) fn command(&self) -> &[String] {
+        let before = &self.words[..self.words.len() - 1];
+        let settings = before.iter().take_while(|word| is_setting(word)).count();
+        let is_runner = before.get(settings).is_some_and(|word| RUNNERS.contains(&base_name(word)));
+        let ours = before.iter().position(
+            |word| matches!(base_name(word), name if name == "soong" || name.starts_with("soong-")),
+        );
+        &self.words[ours.filter(|_| is_runner).unwrap_or(settings)..]
+    }
+}
+
+/// Programs that run another as somebody else, for which bash by itself knows no completion.
+const RUNNERS: [&str; 2] = ["sudo", "doas"];
+
+fn base_name(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or_default()
+}
+
+/// Whether `word` sets a variable for the command behind it.
+fn is_setting(word: &str) -> bool {
+    let name = word.split_once('=').map_or("", |(name, _)| name);
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.starts_with(|c: char| plain(c) && !c.is_ascii_digit()) && name.chars().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::complete::line::*;
+
+    const BREAKS: &str = " \t\n\"'@><=;|&(:";
+
+    fn read(text: &str) -> (Vec<String>, Option<char>, String) {
+        let Line { words, open, head } = Line::read(text, BREAKS);
+        (words, open, head)
+    }
+
+    #[test]
+    fn words_are_read_as_a_shell_reads_them() {
+        for (text, words, open, head) in [
+            ("soong ", vec!["soong", ""], None, ""),
+            ("soong tun", vec!["soong", "tun"], None, ""),
+            ("soong a\\ b", vec!["soong", "a b"], None, ""),
+            ("soong \"a b", vec!["soong", "a b"], Some('"'), ""),
+            ("soong 'a \\", vec!["soong", "a \\"], Some('\''), ""),
+            ("soong \"a \\\"\\x", vec!["soong", "a \"\\x"], Some('"'), ""),
+            ("soong '' ''", vec!["soong", "", ""], None, ""),
+            ("soong --port=com", vec!["soong", "--port=com"], None, "--port="),
+            ("soong --key=\"a b", vec!["soong", "--key=a b"], Some('"'), "--key="),
+            ("soong a:b:c", vec!["soong", "a:b:c"], None, "a:b:"),
+            ("soong a\\:b", vec!["soong", "a:b"], None, ""),
+            ("soong 'a:b'c", vec!["soong", "a:bc"], None, ""),
+            ("soong x'a", vec!["soong", "xa"], Some('\''), "x"),
+            ("soong x'a'b", vec!["soong", "xab"], None, ""),
+            ("soong a=b c", vec!["soong", "a=b", "c"], None, ""),
+            ("soong a\\", vec!["soong", "a"], None, ""),
+            ("", vec![""], None, ""),
+        ] {
+            let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+            assert_eq!(read(text), (words, open, head.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_of_variables_are_passed_over() {
+        let command = |text: &str| Line::read(text, BREAKS).command().join(" ");
+        assert_eq!(command("SOONG_CONFIG=/x A=1 soong tunnel "), "soong tunnel ");
+        assert_eq!(command("sudo -u me /x/soong tu"), "/x/soong tu");
+        assert_eq!(command("sudo ls soong"), "sudo ls soong");
+        assert_eq!(command("A=1"), "A=1");
+        assert_eq!(command("a-b=1 x"), "a-b=1 x");
+    }
+}

@@ -1,0 +1,219 @@
+//! The programs there are and their definitions. Also what `soong` itself takes, which has no
+//! definition as it has no parser.
+
+use clap::{Arg, Command};
+
+use super::definition::{self, Expected};
+use super::values;
+use crate::built_in::BUILT_IN;
+use crate::command_line;
+use crate::commands::{configure, ext, extend, init, ssh, status, tunnel};
+use crate::completion::{Answer, Candidate, Directive};
+use crate::extension::{catalog, completion as foreign};
+use crate::instances::lambda;
+use crate::terminal::Colour;
+
+/// The options of `soong` itself.
+const OPTIONS: [(&str, &str); 5] = [
+    ("--color", "Use colour: auto, always, never"),
+    ("--list", "Print all commands, a line each: name, tab, summary"),
+    ("--exec-path", "Print the directory that soong's own programs are in"),
+    ("--help", "Print help"),
+    ("--version", "Print the version"),
+];
+
+/// The definition of `soong NAME`; `None` for what is not soong's own.
+pub fn definition(name: &str) -> Option<Command> {
+    Some(match name {
+        "tunnel" => command_line::definition::<tunnel::arguments::Arguments>(),
+        "ssh" => command_line::definition::<ssh::arguments::Arguments>(),
+        "status" => command_line::definition::<status::arguments::Arguments>(),
+        "extend" => command_line::definition::<extend::arguments::Arguments>(),
+        "configure" => command_line::definition::<configure::arguments::Arguments>(),
+        "init" => command_line::definition::<init::arguments::Arguments>(),
+        "prompt" => prompt(),
+        "ext" => command_line::definition::<ext::arguments::Arguments>(),
+        _ => return None,
+    })
+}
+
+/// The definition of `soong-NAME`, a program that others call; `None` for one that takes no options.
+pub fn helper(name: &str) -> Option<Command> {
+    (name == "provider-lambda").then(command_line::definition::<lambda::Arguments>)
+}
+
+/// `soong prompt` has no parser, as somebody waits for it: this is for those who ask what it takes.
+fn prompt() -> Command {
+    let format = Arg::new("format")
+        .long("format")
+        .value_name("FORMAT")
+        .help("plain, starship, tmux, zsh, bash, json [default: plain]")
+        .hide_possible_values(true)
+        .value_parser(["plain", "starship", "tmux", "zsh", "bash", "json"]);
+    Command::new("soong-prompt")
+        .bin_name("soong prompt")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Show tunnels in a prompt or a status line")
+        .arg(format)
+        .arg(command_line::color())
+        .after_help(
+            "Prints nothing when there is no tunnel. The exit code is 0 either way: a prompt
+has no use for another. bash, zsh and fish show tunnels without this program,
+see 'soong help init'.
+
+Examples:
+  soong prompt
+  set -g status-right '#(soong prompt --format tmux)'   in tmux.conf
+  PROMPT='$(soong prompt --format zsh) '$PROMPT         with promptsubst, in zsh",
+        )
+}
+
+/// How the command line `program before… last` could go on. The program may have a path.
+pub(super) fn answer(program: &str, before: &[&str], last: &str) -> Answer {
+    match program.rsplit('/').next().unwrap_or_default() {
+        "soong" => of_soong(before, last, 1),
+        name => match name.strip_prefix("soong-") {
+            Some(name) => of_command(name, before, last, 0),
+            None => Answer::error(),
+        },
+    }
+}
+
+/// `place` is that of the first of these words on the command line, counted from 0.
+fn of_soong(before: &[&str], last: &str, place: usize) -> Answer {
+    match before {
+        [] if last.starts_with("--color=") => Answer::words(colours()).behind("--color="),
+        [] if last.starts_with('-') => Answer::words(candidates(&OPTIONS)),
+        [] => Answer::words(commands()),
+        ["--color"] => Answer::words(colours()),
+        ["--color", _, rest @ ..] => of_soong(rest, last, place + 2),
+        [word, rest @ ..] if word.starts_with("--color=") => of_soong(rest, last, place + 1),
+        ["help"] => Answer::words(commands().into_iter().filter(|command| command.value != "help").collect()),
+        [name, ..] if name.starts_with('-') || *name == "help" => Answer::nothing(),
+        [name, rest @ ..] => match foreign::alias(name) {
+            Some(words) => of_alias(&words, rest, last),
+            None => of_command(name, rest, last, place),
+        },
+    }
+}
+
+/// What `--color` takes.
+fn colours() -> Vec<Candidate> {
+    Colour::WORDS.iter().map(|word| Candidate::new(*word, "")).collect()
+}
+
+/// All that `soong` can be followed by.
+fn commands() -> Vec<Candidate> {
+    let mut commands = candidates(BUILT_IN);
+    commands.push(Candidate::new("help", "Explain a command: soong help NAME"));
+    commands.extend(foreign::names());
+    commands
+}
+
+/// How the words behind an alias could go on, which stands for `words` of soong's.
+fn of_alias(words: &[String], rest: &[&str], last: &str) -> Answer {
+    let before: Vec<&str> = words.iter().map(String::as_str).chain(rest.iter().copied()).collect();
+    let Some((name, rest)) = before.split_first() else { return Answer::nothing() };
+    let answer = of_command(name, rest, last, 1);
+    // Where on the line a command begins cannot be said: the shell has fewer words than this.
+    if answer.directive.contains(Directive::COMMAND) { Answer::files() } else { answer }
+}
+
+/// What `soong ext exec` runs.
+pub(super) fn extensions() -> Vec<Candidate> {
+    let extensions = catalog::reachable();
+    extensions.iter().map(|extension| Candidate::new(&extension.name, extension.summary())).collect()
+}
+
+fn candidates(pairs: &[(&str, &str)]) -> Vec<Candidate> {
+    pairs.iter().map(|(value, description)| Candidate::new(*value, *description)).collect()
+}
+
+/// How the words behind `soong NAME` could go on; `place` is that of the name on the command line,
+/// counted from 0.
+fn of_command(name: &str, before: &[&str], last: &str, place: usize) -> Answer {
+    let Some(mut definition) = definition(name) else {
+        return foreign::answer(name, before, last, place);
+    };
+    if let ("ext", ["exec", name, rest @ ..]) = (name, before) {
+        return foreign::answer(name, rest, last, place + 2);
+    }
+    definition.build();
+    // ssh's own options are not part of the definition.
+    let own = if name == "ssh" { own_words(before) } else { Some(before.to_vec()) };
+    let Some(own) = own else { return Answer::files() };
+    match definition::expected(&definition, &own, last) {
+        Expected::Words(words) => Answer::words(words),
+        Expected::Value { argument, command, prefix, instead } => {
+            let typed = last.strip_prefix(&prefix).unwrap_or(last);
+            let mut answer = values::of(argument, command, &own, typed).behind(&prefix);
+            answer.candidates.extend(instead);
+            answer
+        }
+        Expected::CommandLine { index } => {
+            Answer::command(index + before.len() - own.len() + place + 1, None)
+        }
+        Expected::Nothing => Answer::nothing(),
+    }
+}
+
+/// The words before the cursor without ssh's options; `None` where the value of one comes next.
+fn own_words<'a>(before: &[&'a str]) -> Option<Vec<&'a str>> {
+    use std::ffi::OsString;
+    let words: Vec<OsString> =
+        std::iter::once("ssh").chain(before.iter().copied()).map(OsString::from).collect();
+    let split = ssh::arguments::split(&words).ok()?;
+    // What is kept is kept in order, so each word is found again behind the one before.
+    let mut rest = before.iter();
+    split.own.iter().skip(1).map(|word| rest.find(|known| word == **known).copied()).collect()
+}
+
+#[cfg(test)]
+mod help;
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::complete::programs::*;
+
+    fn values(answer: &Answer) -> Vec<&str> {
+        answer.candidates.iter().map(|candidate| candidate.value.as_str()).collect()
+    }
+
+    #[test]
+    fn every_program_of_ours_has_a_definition() {
+        for (name, _) in BUILT_IN {
+            let definition = definition(name).unwrap_or_else(|| panic!("no definition of {name}"));
+            assert!(definition.get_about().is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn soong_is_followed_by_its_commands() {
+        let commands = answer("soong", &[], "");
+        assert!(values(&commands).starts_with(&["tunnel"]) && values(&commands).contains(&"help"));
+        assert!(values(&answer("soong", &[], "-")).contains(&"--version"));
+        assert!(!values(&answer("soong", &["help"], "")).contains(&"help"));
+        assert_eq!(values(&answer("soong", &["--color"], "")), Colour::WORDS);
+        assert!(values(&answer("soong", &["--color", "never"], "")).contains(&"tunnel"));
+        assert_eq!(answer("soong", &["--color=never", "ssh", "--"], ""), Answer::command(4, None));
+        assert_eq!(values(&answer("soong", &["tunnel", "list", "--color"], "")), Colour::WORDS);
+    }
+
+    #[test]
+    fn a_program_answers_under_each_of_its_names() {
+        let expected = values(&answer("soong", &["tunnel"], "")).join(" ");
+        for program in ["soong-tunnel", "./soong-tunnel", "/opt/a b/soong-tunnel"] {
+            assert_eq!(values(&answer(program, &[], "")).join(" "), expected, "{program}");
+        }
+        assert_eq!(values(&answer("./soong", &["tunnel"], "")).join(" "), expected);
+        assert_eq!(answer("other", &[], ""), Answer::error());
+    }
+
+    #[test]
+    fn sshs_own_options_are_passed_over() {
+        assert_eq!(answer("soong", &["ssh", "-t", "--"], ""), Answer::command(4, None));
+        assert_eq!(answer("soong-ssh", &["-L", "1:h:2", "--", "ls"], "-"), Answer::command(4, None));
+        assert_eq!(answer("soong-ssh", &["-i"], ""), Answer::files());
+        assert!(values(&answer("soong-ssh", &["-t"], "--")).contains(&"--instance-id"));
+    }
+}

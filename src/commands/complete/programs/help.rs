@@ -1,0 +1,200 @@
+//! What every help text is held to, ours and those of the programs without a parser: it fits 80
+//! columns, begins with a line that says what the command does, and ends with examples that the
+//! command takes.
+
+use std::ffi::OsString;
+
+use clap::Command;
+
+use super::{BUILT_IN, definition, helper};
+use crate::commands::{complete, dispatch, prompt, ssh};
+
+const WIDTH: usize = 80;
+
+/// What is wrong with a help text.
+fn faults(help: &str) -> Vec<String> {
+    let mut faults: Vec<String> = help
+        .lines()
+        .filter(|line| line.chars().count() > WIDTH)
+        .map(|line| format!("wider than {WIDTH}: {line}"))
+        .collect();
+    let mut lines = help.lines();
+    let first = lines.next().unwrap_or_default();
+    if !first.starts_with(char::is_uppercase) || lines.next() != Some("") {
+        faults.push(format!("the first line does not stand alone: {first}"));
+    }
+    let Some((_, examples)) = help.rsplit_once("\n\n").map(|(before, last)| (before, last.split_once('\n')))
+    else {
+        return faults;
+    };
+    match examples {
+        Some(("Examples:" | "Example:", examples)) => {
+            faults.extend(
+                examples
+                    .lines()
+                    .filter(|line| !line.starts_with("  "))
+                    .map(|line| format!("no example: {line}")),
+            );
+            faults.extend(examples.lines().flat_map(mistakes));
+        }
+        _ => faults.push("no examples at the end".to_owned()),
+    }
+    faults
+}
+
+/// The calls of `soong` in a line that do not work.
+fn mistakes(line: &str) -> Vec<String> {
+    // What follows two spaces is a remark.
+    let line = line.trim_start().split("  ").next().unwrap_or_default();
+    let calls = line.match_indices("soong ").filter(|(at, _)| {
+        !line[..*at].ends_with(|before: char| before.is_alphanumeric() || "-_/.".contains(before))
+    });
+    let calls = calls.map(|(at, _)| call(&line[at..]));
+    calls.filter_map(|call| check(call).err().map(|error| format!("{call}: {error}"))).collect()
+}
+
+/// The simple command that `text` begins with.
+fn call(text: &str) -> &str {
+    let mut quote = None;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (None, '\'' | '"') if text[at + 1..].contains(c) => quote = Some(c),
+            (None, '|' | '&' | ';' | ')' | '\'' | '"') => return &text[..at],
+            (Some(open), _) if open == c => quote = None,
+            _ => {}
+        }
+    }
+    text
+}
+
+/// Whether the programs take this command line.
+fn check(call: &str) -> Result<(), String> {
+    let words = shell_words::split(call).map_err(|error| error.to_string())?;
+    match words.get(1).map(String::as_str) {
+        None | Some("help") => return Ok(()),
+        Some("prompt") => {
+            let words: Vec<&str> = words[2..].iter().map(String::as_str).collect();
+            return prompt::accepts(&words).map_err(|error| error.to_string());
+        }
+        _ => {}
+    }
+    let Some(definition) = definition(&words[1]) else { return Err("no such command".to_owned()) };
+    let mut words: Vec<OsString> = words[1..].iter().map(OsString::from).collect();
+    if words[0] == "ssh" {
+        words = ssh::arguments::split(&words).map_err(|error| error.to_string())?.own;
+    }
+    match definition.try_get_matches_from(words) {
+        Err(error) if error.use_stderr() => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// Every command with what it is called, hidden ones left out.
+fn all(command: &Command, name: &str) -> Vec<(String, Command)> {
+    let below = command.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help");
+    let below = below.flat_map(|it| all(it, &format!("{name} {}", it.get_name())));
+    std::iter::once((name.to_owned(), command.clone())).chain(below).collect()
+}
+
+/// The help texts there are, with what prints each.
+fn texts() -> Vec<(String, String)> {
+    let own = BUILT_IN.iter().map(|(name, _)| (format!("soong {name}"), definition(name).unwrap()));
+    let helpers = [("soong-provider-lambda".to_owned(), helper("provider-lambda").unwrap())];
+    let mut texts = vec![
+        ("soong".to_owned(), dispatch::overview()),
+        ("soong-prompt".to_owned(), prompt::HELP.to_owned()),
+        ("soong-complete".to_owned(), complete::HELP.to_owned()),
+        ("soong-supervisor".to_owned(), crate::supervisor::program::HELP.to_owned()),
+    ];
+    for (name, mut definition) in own.chain(helpers) {
+        definition.build();
+        for (name, mut command) in all(&definition, &name) {
+            texts.push((format!("{name} -h"), command.render_help().to_string()));
+            texts.push((format!("{name} --help"), command.render_long_help().to_string()));
+        }
+    }
+    texts
+}
+
+#[test]
+fn every_help_text_is_narrow_and_ends_with_examples_that_work() {
+    let texts = texts();
+    assert!(texts.len() > 50, "{}", texts.len());
+    let faults = texts
+        .iter()
+        .flat_map(|(name, help)| faults(help).into_iter().map(move |fault| format!("{name}: {fault}")));
+    let faults: Vec<String> = faults.collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_program_has_a_help_text() {
+    let texts = texts();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin")).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let Some(program) = file.strip_suffix(".rs") else { continue };
+        let names = [
+            program.to_owned(),
+            format!("{program} --help"),
+            format!("{} --help", program.replacen('-', " ", 1)),
+        ];
+        assert!(texts.iter().any(|(name, _)| names.contains(name)), "{program}");
+    }
+}
+
+#[test]
+fn faults_are_found() {
+    let sound = "Do it\n\nUsage: x\n\nExamples:\n  soong tunnel start   now\n";
+    assert_eq!(faults(sound), Vec::<String>::new());
+    for (from, to) in [
+        ("Do it\n\n", "Do it\n"),
+        ("Do it", "do it"),
+        ("Usage: x", &"x".repeat(81)),
+        ("Examples:\n", ""),
+        ("tunnel start", "tunnel strat"),
+        ("soong tunnel start", "eval \"$(soong tunnel env --shell tcsh)\""),
+        ("tunnel start", "prompt --format x"),
+        ("soong tunnel start   now", "true && soong ssh nvidia-smi"),
+    ] {
+        assert_eq!(faults(&sound.replace(from, to)).len(), 1, "{to}");
+    }
+}
+
+/// `soong-prompt` reads its arguments without a definition: what is said of it for completion and
+/// in the manual is to be what it does.
+#[test]
+fn the_definition_of_prompt_is_what_the_program_takes() {
+    let mut definition = definition("prompt").unwrap();
+    let long = definition.render_long_help().to_string();
+    let after = definition.get_after_help().unwrap().to_string();
+    assert!(prompt::HELP.starts_with(&format!("{}\n\n", definition.get_about().unwrap())));
+    for paragraph in after.split("\n\n") {
+        assert!(prompt::HELP.contains(&format!("\n\n{paragraph}\n")), "{paragraph}");
+    }
+    definition.build();
+    let options = |text: &str| -> Vec<String> {
+        let words = text.lines().filter(|line| line.trim_start().starts_with('-'));
+        let words = words.flat_map(|line| line.split_whitespace().filter(|word| word.starts_with('-')));
+        words.map(|word| word.trim_end_matches(',').to_owned()).collect()
+    };
+    assert_eq!(options(prompt::HELP), options(&long));
+    for argument in definition.get_arguments() {
+        let option = format!("--{}", argument.get_long().unwrap());
+        if !argument.get_action().takes_values() {
+            assert!(prompt::accepts(&[&option]).is_ok(), "{option}");
+            continue;
+        }
+        assert!(prompt::accepts(&[&option, "other"]).is_err(), "{option}");
+        assert!(prompt::accepts(&[&option]).is_err(), "{option}");
+        for value in argument.get_possible_values() {
+            let value = value.get_name();
+            assert!(prompt::accepts(&[&option, value]).is_ok(), "{option} {value}");
+            assert!(prompt::accepts(&[&format!("{option}={value}")]).is_ok(), "{option}={value}");
+            assert!(prompt::HELP.contains(&format!(" {value}")), "{value}");
+        }
+    }
+    let format = definition.get_arguments().find(|argument| argument.get_id() == "format").unwrap();
+    let known: Vec<String> =
+        format.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    assert_eq!(known, prompt::formats().collect::<Vec<_>>());
+}

@@ -1,0 +1,45 @@
+//! Asking the provider whether an API key is good, before it is stored.
+//!
+//! The provider is run as always, `list`, but with a config directory of its own, which holds the
+//! key that is in question. So the key is in a private file for a moment, and in nobody's arguments.
+
+use std::ffi::OsStr;
+
+use super::document;
+use super::place::SecretName;
+use crate::config;
+use crate::config::credentials::Secret;
+use crate::error::{Error, Result};
+use crate::instances::provider;
+use crate::system::paths::{self, Paths};
+use crate::system::signals::Watch;
+
+const PROVIDER: &str = "lambda";
+
+/// Whether there is somebody to ask.
+pub fn can_check() -> bool {
+    provider::find(PROVIDER).is_some()
+}
+
+/// Asks for the instances with this `key`; says how many there are. The error is the provider's.
+pub fn check(key: &Secret, paths: &Paths) -> Result<usize> {
+    paths.ensure_runtime()?;
+    // Dropped last: a signal is let through only when the directory is gone.
+    let watch = Watch::new().map_err(|source| at_fault("watch for signals", source))?;
+    let directory = tempfile::Builder::new().prefix("configure-").tempdir_in(paths.runtime());
+    let directory = directory.map_err(|source| Error::io("write in", paths.runtime(), source))?;
+    let config = directory.path().join("config.toml");
+    let text = config::read(paths.config_file())?;
+    // A command that prints a key would be asked instead of the file.
+    let command = ["lambda", "api-key-command"].map(str::to_owned);
+    let text = document::remove(&text, &command)?.unwrap_or(text);
+    paths::write_atomically(&config, &text)?;
+    let secrets = document::set("", &SecretName::ApiKey.segments(), &key.expose().into())?;
+    paths::write_atomically(&config.with_file_name("credentials.toml"), &secrets)?;
+    let environment: [(&str, &OsStr); 1] = [("SOONG_CONFIG", config.as_os_str())];
+    provider::ask_with(PROVIDER, &environment, &watch).map(|instances| instances.len())
+}
+
+fn at_fault(action: &str, source: std::io::Error) -> Error {
+    Error::Io { action: format!("cannot {action}"), source, hint: None }
+}

@@ -1,0 +1,94 @@
+//! Questions on the terminal.
+//!
+//! A signal waits until the terminal is as it was, and then ends the program; so does Ctrl-C at a
+//! question. Nothing has been written by then.
+
+use dialoguer::console::{Term, set_colors_enabled_stderr};
+use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
+use dialoguer::{Confirm, Input, Select};
+
+use crate::error::{Error, Result};
+use crate::system::signals::Watch;
+use crate::terminal::hidden_line::HiddenLine;
+use crate::terminal::keyboard::Keyboard;
+use crate::terminal::{self, print_error};
+
+/// What is wrong with an answer.
+type Complaint = String;
+
+/// Asks for a line of text. `check` says what is wrong with one.
+pub fn text(
+    question: &str,
+    default: Option<&str>,
+    check: impl Fn(&str) -> std::result::Result<(), Complaint>,
+) -> Result<String> {
+    ask(|terminal, theme| {
+        let mut input = Input::<String>::with_theme(theme)
+            .with_prompt(question)
+            .validate_with(|typed: &String| check(typed.trim()));
+        if let Some(default) = default {
+            input = input.default(default.to_owned());
+        }
+        input.interact_text_on(terminal)
+    })
+    .map(|typed| typed.trim().to_owned())
+}
+
+/// Asks for text that is not shown, nor how long it is.
+pub fn secret(question: &str, check: impl Fn(&str) -> std::result::Result<(), Complaint>) -> Result<String> {
+    loop {
+        let watch = watch()?;
+        let line = HiddenLine { watch: &watch, withdrawn: None, shown: false };
+        let typed = line.read(&format!("{question}: ")).map_err(|error| refusal(error, &watch))?;
+        drop(watch);
+        match check(typed.trim()) {
+            Ok(()) => return Ok(typed.trim().to_owned()),
+            Err(complaint) => print_error(&format!("{complaint}\n")),
+        }
+    }
+}
+
+/// Has one of `options` chosen; returns its index.
+pub fn choice(question: &str, options: &[String]) -> Result<usize> {
+    ask(|terminal, theme| {
+        Select::with_theme(theme).with_prompt(question).items(options).default(0).interact_on(terminal)
+    })
+}
+
+/// Asks a question that is answered with yes or no.
+pub fn confirm(question: &str, default: bool) -> Result<bool> {
+    ask(|terminal, theme| {
+        Confirm::with_theme(theme).with_prompt(question).default(default).interact_on(terminal)
+    })
+}
+
+fn ask<T>(question: impl FnOnce(&Term, &dyn Theme) -> dialoguer::Result<T>) -> Result<T> {
+    let watch = watch()?;
+    let keyboard = Keyboard::take().map_err(|error| refusal(error, &watch))?;
+    let terminal = Term::stderr();
+    let (plain, colourful) = (SimpleTheme, ColorfulTheme::default());
+    let colours = terminal::colours_stderr();
+    set_colors_enabled_stderr(colours);
+    let answer = question(&terminal, if colours { &colourful } else { &plain });
+    // dialoguer hides it, and shows it again only when it was answered.
+    let _ = terminal.show_cursor();
+    drop(keyboard);
+    answer.map_err(|dialoguer::Error::IO(error)| refusal(error, &watch))
+}
+
+fn watch() -> Result<Watch> {
+    Watch::new().map_err(|source| Error::Io { action: "cannot ask".into(), source, hint: None })
+}
+
+/// Why there is no answer. When the watch has caught a signal, it ends the program as soon as the
+/// caller lets go of it; so this is the last that the user reads.
+fn refusal(source: std::io::Error, watch: &Watch) -> Error {
+    if watch.interrupted() {
+        print_error("\nNothing was changed.\n");
+        return Error::failed("interrupted");
+    }
+    if source.kind() == std::io::ErrorKind::UnexpectedEof {
+        return Error::failed("there was no answer; nothing was changed");
+    }
+    Error::Io { action: "cannot ask".into(), source, hint: None }
+}

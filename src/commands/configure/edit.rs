@@ -1,0 +1,132 @@
+//! `soong configure edit`: the user's editor on a copy of the config, which takes the config's
+//! place once it can be read.
+//!
+//! A copy, so that a running tunnel or a prompt never meets a half-edited file, and a failed edit
+//! loses nothing: what could not be taken over is kept and named.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::store::{Change, Store, shell};
+use super::{alias, ask, is_interactive};
+use crate::config::{self, Config};
+use crate::error::{Error, Result};
+use crate::system::paths::{self, Paths};
+use crate::terminal::{self, print_error, printable};
+
+/// What an empty config begins with.
+const TEMPLATE: &str = "# soong's config. 'soong configure list' shows all keys and what they are now.\n";
+
+/// Editors to try where the user names none.
+const USUAL: [&str; 4] = ["sensible-editor", "editor", "nano", "vi"];
+
+/// Lets the user edit the config.
+pub fn edit(paths: &Paths) -> Result<()> {
+    let editor = editor()?;
+    let before = config::read(paths.config_file())?;
+    let draft = draft(if before.is_empty() { TEMPLATE } else { &before }, paths)?;
+    let after = match settle(&editor, &draft, &before, paths) {
+        Ok(after) => after,
+        Err(error) => return Err(keep(error, &draft)),
+    };
+    if after == before || (before.is_empty() && after == TEMPLATE) {
+        print_error("nothing was changed\n");
+    } else {
+        take_over(&before, after, paths).map_err(|error| keep(error, &draft))?;
+    }
+    // A draft that stays behind holds nothing secret, and the next one has another name.
+    let _ = std::fs::remove_file(&draft);
+    Ok(())
+}
+
+/// The editor and its arguments.
+fn editor() -> Result<Vec<String>> {
+    let Some(named) = terminal::editor() else {
+        let usual = USUAL.into_iter().find_map(paths::find_program);
+        return match usual {
+            Some(program) => Ok(vec![program.to_string_lossy().into_owned()]),
+            None => {
+                Err(Error::failed("no editor is known")
+                    .with_hint("set EDITOR, for example: export EDITOR=nano"))
+            }
+        };
+    };
+    match shell_words::split(&named) {
+        Ok(words) if !words.is_empty() => Ok(words),
+        _ => Err(Error::failed(format!("cannot understand EDITOR: {}", printable(&named)))
+            .with_hint("it is split into words as in a shell; check its quotes")),
+    }
+}
+
+/// A file of its own with `text`.
+fn draft(text: &str, paths: &Paths) -> Result<PathBuf> {
+    paths.ensure_state()?;
+    let directory = paths.state();
+    let write = || -> std::io::Result<PathBuf> {
+        let mut file = tempfile::Builder::new().prefix("config-").suffix(".toml").tempfile_in(directory)?;
+        file.write_all(text.as_bytes())?;
+        Ok(file.keep()?.1)
+    };
+    write().map_err(|error| Error::io("write in", directory, error))
+}
+
+/// Runs the editor until its text can take the place of `before`, or the user gives up.
+fn settle(editor: &[String], draft: &Path, before: &str, paths: &Paths) -> Result<String> {
+    loop {
+        run(editor, draft)?;
+        let text = config::read(draft)?;
+        let config = Config::parse(&text, paths.config_file(), paths);
+        let checked = config.and_then(|config| alias::refuse_new(before, &config, paths));
+        let Err(error) = checked else { return Ok(text) };
+        if !is_interactive() {
+            return Err(error);
+        }
+        error.report("soong-configure");
+        if !ask::confirm("Edit it again?", true)? {
+            return Err(Error::failed("the config is as it was"));
+        }
+    }
+}
+
+fn run(editor: &[String], draft: &Path) -> Result<()> {
+    let Some((program, arguments)) = editor.split_first() else {
+        return Err(Error::failed("no editor is known"));
+    };
+    let shown = printable(program).into_owned();
+    match Command::new(program).args(arguments).arg(draft).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Error::failed(format!("{shown} failed ({status}); the config is as it was"))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::ProgramMissing { program: shown, hint: "set EDITOR to an editor you have".into() })
+        }
+        Err(source) => Err(Error::Io { action: format!("cannot run {shown}"), source, hint: None }),
+    }
+}
+
+/// Puts the new text in place, unless somebody else was faster.
+fn take_over(before: &str, after: String, paths: &Paths) -> Result<()> {
+    let store = Store::open(paths)?;
+    if store.config()? != before {
+        return Err(Error::failed(
+            "the config was changed by another command meanwhile; it stays as that left it",
+        ));
+    }
+    store.write(&Change { config: Some(after), credentials: None }).map(drop)
+}
+
+/// The error, with the place of what the user wrote.
+fn keep(error: Error, draft: &Path) -> Error {
+    let kept = format!("what you wrote is kept in {}", shell(draft));
+    match error {
+        Error::Config { path, line, message, hint } => {
+            let hint = hint.map_or(kept.clone(), |hint| format!("{hint}; {kept}"));
+            Error::Config { path, line, message, hint: Some(hint) }
+        }
+        Error::Io { action, source, hint } => {
+            let hint = hint.map_or(kept.clone(), |hint| format!("{hint}; {kept}"));
+            Error::Io { action, source, hint: Some(hint) }
+        }
+        error => error.with_hint(kept),
+    }
+}

@@ -1,0 +1,52 @@
+//! `soong configure import`: the secrets of soong's predecessor, taken over.
+
+use std::path::Path;
+
+use super::place::SecretName;
+use super::store::{Change, Store, shell};
+use super::{document, setting, show};
+use crate::config::credentials::{self, Credentials};
+use crate::error::{Error, Result};
+use crate::system::paths::Paths;
+use crate::terminal::printable;
+
+/// Takes over what `file` holds, by default the predecessor's config. What is set already stays.
+pub fn import(file: Option<&Path>, paths: &Paths) -> Result<()> {
+    let file = file.map_or_else(|| paths.legacy_config(), Path::to_path_buf);
+    let old = Credentials::load_legacy(&file)?;
+    let shown = printable(&file.to_string_lossy()).into_owned();
+    if old.file.is_none() {
+        return Err(Error::failed(format!("there is no {shown}"))
+            .with_hint("name the file: soong configure import FILE"));
+    }
+    let store = Store::open(paths)?;
+    let target = paths.credentials_file();
+    let mut text = credentials::read(&target)?.unwrap_or_default();
+    let present = Credentials::parse(&text, &target)?;
+    let (mut taken, mut kept) = (Vec::new(), Vec::new());
+    for name in SecretName::ALL {
+        match (setting::stored(&old, name), setting::stored(&present, name)) {
+            (None, _) => {}
+            (Some(_), Some(_)) => kept.push(name.name()),
+            (Some(secret), None) => {
+                text = document::set(&text, &name.segments(), &secret.expose().into())?;
+                taken.push(name.name());
+            }
+        }
+    }
+    if taken.is_empty() && kept.is_empty() {
+        return Err(Error::failed(format!("{shown} holds no token and no API key")));
+    }
+    if !taken.is_empty() {
+        store.write(&Change { config: None, credentials: Some(text) })?;
+    }
+    let mut report = String::new();
+    for name in taken {
+        report.push_str(&format!("Took {name} over into {}\n", printable(&target.to_string_lossy())));
+    }
+    for name in kept {
+        report.push_str(&format!("{name} was set already and stays as it is\n"));
+    }
+    report.push_str(&format!("{shown} was left as it is; when nothing else needs it: rm {}\n", shell(&file)));
+    show(&report)
+}

@@ -1,0 +1,80 @@
+//! `soong configure`: the wizard, and one setting at a time.
+//!
+//! ```text
+//! arguments ─ wizard ── ask, key_file, api_key        questions, and checking the answers
+//!           │    └────── setup                        what is to be written, all at once
+//!           └ get, set, unset, list, edit, import
+//!                  place, value, document             what a KEY is, TOML, editing it
+//!                  store                              the files: one writer, replaced whole
+//! ```
+
+pub mod arguments;
+
+mod alias;
+mod api_key;
+mod ask;
+mod document;
+mod edit;
+mod import;
+mod key_file;
+mod list;
+pub(crate) mod place;
+mod secret;
+mod setting;
+mod setup;
+mod store;
+mod value;
+mod wizard;
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+
+use self::arguments::{Arguments, Command};
+use crate::command_line;
+use crate::error::{Error, Result};
+use crate::system::paths::Paths;
+use crate::terminal::print;
+
+/// `soong-configure`: does what the command line says and returns the exit code.
+pub fn main() -> ExitCode {
+    command_line::main("soong-configure", |arguments: &Arguments| run(arguments).map(|()| 0))
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let paths = Paths::from_env()?;
+    match &arguments.command {
+        Some(Command::Get { key, reveal }) => setting::get(key, *reveal, &paths),
+        Some(Command::Set { key, value }) => setting::set(key, value.as_deref(), &paths),
+        Some(Command::Unset { key }) => setting::unset(key, &paths),
+        Some(Command::List { json }) => list::list(*json, &paths),
+        Some(Command::Path { credentials: false }) => show_path(paths.config_file()),
+        Some(Command::Path { credentials: true }) => show_path(&paths.credentials_file()),
+        Some(Command::Edit) => edit::edit(&paths),
+        Some(Command::Import { file }) => import::import(file.as_deref(), &paths),
+        None if !arguments.setup.is_empty() => setup::from_arguments(&arguments.setup, &paths),
+        None if is_interactive() => wizard::run(&paths),
+        None => Err(nobody_to_ask()),
+    }
+}
+
+/// Whether questions can be asked: they are shown on stderr and answered on stdin.
+fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn nobody_to_ask() -> Error {
+    Error::usage("there is no terminal to ask questions on")
+        .with_hint("give the answers instead: --key FILE, --user NAME, --instance NAME=HOST, --api-key-stdin, --daemon-token-stdin")
+        .with_hint("or change one setting: soong configure set KEY VALUE")
+}
+
+/// Paths are printed as they are, for scripts; nothing else of this file's name is ours to change.
+fn show_path(path: &Path) -> Result<()> {
+    show(&format!("{}\n", path.display()))
+}
+
+/// Prints to stdout.
+fn show(text: &str) -> Result<()> {
+    print(text).map_err(Error::output)
+}

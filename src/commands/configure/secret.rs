@@ -1,0 +1,62 @@
+//! How a secret gets in: from standard input, from a prompt that shows nothing, or made here.
+
+use std::io::{self, Read};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::place::SecretName;
+use super::{ask, is_interactive};
+use crate::config::credentials::Secret;
+use crate::error::{Error, Result};
+
+/// The most that is read from standard input, in bytes.
+const LIMIT: u64 = 1 << 16;
+
+/// Takes the secret `name` from standard input.
+pub fn from_stdin(name: SecretName) -> Result<Secret> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().take(LIMIT).read_to_end(&mut bytes);
+    read.map_err(|source| Error::Io { action: "cannot read standard input".into(), source, hint: None })?;
+    let text = String::from_utf8(bytes).ok();
+    text.as_deref()
+        .and_then(Secret::new)
+        .ok_or_else(|| Error::usage(format!("standard input holds no {}", name.name())).with_hint(SHAPE))
+}
+
+/// Asks for the secret `name`.
+pub fn from_prompt(name: SecretName) -> Result<Secret> {
+    if !is_interactive() {
+        return Err(Error::usage(format!("there is no terminal to ask for {} on", name.name()))
+            .with_hint(format!("give it on standard input: soong configure set {} -", name.name())));
+    }
+    let text = ask::secret(&format!("{} (it is not shown)", name.name()), |text| {
+        Secret::new(text).map(drop).ok_or_else(|| SHAPE.to_owned())
+    })?;
+    Secret::new(&text).ok_or_else(|| Error::usage(SHAPE))
+}
+
+/// What a secret looks like.
+pub const SHAPE: &str = "a secret is one line of ASCII characters without spaces";
+
+/// A new token: 32 random bytes from the system, as URL-safe base64 without padding.
+pub fn generate() -> Result<Secret> {
+    let mut bytes = [0; 32];
+    let filled = getrandom::fill(&mut bytes);
+    filled.map_err(|error| Error::failed(format!("the system has no random numbers: {error}")))?;
+    Secret::new(&URL_SAFE_NO_PAD.encode(bytes)).ok_or_else(|| Error::failed("cannot make a token"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::configure::secret::*;
+
+    #[test]
+    fn a_token_is_32_bytes_in_43_characters() {
+        let (one, other) = (generate().unwrap(), generate().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one.expose().len(), 43);
+        assert_eq!(URL_SAFE_NO_PAD.decode(one.expose()).unwrap().len(), 32);
+        assert!(one.expose().chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+    }
+}

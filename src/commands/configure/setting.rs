@@ -1,0 +1,165 @@
+//! `soong configure get`, `set` and `unset`: one key at a time.
+
+use super::document;
+use super::place::{self, Place, SecretName};
+use super::store::{Change, Store};
+use super::{alias, secret, show, value};
+use crate::config::credentials::{Credentials, Secret};
+use crate::config::schema::Key;
+use crate::config::{Config, DEFAULT_SERVICES};
+use crate::error::{Error, Result};
+use crate::system::paths::Paths;
+use crate::terminal::{print_error, printable};
+
+/// Prints the value of a key: what is written, else the default.
+pub fn get(typed: &str, reveal: bool, paths: &Paths) -> Result<()> {
+    match place::parse(typed)? {
+        Place::Key(segments, key) => {
+            let text = crate::config::read(paths.config_file())?;
+            Config::parse(&text, paths.config_file(), paths)?;
+            let written = document::get(&text, &segments)?.map(|item| value::plain(&item));
+            match written.or_else(|| default(key, &segments)) {
+                Some(text) => show(&format!("{}\n", printable(&text))),
+                None => Err(Error::failed(format!("{} is not set", place::shown(&segments)))),
+            }
+        }
+        Place::Table(segments) => Err(is_table(&segments)),
+        Place::Secret(name) => get_secret(name, reveal, paths),
+    }
+}
+
+fn get_secret(name: SecretName, reveal: bool, paths: &Paths) -> Result<()> {
+    if !reveal {
+        return Err(Error::failed(format!("{} is a secret", name.name()))
+            .with_hint(format!("to print it all the same: soong configure get --reveal {}", name.name())));
+    }
+    let credentials = Credentials::load(paths)?;
+    match stored(&credentials, name) {
+        Some(secret) => show(&format!("{}\n", secret.expose())),
+        None => Err(Error::failed(format!("{} is not set", name.name()))),
+    }
+}
+
+/// The secret of this name.
+pub fn stored(credentials: &Credentials, name: SecretName) -> Option<&Secret> {
+    match name {
+        SecretName::ApiKey => credentials.api_key.as_ref(),
+        SecretName::DaemonToken => credentials.daemon_token.as_ref(),
+    }
+}
+
+/// The value that a key has when it is not written.
+pub fn default(key: &Key, segments: &[String]) -> Option<String> {
+    if let [table, service] = segments
+        && table == "services"
+    {
+        let known = DEFAULT_SERVICES.iter().find(|(name, _)| name == service);
+        return known.map(|(_, port)| port.to_string());
+    }
+    (!key.default.is_empty()).then(|| key.default.to_owned())
+}
+
+/// Changes the value of a key.
+pub fn set(typed: &str, new: Option<&str>, paths: &Paths) -> Result<()> {
+    match place::parse(typed)? {
+        Place::Key(segments, key) => {
+            let Some(new) = new else {
+                return Err(Error::usage(format!("no value for {}", place::shown(&segments)))
+                    .with_hint(format!("expected {}", key.kind.expectation())));
+            };
+            alias::refuse_hidden(&segments)?;
+            let new = value::parse(key, &segments, new)?;
+            let store = Store::open(paths)?;
+            let text = document::set(&readable_config(&store, paths)?, &segments, &new)?;
+            require_host(&text, &segments)?;
+            alias::refuse_loop(&text, &segments, paths)?;
+            store.write(&Change { config: Some(text), credentials: None }).map(drop)
+        }
+        Place::Table(segments) => Err(is_table(&segments)),
+        Place::Secret(name) => set_secret(name, new, paths),
+    }
+}
+
+fn set_secret(name: SecretName, new: Option<&str>, paths: &Paths) -> Result<()> {
+    let secret = match new {
+        None => secret::from_prompt(name)?,
+        Some("-") => secret::from_stdin(name)?,
+        Some(_) => {
+            return Err(Error::usage(format!(
+                "{} is a secret, and what stands on a command line can be seen by others and stays in the shell's history",
+                name.name()
+            ))
+            .with_hint(format!("to be asked for it: soong configure set {}", name.name()))
+            .with_hint(format!("to give it on standard input: soong configure set {} -", name.name()))
+            .with_hint("the one that was typed should no longer be used"));
+        }
+    };
+    let store = Store::open(paths)?;
+    let text = document::set(&store.credentials()?, &name.segments(), &secret.expose().into())?;
+    store.write(&Change { config: None, credentials: Some(text) })?;
+    if name == SecretName::ApiKey && !Config::load(paths)?.providers.iter().any(|name| name == "lambda") {
+        print_error("Its instances are not listed yet: soong configure set providers.lambda true\n");
+    }
+    Ok(())
+}
+
+/// Takes out a key, or all that belongs to a name the user chose.
+pub fn unset(typed: &str, paths: &Paths) -> Result<()> {
+    let place = place::parse(typed)?;
+    let store = Store::open(paths)?;
+    let change = match &place {
+        // A table of a fixed name is more than anybody means to lose by one word.
+        Place::Table(segments) if segments.len() == 1 => return Err(is_table(segments)),
+        Place::Key(segments, _) | Place::Table(segments) => take_from_config(&store, segments, paths)?,
+        Place::Secret(name) => {
+            let text = document::remove(&store.credentials()?, &name.segments())?;
+            text.map(|text| Change { config: None, credentials: Some(text) })
+        }
+    };
+    let Some(change) = change else {
+        let shown = match &place {
+            Place::Key(segments, _) | Place::Table(segments) => place::shown(segments),
+            Place::Secret(name) => name.name().to_owned(),
+        };
+        print_error(&format!("{shown} was not set\n"));
+        return Ok(());
+    };
+    store.write(&change).map(drop)
+}
+
+fn take_from_config(store: &Store<'_>, segments: &[String], paths: &Paths) -> Result<Option<Change>> {
+    let Some(text) = document::remove(&readable_config(store, paths)?, segments)? else { return Ok(None) };
+    require_host(&text, segments)?;
+    Ok(Some(Change { config: Some(text), credentials: None }))
+}
+
+/// An instance cannot do without its host; says so in terms of these commands.
+fn require_host(text: &str, segments: &[String]) -> Result<()> {
+    let [table, name, key] = segments else { return Ok(()) };
+    let host = vec![table.clone(), name.clone(), "host".to_owned()];
+    if table != "instances" || document::get(text, &host)?.is_some() {
+        return Ok(());
+    }
+    let instance = place::shown(&host[..2]);
+    Err(if key == "host" {
+        Error::failed(format!("{instance} cannot do without its host"))
+            .with_hint(format!("to take the whole instance out: soong configure unset {instance}"))
+    } else {
+        Error::failed(format!("{instance} has no host yet"))
+            .with_hint(format!("give it one first: soong configure set {instance}.host ADDRESS"))
+    })
+}
+
+/// The text of the config. One that is not even TOML is told as the config's readers tell it.
+fn readable_config(store: &Store<'_>, paths: &Paths) -> Result<String> {
+    let text = store.config()?;
+    if text.parse::<toml_edit::DocumentMut>().is_err() {
+        Config::parse(&text, paths.config_file(), paths)?;
+    }
+    Ok(text)
+}
+
+fn is_table(segments: &[String]) -> Error {
+    Error::usage(format!("{} is a table", place::shown(segments)))
+        .with_hint(format!("name one of its keys: {}", place::keys_of(segments)))
+}

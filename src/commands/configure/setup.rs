@@ -1,0 +1,154 @@
+//! What the wizard was told, or the options say, written down all at once.
+
+use std::path::{Path, PathBuf};
+
+use super::arguments::{NamedHost, SetupArguments};
+use super::key_file::{self, Lock};
+use super::place::{self, Place, SecretName};
+use super::store::{Change, Store, shell};
+use super::{api_key, document, secret, setting, show, value};
+use crate::config::Config;
+use crate::config::credentials::{Credentials, Secret};
+use crate::error::{Error, Result};
+use crate::system::paths::Paths;
+use crate::terminal::{print_error, printable};
+
+/// What is to be set; what is `None` stays as it is.
+#[derive(Debug, Default)]
+pub struct Setup {
+    /// `ssh.key`.
+    pub key: Option<String>,
+    /// `ssh.user`.
+    pub user: Option<String>,
+    /// Instances by hand.
+    pub instances: Vec<NamedHost>,
+    /// The provider's API key.
+    pub api_key: Option<Secret>,
+    /// The status daemon's token; where there is none at all, one is made.
+    pub daemon_token: Option<Secret>,
+}
+
+/// Checks what the command line says and writes it down.
+pub fn from_arguments(arguments: &SetupArguments, paths: &Paths) -> Result<()> {
+    let mut setup =
+        Setup { user: arguments.user.clone(), instances: arguments.instances.clone(), ..Setup::default() };
+    if let Some(key) = &arguments.key {
+        let file = absolute(key, paths)?;
+        if key_file::check(&file)? == Lock::Passphrase {
+            print_error(&agent_note(&file));
+        }
+        setup.key = Some(paths.abbreviate(&file));
+    }
+    if arguments.api_key_stdin {
+        let key = secret::from_stdin(SecretName::ApiKey)?;
+        if !arguments.no_check && api_key::can_check() {
+            api_key::check(&key, paths)
+                .map_err(|error| error.with_hint("to store the key all the same: --no-check"))?;
+        }
+        setup.api_key = Some(key);
+    }
+    if arguments.daemon_token_stdin {
+        setup.daemon_token = Some(secret::from_stdin(SecretName::DaemonToken)?);
+    }
+    apply(setup, paths)
+}
+
+/// A file that was typed, as a path that means the same from everywhere.
+pub fn absolute(typed: &str, paths: &Paths) -> Result<PathBuf> {
+    let file = paths.expand(typed);
+    std::path::absolute(&file).map_err(|error| Error::io("find", &file, error))
+}
+
+/// What to do about a key that has a passphrase.
+pub fn agent_note(file: &Path) -> String {
+    format!(
+        "The key has a passphrase. With it in your agent a lost link comes back by itself:\n  ssh-add {}\n",
+        shell(file)
+    )
+}
+
+/// Writes it all down and says what comes next.
+pub fn apply(mut setup: Setup, paths: &Paths) -> Result<()> {
+    let store = Store::open(paths)?;
+    let before = store.config()?;
+    let config = configured(&before, &setup, paths)?;
+    let generated = setup.daemon_token.is_none() && Credentials::load(paths)?.daemon_token.is_none();
+    if generated {
+        setup.daemon_token = Some(secret::generate()?);
+    }
+    let change = Change {
+        config: (config != before).then(|| config.clone()),
+        credentials: credentials(&store, &setup)?,
+    };
+    let written = store.write(&change)?;
+    drop(store);
+    show(&report(&written, generated, &Config::parse(&config, paths.config_file(), paths)?, paths))
+}
+
+/// The text of `config.toml` with all that was asked for.
+fn configured(before: &str, setup: &Setup, paths: &Paths) -> Result<String> {
+    // A text that is wrong already is told before it is changed.
+    Config::parse(before, paths.config_file(), paths)
+        .map_err(|error| error.with_hint("mend it first: soong configure edit"))?;
+    let segments = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+    let mut wanted: Vec<(Vec<String>, &str)> = Vec::new();
+    wanted.extend(setup.key.as_deref().map(|key| (segments(["ssh", "key"]), key)));
+    wanted.extend(setup.user.as_deref().map(|user| (segments(["ssh", "user"]), user)));
+    for instance in &setup.instances {
+        wanted.push((vec!["instances".into(), instance.name.clone(), "host".into()], &instance.host));
+    }
+    if setup.api_key.is_some() {
+        wanted.push((segments(["providers", "lambda"]), "true"));
+    }
+    let mut text = before.to_owned();
+    for (segments, typed) in wanted {
+        let Place::Key(segments, key) = place::resolve(segments)? else { continue };
+        let new = value::parse(key, &segments, typed)?;
+        let present = document::get(&text, &segments)?.map(|item| value::plain(&item));
+        let unchanged = match &present {
+            Some(present) => present == typed,
+            None => key.path == "ssh.user" && setting::default(key, &segments).as_deref() == Some(typed),
+        };
+        if !unchanged {
+            text = document::set(&text, &segments, &new)?;
+        }
+    }
+    Ok(text)
+}
+
+/// The text of `credentials.toml`, if it changes.
+fn credentials(store: &Store<'_>, setup: &Setup) -> Result<Option<String>> {
+    let secrets = [(SecretName::ApiKey, &setup.api_key), (SecretName::DaemonToken, &setup.daemon_token)];
+    if secrets.iter().all(|(_, secret)| secret.is_none()) {
+        return Ok(None);
+    }
+    let mut text = store.credentials()?;
+    for (name, secret) in secrets {
+        if let Some(secret) = secret {
+            text = document::set(&text, &name.segments(), &secret.expose().into())?;
+        }
+    }
+    Ok(Some(text))
+}
+
+fn report(written: &[PathBuf], generated: bool, config: &Config, paths: &Paths) -> String {
+    let mut text = String::new();
+    for file in written {
+        let note = if *file == paths.credentials_file() { " (only you can read it)" } else { "" };
+        text.push_str(&format!("Wrote {}{note}\n", printable(&file.to_string_lossy())));
+    }
+    if written.is_empty() {
+        text.push_str("Everything was as it is to be; nothing was written\n");
+    }
+    if generated {
+        text.push_str("A token was made; the status daemon on the instance has to know it too:\n");
+        text.push_str("  soong configure get --reveal daemon.token\n");
+    }
+    if config.instances.is_empty() && config.providers.is_empty() {
+        text.push_str("Next, say where your instance is: soong configure set instances.NAME.host ADDRESS\n");
+        text.push_str("Then: soong tunnel start\n");
+    } else {
+        text.push_str("Next: soong tunnel start\n");
+    }
+    text
+}

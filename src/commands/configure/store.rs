@@ -1,0 +1,220 @@
+//! The user's two files, changed one writer at a time and replaced in one step.
+//!
+//! Writers take turns by a lock in the state directory: the config directory may be a repository,
+//! where a lock file would be litter, and may be read-only, where reading has to work all the same.
+//! Readers take no lock, since a file is replaced whole. A file that is a link stays one: what it
+//! leads to is replaced.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{SigSet, Signal};
+
+use super::document;
+use super::place::SecretName;
+use crate::config::credentials::{self, Credentials};
+use crate::config::{self, Config};
+use crate::error::{Error, Result, errno};
+use crate::system::paths::{self, Paths};
+use crate::terminal::printable;
+
+/// The longest a writer waits for the others; each takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The right to change the files, until dropped.
+#[derive(Debug)]
+pub struct Store<'a> {
+    paths: &'a Paths,
+    _lock: Flock<File>,
+}
+
+/// What is to be in the files. Without `Debug`: it holds secrets as text.
+#[derive(Default)]
+pub struct Change {
+    /// The new text of `config.toml`; `None` leaves it alone.
+    pub config: Option<String>,
+    /// The new text of `credentials.toml`; `None` leaves it alone.
+    pub credentials: Option<String>,
+}
+
+impl<'a> Store<'a> {
+    /// Waits for the other writers.
+    pub fn open(paths: &'a Paths) -> Result<Self> {
+        paths.ensure_state()?;
+        let file = paths.configure_lock();
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&file);
+        let mut opened = opened.map_err(|error| Error::io("open", &file, error))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(Self { paths, _lock: lock }),
+                Err((back, Errno::EWOULDBLOCK)) if Instant::now() < deadline => opened = back,
+                Err((_, Errno::EWOULDBLOCK)) => {
+                    let shown = printable(&file.to_string_lossy()).into_owned();
+                    return Err(Error::failed("another 'soong configure' does not finish")
+                        .with_hint(format!("see which: fuser -v {shown}")));
+                }
+                Err((_, errno)) => return Err(Error::io("lock", &file, errno.into())),
+            }
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The text of `config.toml`.
+    pub fn config(&self) -> Result<String> {
+        config::read(self.paths.config_file())
+    }
+
+    /// The text of `credentials.toml`. Where there is none yet, it begins with the secrets of
+    /// soong's predecessor: once the file exists, those are no longer looked for.
+    pub fn credentials(&self) -> Result<String> {
+        if let Some(text) = credentials::read(&self.paths.credentials_file())? {
+            return Ok(text);
+        }
+        let legacy = Credentials::load(self.paths)?;
+        let mut text = String::new();
+        for (name, secret) in
+            [(SecretName::ApiKey, legacy.api_key), (SecretName::DaemonToken, legacy.daemon_token)]
+        {
+            if let Some(secret) = secret {
+                text = document::set(&text, &name.segments(), &secret.expose().into())?;
+            }
+        }
+        Ok(text)
+    }
+
+    /// Checks the new texts and puts them in place; says which files are new now. Either text is
+    /// checked before any file is touched, and signals wait until both are written.
+    pub fn write(&self, change: &Change) -> Result<Vec<PathBuf>> {
+        let config = self.paths.config_file();
+        let secrets = self.paths.credentials_file();
+        if let Some(text) = &change.config {
+            self.check_config(text)?;
+        }
+        if let Some(text) = &change.credentials {
+            Credentials::parse(text, &secrets)?;
+        }
+        let mut written = Vec::new();
+        let held = HeldSignals::new();
+        if let Some(text) = &change.credentials {
+            replace(&secrets, text, Privacy::Always)?;
+            written.push(secrets);
+        }
+        if let Some(text) = &change.config {
+            replace(config, text, Privacy::WhenNew)?;
+            written.push(config.to_path_buf());
+        }
+        drop(held);
+        Ok(written)
+    }
+
+    /// Refuses a text that soong could not read. What was wrong before is told as such; what a
+    /// change would break is told as a reason not to make it.
+    fn check_config(&self, text: &str) -> Result<()> {
+        let file = self.paths.config_file();
+        let Err(error) = Config::parse(text, file, self.paths) else { return Ok(()) };
+        Config::parse(&self.config()?, file, self.paths)?;
+        let hints: Vec<String> = error.hints().into_iter().map(str::to_owned).collect();
+        let Error::Config { message, .. } = error else { return Err(error) };
+        Err(Error::Failed { message: format!("this would break the config: {message}"), hints })
+    }
+}
+
+/// Who may read a file once it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Privacy {
+    /// Only the user.
+    Always,
+    /// Only the user, unless the file already existed with another mode.
+    WhenNew,
+}
+
+/// Replaces what `file` leads to by `text`.
+fn replace(file: &Path, text: &str, privacy: Privacy) -> Result<()> {
+    let target = paths::follow(file).map_err(|error| Error::io("write", file, error))?;
+    let before = match fs::metadata(&target) {
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Error::io("write", &target, error)),
+    };
+    if let Some(before) = &before {
+        refuse_read_only(&target, before)?;
+    }
+    let directory = target.parent().unwrap_or(Path::new("/"));
+    if !directory.is_dir() {
+        paths::create_private(directory)?;
+    }
+    let mode = before.as_ref().filter(|_| privacy == Privacy::WhenNew).map_or(0o600, Metadata::mode);
+    paths::exchange(&target, text.as_bytes(), before.as_ref(), mode & 0o777)
+        .map_err(|error| refusal(&target, directory, error))
+}
+
+/// A file that its owner marked read-only is not to be written, though a rename could replace it.
+fn refuse_read_only(target: &Path, metadata: &Metadata) -> Result<()> {
+    let shown = shell(target);
+    if !metadata.is_file() {
+        return Err(Error::io("write", target, io::Error::other("not a regular file")));
+    }
+    if metadata.mode() & 0o200 == 0 {
+        return Err(Error::failed(format!("cannot write {}: it is read-only", plain(target)))
+            .with_hint(format!("allow it: chmod u+w {shown}")));
+    }
+    match nix::unistd::access(target, nix::unistd::AccessFlags::W_OK) {
+        Ok(()) => Ok(()),
+        Err(errno) => Err(refusal(target, target.parent().unwrap_or(Path::new("/")), errno.into())),
+    }
+}
+
+/// Why `target` could not be written, with the way to get past it. The old text is still there.
+fn refusal(target: &Path, directory: &Path, error: io::Error) -> Error {
+    let hint = match errno(&error) {
+        Some(Errno::ENOSPC | Errno::EDQUOT) => "free some space; the file is as it was".to_owned(),
+        Some(Errno::EROFS) => {
+            "its file system is mounted read-only; another file can be named by SOONG_CONFIG".to_owned()
+        }
+        Some(Errno::EACCES | Errno::EPERM) => {
+            format!(
+                "make sure that it and its directory are yours to write: ls -ld {} {}",
+                shell(directory),
+                shell(target)
+            )
+        }
+        _ => "the file is as it was".to_owned(),
+    };
+    Error::io("write", target, error).with_hint(hint)
+}
+
+fn plain(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}
+
+/// `path` as it can be pasted into a shell.
+pub(super) fn shell(path: &Path) -> String {
+    printable(&shell_words::quote(&path.to_string_lossy())).into_owned()
+}
+
+/// Signals that would end this process wait while this lives. What is written is small.
+struct HeldSignals(SigSet);
+
+impl HeldSignals {
+    fn new() -> Self {
+        let ending = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        // Failing would take an invalid signal; then nothing is held, and writing is atomic still.
+        Self(ending.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).unwrap_or(SigSet::empty()))
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        let _ = self.0.thread_set_mask();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! `soong NAME …`: finding the program that is meant, and becoming it.
+//!
+//! The way to a program is short on purpose: no config, no parser, no look at what else there
+//! might be. The directory of `soong` itself is tried first, then each directory of `PATH`. When
+//! nothing was found, or something else was asked for, this program becomes `soong-ext`, which knows
+//! aliases, summaries and how to guess: that is [`assist`].
+
+mod assistant;
+mod explanation;
+mod help;
+
+use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+pub use self::assistant::assist;
+use crate::command_line;
+use crate::error::{EXIT_FAILED, EXIT_USAGE, Error, Result};
+use crate::extension::launch::{announce, launch};
+use crate::extension::{PREFIX, is_name, own_program};
+use crate::system::paths;
+use crate::terminal::{hand_on_colour, print, printable};
+
+/// The help of `soong` where there are no extensions.
+#[cfg(test)]
+pub(crate) fn overview() -> String {
+    help::overview(&[])
+}
+
+/// What `soong` asks of `soong-ext`, as its first argument.
+mod request {
+    use std::ffi::CStr;
+
+    pub(super) const OVERVIEW: &CStr = c"--for-soong-overview";
+    pub(super) const LIST: &CStr = c"--for-soong-list";
+    pub(super) const UNKNOWN: &CStr = c"--for-soong-unknown";
+    pub(super) const EXPLAIN: &CStr = c"--for-soong-explain";
+}
+
+/// The command line as C's entry point gets it.
+///
+/// # Safety
+///
+/// `arguments` points to `count` strings that live as long as the process, as C guarantees of what it
+/// passes to `main`.
+pub unsafe fn arguments_of_c(count: c_int, arguments: *const *const c_char) -> Vec<&'static CStr> {
+    let count = usize::try_from(count).unwrap_or_default();
+    // SAFETY: the caller vouches for `count` pointers to strings that are never freed.
+    (0..count).map(|index| unsafe { CStr::from_ptr(*arguments.add(index)) }).collect()
+}
+
+/// Does what the command line asks for; returns only when no other program took over.
+pub fn run(arguments: &[&CStr]) -> u8 {
+    let arguments = match obey_color(arguments) {
+        Ok(count) => &arguments[count..],
+        Err(error) => {
+            error.report("soong");
+            return error.exit_code();
+        }
+    };
+    let rest = arguments.get(2..).unwrap_or_default();
+    let own = own_program();
+    let soong = Soong { own: own.as_deref() };
+    let Some(first) = arguments.get(1) else {
+        return soong.overview();
+    };
+    match first.to_bytes() {
+        b"-h" | b"--help" => soong.overview(),
+        b"help" => match rest.first() {
+            Some(name) => soong.explain(name),
+            None => soong.overview(),
+        },
+        b"-V" | b"--version" => show(&format!("soong {}\n", env!("CARGO_PKG_VERSION"))),
+        b"--list" => soong.list(),
+        b"--exec-path" => soong.exec_path(),
+        name if name.starts_with(b"-") => unknown_option(name),
+        _ => soong.execute(first, rest),
+    }
+}
+
+/// Does what a leading `--color WHEN` asks for, here and in the program to come; returns how many
+/// words that were.
+fn obey_color(arguments: &[&CStr]) -> Result<usize> {
+    let Some(first) = arguments.get(1) else { return Ok(0) };
+    let (when, count) = match first.to_bytes() {
+        b"--color" => (arguments.get(2).map_or(&b""[..], |word| word.to_bytes()), 2),
+        word => match word.strip_prefix(b"--color=") {
+            Some(when) => (when, 1),
+            None => return Ok(0),
+        },
+    };
+    hand_on_colour(command_line::colour(std::str::from_utf8(when).ok())?);
+    Ok(count)
+}
+
+/// This program.
+struct Soong<'a> {
+    /// Its own absolute path.
+    own: Option<&'a Path>,
+}
+
+impl Soong<'_> {
+    fn directory(&self) -> Option<PathBuf> {
+        self.own.and_then(Path::parent).map(Path::to_path_buf)
+    }
+
+    /// Becomes `soong-NAME`, or says why not.
+    fn execute(&self, name: &CStr, rest: &[&CStr]) -> u8 {
+        if is_name(name.to_bytes()) {
+            announce(self.own);
+            let directories: Vec<PathBuf> =
+                self.directory().into_iter().chain(paths::search_path()).collect();
+            if let Some(code) = launch(name.to_bytes(), rest, &directories).report() {
+                return code;
+            }
+        }
+        self.assisted(request::UNKNOWN, &[&[name], rest].concat());
+        unknown(name.to_bytes(), None)
+    }
+
+    fn overview(&self) -> u8 {
+        self.assisted(request::OVERVIEW, &[]);
+        show(&help::overview(&[]))
+    }
+
+    fn list(&self) -> u8 {
+        self.assisted(request::LIST, &[]);
+        show(&help::list(&[]))
+    }
+
+    fn explain(&self, name: &CStr) -> u8 {
+        self.assisted(request::EXPLAIN, &[name]);
+        self.execute(name, &[c"--help"])
+    }
+
+    /// Becomes `soong-ext`; returns only if that is not installed.
+    fn assisted(&self, request: &CStr, rest: &[&CStr]) {
+        announce(self.own);
+        let directory: Vec<PathBuf> = self.directory().into_iter().collect();
+        launch(b"ext", &[&[request], rest].concat(), &directory);
+    }
+
+    fn exec_path(&self) -> u8 {
+        if let Some(directory) = self.directory() {
+            return show(&format!("{}\n", directory.display()));
+        }
+        Error::failed("cannot tell where soong is installed").report("soong");
+        EXIT_FAILED
+    }
+}
+
+/// Says that nothing is called `name`; `hint` is what may have been meant.
+fn unknown(name: &[u8], hint: Option<String>) -> u8 {
+    let name = String::from_utf8_lossy(name);
+    let error = Error::usage(format!("no command is called '{}'", printable(&name)));
+    error
+        .with_hint(hint.unwrap_or_else(|| "'soong help' lists the commands there are".to_owned()))
+        .report("soong");
+    EXIT_USAGE
+}
+
+fn unknown_option(option: &[u8]) -> u8 {
+    let option = String::from_utf8_lossy(option);
+    Error::usage(format!("unknown option '{}'", printable(&option)))
+        .with_hint("'soong --help' lists the options there are")
+        .report("soong");
+    EXIT_USAGE
+}
+
+fn show(text: &str) -> u8 {
+    match print(text) {
+        Ok(()) => 0,
+        Err(source) => {
+            Error::output(source).report("soong");
+            EXIT_FAILED
+        }
+    }
+}
+
+/// The file name of the program of the command `name`.
+fn program_name(name: &[u8]) -> Vec<u8> {
+    [PREFIX.as_bytes(), name].concat()
+}
+
+/// `name` as text, if it can be that of a command.
+fn legal(name: &CStr) -> Option<&str> {
+    let bytes = name.to_bytes();
+    is_name(bytes).then(|| OsStr::from_bytes(bytes).to_str()).flatten()
+}

@@ -1,0 +1,165 @@
+//! `soong ext check`: what keeps a program from working as an extension, and what it could do
+//! better. Reads it and executes nothing.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+
+use crate::built_in::{is_built_in, is_helper};
+use crate::error::{EXIT_FAILED, Error, Result};
+use crate::extension::metadata::{Completion, Metadata};
+use crate::extension::{PREFIX, is_name, trust};
+use crate::system::paths;
+use crate::terminal::{print, printable};
+
+/// What is found.
+#[derive(Debug, Default)]
+struct Findings {
+    /// What keeps it from working.
+    faults: Vec<String>,
+    /// What it could do better.
+    advice: Vec<String>,
+    /// What is well.
+    well: Vec<String>,
+}
+
+/// Checks `file`; returns the exit code.
+pub(super) fn check(file: &Path) -> Result<u8> {
+    let file = std::path::absolute(file).map_err(|error| Error::io("find", file, error))?;
+    let metadata = fs::metadata(&file).map_err(|error| Error::io("read", &file, error))?;
+    if !metadata.is_file() {
+        let kind = if metadata.file_type().is_fifo() { "a pipe" } else { "no regular file" };
+        return Err(Error::failed(format!("{} is {kind}", printable(&file.to_string_lossy())))
+            .with_hint("name the program of the extension, such as ./soong-hello"));
+    }
+    let mut findings = Findings::default();
+    let name = findings.check_name(&file);
+    findings.check_file(&file, metadata.permissions().mode());
+    findings.check_metadata(&file, &name);
+    let text = findings.text();
+    print(&text).map_err(Error::output)?;
+    Ok(if findings.faults.is_empty() { 0 } else { EXIT_FAILED })
+}
+
+impl Findings {
+    fn check_name(&mut self, file: &Path) -> String {
+        let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(name) = file_name.strip_prefix(PREFIX).filter(|name| is_name(name.as_bytes())) else {
+            let stem: String = file_name
+                .split('.')
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .collect();
+            let stem = if stem.is_empty() { "hello" } else { &stem };
+            self.faults.push(format!("its name has to be soong-NAME: mv it to soong-{stem}"));
+            return file_name;
+        };
+        if is_built_in(name) {
+            self.faults.push(format!(
+                "'soong {name}' is a command of soong's own: only 'soong ext exec {name}' would run this; take another name"
+            ));
+        } else if is_helper(name) {
+            self.faults.push(format!(
+                "soong-{name} is the name of a helper, which is not listed; take another name"
+            ));
+        } else {
+            self.well.push(format!("called as 'soong {name}'"));
+        }
+        if name.contains('.') {
+            self.advice.push("its name has an ending: whoever types it wants none".to_owned());
+        }
+        name.to_owned()
+    }
+
+    fn check_file(&mut self, file: &Path, mode: u32) {
+        if mode & 0o111 == 0 || !paths::is_executable(file) {
+            self.faults.push("it is not executable: chmod +x".to_owned());
+        }
+        let mut head = Vec::new();
+        let read = fs::File::open(file).and_then(|file| file.take(4096).read_to_end(&mut head));
+        if read.is_err() {
+            return;
+        }
+        if let Some(line) = head.strip_prefix(b"#!") {
+            let line = String::from_utf8_lossy(line.split(|byte| *byte == b'\n').next().unwrap_or_default())
+                .into_owned();
+            self.check_interpreter(line.trim_start());
+        } else if !head.contains(&0) {
+            self.faults.push(
+                "its first line has to name its interpreter, for example #!/usr/bin/env bash".to_owned(),
+            );
+        }
+    }
+
+    fn check_interpreter(&mut self, line: &str) {
+        if line.ends_with('\r') {
+            self.faults
+                .push("its first line ends as on Windows; no interpreter is called like that".to_owned());
+            return;
+        }
+        let mut words = line.split_whitespace();
+        let interpreter = words.next().unwrap_or_default();
+        if !interpreter.starts_with('/') {
+            self.faults.push(format!(
+                "its interpreter has to be an absolute path, not \"{}\"",
+                printable(interpreter)
+            ));
+        } else if !Path::new(interpreter).exists() {
+            self.faults.push(format!("its interpreter {} is not installed", printable(interpreter)));
+        } else if interpreter.ends_with("/env")
+            && let Some(program) = words.find(|word| !word.starts_with('-') && !word.contains('='))
+            && paths::find_program(program).is_none()
+        {
+            self.faults.push(format!("its interpreter {} is not on your PATH", printable(program)));
+        }
+    }
+
+    fn check_metadata(&mut self, file: &Path, name: &str) {
+        let metadata = Metadata::read(name, file);
+        self.faults.extend(metadata.faults.iter().cloned());
+        match &metadata.summary {
+            Some((summary, origin)) => {
+                self.well.push(format!("summary: {summary} (from its {})", origin.word()));
+            }
+            None => self
+                .advice
+                .push("it says nothing of itself; near its top: # soong:summary: What it does".to_owned()),
+        }
+        match metadata.completion {
+            Some((kind, origin)) => {
+                self.well.push(format!("completion: {} (from its {})", kind.word(), origin.word()));
+            }
+            None => self.advice.push(format!(
+                "its words are not completed by soong; it can ask for that: # soong:complete: {}",
+                Completion::Soong.word()
+            )),
+        }
+        if let Some(fault) = trust::fault(file) {
+            self.advice.push(format!("{fault}: there, it warns and is not completed"));
+        }
+        let found =
+            paths::search_path().into_iter().map(|directory| directory.join(format!("{PREFIX}{name}")));
+        match found.into_iter().find(|found| paths::is_executable(found)) {
+            None => self.advice.push("it is not on your PATH yet".to_owned()),
+            Some(found) if found.canonicalize().ok() != file.canonicalize().ok() => self.advice.push(
+                format!("another one comes first on your PATH: {}", printable(&found.to_string_lossy())),
+            ),
+            Some(_) => {}
+        }
+    }
+
+    fn text(&self) -> String {
+        let lines = |label: &str, texts: &[String]| {
+            texts.iter().map(|text| format!("{label}{text}\n")).collect::<String>()
+        };
+        let mut text =
+            lines("ok: ", &self.well) + &lines("fault: ", &self.faults) + &lines("advice: ", &self.advice);
+        if self.faults.is_empty() && self.advice.is_empty() {
+            text.push_str("nothing is missing\n");
+        }
+        text
+    }
+}

@@ -1,0 +1,25 @@
+//! `soong ext exec`: running an extension that a command of soong's own hides, or any other.
+
+use std::ffi::CStr;
+
+use crate::error::{EXIT_USAGE, Error};
+use crate::extension::launch::{announce, launch};
+use crate::extension::{discovery, is_name, own_directory};
+use crate::terminal::printable;
+
+/// Becomes the extension `name`, or says why not and returns the exit code.
+pub(super) fn exec(name: &CStr, rest: &[&CStr]) -> u8 {
+    let own = own_directory();
+    announce(own.as_deref().map(|directory| directory.join("soong")).as_deref());
+    let shown = name.to_string_lossy();
+    if is_name(name.to_bytes()) {
+        let directories = discovery::directories_of(&shown);
+        if let Some(code) = launch(name.to_bytes(), rest, &directories).report() {
+            return code;
+        }
+    }
+    Error::usage(format!("no extension is called '{}'", printable(&shown)))
+        .with_hint("'soong ext list' shows the extensions there are")
+        .report(super::PROGRAM);
+    EXIT_USAGE
+}

@@ -1,0 +1,97 @@
+//! `soong ext new`: a working extension to start from. The files it writes stand in `templates/`.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::arguments::Language;
+use crate::built_in::{is_built_in, is_helper};
+use crate::error::{Error, Result};
+use crate::terminal::{print, printable};
+
+/// A file to be written.
+struct File {
+    /// Where, below the directory that was asked for; `NAME` stands for the name.
+    path: &'static str,
+    text: &'static str,
+    /// Whether it is to be run.
+    runs: bool,
+}
+
+// A test is not called soong-…, or it would be a command wherever both are on PATH.
+const BASH: &[File] = &[
+    File { path: "soong-NAME", text: include_str!("templates/bash.sh"), runs: true },
+    File { path: "test-soong-NAME", text: include_str!("templates/bash-test.sh"), runs: true },
+];
+const PYTHON: &[File] = &[
+    File { path: "soong-NAME", text: include_str!("templates/python.py"), runs: true },
+    File { path: "test-soong-NAME", text: include_str!("templates/python-test.py"), runs: true },
+];
+const RUST: &[File] = &[
+    File { path: "soong-NAME/Cargo.toml", text: include_str!("templates/rust-manifest"), runs: false },
+    File { path: "soong-NAME/src/main.rs", text: include_str!("templates/rust-main"), runs: false },
+    File { path: "soong-NAME/tests/answers.rs", text: include_str!("templates/rust-test"), runs: false },
+];
+
+/// Writes the files of the extension `name` and says what to do next.
+pub(super) fn new(name: &str, language: Language, directory: Option<&Path>) -> Result<u8> {
+    if is_built_in(name) || is_helper(name) {
+        return Err(Error::usage(format!("'{name}' is a name of soong's own")).with_hint("take another name"));
+    }
+    let files = match language {
+        Language::Bash => BASH,
+        Language::Python => PYTHON,
+        Language::Rust => RUST,
+    };
+    let directory = directory.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+    let place = |file: &File| directory.join(file.path.replace("NAME", name));
+    if let Some(taken) = files.iter().map(place).find(|path| path.symlink_metadata().is_ok()) {
+        return Err(Error::failed(format!("{} exists already", printable(&taken.to_string_lossy())))
+            .with_hint("nothing was written; remove it, or take another name or --directory"));
+    }
+    let mut text = String::new();
+    for file in files {
+        let path = place(file);
+        write(&path, &filled(file.text, name), file.runs)?;
+        text.push_str(&format!("wrote {}\n", printable(&path.to_string_lossy())));
+    }
+    text.push_str(&next(name, language, &directory));
+    print(&text).map_err(Error::output)?;
+    Ok(0)
+}
+
+/// `template` with the name in it.
+fn filled(template: &str, name: &str) -> String {
+    template.replace("@NAME@", name)
+}
+
+fn write(path: &Path, text: &str, runs: bool) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let mode = if runs { 0o755 } else { 0o644 };
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    write().map_err(|error| Error::io("write", path, error))
+}
+
+fn next(name: &str, language: Language, directory: &Path) -> String {
+    let quoted = |path: PathBuf| shell_words::quote(&path.to_string_lossy()).into_owned();
+    let file = quoted(directory.join(format!("soong-{name}")));
+    let test = quoted(directory.join(format!("test-soong-{name}")));
+    let (test, install) = match language {
+        Language::Bash | Language::Python => (
+            if test.contains('/') { test } else { format!("./{test}") },
+            format!("install -m 755 {file} ~/.local/bin/"),
+        ),
+        Language::Rust => {
+            (format!("cargo test --manifest-path {file}/Cargo.toml"), format!("cargo install --path {file}"))
+        }
+    };
+    format!(
+        "\nNext:\n  {test}\n  {install}    # any directory of PATH\n  soong {name} --help\n  soong ext list\n"
+    )
+}

@@ -1,0 +1,140 @@
+//! `soong-init`: prints what makes a shell know soong, and puts the line that reads it into the
+//! shell's startup file.
+//!
+//! The scripts themselves stand in `shell/` and `completions/`; they are part of this program, so
+//! that it works without any file beside it.
+
+pub mod arguments;
+
+mod script;
+mod startup;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use self::arguments::{Arguments, Shell};
+use self::startup::Change;
+use crate::command_line;
+use crate::error::{Error, Result};
+use crate::system::paths::{self, Paths};
+use crate::terminal::{self, print, printable};
+
+/// `soong-init`: does what the command line says and returns the exit code.
+pub fn main() -> ExitCode {
+    command_line::main("soong-init", run)
+}
+
+fn run(arguments: &Arguments) -> Result<u8> {
+    let shell = arguments.shell.map_or_else(current_shell, Ok)?;
+    let soong = dispatcher()?;
+    if arguments.install || arguments.uninstall {
+        let file = Paths::from_env()?.startup_file(startup::name(shell))?;
+        return if arguments.install {
+            install(shell, arguments, &soong, &file)
+        } else {
+            uninstall(&file, arguments)
+        };
+    }
+    say(&script::script(shell, arguments, &soong))?;
+    Ok(0)
+}
+
+/// The shell that the user logs in to.
+fn current_shell() -> Result<Shell> {
+    let program = paths::login_shell();
+    let name = program.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    name.and_then(|name| Shell::from_str(&name, false).ok()).ok_or_else(|| {
+        Error::usage("cannot tell which shell you use").with_hint("name it: soong init bash, zsh or fish")
+    })
+}
+
+/// The dispatcher, by the path that a package leaves alone: as it is found on PATH where that is the
+/// one beside this program, whatever links are on the way.
+fn dispatcher() -> Result<PathBuf> {
+    let own = std::env::current_exe().map_err(|source| Error::Io {
+        action: "cannot tell where soong is installed".into(),
+        source,
+        hint: None,
+    })?;
+    let beside = own.with_file_name("soong");
+    let same = |file: &PathBuf| fs::canonicalize(file).ok() == fs::canonicalize(&beside).ok();
+    Ok(paths::find_program("soong").filter(same).unwrap_or(beside))
+}
+
+fn install(shell: Shell, arguments: &Arguments, soong: &Path, file: &Path) -> Result<u8> {
+    let shown = printable(&file.to_string_lossy()).into_owned();
+    let text = read(file)?;
+    let is_first = text.as_deref().is_none_or(startup::is_made_by_us);
+    let line = startup::line(shell, arguments, soong, is_first);
+    let Change::To(changed) = startup::add(&text.unwrap_or_default(), &line) else {
+        say(&format!("{shown} already has soong in it\n"))?;
+        return Ok(0);
+    };
+    say(&format!("This line makes {} know soong:\n\n  {line}\n\n", startup::name(shell)))?;
+    if !agreed(arguments, &format!("Add it to {shown}?"))? {
+        return Ok(1);
+    }
+    if let Some(directory) = file.parent() {
+        fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
+    }
+    write(file, &changed)?;
+    say(&format!("Added to {shown}. New shells know soong; to take it out again: soong init --uninstall\n"))?;
+    Ok(0)
+}
+
+fn uninstall(file: &Path, arguments: &Arguments) -> Result<u8> {
+    let shown = printable(&file.to_string_lossy()).into_owned();
+    let text = read(file)?.unwrap_or_default();
+    let changed = startup::remove(&text);
+    if changed == text {
+        say(&format!("{shown} has no line that soong added\n"))?;
+        return Ok(0);
+    }
+    if !agreed(arguments, &format!("Take soong's line out of {shown}?"))? {
+        return Ok(1);
+    }
+    // Behind a link the file is somebody's whom we do not know.
+    if startup::is_ours_alone(&text) && !file.is_symlink() {
+        fs::remove_file(file).map_err(|error| Error::io("remove", file, error))?;
+        say(&format!("Removed {shown}, in which nothing else was. In a shell that runs: soong_unload\n"))?;
+    } else {
+        write(file, &changed)?;
+        say(&format!("Taken out of {shown}. In a shell that runs: soong_unload\n"))?;
+    }
+    Ok(0)
+}
+
+fn agreed(arguments: &Arguments, question: &str) -> Result<bool> {
+    if arguments.yes {
+        return Ok(true);
+    }
+    match terminal::confirm(question).map_err(|source| Error::Io {
+        action: "cannot ask".into(),
+        source,
+        hint: None,
+    })? {
+        Some(answer) => Ok(answer),
+        None => Err(Error::failed("nobody is there to be asked").with_hint("agree beforehand: --yes")),
+    }
+}
+
+/// What is in `file`, if there is one.
+fn read(file: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", file, error)),
+    }
+}
+
+fn write(file: &Path, text: &[u8]) -> Result<()> {
+    paths::rewrite(file, text).map_err(|error| error.with_hint("the file is as it was"))
+}
+
+fn say(text: &str) -> Result<()> {
+    print(text).map_err(Error::output)
+}

@@ -1,0 +1,166 @@
+//! A segment in the language of whoever shows it: what has a meaning there is escaped, colour and
+//! its end are written so that they take no room.
+
+use super::segment::{Mood, Segment};
+
+/// Who shows the segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Anybody: text.
+    Plain,
+    /// starship's custom modules, which have styles of their own.
+    Starship,
+    /// tmux, which expands what `#()` prints.
+    Tmux,
+    /// `$(…)` in `PROMPT`.
+    Zsh,
+    /// `$(…)` in `PS1`.
+    Bash,
+    /// A program.
+    Json,
+}
+
+impl Format {
+    /// All of them, by name.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("plain", Self::Plain),
+        ("starship", Self::Starship),
+        ("tmux", Self::Tmux),
+        ("zsh", Self::Zsh),
+        ("bash", Self::Bash),
+        ("json", Self::Json),
+    ];
+
+    /// The format called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
+    }
+}
+
+/// What the user has chosen: see `soong init --help`.
+#[derive(Debug, Clone, Default)]
+pub struct Style {
+    /// How the parts are put together.
+    pub template: Option<String>,
+    /// What stands for each mood.
+    pub symbols: [Option<String>; 3],
+    /// The parameters of the SGR sequence for each mood, `32`.
+    pub colors: [Option<String>; 3],
+    /// Whether to keep to ASCII.
+    pub ascii: bool,
+    /// Whether there is colour at all.
+    pub colored: bool,
+}
+
+/// The segment as `format` has it.
+pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
+    let mood = match segment.mood {
+        Mood::Up => 0,
+        Mood::Waiting => 1,
+        Mood::Down => 2,
+    };
+    let symbol = style.symbols[mood].as_deref().unwrap_or(if style.ascii {
+        ["=", "~", "!"][mood]
+    } else {
+        ["⇄", "↻", "✗"][mood]
+    });
+    let text = escape(&fill(style.template.as_deref(), symbol, segment), format);
+    let color = style.colors[mood].as_deref().unwrap_or(["32", "33", "31"][mood]);
+    let legal = !color.is_empty() && color.bytes().all(|byte| byte.is_ascii_digit() || byte == b';');
+    if !style.colored || !legal {
+        return text;
+    }
+    match format {
+        Format::Plain | Format::Starship | Format::Json => text,
+        Format::Zsh => format!("%{{\x1b[{color}m%}}{text}%{{\x1b[0m%}}"),
+        // Readline counts what stands between 001 and 002 as having no width.
+        Format::Bash => format!("\x01\x1b[{color}m\x02{text}\x01\x1b[0m\x02"),
+        Format::Tmux => match tmux_color(color) {
+            Some(name) => format!("#[fg={name}]{text}#[default]"),
+            None => text,
+        },
+    }
+}
+
+/// Puts the parts together. What stands in the data for a part is not looked for: the rest of the
+/// template is filled in pieces.
+fn fill(template: Option<&str>, symbol: &str, segment: &Segment) -> String {
+    let Some(template) = template.filter(|template| !template.is_empty()) else {
+        let gap = if symbol.is_empty() { "" } else { " " };
+        return format!("{symbol}{gap}{}", segment.full_text());
+    };
+    let lease = segment.lease.as_deref().unwrap_or_default();
+    [("{symbol}", symbol), ("{text}", &segment.text), ("{lease}", lease)]
+        .into_iter()
+        .fold(template.to_owned(), |text, (mark, value)| text.replacen(mark, value, 1))
+}
+
+/// Names need no escapes; a user's own symbols and template may.
+fn escape(text: &str, format: Format) -> String {
+    match format {
+        Format::Tmux => text.replace('#', "##"),
+        Format::Zsh => text.replace('%', "%%"),
+        _ => text.to_owned(),
+    }
+}
+
+/// An SGR colour as tmux calls it.
+fn tmux_color(sgr: &str) -> Option<String> {
+    const NAMES: [&str; 8] = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
+    if let Some(number) = sgr.strip_prefix("38;5;") {
+        return number.parse::<u8>().ok().map(|number| format!("colour{number}"));
+    }
+    let code: usize = sgr.rsplit(';').next()?.parse().ok()?;
+    match code {
+        30..=37 => Some(NAMES[code - 30].to_owned()),
+        90..=97 => Some(format!("bright{}", NAMES[code - 90])),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::prompt::format::*;
+
+    fn segment() -> Segment {
+        Segment {
+            mood: Mood::Waiting,
+            word: "starting",
+            text: "dev starting".into(),
+            lease: Some("5m".into()),
+        }
+    }
+
+    #[test]
+    fn each_format_has_colour_without_width() {
+        let style = Style { colored: true, ..Style::default() };
+        let said = |format| render(&segment(), format, &style);
+        assert_eq!(said(Format::Plain), "↻ dev starting 5m");
+        assert_eq!(said(Format::Tmux), "#[fg=yellow]↻ dev starting 5m#[default]");
+        assert_eq!(said(Format::Zsh), "%{\x1b[33m%}↻ dev starting 5m%{\x1b[0m%}");
+        assert_eq!(said(Format::Bash), "\x01\x1b[33m\x02↻ dev starting 5m\x01\x1b[0m\x02");
+    }
+
+    #[test]
+    fn what_a_user_writes_is_shown_and_not_expanded() {
+        let style = Style {
+            template: Some("{symbol}[{text}] {lease}".into()),
+            symbols: [None, Some("%#".into()), None],
+            colors: [None, Some("x".into()), None],
+            colored: true,
+            ..Style::default()
+        };
+        assert_eq!(render(&segment(), Format::Tmux, &style), "%##[dev starting] 5m");
+        assert_eq!(render(&segment(), Format::Zsh, &style), "%%#[dev starting] 5m");
+        assert_eq!(render(&segment(), Format::Plain, &style), "%#[dev starting] 5m");
+    }
+
+    #[test]
+    fn colours_have_names_in_tmux() {
+        for (sgr, name) in
+            [("32", Some("green")), ("1;91", Some("brightred")), ("38;5;208", Some("colour208")), ("1", None)]
+        {
+            assert_eq!(tmux_color(sgr).as_deref(), name, "{sgr}");
+        }
+    }
+}

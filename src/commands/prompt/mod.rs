@@ -1,0 +1,184 @@
+//! `soong-prompt`: the tunnels in one line, for what is no shell, or a shell that shows what programs
+//! print.
+//!
+//! Somebody waits for a prompt, so nothing is done here but to read one file. It is there for those
+//! who cannot use the hooks under `shell/`, which need no process at all.
+
+mod format;
+mod segment;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde::Serialize;
+
+use self::format::{Format, Style, render};
+use self::segment::{Mood, Segment};
+use crate::command_line;
+use crate::error::{Error, Result};
+use crate::runtime::prompt::{self, Entry};
+use crate::suggest;
+use crate::system::paths::Paths;
+use crate::system::time::now;
+use crate::terminal::{self, Colour, choose_colour, print, printable};
+
+pub(crate) const HELP: &str = "Show tunnels in a prompt or a status line
+
+Usage: soong prompt [--format FORMAT] [--color WHEN]
+
+Options:
+      --format FORMAT  plain, starship, tmux, zsh, bash, json [default: plain]
+      --color WHEN     Use colour: auto, always, never [default: auto]
+  -h, --help           Print this text
+  -V, --version        Print the version
+
+Prints nothing when there is no tunnel. The exit code is 0 either way: a prompt
+has no use for another. bash, zsh and fish show tunnels without this program,
+see 'soong help init'.
+
+Examples:
+  soong prompt
+  set -g status-right '#(soong prompt --format tmux)'   in tmux.conf
+  PROMPT='$(soong prompt --format zsh) '$PROMPT         with promptsubst, in zsh
+";
+
+/// What the command line asks for.
+enum Request {
+    Show(Format),
+    Help,
+    Version,
+}
+
+/// Prints what the command line asks for.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut colour = Colour::Auto;
+    let request = request(&words, &mut colour);
+    choose_colour(colour);
+    let text = match request {
+        Ok(Request::Show(format)) => show(format),
+        Ok(Request::Help) => HELP.to_owned(),
+        Ok(Request::Version) => format!("soong-prompt {}\n", env!("CARGO_PKG_VERSION")),
+        Err(error) => return command_line::fail("soong-prompt", &error),
+    };
+    // Nobody who draws a prompt could do anything about it.
+    let _ = print(&text);
+    ExitCode::SUCCESS
+}
+
+/// Whether the program takes these words.
+#[cfg(test)]
+pub(crate) fn accepts(words: &[&str]) -> Result<()> {
+    request(words, &mut Colour::Auto).map(drop)
+}
+
+/// The names of all formats.
+#[cfg(test)]
+pub(crate) fn formats() -> impl Iterator<Item = &'static str> {
+    Format::ALL.iter().map(|(name, _)| *name)
+}
+
+/// What the command line asks for, and what of colour: also where the rest of it makes no sense.
+fn request(words: &[&str], colour: &mut Colour) -> Result<Request> {
+    let mut request = Request::Show(Format::Plain);
+    let mut rest = words.iter().copied();
+    while let Some(word) = rest.next() {
+        match (word, word.split_once('=')) {
+            ("-h" | "--help", _) => return Ok(Request::Help),
+            ("-V" | "--version", _) => return Ok(Request::Version),
+            ("--format", _) => request = Request::Show(named(rest.next())?),
+            ("--color", _) => *colour = command_line::colour(rest.next())?,
+            (_, Some(("--color", when))) => *colour = command_line::colour(Some(when))?,
+            (_, Some(("--format", name))) => request = Request::Show(named(Some(name))?),
+            _ => {
+                return Err(Error::usage(format!("unexpected argument '{}'", printable(word)))
+                    .with_hint("see 'soong prompt --help'"));
+            }
+        }
+    }
+    Ok(request)
+}
+
+fn named(name: Option<&str>) -> Result<Format> {
+    const NAMES: &str = "there is: plain, starship, tmux, zsh, bash, json";
+    let Some(name) = name else { return Err(Error::usage("--format takes a value").with_hint(NAMES)) };
+    Format::named(name).ok_or_else(|| {
+        let hint = suggest::did_you_mean(name, Format::ALL.iter().map(|(name, _)| *name));
+        Error::usage(format!("no format is called '{}'", printable(name)))
+            .with_hint(hint.unwrap_or_else(|| NAMES.to_owned()))
+    })
+}
+
+/// What `--format json` prints. Times are in seconds since the epoch.
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// As `SOONG_STATE`: `up`, `down`, or empty when there is no tunnel.
+    state: &'static str,
+    /// As `SOONG_TEXT`.
+    text: String,
+    tunnels: Vec<Tunnel<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tunnel<'a> {
+    name: &'a str,
+    state: &'static str,
+    lease_end: Option<u64>,
+    ports: &'a [u16],
+}
+
+fn show(format: Format) -> String {
+    let entries = Paths::from_env().map(|paths| prompt::read(&paths)).unwrap_or_default();
+    let now = now();
+    let limit = terminal::prompt_setting("SOONG_PROMPT_LEASE").and_then(|minutes| minutes.parse().ok());
+    let segment = Segment::of(&entries, now, limit, is_alive);
+    if format == Format::Json {
+        return json(&entries, segment.as_ref(), now);
+    }
+    segment.map(|segment| render(&segment, format, &style()) + "\n").unwrap_or_default()
+}
+
+fn json(entries: &[Entry], segment: Option<&Segment>, now: u64) -> String {
+    let state = match segment {
+        None => "",
+        Some(Segment { mood: Mood::Up, .. }) => "up",
+        Some(_) => "down",
+    };
+    let tunnels = entries.iter().map(|entry| Tunnel {
+        name: &entry.name,
+        state: Segment::of(std::slice::from_ref(entry), now, None, is_alive).map_or("", |one| one.word),
+        lease_end: entry.lease_end,
+        ports: &entry.ports,
+    });
+    let text = segment.map(Segment::full_text).unwrap_or_default();
+    let answer = Answer { state, text, tunnels: tunnels.collect() };
+    serde_json::to_string(&answer).map_or_else(|_| String::new(), |json| json + "\n")
+}
+
+/// Whether the process lives, asked as shells can ask: the program of a zombie is gone, where that
+/// can be seen.
+fn is_alive(pid: u32) -> bool {
+    if Path::new("/proc/self/exe").exists() {
+        return Path::new(&format!("/proc/{pid}/exe")).exists();
+    }
+    i32::try_from(pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None).is_ok())
+}
+
+fn style() -> Style {
+    let of = |part: &str| {
+        ["UP", "WAIT", "DOWN"].map(|mood| terminal::prompt_setting(&format!("SOONG_PROMPT_{part}_{mood}")))
+    };
+    let chosen =
+        |name: &str| terminal::prompt_setting(name).is_some_and(|value| !value.is_empty() && value != "0");
+    Style {
+        template: terminal::prompt_setting("SOONG_PROMPT_FORMAT"),
+        symbols: of("SYMBOL"),
+        colors: of("COLOR"),
+        ascii: chosen("SOONG_PROMPT_ASCII") || !terminal::shows_unicode(),
+        colored: terminal::colours_prompt(),
+    }
+}

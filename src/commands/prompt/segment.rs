@@ -1,0 +1,172 @@
+//! What a prompt says of tunnels: the same, to the letter, as the hooks under `shell/` say.
+
+use crate::runtime::prompt::Entry;
+use crate::runtime::state::Phase;
+
+/// How many names are shown.
+const NAMES_MAX: usize = 3;
+/// Under how many minutes a lease is worth telling of.
+const LEASE: u64 = 30;
+
+/// How the tunnels are, in the order in which a worse one hides a better one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mood {
+    /// All are up.
+    Up,
+    /// One is being connected.
+    Waiting,
+    /// One is down.
+    Down,
+}
+
+/// The state of one tunnel as far as it can be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Up,
+    Starting,
+    Reconnecting,
+    Down,
+}
+
+/// What there is to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Decides about symbol and colour.
+    pub mood: Mood,
+    /// The state of the worst of them, as a word.
+    pub word: &'static str,
+    /// Names and what is wrong with them.
+    pub text: String,
+    /// The time left of the lease that ends first, once it is short.
+    pub lease: Option<String>,
+}
+
+impl Segment {
+    /// What to say of `entries` at the moment `now`, in seconds since the epoch, when `is_alive`
+    /// tells processes that live. `limit` says in minutes from when on a lease is short.
+    pub fn of(
+        entries: &[Entry],
+        now: u64,
+        limit: Option<u64>,
+        is_alive: impl Fn(u32) -> bool,
+    ) -> Option<Self> {
+        let judged: Vec<(Rank, &'static str, &Entry)> = entries
+            .iter()
+            .map(|entry| {
+                let (rank, word) = judge(entry, now, &is_alive);
+                (rank, word, entry)
+            })
+            .collect();
+        // Among those that are equally bad the last one has the word.
+        let (worst, word, _) = *judged.iter().max_by_key(|(rank, ..)| *rank)?;
+        let ups: Vec<&str> =
+            names(judged.iter().filter(|(rank, ..)| *rank == Rank::Up).map(|judged| judged.2));
+        let all: Vec<&str> = names(entries.iter());
+        let total = all.len();
+        let text = match ups.len() {
+            up if up == total => listing(&ups),
+            0 if total > 1 => format!("0/{total} {} {word}", listing(&all)),
+            0 => format!("{} {word}", listing(&all)),
+            up => format!("{up}/{total} {}", listing(&ups)),
+        };
+        let ends =
+            entries.iter().filter(|entry| matches!(entry.phase, Some(phase) if phase != Phase::Failed));
+        let lease = ends.filter_map(|entry| entry.lease_end).min();
+        let lease = lease.and_then(|end| short(end.saturating_sub(now) / 60, limit.unwrap_or(LEASE)));
+        let mood = match worst {
+            Rank::Up => Mood::Up,
+            Rank::Down => Mood::Down,
+            Rank::Starting | Rank::Reconnecting => Mood::Waiting,
+        };
+        Some(Self { mood, word, text, lease })
+    }
+
+    /// The text with what there is to say of the lease.
+    pub fn full_text(&self) -> String {
+        match &self.lease {
+            Some(lease) => format!("{} {lease}", self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
+fn judge(entry: &Entry, now: u64, is_alive: impl Fn(u32) -> bool) -> (Rank, &'static str) {
+    if entry.phase == Some(Phase::Failed) {
+        return (Rank::Down, "failed");
+    }
+    // Nothing that should have been renewed, or was promised before the clock was set back.
+    let holds = entry.not_after.checked_sub(now).is_some_and(|left| left <= entry.ttl);
+    match entry.phase {
+        Some(phase) if holds && is_alive(entry.pid) => match phase {
+            Phase::Up => (Rank::Up, "up"),
+            Phase::Starting => (Rank::Starting, "starting"),
+            _ => (Rank::Reconnecting, "reconnecting"),
+        },
+        _ => (Rank::Down, "down"),
+    }
+}
+
+fn names<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<&'a str> {
+    entries.map(|entry| entry.name.as_str()).collect()
+}
+
+fn listing(names: &[&str]) -> String {
+    let shown = names[..names.len().min(NAMES_MAX)].join(",");
+    match names.len() {
+        ..=NAMES_MAX => shown,
+        more => format!("{shown}+{}", more - NAMES_MAX),
+    }
+}
+
+fn short(minutes: u64, limit: u64) -> Option<String> {
+    match minutes {
+        long if long >= limit => None,
+        0..60 => Some(format!("{minutes}m")),
+        _ => Some(format!("{}h{}m", minutes / 60, minutes % 60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::prompt::segment::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn text(lines: &[&str]) -> Option<String> {
+        let entries: Vec<Entry> = lines.iter().map(|line| Entry::parse(line).unwrap()).collect();
+        Segment::of(&entries, NOW, None, |pid| pid < 100).map(|segment| segment.full_text())
+    }
+
+    #[test]
+    fn up_is_said_only_of_what_is_believed() {
+        for (line, expected) in [
+            ("soong1 42 1800000075 75 up dev - 8000", "dev"),
+            ("soong1 42 1800000000 75 up dev - 8000", "dev"),
+            ("soong1 42 1799999999 75 up dev - 8000", "dev down"),
+            ("soong1 42 1800000076 75 up dev - 8000", "dev down"),
+            ("soong1 420 1800000075 75 up dev - 8000", "dev down"),
+            ("soong1 42 1800000075 75 starting dev - 8000", "dev starting"),
+            ("soong1 42 1800000075 75 dreaming dev - 8000", "dev down"),
+            ("soong1 420 1700000000 75 failed dev - 8000", "dev failed"),
+            ("soong1 42 1800000075 75 up dev 1800001799 8000", "dev 29m"),
+            ("soong1 42 1800000075 75 up dev 1800001800 8000", "dev"),
+            ("soong1 42 1800000075 75 up dev 1700000000 8000", "dev 0m"),
+        ] {
+            assert_eq!(text(&[line]).as_deref(), Some(expected), "{line}");
+        }
+        assert_eq!(text(&[]), None);
+    }
+
+    #[test]
+    fn several_are_counted() {
+        let line = |phase: &str, name: &str| format!("soong1 42 1800000075 75 {phase} {name} - 8000");
+        let said = |lines: &[(&str, &str)]| {
+            let lines: Vec<String> = lines.iter().map(|(phase, name)| line(phase, name)).collect();
+            text(&lines.iter().map(String::as_str).collect::<Vec<_>>()).unwrap()
+        };
+        assert_eq!(said(&[("up", "a"), ("up", "b")]), "a,b");
+        assert_eq!(said(&[("up", "a"), ("failed", "b"), ("up", "c")]), "2/3 a,c");
+        assert_eq!(said(&[("starting", "a"), ("reconnecting", "b")]), "0/2 a,b reconnecting");
+        assert_eq!(said(&[("up", "a"), ("up", "b"), ("up", "c"), ("up", "d"), ("up", "e")]), "a,b,c+2");
+    }
+}

@@ -1,0 +1,226 @@
+//! What can be typed after `soong ssh`: syntax only. What it means is [`super::session`]'s and
+//! [`super::hosts`]'s.
+//!
+//! The options are soong's, which begin with `--`, and ssh's, which do not. ssh's are told from
+//! other words by ssh's own rules, and kept as they are; the rest is clap's.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use clap::{Arg, Args, Parser, Subcommand};
+
+use crate::command_line::definition;
+use crate::error::{Error, Result};
+use crate::instances::inventory::Choice;
+use crate::openssh::options::{self, Mistake};
+use crate::terminal::printable;
+
+/// The command line of `soong-ssh`, without ssh's options.
+#[derive(Debug, Parser)]
+#[command(
+    name = "soong-ssh",
+    bin_name = "soong ssh",
+    version,
+    about = "Open a shell on your GPU instance, or run a command there",
+    override_usage = "soong ssh [OPTIONS] [SSH-OPTIONS] [-- COMMAND...]
+       soong ssh config [--install | --remove | --print]",
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true,
+    after_help = "SSH-OPTIONS are ssh's own: -t -A -L -R -D -o -v -q -C -X and all the others.
+
+One word of COMMAND is a line for the shell of the instance, as with ssh.
+Several words are a program and its arguments; they arrive as they are typed,
+with spaces, quotes and all.
+
+While the tunnel to the instance is up, the session goes over its connection and
+begins at once. Options about the connection (-A -L -J -p ...) open a new one.
+
+Examples:
+  soong ssh
+  soong ssh -- nvidia-smi
+  soong ssh -- 'cd workspace && tail -f train.log'
+  soong ssh --instance-id dev -t -- htop
+  soong ssh config                  ssh, scp and rsync know soong-NAME"
+)]
+pub struct Arguments {
+    /// What else to do than to open a session.
+    #[command(subcommand)]
+    pub subcommand: Option<Command>,
+    /// Which instance to reach.
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Print the ssh command instead of running it
+    #[arg(long)]
+    pub print: bool,
+    /// What to run on the instance; a shell if there is nothing
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// What `soong ssh` can do besides sessions.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make every instance known to ssh, scp, rsync and editors as soong-NAME
+    Config(ConfigArguments),
+}
+
+/// Options of `soong ssh config`.
+#[derive(Debug, Args)]
+#[command(after_help = "Run it again when instances have come or gone. An instance whose name does not
+fit is called soong- and what is legible of its name, with a number behind it.
+While a tunnel is up, ssh goes over its connection; to forward an agent, give
+the session one of its own: ssh -S none -A soong-NAME
+
+Examples:
+  soong ssh config            asks before ~/.ssh/config is changed
+  scp soong-dev:train.log .")]
+pub struct ConfigArguments {
+    /// Have ~/.ssh/config include the hosts without asking
+    #[arg(long, conflicts_with_all = ["remove", "print"])]
+    pub install: bool,
+    /// Take out what was put into ~/.ssh/config
+    #[arg(long, conflicts_with = "print")]
+    pub remove: bool,
+    /// Print the hosts; write nothing
+    #[arg(long)]
+    pub print: bool,
+}
+
+/// A command line, taken apart.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    /// What [`Arguments`] are parsed from: everything but ssh's options.
+    pub own: Vec<OsString>,
+    /// ssh's options, as they were.
+    pub options: Vec<OsString>,
+}
+
+/// Takes a command line apart; `words` begin with the name of the program.
+pub fn split(words: &[OsString]) -> Result<Split> {
+    let valued = options_with_value();
+    let mut split = Split::default();
+    let mut rest = words;
+    split.own.extend(take(&mut rest, 1));
+    while let Some(word) = rest.first() {
+        match word.as_bytes() {
+            b"--" | b"config" => split.own.extend(take(&mut rest, usize::MAX)),
+            b"-h" | b"-V" => split.own.extend(take(&mut rest, 1)),
+            bytes if bytes.starts_with(b"--") => {
+                let known = valued.iter().any(|name| bytes == name.as_bytes());
+                split.own.extend(take(&mut rest, if known { 2 } else { 1 }));
+            }
+            _ => {
+                let mut following = rest.iter().map(OsString::as_os_str);
+                options::take(&mut following).map_err(refuse)?;
+                let taken = rest.len() - following.count();
+                split.options.extend(take(&mut rest, taken));
+            }
+        }
+    }
+    Ok(split)
+}
+
+/// The first `count` words of `rest`, or as many as there are; `rest` goes on behind them.
+fn take(rest: &mut &[OsString], count: usize) -> Vec<OsString> {
+    let (front, back) = rest.split_at(count.min(rest.len()));
+    *rest = back;
+    front.to_vec()
+}
+
+/// Our own options of which the next word is the value, dashes and all.
+fn options_with_value() -> Vec<String> {
+    let command = definition::<Arguments>();
+    let separate =
+        |argument: &&Arg| argument.get_action().takes_values() && !argument.is_require_equals_set();
+    let valued = command.get_arguments().filter(separate);
+    valued.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect()
+}
+
+fn refuse(mistake: Mistake) -> Error {
+    let error = Error::usage(mistake.to_string());
+    match mistake {
+        Mistake::NotAnOption(word) => {
+            let word = shell_words::quote(&word).into_owned();
+            let word = printable(&word);
+            Error::usage(format!("'--' is missing before {word}"))
+                .with_hint(format!("to run it on the instance: soong ssh -- {word}"))
+                .with_hint(format!("to choose an instance: soong ssh --instance-id {word}"))
+        }
+        Mistake::Unknown(_) => error.with_hint("'soong ssh --help' and 'man ssh' list the options there are"),
+        Mistake::NoValue(_) => error.with_hint("write the value behind it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::ssh::arguments::*;
+    use clap::CommandFactory;
+
+    fn words(text: &str) -> Vec<OsString> {
+        shell_words::split(text).unwrap().into_iter().map(OsString::from).collect()
+    }
+
+    fn parts(text: &str) -> (Vec<OsString>, Vec<OsString>) {
+        let Split { own, options } = split(&words(text)).unwrap();
+        (own, options)
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sshs_options_are_kept_apart_and_as_they_are() {
+        for (text, own, options) in [
+            ("ssh", "ssh", ""),
+            ("ssh -t -- top -d 1", "ssh -- top -d 1", "-t"),
+            ("ssh -- -t --print", "ssh -- -t --print", ""),
+            ("ssh -vA --print -L 1:h:2", "ssh --print", "-vA -L 1:h:2"),
+            ("ssh -o 'A=b c' -p22 --instance-id -x -q", "ssh --instance-id -x", "-o 'A=b c' -p22 -q"),
+            ("ssh --instance-id=dev -L -- -- ls", "ssh --instance-id=dev -- ls", "-L --"),
+            ("ssh -i --print --print", "ssh --print", "-i --print"),
+            ("ssh config --install -h", "ssh config --install -h", ""),
+            ("ssh --wait -t --wait=5", "ssh --wait --wait=5", "-t"),
+            ("ssh -h", "ssh -h", ""),
+        ] {
+            assert_eq!(parts(text), (words(own), words(options)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_could_mean_two_things_is_not_guessed_at() {
+        let error = split(&words("ssh nvidia-smi -L")).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(error.to_string(), "'--' is missing before nvidia-smi");
+        assert_eq!(
+            error.hints(),
+            [
+                "to run it on the instance: soong ssh -- nvidia-smi",
+                "to choose an instance: soong ssh --instance-id nvidia-smi"
+            ]
+        );
+        for text in ["ssh -Z", "ssh -o", "ssh -", "ssh -t ''", "ssh -vo"] {
+            assert_eq!(split(&words(text)).unwrap_err().exit_code(), 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_command_keeps_its_words() {
+        let split = split(&words("ssh --print -- sh -c 'exit 37' -- ''")).unwrap();
+        let arguments = Arguments::try_parse_from(split.own).unwrap();
+        assert!(arguments.print);
+        assert_eq!(arguments.command, ["sh", "-c", "exit 37", "--", ""]);
+    }
+
+    #[test]
+    fn help_fits_80_columns() {
+        let mut command = Arguments::command();
+        let own = command.render_help().to_string();
+        let config = command.find_subcommand_mut("config").unwrap().render_help().to_string();
+        for line in own.lines().chain(config.lines()) {
+            assert!(line.chars().count() <= 80, "{line}\n{own}");
+        }
+        assert_eq!(options_with_value(), ["--instance-id", "--color"]);
+    }
+}

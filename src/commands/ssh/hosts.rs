@@ -1,0 +1,227 @@
+//! `soong ssh config`: writes the hosts to a file of their own, and sees to it that the user's
+//! `ssh_config` includes that.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use nix::unistd::{User, geteuid};
+
+use super::arguments::ConfigArguments;
+use super::host_file::{self, Blocks, Host};
+use super::include::{self, Remains};
+use super::lookup;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::instances::inventory::Inventory;
+use crate::openssh::Login;
+use crate::runtime::directory::Directory;
+use crate::system::paths::{self, Paths};
+use crate::system::signals::Watch;
+use crate::terminal::{self, hint_label, print_error, printable};
+
+const HEADER: &str = "# Hosts of soong, written by 'soong ssh config': what you change here is lost.\n";
+/// Stands in the file of a user who was asked whether to include it, and said no.
+const DECLINED: &str =
+    "# ~/.ssh/config was not to include this; 'soong ssh config --install' has it do so.\n";
+
+/// What is to become of the line in the user's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inclusion {
+    /// It is there.
+    Done,
+    /// It is to be put in.
+    Wanted,
+    /// The user does not want it, and is not asked again.
+    Declined,
+    /// Nobody can be asked.
+    Open,
+}
+
+/// Does what `arguments` say.
+pub fn run(arguments: &ConfigArguments, paths: &Paths) -> Result<()> {
+    if arguments.remove {
+        return remove(paths);
+    }
+    let config = Config::load(paths)?;
+    let blocks = host_file::render(&hosts(&config, paths)?);
+    if arguments.print {
+        tell(&format!("{HEADER}{}", blocks.text))?;
+    } else {
+        write(&blocks, arguments.install, paths)?;
+    }
+    for left_out in &blocks.left_out {
+        print_error(&format!("soong-ssh: no host for {left_out}\n"));
+    }
+    Ok(())
+}
+
+/// The instances there are, and what ssh has to know of them. Of a provider that cannot be asked,
+/// those it last listed: a host that is known to be old is better than one that is gone.
+fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
+    let at_fault = |source| Error::Io { action: "cannot handle signals".into(), source, hint: None };
+    let watch = Watch::new().map_err(at_fault)?;
+    let inventory = Inventory::fresh(config, paths, &watch);
+    for error in inventory.sources.iter().filter_map(|source| source.error.as_ref()) {
+        error.report("soong-ssh");
+    }
+    let mut hosts = Vec::new();
+    for machine in inventory.machines.iter().filter(|machine| !machine.status.is_over()) {
+        let Some(instance) = machine.instance() else { continue };
+        let mut login = Login::resolve(&instance, &config.ssh, paths)?;
+        if machine.is_written() {
+            login = lookup::complete(login, &watch);
+        }
+        if watch.interrupted() {
+            return Err(Error::failed("interrupted"));
+        }
+        let directory = Directory::new(paths, &instance.tunnel_name());
+        hosts.push(Host { login, control: directory.ok().map(|directory| directory.ssh_control()) });
+    }
+    Ok(hosts)
+}
+
+/// Writes the file and has it included, as far as the user wants that. Says what was done.
+fn write(blocks: &Blocks, install: bool, paths: &Paths) -> Result<()> {
+    let (file, user_file) = (paths.ssh_hosts(), paths.ssh_config());
+    let before = read(&file)?;
+    let user_text = read(&user_file)?;
+    let inclusion = inclusion(before.as_deref(), user_text.as_deref(), install, paths)?;
+    let declined = if inclusion == Inclusion::Declined { DECLINED } else { "" };
+    let text = format!("{HEADER}{declined}{}", blocks.text);
+    let shown = shown(&file);
+    if before.as_deref() == Some(text.as_bytes()) {
+        tell(&format!("{shown} is up to date\n"))?;
+    } else {
+        file.parent().map_or(Ok(()), paths::create_private)?;
+        paths::write_atomically(&file, &text)?;
+        tell(&format!("Wrote {shown}\n"))?;
+    }
+    // ssh is going to remember the hosts' keys there.
+    paths.ensure_state()?;
+    tell(&blocks.aliases.iter().map(|alias| format!("  ssh {alias}\n")).collect::<String>())?;
+    let line = include::line(&file);
+    match inclusion {
+        Inclusion::Done => Ok(()),
+        Inclusion::Wanted => {
+            put_in(&user_file, user_text.as_deref(), &file)?;
+            tell(&format!("Added to {}: {}\n", self::shown(&user_file), printable(&line)))?;
+            warn_of_another_home(&user_file);
+            Ok(())
+        }
+        Inclusion::Declined | Inclusion::Open => {
+            let user_file = self::shown(&user_file);
+            let line = printable(&line);
+            hint(&format!("for ssh to find them, {user_file} has to begin with: {line}"));
+            hint("'soong ssh config --install' puts that in");
+            Ok(())
+        }
+    }
+}
+
+/// Whether the user's file includes ours, or is to. Asks at most once in a user's life.
+fn inclusion(
+    before: Option<&[u8]>,
+    user_text: Option<&[u8]>,
+    install: bool,
+    paths: &Paths,
+) -> Result<Inclusion> {
+    let file = paths.ssh_hosts();
+    let expand = |name: &str| paths.ssh_directory().join(paths.expand(name));
+    if include::is_in(user_text.unwrap_or_default(), &file, expand) {
+        return Ok(Inclusion::Done);
+    }
+    if install {
+        return Ok(Inclusion::Wanted);
+    }
+    let declined = format!("{HEADER}{DECLINED}");
+    if before.is_some_and(|before| before.starts_with(declined.as_bytes())) {
+        return Ok(Inclusion::Declined);
+    }
+    let question = format!(
+        "For ssh, scp, rsync and editors to find the hosts, this line has to be at the top of {}:
+  {}
+Put it there?",
+        shown(&paths.ssh_config()),
+        printable(&include::line(&file))
+    );
+    let answer = terminal::confirm(&question).map_err(|source| Error::Io {
+        action: "cannot read the answer".into(),
+        source,
+        hint: None,
+    })?;
+    Ok(match answer {
+        Some(true) => Inclusion::Wanted,
+        Some(false) => Inclusion::Declined,
+        None => Inclusion::Open,
+    })
+}
+
+/// Puts the line into the user's file, whose text is `text`.
+fn put_in(user_file: &Path, text: Option<&[u8]>, file: &Path) -> Result<()> {
+    user_file.parent().map_or(Ok(()), paths::create_private)?;
+    paths::rewrite(user_file, &include::insert(text, file)).map_err(|error| {
+        error.with_hint(format!("put this at its top yourself: {}", printable(&include::line(file))))
+    })
+}
+
+/// Undoes all that was ever done here. Says what was there to be undone.
+fn remove(paths: &Paths) -> Result<()> {
+    let (file, user_file) = (paths.ssh_hosts(), paths.ssh_config());
+    let mut told = String::new();
+    let text = read(&user_file)?.unwrap_or_default();
+    let line = include::line(&file);
+    let result = match include::remove(&text, &file) {
+        Remains::Unchanged => Ok(()),
+        Remains::Text(text) => {
+            told.push_str(&format!("Removed from {}: {}\n", shown(&user_file), printable(&line)));
+            paths::rewrite(&user_file, &text)
+        }
+        Remains::Nothing => {
+            told.push_str(&format!("Removed {}\n", shown(&user_file)));
+            paths::remove(&user_file)
+        }
+    };
+    result.map_err(|error| error.with_hint(format!("take this out yourself: {}", printable(&line))))?;
+    if read(&file)?.is_some() {
+        paths::remove(&file)?;
+        told.push_str(&format!("Removed {}\n", shown(&file)));
+    }
+    tell(if told.is_empty() { "Nothing to remove\n" } else { &told })
+}
+
+/// The contents of a file; `None` if there is none.
+fn read(file: &Path) -> Result<Option<Vec<u8>>> {
+    let contents = || match fs::metadata(file)? {
+        // A FIFO would never end.
+        metadata if metadata.is_file() => fs::read(file),
+        _ => Err(io::Error::other("not a regular file")),
+    };
+    match contents() {
+        Ok(contents) => Ok(Some(contents)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", file, error)),
+    }
+}
+
+/// ssh looks for its configuration where the password database says that home is, whatever HOME is.
+fn warn_of_another_home(user_file: &Path) {
+    let home = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir);
+    if home.is_some_and(|home| home.join(".ssh/config") != user_file) {
+        let file = user_file.to_string_lossy();
+        let file = shell_words::quote(&file);
+        hint(&format!("HOME is not your home directory, where ssh looks: ssh -F {} HOST", printable(&file)));
+    }
+}
+
+fn shown(file: &Path) -> String {
+    printable(&file.to_string_lossy()).into_owned()
+}
+
+fn hint(text: &str) {
+    print_error(&format!("{} {text}\n", hint_label()));
+}
+
+fn tell(text: &str) -> Result<()> {
+    terminal::print(text).map_err(Error::output)
+}

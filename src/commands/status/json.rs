@@ -1,0 +1,95 @@
+//! `--json`: what programs read. Its shape is written down in `docs/status-json.md`; fields are
+//! added, never renamed or removed, as long as `api` stays the same.
+
+use serde::Serialize;
+
+use super::overview::{Overview, Row};
+use crate::error::{Error, Result};
+use crate::instances::inventory::Status;
+use crate::runtime::state::{Forward, Phase};
+use crate::terminal::printable_json;
+
+/// The version of the shape.
+const API: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    api: u32,
+    instances: Vec<Entry<'a>>,
+    providers: Vec<Provider<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    name: &'a str,
+    status: Status,
+    stale: bool,
+    host: Option<&'a str>,
+    #[serde(rename = "type")]
+    kind: Option<&'a str>,
+    region: Option<&'a str>,
+    price_cents_per_hour: Option<u64>,
+    provider: Option<&'a str>,
+    tunnel: Option<Tunnel<'a>>,
+    lease_end: Option<u64>,
+    gpu_load: Option<u8>,
+    model: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Tunnel<'a> {
+    state: Phase,
+    pid: Option<u32>,
+    last_error: Option<&'a str>,
+    forwards: &'a [Forward],
+}
+
+#[derive(Serialize)]
+struct Provider<'a> {
+    name: &'a str,
+    taken: Option<u64>,
+    error: Option<String>,
+}
+
+/// Renders one line of JSON.
+pub(super) fn render(overview: &Overview) -> Result<String> {
+    let providers = overview.sources.iter().map(|source| Provider {
+        name: &source.provider,
+        taken: source.taken,
+        error: source.error.as_ref().map(ToString::to_string),
+    });
+    let document = Document {
+        api: API,
+        instances: overview.rows.iter().map(Entry::from).collect(),
+        providers: providers.collect(),
+    };
+    let json = serde_json::to_string(&document);
+    json.map(|json| printable_json(&json).into_owned() + "\n")
+        .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))
+}
+
+impl<'a> From<&'a Row> for Entry<'a> {
+    fn from(row: &'a Row) -> Self {
+        Self {
+            id: &row.id,
+            name: &row.name,
+            status: row.status,
+            stale: row.stale,
+            host: row.host.as_deref(),
+            kind: row.kind.as_deref(),
+            region: row.region.as_deref(),
+            price_cents_per_hour: row.price_cents_per_hour,
+            provider: row.provider.as_deref(),
+            tunnel: row.tunnel.as_ref().map(|tunnel| Tunnel {
+                state: tunnel.phase,
+                pid: tunnel.pid,
+                last_error: tunnel.last_error.as_deref(),
+                forwards: &tunnel.forwards,
+            }),
+            lease_end: row.facts.lease_end,
+            gpu_load: row.facts.gpu_load,
+            model: row.facts.model.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `soong status`: the instances there are, with their tunnels and leases.
+//!
+//! What providers list, what tunnels run and what status daemons said last are put together into
+//! rows ([`overview`]), and rows into a [`table`] or [`json`]. Nothing is asked of an instance
+//! here: supervisors keep what its daemon says.
+
+pub mod arguments;
+
+mod json;
+mod overview;
+mod table;
+
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use self::arguments::Arguments;
+use self::overview::Overview;
+use crate::command_line;
+use crate::config::Config;
+use crate::error::{EXIT_FAILED, Error, Result};
+use crate::instances::inventory::Inventory;
+use crate::runtime::registry;
+use crate::system::paths::Paths;
+use crate::system::signals::Watch;
+use crate::terminal;
+
+/// How often providers are asked while watching: they limit how often they may be.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+/// `soong-status`: does what the command line says and returns the exit code.
+pub fn main() -> ExitCode {
+    command_line::main("soong-status", |arguments: &Arguments| {
+        let paths = Paths::from_env()?;
+        match arguments.watch {
+            Some(interval) => keep_showing(arguments, interval, &paths),
+            None => show_once(arguments, &paths),
+        }
+    })
+}
+
+fn show_once(arguments: &Arguments, paths: &Paths) -> Result<u8> {
+    let overview = look(arguments, paths, arguments.cached)?;
+    show(&render(&overview, arguments.json)?)?;
+    if !arguments.json {
+        explain(&overview);
+    }
+    Ok(if overview.is_blind() { EXIT_FAILED } else { 0 })
+}
+
+/// Looks again and again. The screen is written over in place where there is one.
+fn keep_showing(arguments: &Arguments, interval: Duration, paths: &Paths) -> Result<u8> {
+    const TO_THE_TOP: &str = "\u{1b}[H";
+    const CLEAR_LINE_END: &str = "\u{1b}[K\n";
+    const CLEAR_BELOW: &str = "\u{1b}[J";
+    let on_screen = terminal::is_interactive() && !arguments.json;
+    if on_screen && !show("\u{1b}[2J")? {
+        return Ok(0);
+    }
+    let mut asked: Option<Instant> = None;
+    loop {
+        let asks = !arguments.cached && asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN);
+        let overview = look(arguments, paths, !asks)?;
+        if asks {
+            asked = Some(Instant::now());
+        }
+        let mut text = render(&overview, arguments.json)?;
+        if on_screen {
+            text.push_str(&overview.remarks().concat());
+            text = format!("{TO_THE_TOP}{}{CLEAR_BELOW}", text.replace('\n', CLEAR_LINE_END));
+        }
+        if !show(&text)? {
+            return Ok(0);
+        }
+        if !on_screen && !arguments.json {
+            explain(&overview);
+        }
+        sleep(interval);
+    }
+}
+
+fn look(arguments: &Arguments, paths: &Paths, cached: bool) -> Result<Overview> {
+    let config = Config::load(paths)?;
+    let inventory = if cached { Inventory::cached(&config, paths) } else { ask(&config, paths)? };
+    let survey = registry::survey(paths)?;
+    let overview = Overview::new(inventory, survey);
+    match &arguments.instance_id {
+        Some(wanted) => overview.only(wanted),
+        None => Ok(overview),
+    }
+}
+
+/// What providers say now. A signal ends them with this program.
+fn ask(config: &Config, paths: &Paths) -> Result<Inventory> {
+    if config.providers.is_empty() {
+        return Ok(Inventory::cached(config, paths));
+    }
+    let watch = Watch::new().map_err(|source| Error::Io {
+        action: "cannot handle signals".into(),
+        source,
+        hint: None,
+    })?;
+    let inventory = Inventory::fresh(config, paths, &watch);
+    if watch.interrupted() { Err(Error::failed("interrupted")) } else { Ok(inventory) }
+}
+
+fn render(overview: &Overview, as_json: bool) -> Result<String> {
+    if as_json { json::render(overview) } else { Ok(table::render(overview)) }
+}
+
+/// Says on stderr what is not as it should be.
+fn explain(overview: &Overview) {
+    for remark in overview.remarks() {
+        terminal::print_error(&remark);
+    }
+}
+
+/// Whether somebody still reads.
+fn show(text: &str) -> Result<bool> {
+    terminal::print_more(text).map_err(Error::output)
+}

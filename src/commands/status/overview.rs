@@ -1,0 +1,180 @@
+//! Everything that is known, a row per instance. Values in, values out.
+
+use crate::daemon::Facts;
+use crate::error::{Error, Result};
+use crate::instances::inventory::{Inventory, Source, Status};
+use crate::runtime::registry::{Running, Survey};
+use crate::runtime::state::{Forward, Phase, State};
+use crate::suggest;
+use crate::system::time::{now, span};
+use crate::terminal::{hint_label, printable};
+
+/// What there is to show.
+#[derive(Debug)]
+pub(super) struct Overview {
+    /// A row per instance: those of the config, those of providers, then those that only a running
+    /// tunnel tells of.
+    pub rows: Vec<Row>,
+    /// The providers that are switched on.
+    pub sources: Vec<Source>,
+    /// The time all this is about, in seconds since the epoch.
+    pub now: u64,
+}
+
+/// One instance. Texts are as others wrote them.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub name: String,
+    pub id: String,
+    pub status: Status,
+    pub host: Option<String>,
+    pub kind: Option<String>,
+    pub region: Option<String>,
+    pub price_cents_per_hour: Option<u64>,
+    pub provider: Option<String>,
+    pub stale: bool,
+    pub tunnel: Option<Tunnel>,
+    pub facts: Facts,
+}
+
+/// The tunnel to an instance.
+#[derive(Debug, Clone)]
+pub(super) struct Tunnel {
+    pub phase: Phase,
+    pub pid: Option<u32>,
+    pub last_error: Option<String>,
+    pub forwards: Vec<Forward>,
+}
+
+impl Overview {
+    /// Puts together what providers list and what runs.
+    pub(super) fn new(inventory: Inventory, survey: Survey) -> Self {
+        let mut rows: Vec<Row> = inventory.machines.into_iter().map(Row::from).collect();
+        for running in survey.running {
+            let Some(state) = running.state.clone() else { continue };
+            row_of(&mut rows, &state).learn(&running, state);
+        }
+        for state in survey.failed {
+            let row = row_of(&mut rows, &state);
+            let tunnel = Tunnel::from(&state);
+            row.tunnel.get_or_insert(tunnel);
+        }
+        Self { rows, sources: inventory.sources, now: now() }
+    }
+
+    /// Only what `wanted` means: an id, a name, or the start of ids.
+    pub(super) fn only(mut self, wanted: &str) -> Result<Self> {
+        let exact: Vec<Row> =
+            self.rows.iter().filter(|row| row.id == wanted || row.name == wanted).cloned().collect();
+        let start = |row: &&Row| !wanted.is_empty() && row.id.starts_with(wanted);
+        let found = if exact.is_empty() { self.rows.iter().filter(start).cloned().collect() } else { exact };
+        if found.is_empty() {
+            let names = self.rows.iter().flat_map(|row| [row.name.as_str(), row.id.as_str()]);
+            let error = Error::failed(format!("no instance is called '{}'", printable(wanted)));
+            return Err(match suggest::did_you_mean(wanted, names) {
+                Some(question) => error.with_hint(printable(&question)),
+                None => error.with_hint("'soong status' lists those there are"),
+            });
+        }
+        self.rows = found;
+        Ok(self)
+    }
+
+    /// Whether a provider could not be asked and nothing is known of it from before.
+    pub(super) fn is_blind(&self) -> bool {
+        self.sources.iter().any(|source| source.error.is_some() && source.taken.is_none())
+    }
+
+    /// How old the answer of a provider is that did not give it just now, for people.
+    pub(super) fn age(&self, source: &Source) -> Option<String> {
+        Some(span(self.now.saturating_sub(source.taken?)))
+    }
+
+    /// What is not as it should be, for people: lines for stderr.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        // Where nobody can be asked either, there is nothing to wait for.
+        if self.rows.is_empty() && self.sources.is_empty() {
+            return vec![format!("{} run 'soong configure'\n", hint_label())];
+        }
+        self.sources.iter().filter_map(remark).collect()
+    }
+}
+
+/// Why a provider could not be asked, with the ways out.
+fn remark(source: &Source) -> Option<String> {
+    let error = source.error.as_ref()?;
+    let mut text = format!("soong-status: {error}\n");
+    for hint in error.hints() {
+        text.push_str(&format!("{} {hint}\n", hint_label()));
+    }
+    Some(text)
+}
+
+/// The row of the instance that a tunnel leads to; a new one where nobody else tells of it.
+fn row_of<'a>(rows: &'a mut Vec<Row>, state: &State) -> &'a mut Row {
+    let known = rows.iter().position(|row| row.id == state.instance.id);
+    let index = known.unwrap_or_else(|| {
+        rows.push(Row::unlisted(state));
+        rows.len() - 1
+    });
+    &mut rows[index]
+}
+
+impl From<crate::instances::inventory::Machine> for Row {
+    fn from(machine: crate::instances::inventory::Machine) -> Self {
+        Self {
+            name: machine.unique_name(),
+            id: machine.id,
+            status: machine.status,
+            host: machine.host,
+            kind: machine.kind,
+            region: machine.region,
+            price_cents_per_hour: machine.price_cents_per_hour,
+            provider: machine.provider,
+            stale: machine.stale,
+            tunnel: None,
+            facts: Facts::default(),
+        }
+    }
+}
+
+impl Row {
+    fn unlisted(state: &State) -> Self {
+        Self {
+            name: state.instance.name.clone(),
+            id: state.instance.id.clone(),
+            status: Status::Unknown,
+            host: Some(state.instance.host.clone()),
+            kind: None,
+            region: None,
+            price_cents_per_hour: None,
+            provider: None,
+            stale: false,
+            tunnel: None,
+            facts: Facts::default(),
+        }
+    }
+
+    /// Takes over what the supervisor of a running tunnel says. The daemon's facts count while it
+    /// can be asked for new ones.
+    fn learn(&mut self, running: &Running, state: State) {
+        self.tunnel = Some(Tunnel { pid: Some(running.supervisor.pid()), ..Tunnel::from(&state) });
+        let facts = state.daemon.unwrap_or_default();
+        self.facts = if state.phase == Phase::Up {
+            facts
+        } else {
+            Facts { lease_end: facts.lease_end, ..Facts::default() }
+        };
+    }
+}
+
+impl From<&State> for Tunnel {
+    fn from(state: &State) -> Self {
+        Self {
+            phase: state.phase,
+            pid: None,
+            last_error: state.last_error.clone(),
+            forwards: state.forwards.clone(),
+        }
+    }
+}

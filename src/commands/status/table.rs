@@ -1,0 +1,263 @@
+//! The table: what people read. A line of columns per instance, and below it what else is known,
+//! so that it fits 80 columns.
+
+use console::{measure_text_width, pad_str, truncate_str};
+
+use super::overview::{Overview, Row};
+use crate::instances::inventory::Status;
+use crate::runtime::state::Phase;
+use crate::system::time::span;
+use crate::terminal::printable;
+
+/// Column headings with the widest a column gets. Names take what the others leave, ids what they
+/// need to be told apart.
+const COLUMNS: [(&str, usize); 6] =
+    [("NAME", WIDTH), ("ID", WIDTH), ("STATE", 12), ("ADDRESS", 15), ("TUNNEL", 12), ("LEASE", 10)];
+/// The width of the table, in columns of the terminal.
+const WIDTH: usize = 80;
+/// The space between two columns.
+const GAP: &str = "  ";
+/// The space a name gets even if the table becomes wider for it.
+const NAME_SHOWN: usize = 8;
+/// How many characters of an id are shown at least.
+const ID_SHOWN: usize = 8;
+
+/// Renders the table.
+pub(super) fn render(overview: &Overview) -> String {
+    let mut text = String::new();
+    if overview.rows.is_empty() {
+        text.push_str("No instances\n");
+    } else {
+        let ids = Ids::new(&overview.rows);
+        let cells: Vec<[String; 6]> =
+            overview.rows.iter().map(|row| cells(overview.now, &ids, row)).collect();
+        let widths = widths(&cells);
+        text.push_str(&line(&COLUMNS.map(|(heading, _)| heading.to_owned()), &widths));
+        for (row, cells) in overview.rows.iter().zip(&cells) {
+            text.push_str(&line(cells, &widths));
+            text.push_str(&details(row));
+        }
+    }
+    for source in overview.sources.iter().filter(|source| source.error.is_some()) {
+        let provider = printable(&source.provider);
+        match overview.age(source) {
+            Some(age) => {
+                text.push_str(&format!("\n{provider}: as of {age} ago, because it cannot be asked now\n"));
+            }
+            None => {
+                text.push_str(&format!("\n{provider}: cannot be asked, and nothing is known from before\n"));
+            }
+        }
+    }
+    text
+}
+
+fn cells(now: u64, ids: &Ids<'_>, row: &Row) -> [String; 6] {
+    let tunnel = row.tunnel.as_ref().map_or("-", |tunnel| phase(tunnel.phase));
+    let lease = row.facts.lease_end.map_or_else(
+        || "-".to_owned(),
+        |end| match end.saturating_sub(now) {
+            0 => "over".to_owned(),
+            left => span(left),
+        },
+    );
+    let state = match (row.status, row.stale) {
+        (Status::Unknown, _) => "-".to_owned(),
+        (status, true) => format!("{}?", status.word()),
+        (status, false) => status.word().to_owned(),
+    };
+    // An instance without a name is called by its id, which has a column of its own.
+    let name = if row.name == row.id && row.provider.is_some() { "-" } else { &row.name };
+    [
+        printable(name).into_owned(),
+        printable(ids.short(&row.id)).into_owned(),
+        state,
+        row.host.as_ref().map_or_else(|| "-".to_owned(), |host| printable(host).into_owned()),
+        tunnel.to_owned(),
+        lease,
+    ]
+}
+
+/// All ids in order, so that the one most like another is beside it.
+struct Ids<'a>(Vec<&'a str>);
+
+impl<'a> Ids<'a> {
+    fn new(rows: &'a [Row]) -> Self {
+        let mut ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Self(ids)
+    }
+
+    /// The start of `id`, one of these, that no other has; the whole id where it is short.
+    fn short<'b>(&self, id: &'b str) -> &'b str {
+        let place = self.0.partition_point(|other| *other < id);
+        let before = place.checked_sub(1).and_then(|before| self.0.get(before));
+        let neighbours = before.into_iter().chain(self.0.get(place + 1));
+        let shared = neighbours.map(|other| shared_start(id, other)).max().unwrap_or_default();
+        let count = ID_SHOWN.max(shared + 1);
+        id.char_indices().nth(count).map_or(id, |(end, _)| &id[..end])
+    }
+}
+
+/// How many characters `one` and `other` have in common at their starts.
+fn shared_start(one: &str, other: &str) -> usize {
+    one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count()
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Starting => "starting",
+        Phase::Up => "up",
+        Phase::Reconnecting => "reconnecting",
+        Phase::Failed => "failed",
+    }
+}
+
+/// What has no column: type, region, price, and what the status daemon says.
+fn details(row: &Row) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    // An address that its column cuts off, as an IPv6 address can be.
+    parts.extend(
+        row.host.iter().filter(|host| host.len() > COLUMNS[3].1).map(|host| printable(host).into_owned()),
+    );
+    match (&row.kind, &row.region) {
+        (Some(kind), Some(region)) => parts.push(format!("{} in {}", printable(kind), printable(region))),
+        (Some(one), None) | (None, Some(one)) => parts.push(printable(one).into_owned()),
+        (None, None) => {}
+    }
+    parts.extend(row.price_cents_per_hour.map(|cents| format!("${}.{:02}/h", cents / 100, cents % 100)));
+    parts.extend(row.facts.gpu_load.map(|load| format!("GPU {load} %")));
+    parts.extend(row.facts.model.as_ref().map(|model| printable(model).into_owned()));
+    let mut text = wrapped(&parts);
+    if let Some(tunnel) = row.tunnel.as_ref().filter(|tunnel| tunnel.phase != Phase::Up)
+        && let Some(error) = &tunnel.last_error
+    {
+        text.push_str(&format!("    {}\n", truncate_str(&printable(error), 76, "…")));
+    }
+    text
+}
+
+/// `parts` joined by commas, indented, in as many lines as they need.
+fn wrapped(parts: &[String]) -> String {
+    const INDENT: &str = "    ";
+    let mut text = String::new();
+    let mut current = String::new();
+    for part in parts {
+        let part = truncate_str(part, WIDTH - INDENT.len() - 1, "…");
+        if !current.is_empty() && measure_text_width(&current) + part.len() + INDENT.len() + 3 > WIDTH {
+            text.push_str(&format!("{INDENT}{current},\n"));
+            current.clear();
+        }
+        let comma = if current.is_empty() { "" } else { ", " };
+        current.push_str(&format!("{comma}{part}"));
+    }
+    if !current.is_empty() {
+        text.push_str(&format!("{INDENT}{current}\n"));
+    }
+    text
+}
+
+fn widths(cells: &[[String; 6]]) -> [usize; 6] {
+    let mut widths: [usize; 6] = std::array::from_fn(|column| {
+        let (heading, limit) = COLUMNS[column];
+        let widest = cells.iter().map(|row| measure_text_width(&row[column])).max().unwrap_or_default();
+        widest.max(heading.len()).min(limit)
+    });
+    let others: usize = widths[1..].iter().map(|width| width + GAP.len()).sum();
+    widths[0] = widths[0].min(WIDTH.saturating_sub(others).max(NAME_SHOWN));
+    widths
+}
+
+fn line(cells: &[String; 6], widths: &[usize; 6]) -> String {
+    let padded: Vec<String> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| {
+            let cell = truncate_str(cell, *width, "…");
+            pad_str(&cell, *width, console::Alignment::Left, None).into_owned()
+        })
+        .collect();
+    format!("{}\n", padded.join(GAP).trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::status::overview::Tunnel;
+    use crate::commands::status::table::*;
+    use crate::daemon::Facts;
+    use crate::error::Error;
+    use crate::instances::inventory::Source;
+
+    fn row(name: &str, id: &str) -> Row {
+        Row {
+            name: name.into(),
+            id: id.into(),
+            status: Status::Active,
+            host: Some("203.0.113.7".into()),
+            kind: None,
+            region: None,
+            price_cents_per_hour: None,
+            provider: None,
+            stale: false,
+            tunnel: None,
+            facts: Facts::default(),
+        }
+    }
+
+    fn overview(rows: Vec<Row>) -> Overview {
+        Overview { rows, sources: Vec::new(), now: 1000 }
+    }
+
+    #[test]
+    fn a_row_per_instance_and_what_else_is_known_below() {
+        let mut full = row("dev", "0920582c7ff041399e34823a0be62549");
+        full.kind = Some("gpu_1x_a100".into());
+        full.region = Some("us-west-1".into());
+        full.price_cents_per_hour = Some(129);
+        full.tunnel = Some(Tunnel { phase: Phase::Up, pid: Some(7), last_error: None, forwards: vec![] });
+        full.facts = Facts { lease_end: Some(1000 + 11_520), gpu_load: Some(42), model: Some("qwen".into()) };
+        assert_eq!(
+            render(&overview(vec![full, row("staging", "b2")])),
+            "NAME     ID        STATE   ADDRESS      TUNNEL  LEASE\n\
+             dev      0920582c  active  203.0.113.7  up      3 h 12 min\n    \
+                 gpu_1x_a100 in us-west-1, $1.29/h, GPU 42 %, qwen\n\
+             staging  b2        active  203.0.113.7  -       -\n"
+        );
+        assert_eq!(render(&overview(vec![])), "No instances\n");
+    }
+
+    #[test]
+    fn nothing_is_wider_than_80_columns_and_nothing_reaches_the_terminal_raw() {
+        let long = "größer\u{1b}[31m".repeat(30);
+        let mut odd = row(&long, "0920582c7ff041399e34823a0be62549");
+        odd.host = Some("x".repeat(300));
+        odd.kind = Some(long.clone());
+        odd.region = Some(long.clone());
+        odd.status = Status::Terminating;
+        odd.stale = true;
+        odd.facts.model = Some(long.clone());
+        odd.tunnel =
+            Some(Tunnel { phase: Phase::Reconnecting, pid: None, last_error: Some(long), forwards: vec![] });
+        let text = render(&overview(vec![odd]));
+        assert!(text.lines().all(|line| measure_text_width(line) <= 80), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn ids_are_as_long_as_they_must_be() {
+        let rows = ["0123456789abcdef", "012345678Xabcdef", "b2", "größer-als", "größer-als-alles"];
+        let rows: Vec<Row> = rows.iter().map(|id| row("a", id)).collect();
+        let ids = Ids::new(&rows);
+        let short: Vec<&str> = rows.iter().map(|row| ids.short(&row.id)).collect();
+        assert_eq!(short, ["0123456789", "012345678X", "b2", "größer-als", "größer-als-"]);
+    }
+
+    #[test]
+    fn an_old_list_says_so() {
+        let source = Source { provider: "lambda".into(), taken: Some(700), error: Some(Error::failed("x")) };
+        let mut old = overview(vec![row("a", "b")]);
+        old.sources.push(source);
+        assert!(render(&old).ends_with("\nlambda: as of 5 min ago, because it cannot be asked now\n"));
+    }
+}

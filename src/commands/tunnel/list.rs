@@ -1,0 +1,107 @@
+//! `soong tunnel list`: every tunnel on a line.
+
+use super::arguments::ListArguments;
+use super::start::extra_forwards;
+use super::status::{self, Look};
+use crate::error::{Error, Result};
+use crate::runtime::control::Flow;
+use crate::runtime::registry::{self, Survey};
+use crate::runtime::state::{Phase, State};
+use crate::supervisor::relay::metrics;
+use crate::system::paths::Paths;
+use crate::terminal::{print, print_error, printable};
+
+const HEAD: [&str; 6] = ["NAME", "STATE", "OPEN", "UP", "DOWN", "PORTS"];
+
+/// What stands for a number that is not known.
+const UNKNOWN: &str = "-";
+
+/// Lists the tunnels that run, and those that gave up.
+pub fn list(arguments: &ListArguments, paths: &Paths) -> Result<()> {
+    let survey = registry::survey(paths)?;
+    if arguments.json {
+        return print(&status::json(survey)?).map_err(Error::output);
+    }
+    let Survey { running, failed, .. } = survey;
+    let rows = rows(&status::look(running, false, true)?, &failed);
+    if rows.is_empty() {
+        print_error("soong-tunnel: there is no tunnel\n");
+        return Ok(());
+    }
+    print(&table(&rows)).map_err(Error::output)
+}
+
+type Row = [String; HEAD.len()];
+
+fn rows(looks: &[Look], failed: &[State]) -> Vec<Row> {
+    let failed = failed.iter().map(|state| {
+        let name = printable(&state.instance.name).into_owned();
+        row(name, "failed", None, String::new())
+    });
+    looks.iter().map(of_running).chain(failed).collect()
+}
+
+fn of_running(look: &Look) -> Row {
+    let state = look.running.state.as_ref();
+    let doing = match state {
+        _ if !look.responds => "unresponsive",
+        Some(state) => status::doing(state.phase),
+        None => status::doing(Phase::Starting),
+    };
+    let name = look.running.shown_name();
+    row(name, doing, look.traffic.as_deref(), state.map(ports).unwrap_or_default())
+}
+
+fn row(name: String, doing: &str, flows: Option<&[Flow]>, ports: String) -> Row {
+    let sum = |count: fn(&Flow) -> u64| flows.map(|flows| flows.iter().map(count).sum::<u64>());
+    let shown = |sum: Option<u64>, show: fn(u64) -> String| sum.map_or_else(|| UNKNOWN.to_owned(), show);
+    let open = shown(sum(|flow| flow.open), |open| open.to_string());
+    let (up, down) = (sum(|flow| flow.sent), sum(|flow| flow.received));
+    [name, doing.to_owned(), open, shown(up, metrics::shown), shown(down, metrics::shown), ports]
+}
+
+fn ports(state: &State) -> String {
+    let services = state.forwards.iter().map(|forward| format!("{}:{}", forward.service, forward.local));
+    let extras = state.extra.iter().map(|extra| extra_forwards::short(&extra.forwarding));
+    let ports: Vec<String> = services.chain(extras).collect();
+    printable(&ports.join(" ")).into_owned()
+}
+
+/// Columns as wide as what they hold.
+fn table(rows: &[Row]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].as_str()).chain([HEAD[column]]);
+        cells.map(console::measure_text_width).max().unwrap_or_default()
+    };
+    let widths: [usize; HEAD.len()] = std::array::from_fn(width);
+    let head = HEAD.map(str::to_owned);
+    let lines = std::iter::once(&head).chain(rows).map(|row| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| {
+            let pad = width - console::measure_text_width(cell);
+            format!("{cell}{}", " ".repeat(pad))
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        format!("{}\n", line.trim_end())
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::tunnel::list::*;
+
+    #[test]
+    fn columns_are_as_wide_as_what_they_hold() {
+        let row = |cells: [&str; 6]| cells.map(str::to_owned);
+        let rows = [
+            row(["größer", "running", "3", "1.2 MB", "34 kB", "sglang:8000 n8n:5678"]),
+            row(["a", "failed", "-", "-", "-", ""]),
+        ];
+        assert_eq!(
+            table(&rows),
+            "NAME    STATE    OPEN  UP      DOWN   PORTS\n\
+             größer  running  3     1.2 MB  34 kB  sglang:8000 n8n:5678\n\
+             a       failed   -     -       -\n"
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! `soong tunnel logs`: what a tunnel did and what its ssh said.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::arguments::LogsArguments;
+use crate::config::Config;
+use crate::config::instance;
+use crate::error::{Error, Result};
+use crate::runtime::registry;
+use crate::system::paths::Paths;
+use crate::terminal::{print, printable};
+
+/// How often a log that is followed is looked at.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Prints the last lines of a log, and goes on with those that are added if asked to.
+pub fn logs(arguments: &LogsArguments, paths: &Paths) -> Result<()> {
+    let path = choose(arguments.name.as_deref(), paths)?;
+    let refused = |error: io::Error| Error::io("read", &path, error);
+    let mut follower = Follower::open(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::failed("there is no log of such a tunnel")
+            .with_hint(format!("logs are kept in {}", paths.logs().display())),
+        _ => refused(error),
+    })?;
+    let text = follower.read().map_err(refused)?;
+    show(last_lines(&text, arguments.lines))?;
+    if !arguments.follow {
+        return Ok(());
+    }
+    loop {
+        sleep(INTERVAL);
+        show(&follower.read().map_err(refused)?)?;
+    }
+}
+
+/// The log that is meant: by the name of an instance, else that of the only running tunnel, else
+/// the one that was written to last.
+fn choose(wanted: Option<&str>, paths: &Paths) -> Result<PathBuf> {
+    if let Some(wanted) = wanted {
+        let config = Config::load(paths)?;
+        let by_id = config.instances.iter().find(|instance| instance.id == wanted);
+        let name = by_id.map_or(wanted, |instance| &instance.name);
+        return Ok(paths.log(&instance::tunnel_name(name)));
+    }
+    let running = registry::survey(paths)?.take(None)?.and_then(|running| running.state);
+    if let Some(state) = running {
+        return Ok(paths.log(&instance::tunnel_name(&state.instance.name)));
+    }
+    latest(&paths.logs()).ok_or_else(|| {
+        Error::failed("no tunnel has written a log yet").with_hint("start one: soong tunnel start")
+    })
+}
+
+fn latest(directory: &Path) -> Option<PathBuf> {
+    let logs = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
+    logs.filter(|path| path.extension().is_some_and(|ending| ending == "log"))
+        .max_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
+}
+
+/// The last `count` lines of `text`.
+fn last_lines(text: &str, count: usize) -> &str {
+    let start = text.trim_end_matches('\n').rmatch_indices('\n').nth(count.saturating_sub(1));
+    match start {
+        _ if count == 0 => "",
+        Some((at, _)) => &text[at + 1..],
+        None => text,
+    }
+}
+
+fn show(text: &str) -> Result<()> {
+    // What ssh said was made printable when it was written; the file may have been edited since.
+    let text: String =
+        text.split_inclusive('\n').map(|line| printable(line.trim_end_matches('\n')) + "\n").collect();
+    print(&text).map_err(Error::output)
+}
+
+/// Reads a file as it grows, and the one that takes its place when it is put aside.
+#[derive(Debug)]
+struct Follower {
+    path: PathBuf,
+    file: File,
+    identity: (u64, u64),
+}
+
+impl Follower {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        Ok(Self { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()), file })
+    }
+
+    /// What was added since this was last called. Only whole lines: the rest is left for later.
+    fn read(&mut self) -> io::Result<String> {
+        let mut text = self.whole_lines()?;
+        let replaced =
+            fs::metadata(&self.path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) != self.identity);
+        if replaced {
+            *self = Self::open(&self.path)?;
+            text += &self.whole_lines()?;
+        }
+        Ok(text)
+    }
+
+    fn whole_lines(&mut self) -> io::Result<String> {
+        let begin = self.file.stream_position()?;
+        if self.file.metadata()?.len() < begin {
+            self.file.seek(SeekFrom::Start(0))?;
+        }
+        let mut bytes = Vec::new();
+        self.file.read_to_end(&mut bytes)?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let rest = i64::try_from(bytes.len() - whole).map_err(io::Error::other)?;
+        self.file.seek(SeekFrom::Current(-rest))?;
+        bytes.truncate(whole);
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::tunnel::logs::*;
+    use std::io::Write;
+
+    #[test]
+    fn the_last_lines_are_counted_from_the_end() {
+        assert_eq!(last_lines("a\nb\nc\n", 2), "b\nc\n");
+        assert_eq!(last_lines("a\nb\nc\n", 9), "a\nb\nc\n");
+        assert_eq!(last_lines("a\n", 0), "");
+        assert_eq!(last_lines("", 3), "");
+    }
+
+    #[test]
+    fn a_file_is_followed_into_the_one_that_replaces_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.log");
+        let mut file = File::create(&path).unwrap();
+        file.write_all(b"one\ntw").unwrap();
+        let mut follower = Follower::open(&path).unwrap();
+        assert_eq!(follower.read().unwrap(), "one\n");
+        file.write_all(b"o\n").unwrap();
+        assert_eq!(follower.read().unwrap(), "two\n");
+        assert_eq!(follower.read().unwrap(), "");
+        file.write_all(b"three\n").unwrap();
+        fs::rename(&path, directory.path().join("x.log.1")).unwrap();
+        fs::write(&path, "four\n").unwrap();
+        assert_eq!(follower.read().unwrap(), "three\nfour\n");
+    }
+}

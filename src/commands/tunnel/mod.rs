@@ -1,0 +1,58 @@
+//! Tunnels: one supervised ssh per instance, and the commands that start, show and stop it.
+//!
+//! ```text
+//! soong-tunnel                       soong-supervisor
+//!
+//! arguments ─ request ─ start ──channel──→ program ─ supervisor ─ listener, relay   local ports
+//!                         └──────order──────↗          │      └─ link              the ssh process
+//!                                                      └─ runtime::{directory, state, control}
+//! status, stop ─ runtime::registry
+//! ```
+//!
+//! They are two programs, so that one that people wait for is not as large as both. A supervisor
+//! has `soong-tunnel` do what needs the config or a provider: see [`hooks`] and [`provider_watch`].
+
+pub mod arguments;
+pub(crate) mod url;
+
+mod check;
+mod forward;
+mod list;
+mod logs;
+mod run;
+pub(crate) mod start;
+mod status;
+mod stop;
+mod wait;
+
+use std::process::ExitCode;
+
+use self::arguments::{Arguments, Command};
+use crate::command_line;
+use crate::error::Result;
+use crate::system::paths::Paths;
+
+/// `soong-tunnel`: does what the command line says and returns the exit code.
+pub fn main() -> ExitCode {
+    command_line::main("soong-tunnel", |arguments: &Arguments| obey(&arguments.command))
+}
+
+fn obey(command: &Command) -> Result<u8> {
+    let paths = Paths::from_env()?;
+    match command {
+        Command::Start(arguments) => start::start(arguments, &paths)?,
+        Command::Restart(arguments) => start::restart(arguments, &paths)?,
+        Command::Stop(arguments) => stop::stop(arguments, &paths)?,
+        Command::Status(arguments) => return status::status(arguments, &paths),
+        Command::List(arguments) => list::list(arguments, &paths)?,
+        Command::Forward(arguments) => forward::forward(arguments, &paths)?,
+        Command::Logs(arguments) => logs::logs(arguments, &paths)?,
+        Command::Url(arguments) => url::url(arguments, &paths)?,
+        Command::Env(arguments) => url::env(arguments, &paths)?,
+        Command::Run(arguments) => return run::run(arguments, &paths),
+        Command::Wait(arguments) => return wait::wait(arguments, &paths),
+        Command::Whereabouts { id } => crate::supervisor::provider_watch::tell(id, &paths)?,
+        Command::Hooks { name } => crate::supervisor::hooks::run(name, &paths),
+    }
+    Ok(0)
+}

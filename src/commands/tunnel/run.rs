@@ -1,0 +1,168 @@
+//! `soong tunnel run`: a command with a tunnel for as long as it runs.
+//!
+//! A tunnel that is there already is used and left as it is; one that had to be opened is closed
+//! again, unless somebody has put another in its place meanwhile.
+
+pub(crate) mod foreground_child;
+
+use std::ffi::OsStr;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use super::arguments::{RunArguments, StartArguments};
+use super::start::{self, Opened};
+use super::url::variables;
+use super::{stop, wait};
+use crate::config::Config;
+use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error, Result, io_reason};
+use crate::runtime::registry;
+use crate::runtime::state::State;
+use crate::system::paths::{self, Paths};
+use crate::terminal::printable;
+
+const PROGRAM: &str = "soong-tunnel";
+
+/// Runs the command of `arguments` and returns its exit code; dies as it did where a signal ended
+/// it.
+pub fn run(arguments: &RunArguments, paths: &Paths) -> Result<u8> {
+    refuse_other_modes(&arguments.start)?;
+    let Some((name, rest)) = arguments.command.split_first() else {
+        return Err(Error::usage("no command to run").with_hint("soong tunnel run -- COMMAND"));
+    };
+    // Before a tunnel is opened for nothing.
+    let program = match find(name) {
+        Ok(program) => program,
+        Err((reason, code)) => return Ok(refuse(name, &reason, code)),
+    };
+    let tunnel = Tunnel::get(&arguments.start, paths)?;
+    let mut command = Command::new(program);
+    command.arg0(name).args(rest).envs(variables(&tunnel.state.forwards));
+    let status = foreground_child::run(&mut command);
+    // The command has done its work, whatever becomes of the tunnel.
+    if let Err(error) = tunnel.release() {
+        error.report(PROGRAM);
+    }
+    Ok(match status {
+        Ok(status) => end_as(status),
+        Err(error) => {
+            let found = error.kind() != std::io::ErrorKind::NotFound;
+            let code = if found { EXIT_NOT_EXECUTABLE } else { EXIT_NOT_FOUND };
+            refuse(name, &io_reason(&error), code)
+        }
+    })
+}
+
+/// What `start` can do besides starting makes no sense around a command.
+fn refuse_other_modes(start: &StartArguments) -> Result<()> {
+    let flags = [
+        (start.dry_run, "--dry-run"),
+        (start.foreground, "--foreground"),
+        (start.verbose, "--verbose"),
+        (start.json, "--json"),
+    ];
+    match flags.into_iter().find(|(set, _)| *set) {
+        Some((_, flag)) => Err(Error::usage(format!("{flag} is for 'soong tunnel start' only"))
+            .with_hint("options of COMMAND come after it: soong tunnel run -- COMMAND --option")),
+        None => Ok(()),
+    }
+}
+
+/// The file to run for `name`, found as a shell would find it; else what a shell would say.
+fn find(name: &OsStr) -> std::result::Result<PathBuf, (String, u8)> {
+    let missing = |reason: &str| Err((reason.to_owned(), EXIT_NOT_FOUND));
+    let Some(text) = name.to_str().filter(|text| !text.contains('/')) else {
+        let path = Path::new(name);
+        return match path.try_exists() {
+            Ok(true) if path.is_dir() => Err(("Is a directory".to_owned(), EXIT_NOT_EXECUTABLE)),
+            Ok(true) if paths::is_executable(path) => Ok(path.to_owned()),
+            Ok(false) => missing("No such file or directory"),
+            _ => Err(("Permission denied".to_owned(), EXIT_NOT_EXECUTABLE)),
+        };
+    };
+    let found = paths::find_program(text).filter(|_| !text.is_empty());
+    found.map_or_else(|| missing("command not found"), Ok)
+}
+
+fn refuse(name: &OsStr, reason: &str, code: u8) -> u8 {
+    Error::failed(format!("cannot run {}: {reason}", printable(&name.to_string_lossy()))).report(PROGRAM);
+    code
+}
+
+/// The exit code for `status`; does not return where that is a signal.
+fn end_as(status: ExitStatus) -> u8 {
+    let signal = status.signal().unwrap_or_default();
+    if signal != 0 {
+        foreground_child::die_of(signal);
+    }
+    let code = status.code().unwrap_or(128 + signal);
+    u8::try_from(code & 0xff).unwrap_or(u8::MAX)
+}
+
+/// A tunnel that is up.
+struct Tunnel {
+    state: State,
+    /// Set when it was opened for the command.
+    opened: Option<Opened>,
+}
+
+impl Tunnel {
+    /// The tunnel that runs, or a new one.
+    fn get(arguments: &StartArguments, paths: &Paths) -> Result<Self> {
+        if let Some(tunnel) = Self::present(arguments, paths)? {
+            return Ok(tunnel);
+        }
+        match start::open(arguments, paths) {
+            Ok(opened) => Self::opened(opened),
+            // Somebody else was faster.
+            Err(Error::AlreadyRunning) => Self::present(arguments, paths)?.ok_or(Error::AlreadyRunning),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn opened(opened: Opened) -> Result<Self> {
+        let state = State::read(&opened.directory).filter(|state| state.pid == opened.pid);
+        let state = state.ok_or_else(|| Error::failed("the tunnel ended as soon as it was up"))?;
+        Ok(Self { state, opened: Some(opened) })
+    }
+
+    /// The tunnel that runs already, once it is up.
+    fn present(arguments: &StartArguments, paths: &Paths) -> Result<Option<Self>> {
+        let Some(running) = registry::survey(paths)?.take(arguments.choice.instance_id.as_deref())? else {
+            return Ok(None);
+        };
+        drop(running.supervisor);
+        let limit: Duration = Config::load(paths)?.ssh.connect_timeout;
+        let Some(state) = wait::until_up(&running.directory, Instant::now() + limit)? else {
+            return Ok(None);
+        };
+        refuse_other_ports(arguments, &state)?;
+        Ok(Some(Self { state, opened: None }))
+    }
+
+    /// Closes the tunnel if it was opened here.
+    fn release(self) -> Result<()> {
+        let Some(opened) = self.opened else { return Ok(()) };
+        match registry::running(&opened.directory)? {
+            Some(running) if running.supervisor.pid() == opened.pid => stop::end(running).map(drop),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A running tunnel keeps its ports, so a wish for others cannot be granted.
+fn refuse_other_ports(arguments: &StartArguments, state: &State) -> Result<()> {
+    let carries = |service: &str, port| {
+        state.forwards.iter().any(|forward| forward.service == service && forward.local == port)
+    };
+    match arguments.local_ports().into_iter().find(|wanted| !carries(&wanted.service, wanted.port)) {
+        Some(wanted) => Err(Error::failed(format!(
+            "a tunnel is running that does not have {} on local port {}",
+            printable(&wanted.service),
+            wanted.port
+        ))
+        .with_hint("leave the option out to use that tunnel, or stop it first: soong tunnel stop")),
+        None => Ok(()),
+    }
+}

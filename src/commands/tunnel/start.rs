@@ -1,0 +1,245 @@
+//! `soong tunnel start` and `restart`.
+
+pub(crate) mod extra_forwards;
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::arguments::{RestartArguments, StartArguments};
+use super::stop;
+use crate::config::Config;
+use crate::config::forwarding::Forwarding;
+use crate::error::{Error, Result};
+use crate::openssh;
+use crate::openssh::failure;
+use crate::runtime::directory::Directory;
+use crate::runtime::registry;
+use crate::supervisor::askpass::helper::Reply;
+use crate::supervisor::askpass::prompt::Asked;
+use crate::supervisor::askpass::terminal::{self, Outcome};
+use crate::supervisor::program;
+use crate::supervisor::protocol::event::{self, Event, Receiver};
+use crate::supervisor::protocol::exec::Order;
+use crate::supervisor::protocol::progress::{Report, Style};
+use crate::supervisor::protocol::request::Request;
+use crate::supervisor::relay::reserve;
+use crate::system::paths::Paths;
+use crate::terminal::{chosen_colour, print};
+
+/// How much longer than the tunnel may take to come up its supervisor may take to say so.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts a tunnel; returns once it is up. In the foreground this process becomes its supervisor.
+pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
+    let config = Config::load(paths)?;
+    let request = Request::resolve(arguments, None, &config, paths)?;
+    launch(arguments, request, paths)
+}
+
+/// Stops a tunnel if it runs and starts it again, on the ports it had unless others are asked for.
+pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
+    let config = Config::load(paths)?;
+    let wanted = arguments.wanted().cloned();
+    let mut arguments = arguments.start.clone();
+    let running = registry::survey(paths)?.take(wanted.as_deref())?;
+    arguments.choice.instance_id = wanted;
+    let before = running.as_ref().and_then(|running| running.state.clone());
+    if let Some(state) = &before {
+        arguments.choice.instance_id = Some(state.instance.id.clone());
+    }
+    // Everything that can be wrong with the request is found before the old tunnel goes.
+    let request = Request::resolve(&arguments, before.as_ref(), &config, paths)?;
+    if let (Some(running), false) = (running, arguments.dry_run) {
+        let stopped = stop::end(running)?;
+        if matches!(style(&arguments), Style::Normal | Style::Verbose) {
+            stop::tell(stopped)?;
+        }
+    }
+    launch(&arguments, request, paths)
+}
+
+fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Result<()> {
+    let directory = Directory::new(paths, &request.name)?;
+    openssh::check_path(&directory.ssh_control())?;
+    if arguments.dry_run && arguments.auto_ports {
+        // Let go of at once: nothing promises that they will be free when they are wanted.
+        let bound = reserve::bind_all(&request, paths)?;
+        request.forwards = bound.into_iter().map(|bound| bound.forward).collect();
+    }
+    let style = style(arguments);
+    // It takes a look at ssh, which would be in vain where it is not shown.
+    let is_shown = arguments.dry_run || style == Style::Verbose;
+    let command = if is_shown { command_line(&request, &directory) } else { String::new() };
+    if arguments.dry_run {
+        return show(&format!("{command}\n{}", extra_forwards::comments(&request.extras)));
+    }
+    paths.ensure_runtime()?;
+    paths.ensure_state()?;
+    if arguments.foreground {
+        return Order { request, style, command, colour: chosen_colour() }.carry_out(paths);
+    }
+    in_background(&request, style, command, paths).map(drop)
+}
+
+/// Has a supervisor of its own bring the tunnel up; returns its PID.
+fn in_background(request: &Request, style: Style, command: String, paths: &Paths) -> Result<u32> {
+    let (mut child, stream) = spawn(request, paths)?;
+    let report = Report::new(request, style, child.id(), command);
+    follow(request, &report, stream, &mut child, paths)?;
+    Ok(child.id())
+}
+
+/// A tunnel that was opened on behalf of another command.
+#[derive(Debug)]
+pub struct Opened {
+    /// Where its files are.
+    pub directory: Directory,
+    /// Its supervisor.
+    pub pid: u32,
+}
+
+/// Starts a tunnel in the background and prints nothing; returns once it is up.
+pub fn open(arguments: &StartArguments, paths: &Paths) -> Result<Opened> {
+    let config = Config::load(paths)?;
+    let request = Request::resolve(arguments, None, &config, paths)?;
+    let directory = Directory::new(paths, &request.name)?;
+    openssh::check_path(&directory.ssh_control())?;
+    paths.ensure_runtime()?;
+    paths.ensure_state()?;
+    let pid = in_background(&request, Style::Quiet, String::new(), paths)?;
+    Ok(Opened { directory, pid })
+}
+
+fn style(arguments: &StartArguments) -> Style {
+    match arguments {
+        StartArguments { quiet: true, .. } => Style::Quiet,
+        StartArguments { verbose: true, .. } => Style::Verbose,
+        StartArguments { json: true, .. } => Style::Json,
+        _ => Style::Normal,
+    }
+}
+
+/// The ssh command as it could be typed.
+fn command_line(request: &Request, directory: &Directory) -> String {
+    let program = request.program().to_string_lossy().into_owned();
+    let extras: Vec<Forwarding> = request.extras.iter().map(|extra| extra.forwarding.clone()).collect();
+    shell_words::join(std::iter::once(program).chain(request.ssh_arguments(directory, &extras)))
+}
+
+fn show(text: &str) -> Result<()> {
+    print(text).map_err(Error::output)
+}
+
+/// Starts the supervisor in a session of its own and sends it the request.
+fn spawn(request: &Request, paths: &Paths) -> Result<(Child, UnixStream)> {
+    let at_fault = |source| Error::Io { action: "cannot start the supervisor".into(), source, hint: None };
+    let program = program::path()?;
+    let (mut ours, theirs) = UnixStream::pair().map_err(at_fault)?;
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(paths.log(&request.name));
+    let mut command = Command::new(&program);
+    command
+        .arg(&request.name)
+        .current_dir("/")
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
+    detach(&mut command);
+    let child = command.spawn().map_err(|source| program::unusable(program, source))?;
+    event::send(&mut ours, request).map_err(at_fault)?;
+    Ok((child, ours))
+}
+
+/// Has the command lead a session of its own and keep nothing open that the caller's caller passed
+/// on: a pipe that somebody reads to its end, a lock that goes with its descriptor.
+fn detach(command: &mut Command) {
+    let detach = || {
+        nix::unistd::setsid()?;
+        close_inherited();
+        Ok(())
+    };
+    // SAFETY: the closure runs between fork and exec and makes system calls only: setsid and
+    // close_range, or fcntl in a loop. It allocates nothing.
+    unsafe { command.pre_exec(detach) };
+}
+
+#[cfg(target_os = "linux")]
+fn close_inherited() {
+    // On exec, not now: the standard library still needs a descriptor to report a failed exec.
+    // SAFETY: close_range takes three integers and here only sets a flag on descriptors. Kernels
+    // before 5.11 refuse it; then inherited descriptors stay open, as they do with most daemons.
+    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_inherited() {
+    const HIGHEST: i32 = 1024;
+    for descriptor in 3..HIGHEST {
+        // SAFETY: fcntl on a descriptor that is not open fails and changes nothing.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// Answers a question of ssh, or says that nobody does.
+fn answer(asked: &Asked, report: &Report, supervisor: &mut UnixStream) -> Result<()> {
+    let outcome =
+        if report.can_ask() { terminal::ask(asked, supervisor.as_fd()) } else { Outcome::Unanswered };
+    let text = match outcome {
+        Outcome::Answered(text) => Some(text),
+        Outcome::Unanswered => None,
+        Outcome::Withdrawn => return Ok(()),
+        // The signal ends this process when the watch is dropped, and the supervisor notices.
+        Outcome::Interrupted(_watch) => return Err(Error::failed("interrupted")),
+    };
+    let reply = Reply { text: text.as_deref().cloned() };
+    // A supervisor that is gone is noticed by whoever reads what it says.
+    let _ = event::send(supervisor, &reply);
+    drop(reply.text.map(Zeroizing::new));
+    Ok(())
+}
+
+/// Shows what the supervisor tells until the tunnel is up or has failed.
+fn follow(
+    request: &Request,
+    report: &Report,
+    stream: UnixStream,
+    child: &mut Child,
+    paths: &Paths,
+) -> Result<()> {
+    let patience = Duration::from_secs(request.login.connect_timeout) + PATIENCE;
+    let limited = stream.set_read_timeout(Some(patience));
+    let at_fault = |source| Error::Io { action: "cannot wait for the tunnel".into(), source, hint: None };
+    limited.map_err(at_fault)?;
+    let mut ours = stream.try_clone().map_err(at_fault)?;
+    let mut receiver = Receiver::new(stream);
+    loop {
+        match receiver.receive::<Event>() {
+            Ok(Some(Event::Question { asked })) => answer(&asked, report, &mut ours)?,
+            Ok(Some(event)) => {
+                report.show(&event);
+                if let Some(outcome) = event.outcome() {
+                    if outcome.is_err() {
+                        // Nothing is left running when the failure is told.
+                        let _ = child.wait();
+                    }
+                    return outcome;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Our own child, not yet waited for. Its ssh goes with it.
+                let _ = child.kill().and_then(|()| child.wait());
+                return Err(Error::TimedOut { hints: failure::timeout_hints(&request.login) });
+            }
+            Ok(None) | Err(_) => {
+                let log = paths.log(&request.name);
+                return Err(Error::failed("the tunnel's supervisor ended before the tunnel was up")
+                    .with_hint(format!("its log may say why: {}", log.display())));
+            }
+        }
+    }
+}

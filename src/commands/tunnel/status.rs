@@ -1,0 +1,307 @@
+//! `soong tunnel status`.
+
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::arguments::StatusArguments;
+use super::check::{self, Condition, Finding};
+use super::start::extra_forwards;
+use crate::config::forwarding::{Kind, Listen};
+use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
+use crate::runtime::control::{Flow, Supervisor};
+use crate::runtime::extra::Extra;
+use crate::runtime::registry::{self, Running, Survey};
+use crate::runtime::state::Forward;
+use crate::runtime::state::{Phase, State};
+use crate::supervisor::backoff;
+use crate::supervisor::protocol::progress::arrow;
+use crate::supervisor::relay::metrics;
+use crate::system::paths::Paths;
+use crate::system::time::{self, now};
+use crate::terminal::{hint_label, print, print_error, printable, printable_json};
+
+/// How long a supervisor may take to say what goes through its forwards.
+const TRAFFIC_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a supervisor may take to show that it does anything. It needs no more than a
+/// millisecond, on a machine that has one to spare.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    running: bool,
+    tunnels: Vec<Tunnel<'a>>,
+}
+
+/// One tunnel in it. Times are in seconds since the epoch.
+#[derive(Debug, Serialize)]
+struct Tunnel<'a> {
+    name: &'a str,
+    id: &'a str,
+    host: &'a str,
+    state: Doing,
+    pid: Option<u32>,
+    since: u64,
+    attempt: u32,
+    next_retry: Option<u64>,
+    last_error: Option<&'a str>,
+    hints: &'a [String],
+    forwards: &'a [Forward],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<&'a [Finding]>,
+    traffic: Option<&'a [Flow]>,
+    extra: &'a [Extra],
+}
+
+/// What a tunnel does.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Doing {
+    /// What its supervisor says.
+    Phase(Phase),
+    /// Its supervisor says nothing any more.
+    Unresponsive(&'static str),
+}
+
+/// Says which tunnels run. Returns the exit code.
+pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
+    let mut survey = registry::survey(paths)?;
+    if let Some(wanted) = &arguments.name {
+        survey.running = survey.take(Some(wanted))?.into_iter().collect();
+        survey.failed.retain(|state| &state.instance.name == wanted || &state.instance.id == wanted);
+    }
+    let counted = arguments.json || arguments.verbose;
+    let looks = look(std::mem::take(&mut survey.running), arguments.check, counted)?;
+    let text =
+        if arguments.json { describe_all(&looks, &survey.failed)? } else { plain(&looks, arguments.verbose) };
+    print(&text).map_err(Error::output)?;
+    if !arguments.json {
+        explain(&survey);
+        looks.iter().filter(|look| !look.responds).for_each(advise);
+        point_to_instance(&looks);
+    }
+    Ok(match (looks.is_empty(), looks.iter().all(Look::is_well)) {
+        (true, _) => EXIT_NOT_RUNNING,
+        (false, true) => 0,
+        (false, false) => EXIT_FAILED,
+    })
+}
+
+/// A running tunnel, and what was found behind it.
+#[derive(Debug)]
+pub struct Look {
+    /// The tunnel.
+    pub running: Running,
+    /// Whether its supervisor does anything.
+    pub responds: bool,
+    /// One for each forward, where they were looked at.
+    findings: Option<Vec<Finding>>,
+    /// What has gone through its forwards, where its supervisor was asked and said so.
+    pub traffic: Option<Vec<Flow>>,
+}
+
+impl Look {
+    /// Whether nothing was found that is not well. Of a tunnel in its first moments nothing is known.
+    fn is_well(&self) -> bool {
+        let findings = self.findings.as_ref();
+        self.responds
+            && findings
+                .is_none_or(|findings| self.running.state.is_some() && findings.iter().all(Finding::is_well))
+    }
+}
+
+/// Looks at all tunnels at once: whether their supervisors do anything and, if that is wanted, at
+/// what is behind them and at what has gone through them.
+pub fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
+    let look = move |mut running: Running| {
+        let responds = Supervisor::responds(&running.directory, PATIENCE);
+        let traffic =
+            if counted && responds { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
+        Look { running, responds, findings: None, traffic }
+    };
+    let mut looks: Vec<Look> = side_by_side(running, look)?;
+    if check {
+        examine(&mut looks)?;
+    }
+    Ok(looks)
+}
+
+/// Asks the services of all tunnels, side by side.
+fn examine(looks: &mut [Look]) -> Result<()> {
+    let examine = |running: &Running| match &running.state {
+        Some(state) => check::examine(&running.directory, state),
+        None => Ok(Vec::new()),
+    };
+    let findings = side_by_side(looks.iter().collect(), |look: &Look| examine(&look.running))?;
+    for (look, findings) in looks.iter_mut().zip(findings) {
+        look.findings = Some(findings?);
+    }
+    Ok(())
+}
+
+/// Does something with each of `things`, in threads of their own: each may have to be waited for.
+fn side_by_side<T: Send, U: Send>(things: Vec<T>, work: impl Fn(T) -> U + Sync) -> Result<Vec<U>> {
+    let work = &work;
+    thread::scope(|scope| {
+        let begun: Vec<_> = things.into_iter().map(|thing| scope.spawn(move || work(thing))).collect();
+        let ended = |_| Error::failed("a thread that looked at a tunnel ended early");
+        begun.into_iter().map(|thread| thread.join().map_err(ended)).collect()
+    })
+}
+
+fn plain(looks: &[Look], verbose: bool) -> String {
+    let several = looks.len() > 1;
+    let lines: String = looks.iter().map(|look| describe(look, several, verbose)).collect();
+    if lines.is_empty() { "Tunnel is not running\n".to_owned() } else { lines }
+}
+
+fn describe(look: &Look, several: bool, verbose: bool) -> String {
+    let running = &look.running;
+    let phase = running.state.as_ref().map_or(Phase::Starting, |state| state.phase);
+    let doing = if look.responds { format!("is {}", doing(phase)) } else { "does not respond".to_owned() };
+    let pid = running.supervisor.pid();
+    let mut text = if several {
+        format!("Tunnel {doing}: {} (PID: {pid})\n", running.shown_name())
+    } else {
+        format!("Tunnel {doing}\n")
+    };
+    if let (Some(state), true) = (&running.state, verbose || phase == Phase::Reconnecting) {
+        text.push_str(&details(state, pid, look.traffic.as_deref(), verbose));
+    }
+    text.extend(look.findings.iter().flatten().map(finding));
+    text
+}
+
+/// The word for what a tunnel whose supervisor is there does.
+pub fn doing(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Up => "running",
+        Phase::Starting => "starting",
+        Phase::Reconnecting => "reconnecting",
+        Phase::Failed => "stopping",
+    }
+}
+
+fn flow_line(flow: &Flow) -> String {
+    let (sent, received) = (metrics::shown(flow.sent), metrics::shown(flow.received));
+    format!("    {} open, {sent} up, {received} down\n", flow.open)
+}
+
+fn finding(finding: &Finding) -> String {
+    format!("  {}: {}\n", finding.shown, finding.text())
+}
+
+fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> String {
+    let mut text = String::new();
+    if verbose {
+        text.push_str(&format!(
+            "  {} (PID: {pid}), for {}\n",
+            printable(&state.instance.name),
+            age(state.since)
+        ));
+        let flow = |local: &Listen| traffic.unwrap_or_default().iter().find(|flow| flow.local == *local);
+        for forward in &state.forwards {
+            text.push_str(&arrow(forward, &state.instance.host));
+            text.extend(flow(&Listen::Port(forward.local)).map(flow_line));
+        }
+        for extra in &state.extra {
+            text.push_str(&extra_forwards::arrow(extra));
+            // What goes through a remote one is known to ssh only.
+            if extra.forwarding.kind() != Kind::Remote {
+                text.extend(flow(&extra.forwarding.listen()).map(flow_line));
+            }
+        }
+    }
+    if let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) {
+        // A clock that was set back since makes it look far away.
+        let wait = state.next_retry.unwrap_or_default().saturating_sub(now()).min(backoff::LONGEST.as_secs());
+        text.push_str(&format!("  attempt {}, next in {wait} s: {}\n", state.attempt, printable(error)));
+    }
+    text
+}
+
+/// Says on stderr what to do about a supervisor that hangs.
+fn advise(look: &Look) {
+    let pid = look.running.supervisor.pid();
+    print_error(&format!(
+        "soong-tunnel: the supervisor (PID {pid}) is suspended or hangs\n\
+         {label} let it go on: kill -CONT {pid}\n{label} or end it: soong tunnel stop\n",
+        label = hint_label()
+    ));
+}
+
+/// Says on stderr why tunnels that are not there any more gave up.
+fn explain(survey: &Survey) {
+    for state in &survey.failed {
+        let name = printable(&state.instance.name);
+        let reason = state.last_error.as_deref().unwrap_or("no reason given");
+        let mut text = format!(
+            "soong-tunnel: the tunnel to {name} failed {} ago: {}\n",
+            age(state.since),
+            printable(reason)
+        );
+        for hint in &state.hints {
+            text.push_str(&format!("{} {}\n", hint_label(), printable(hint)));
+        }
+        print_error(&text);
+    }
+}
+
+/// Says where to look when a link is up and a service is silent.
+fn point_to_instance(looks: &[Look]) {
+    let mut findings = looks.iter().flat_map(|look| look.findings.iter().flatten());
+    if findings.any(|finding| finding.condition == Condition::NotAnswering) {
+        print_error(&format!("{} see on the instance whether it runs: soong ssh\n", hint_label()));
+    }
+}
+
+fn age(since: u64) -> String {
+    time::span(now().saturating_sub(since))
+}
+
+/// All that is known of the tunnels, as a line of JSON.
+pub fn json(survey: Survey) -> Result<String> {
+    describe_all(&look(survey.running, false, true)?, &survey.failed)
+}
+
+fn describe_all(looks: &[Look], failed: &[State]) -> Result<String> {
+    let running = looks.iter().filter_map(|look| {
+        let state = look.running.state.as_ref()?;
+        let pid = Some(look.running.supervisor.pid());
+        let told = tunnel(state);
+        let doing = if look.responds { told.state } else { Doing::Unresponsive("unresponsive") };
+        Some(Tunnel {
+            pid,
+            state: doing,
+            checks: look.findings.as_deref(),
+            traffic: look.traffic.as_deref(),
+            ..told
+        })
+    });
+    let answer =
+        Answer { running: !looks.is_empty(), tunnels: running.chain(failed.iter().map(tunnel)).collect() };
+    let json = serde_json::to_string(&answer)
+        .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
+    Ok(printable_json(&json).into_owned() + "\n")
+}
+
+fn tunnel(state: &State) -> Tunnel<'_> {
+    Tunnel {
+        name: &state.instance.name,
+        id: &state.instance.id,
+        host: &state.instance.host,
+        state: Doing::Phase(state.phase),
+        pid: None,
+        since: state.since,
+        attempt: state.attempt,
+        next_retry: state.next_retry,
+        last_error: state.last_error.as_deref(),
+        hints: &state.hints,
+        forwards: &state.forwards,
+        checks: None,
+        traffic: None,
+        extra: &state.extra,
+    }
+}

@@ -1,0 +1,100 @@
+//! `soong tunnel stop`.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::arguments::StopArguments;
+use crate::error::{Error, Result};
+use crate::runtime::control::Supervisor;
+use crate::runtime::directory::Directory;
+use crate::runtime::pidfile;
+use crate::runtime::prompt;
+use crate::runtime::registry::{self, Running};
+use crate::system::paths::Paths;
+use crate::terminal::{print, printable};
+
+/// How long a supervisor may take to end its ssh and itself before it is killed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the kernel may take to clear away a killed one.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the lock may outlast the process that held it: in a child that has yet to become the
+/// program it is to run.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Stops what `arguments` names and says so.
+pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
+    let mut survey = registry::survey(paths)?;
+    let chosen: Vec<Running> = if arguments.all {
+        std::mem::take(&mut survey.running)
+    } else {
+        survey.take(arguments.name.as_deref())?.into_iter().collect()
+    };
+    if let (true, Some(name)) = (chosen.is_empty(), &arguments.name) {
+        return Err(no_such(name, &survey.running));
+    }
+    if chosen.is_empty() {
+        let dead = survey.remains || !survey.failed.is_empty();
+        registry::tidy(paths)?;
+        let line =
+            if dead { "Tunnel process not found (already stopped?)\n" } else { "Tunnel is not running\n" };
+        return if arguments.quiet { Ok(()) } else { say(line) };
+    }
+    for running in chosen {
+        let pid = end(running)?;
+        if !arguments.quiet {
+            tell(pid)?;
+        }
+    }
+    // One that had to be killed could not take leave of the prompts and of scripts.
+    let _ = prompt::tidy(paths);
+    if pidfile::exists(paths) {
+        let _ = pidfile::update(paths, None);
+    }
+    Ok(())
+}
+
+/// Ends a tunnel and returns the PID it had. A supervisor that does not answer is killed, after
+/// the kernel has vouched for its being one.
+pub fn end(mut running: Running) -> Result<u32> {
+    let pid = running.supervisor.pid();
+    let at_fault =
+        |source| Error::Io { action: format!("cannot stop the tunnel (PID: {pid})"), source, hint: None };
+    let by_itself = running.supervisor.stop(PATIENCE).map_err(at_fault)?;
+    let gone = by_itself || running.supervisor.kill(KILL_PATIENCE).map_err(at_fault)?;
+    if !gone {
+        return Err(Error::failed(format!("the tunnel (PID: {pid}) does not end")));
+    }
+    let_go(&running.directory)?;
+    if !by_itself && let Some(lock) = running.directory.try_lock()? {
+        running.directory.clear(&lock, false);
+    }
+    Ok(pid)
+}
+
+/// Waits for the lock of a tunnel that has ended, so that a start right after finds it free. Others
+/// may be quicker to take it: what holds it then is not the tunnel that was stopped.
+fn let_go(directory: &Directory) -> Result<()> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    while directory.is_locked()? && Supervisor::connect(directory).is_err() && Instant::now() < deadline {
+        sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Says that the tunnel with this PID was stopped.
+pub fn tell(pid: u32) -> Result<()> {
+    say(&format!("Stopped tunnel (PID: {pid})\n"))
+}
+
+fn say(text: &str) -> Result<()> {
+    print(text).map_err(Error::output)
+}
+
+fn no_such(name: &str, running: &[Running]) -> Error {
+    let error = Error::failed(format!("no tunnel to '{}' is running", printable(name)));
+    if running.is_empty() {
+        return error;
+    }
+    let names: Vec<String> = running.iter().map(Running::shown_name).collect();
+    error.with_hint(format!("running: {}", names.join(", ")))
+}

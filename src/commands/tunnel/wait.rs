@@ -1,0 +1,113 @@
+//! `soong tunnel wait`: until the tunnel is up, and a service answers through it.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::arguments::WaitArguments;
+use super::check;
+use super::url;
+use crate::error::{EXIT_NOT_RUNNING, Error, Result};
+use crate::runtime::directory::Directory;
+use crate::runtime::registry::{self, Running};
+use crate::runtime::state::{Phase, State};
+use crate::system::paths::Paths;
+use crate::terminal::{print_error, printable};
+
+/// The time between two looks at a tunnel.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The time between two questions to a service.
+const SERVICE_PAUSE: Duration = Duration::from_millis(500);
+
+/// Waits for what `arguments` say. Returns the exit code: 0 when it is there, 3 when no tunnel runs
+/// that could bring it.
+pub fn wait(arguments: &WaitArguments, paths: &Paths) -> Result<u8> {
+    let limit = Duration::from_secs(arguments.timeout);
+    let deadline = Instant::now() + limit;
+    let mut survey = registry::survey(paths)?;
+    let wanted = arguments.instance_id.as_deref();
+    let Some(running) = survey.take(wanted)? else {
+        let meant = |state: &&State| {
+            wanted.is_none_or(|name| state.instance.name == name || state.instance.id == name)
+        };
+        if let Some(state) = survey.failed.iter().find(meant) {
+            return Err(failed(state));
+        }
+        print_error("soong-tunnel: no tunnel is running\n");
+        return Ok(EXIT_NOT_RUNNING);
+    };
+    let directory = running.directory;
+    drop(running.supervisor);
+    let answer = match &arguments.service {
+        None => until_up(&directory, deadline)?.map(drop),
+        Some(service) => until_answering(&directory, service, deadline)?,
+    };
+    if answer.is_none() {
+        print_error("soong-tunnel: the tunnel was stopped\n");
+        return Ok(EXIT_NOT_RUNNING);
+    }
+    Ok(0)
+}
+
+/// Waits until the tunnel in `directory` is up; `None` when it was stopped. The error says why it
+/// failed, or what it was doing at the deadline.
+pub fn until_up(directory: &Directory, deadline: Instant) -> Result<Option<State>> {
+    loop {
+        let Some(Running { state, .. }) = registry::running(directory)? else {
+            return gone(directory);
+        };
+        match state {
+            Some(state) if state.phase == Phase::Up => return Ok(Some(state)),
+            Some(state) if state.phase == Phase::Failed => return Err(failed(&state)),
+            state if Instant::now() >= deadline => return Err(not_up(state.as_ref())),
+            _ => sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))),
+        }
+    }
+}
+
+/// Waits until `service` answers through the tunnel in `directory`; `None` when that was stopped.
+fn until_answering(directory: &Directory, service: &str, deadline: Instant) -> Result<Option<()>> {
+    loop {
+        let Some(state) = until_up(directory, deadline)? else { return Ok(None) };
+        let forward = url::forward(&state, service)?;
+        let finding = check::examine_one(directory, &state, forward)?;
+        if finding.is_well() {
+            return Ok(Some(()));
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::failed(format!("{} is {}", forward.service, finding.text()))
+                .with_hint("wait longer with --timeout, or see what it does: soong ssh"));
+        }
+        sleep(SERVICE_PAUSE.min(deadline.saturating_duration_since(Instant::now())));
+    }
+}
+
+/// What to say of a tunnel that does not run any more.
+fn gone(directory: &Directory) -> Result<Option<State>> {
+    match State::read(directory) {
+        Some(state) if state.phase == Phase::Failed => Err(failed(&state)),
+        _ => Ok(None),
+    }
+}
+
+fn failed(state: &State) -> Error {
+    let reason = state.last_error.as_deref().unwrap_or("no reason given");
+    let name = printable(&state.instance.name);
+    let error = Error::failed(format!("the tunnel to {name} failed: {}", printable(reason)));
+    state.hints.iter().fold(error, |error, hint| error.with_hint(printable(hint)))
+}
+
+fn not_up(state: Option<&State>) -> Error {
+    let Some(state) = state else { return Error::failed("the tunnel is still starting") };
+    let name = printable(&state.instance.name);
+    match (&state.last_error, state.phase) {
+        (Some(reason), Phase::Reconnecting) => {
+            let attempt = state.attempt;
+            Error::failed(format!(
+                "the tunnel to {name} is reconnecting (attempt {attempt}): {}",
+                printable(reason)
+            ))
+        }
+        _ => Error::failed(format!("the tunnel to {name} is still starting")),
+    }
+    .with_hint("wait longer with --timeout")
+}

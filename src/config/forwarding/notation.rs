@@ -1,0 +1,192 @@
+//! How forwards are written: on command lines, in the config, in requests.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Forwarding, Kind, Listen, Target};
+use crate::config::instance::is_host;
+use crate::system::paths::SOCKET_PATH_MAX;
+
+impl Kind {
+    /// How a forward of this kind is written.
+    pub fn form(self) -> &'static str {
+        match self {
+            Self::Local => "LOCAL:HOST:PORT or LOCAL:/SOCKET, with a port or a socket's path for LOCAL",
+            Self::Remote => "PORT:HOST:PORT, with the instance's port first",
+            Self::Socks => "a port from 1 to 65535",
+        }
+    }
+
+    /// Reads a forward of this kind; an error says what is wrong, without the text itself.
+    pub fn parse(self, text: &str) -> Result<Forwarding, String> {
+        if self == Self::Socks {
+            return port(text).map(Forwarding::Socks);
+        }
+        let (listen, target) = split(text).ok_or_else(|| format!("write it as {}", self.form()))?;
+        let (listen, target) = (self.listen(listen)?, target.parse()?);
+        Ok(if self == Self::Local {
+            Forwarding::Local(listen, target)
+        } else {
+            Forwarding::Remote(listen, target)
+        })
+    }
+
+    /// Reads what a forward of this kind listens on.
+    pub fn listen(self, text: &str) -> Result<Listen, String> {
+        if text.starts_with(['/', '~']) {
+            return socket(text).map(Listen::Socket);
+        }
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("it listens on localhost only: write it as {}", self.form()));
+        }
+        port(text).map(Listen::Port)
+    }
+}
+
+/// What listens and where it leads, apart at the first colon.
+fn split(text: &str) -> Option<(&str, &str)> {
+    text.split_once(':').filter(|(listen, target)| !listen.is_empty() && !target.is_empty())
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<u16>() {
+        Ok(port) if port > 0 && digits => Ok(port),
+        _ => Err("a port is a number from 1 to 65535".to_owned()),
+    }
+}
+
+/// A path that ssh takes as it is and that fits into a socket's address.
+pub(super) fn socket(text: &str) -> Result<PathBuf, String> {
+    let absolute =
+        text.len() > 1 && (text.starts_with('/') || text.starts_with("~/")) && !text.ends_with('/');
+    if !absolute {
+        return Err("the path of a socket begins with / or ~/".to_owned());
+    }
+    if text.len() > SOCKET_PATH_MAX {
+        return Err(format!("the path of a socket has at most {SOCKET_PATH_MAX} bytes"));
+    }
+    if text.chars().any(char::is_control) || text.contains("${") {
+        return Err("the path has characters that ssh cannot be given".to_owned());
+    }
+    Ok(PathBuf::from(text))
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with(['/', '~']) {
+            return socket(text).map(Self::Socket);
+        }
+        let bracketed = text.strip_prefix('[').map(|rest| rest.split_once("]:"));
+        let (host, number) = match bracketed {
+            Some(found) => found
+                .filter(|(host, _)| host.contains(':'))
+                .ok_or("write an IPv6 address as [ADDRESS]:PORT")?,
+            None => text.rsplit_once(':').ok_or("the target has no port: write it as HOST:PORT")?,
+        };
+        if bracketed.is_none() && host.contains(':') {
+            return Err("too many colons: write an IPv6 address as [ADDRESS]:PORT".to_owned());
+        }
+        if !is_host(host) {
+            return Err("the target is no host name or address".to_owned());
+        }
+        Ok(Self::Port(host.to_owned(), port(number)?))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Port(host, port) => write!(f, "{host}:{port}"),
+            Self::Socket(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(port) => write!(f, "{port}"),
+            Self::Socket(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// As on the line of a request: the word for its kind, and how it is written.
+impl fmt::Display for Forwarding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(listen, target) => write!(f, "local {listen}:{target}"),
+            Self::Remote(listen, target) => write!(f, "remote {listen}:{target}"),
+            Self::Socks(port) => write!(f, "socks {port}"),
+        }
+    }
+}
+
+impl FromStr for Forwarding {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, rest) = text.split_once(' ').ok_or("a forward has a kind")?;
+        kind.parse::<Kind>()?.parse(rest)
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "local" => Ok(Self::Local),
+            "remote" => Ok(Self::Remote),
+            "socks" => Ok(Self::Socks),
+            _ => Err("there is no such kind of forward".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Local => "local",
+            Self::Remote => "remote",
+            Self::Socks => "socks",
+        })
+    }
+}
+
+/// A forward as it stands in files and in JSON.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Written {
+    kind: Kind,
+    listen: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+}
+
+impl From<Forwarding> for Written {
+    fn from(forwarding: Forwarding) -> Self {
+        Self {
+            kind: forwarding.kind(),
+            listen: forwarding.listen().to_string(),
+            target: forwarding.target().map(Target::to_string),
+        }
+    }
+}
+
+impl TryFrom<Written> for Forwarding {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        match written.target {
+            Some(target) => written.kind.parse(&format!("{}:{target}", written.listen)),
+            None => written.kind.parse(&written.listen),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Instances: the machines a tunnel can lead to, and choosing one of them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::suggest;
+use crate::terminal::printable;
+
+/// A machine that ssh can reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// What the user calls it. Any text; show it through [`printable`].
+    pub name: String,
+    /// What tells it from every other instance for all time; the name where nothing better is
+    /// known. Any text.
+    pub id: String,
+    /// Address or host name, as [`is_host`] allows.
+    pub host: String,
+    /// The account on it, as [`is_user`] allows.
+    pub user: String,
+    /// The port of its SSH server; ssh's own choice where none is given.
+    pub port: Option<u16>,
+    /// The private key to log in with.
+    pub key: Option<PathBuf>,
+}
+
+impl Instance {
+    /// The name under which this instance's tunnel is known to files, prompts and sockets.
+    pub fn tunnel_name(&self) -> String {
+        tunnel_name(&self.name)
+    }
+}
+
+/// The longest tunnel name, in bytes.
+const TUNNEL_NAME_MAX: usize = 24;
+
+/// Turns any instance name into a short name that is safe as a file name and in a prompt: names
+/// made of `[A-Za-z0-9._-]` stay as they are; others keep what is readable of them, followed by
+/// `@` and 12 hexadecimal digits of their SHA-256, so that no two names meet.
+pub fn tunnel_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if starts_well && name.len() <= TUNNEL_NAME_MAX && name.chars().all(plain) {
+        return name.to_owned();
+    }
+    let readable: String = name.chars().filter(|c| plain(*c)).collect();
+    let readable = readable.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    let digest = digest(name);
+    let kept = readable.len().min(TUNNEL_NAME_MAX - 1 - digest.len());
+    format!("{}@{digest}", &readable[..kept])
+}
+
+/// 12 hexadecimal digits of the SHA-256 of `text`.
+pub fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether `text` may be handed to ssh as a host: a name or address that ssh cannot take for an
+/// option or a URI, and that means nothing to a shell (ssh puts it into `ProxyCommand`).
+pub fn is_host(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '%');
+    text.len() <= 255
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':')
+        && text.chars().all(legal)
+}
+
+/// Whether `text` may be handed to ssh as a user: see [`is_host`].
+pub fn is_user(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '@');
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && text.chars().all(legal)
+}
+
+/// Picks the instance that `wanted` means: a full id, a name, or a prefix of exactly one id.
+/// Without `wanted` it is the only one there is.
+pub fn choose<'a>(instances: &'a [Instance], wanted: Option<&str>) -> Result<&'a Instance> {
+    if instances.is_empty() {
+        return Err(Error::failed("no instances are configured").with_hint("run 'soong configure'"));
+    }
+    let Some(wanted) = wanted else {
+        return match instances {
+            [only] => Ok(only),
+            several => Err(Error::failed("more than one instance is configured")
+                .with_hint(format!("choose one with --instance-id: {}", listing(several)))),
+        };
+    };
+    if let Some(exact) =
+        instances.iter().find(|i| i.id == wanted).or_else(|| instances.iter().find(|i| i.name == wanted))
+    {
+        return Ok(exact);
+    }
+    let matching: Vec<&Instance> =
+        instances.iter().filter(|i| !wanted.is_empty() && i.id.starts_with(wanted)).collect();
+    match matching.as_slice() {
+        [only] => Ok(only),
+        [] => Err(no_such(instances, wanted)),
+        several => {
+            Err(Error::failed(format!("'{}' is the start of more than one instance id", printable(wanted)))
+                .with_hint(format!("choose one of: {}", listing(several.iter().copied()))))
+        }
+    }
+}
+
+fn no_such(instances: &[Instance], wanted: &str) -> Error {
+    let error = Error::failed(format!("no instance is called '{}'", printable(wanted)));
+    let names = instances.iter().flat_map(|i| [i.name.as_str(), i.id.as_str()]);
+    match suggest::did_you_mean(wanted, names) {
+        Some(question) => error.with_hint(printable(&question)),
+        None => error.with_hint(format!("there is: {}", listing(instances))),
+    }
+}
+
+/// Names and ids, `dev (a1b2c3d4), staging`, at most ten of them.
+fn listing<'a>(instances: impl IntoIterator<Item = &'a Instance>) -> String {
+    const SHOWN: usize = 10;
+    let mut shown: Vec<String> = instances
+        .into_iter()
+        .map(|i| if i.id == i.name { i.name.clone() } else { format!("{} ({})", i.name, i.id) })
+        .map(|text| printable(&text).into_owned())
+        .collect();
+    if shown.len() > SHOWN {
+        let more = shown.len() - SHOWN;
+        shown.truncate(SHOWN);
+        shown.push(format!("and {more} more"));
+    }
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::instance::*;
+
+    fn instance(name: &str, id: &str) -> Instance {
+        Instance {
+            name: name.into(),
+            id: id.into(),
+            host: "192.0.2.1".into(),
+            user: "ubuntu".into(),
+            port: None,
+            key: None,
+        }
+    }
+
+    #[test]
+    fn choosing_by_id_name_and_prefix() {
+        let all = [instance("dev", "a1b2c3"), instance("staging", "a1ffff"), instance("a1", "zz")];
+        assert_eq!(choose(&all, Some("a1b2c3")).unwrap().name, "dev");
+        assert_eq!(choose(&all, Some("staging")).unwrap().name, "staging");
+        assert_eq!(choose(&all, Some("a1b")).unwrap().name, "dev");
+        assert_eq!(choose(&all, Some("a1")).unwrap().name, "a1", "a name beats a prefix");
+    }
+
+    #[test]
+    fn what_cannot_be_chosen_is_told_with_the_choices() {
+        let all = [instance("dev", "a1b2c3"), instance("staging", "a1ffff")];
+        let ambiguous = choose(&all, Some("a1")).unwrap_err();
+        assert_eq!(ambiguous.to_string(), "'a1' is the start of more than one instance id");
+        assert_eq!(ambiguous.hints(), ["choose one of: dev (a1b2c3), staging (a1ffff)"]);
+        assert_eq!(choose(&all, None).unwrap_err().to_string(), "more than one instance is configured");
+        assert_eq!(choose(&all, Some("stagin")).unwrap_err().hints(), ["did you mean 'staging'?"]);
+        assert!(choose(&[], None).unwrap_err().hints()[0].contains("soong configure"));
+        assert!(choose(&all, Some("")).is_err(), "an empty prefix is everybody's");
+    }
+
+    #[test]
+    fn safe_names_stay_and_others_get_a_digest() {
+        assert_eq!(tunnel_name("dev-1.a_b"), "dev-1.a_b");
+        for odd in ["", ".", "..", "-x", "a b", "$(touch x)", "a\nb", "../../etc", "größe", &"x".repeat(300)]
+        {
+            let name = tunnel_name(odd);
+            assert!(name.len() <= TUNNEL_NAME_MAX, "{name}");
+            assert!(name.contains('@'), "{name}");
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "._-@".contains(c)), "{name}");
+            assert!(!name.starts_with(['.', '-']), "{name}");
+        }
+        assert_ne!(tunnel_name("a b"), tunnel_name("a  b"));
+    }
+
+    #[test]
+    fn hosts_and_users_that_ssh_could_misread_are_refused() {
+        for host in ["192.0.2.1", "gpu.example", "2001:db8::1", "fe80::1%eth0", "::1", "my_alias"] {
+            assert!(is_host(host), "{host}");
+        }
+        for host in
+            ["", "-oProxyCommand=x", "a b", "$(x)", "a;b", "ssh://x", "user@host", "a\n", "[::1]", "`x`"]
+        {
+            assert!(!is_host(host), "{host}");
+        }
+        for user in ["", "-l", "a b", "$(x)", "a;b", "a'b", "a\\b", "a/b"] {
+            assert!(!is_user(user), "{user}");
+        }
+        assert!(is_user("ubuntu") && is_user("first.last@corp"));
+    }
+}

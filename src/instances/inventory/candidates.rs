@@ -1,0 +1,101 @@
+//! Which machines a wish could mean. Values in, values out: nothing is asked or shown here.
+
+use super::Machine;
+use crate::error::Error;
+use crate::instances::provider::answer::Status;
+use crate::suggest;
+use crate::terminal::printable;
+
+/// The machines that `wanted` means: the one of this id, those of this name, those whose id begins
+/// so. Without `wanted`, those that can be reached; where there is none, those that soon can be.
+///
+/// Machines that are over give way to others: a name that was used again means the new machine.
+/// What is only the last known of a provider does not count.
+pub(super) fn candidates<'a>(machines: &'a [Machine], wanted: Option<&str>) -> Vec<&'a Machine> {
+    let having = |test: &dyn Fn(&Machine) -> bool| -> Vec<&'a Machine> {
+        machines.iter().filter(|machine| !machine.stale && test(machine)).collect()
+    };
+    let first = |choices: [Vec<&'a Machine>; 3]| {
+        choices.into_iter().find(|choice| !choice.is_empty()).unwrap_or_default()
+    };
+    match wanted {
+        Some(wanted) => first([
+            living(having(&|machine| machine.id == wanted)),
+            living(having(&|machine| machine.name == wanted)),
+            living(having(&|machine| !wanted.is_empty() && machine.id.starts_with(wanted))),
+        ]),
+        None => first([
+            having(&|machine| {
+                machine.fault.is_none() && (machine.status == Status::Active || machine.provider.is_none())
+            }),
+            having(&|machine| machine.status == Status::Booting),
+            having(&|machine| matches!(machine.status, Status::Active | Status::Unknown)),
+        ]),
+    }
+}
+
+fn living(found: Vec<&Machine>) -> Vec<&Machine> {
+    let living: Vec<&Machine> = found.iter().copied().filter(|machine| !machine.status.is_over()).collect();
+    if living.is_empty() { found } else { living }
+}
+
+/// The error when nothing is meant.
+pub(super) fn none(machines: &[Machine], wanted: Option<&str>) -> Error {
+    let Some(wanted) = wanted else {
+        let error = Error::failed("no instance is active");
+        return if machines.is_empty() {
+            error.with_hint("start one at your provider, or run 'soong configure'")
+        } else {
+            error.with_hint(format!("there is: {}", listing(machines)))
+        };
+    };
+    let error = Error::failed(format!("no instance is called '{}'", printable(wanted)));
+    let names = machines.iter().flat_map(|machine| [machine.name.as_str(), machine.id.as_str()]);
+    match suggest::did_you_mean(wanted, names) {
+        Some(question) => error.with_hint(printable(&question)),
+        None if machines.is_empty() => error.with_hint("no provider lists any instance"),
+        None => error.with_hint(format!("there is: {}", listing(machines))),
+    }
+}
+
+/// The error when more than one is meant.
+pub(super) fn several(candidates: &[&Machine], wanted: Option<&str>) -> Error {
+    let message = match wanted {
+        None => match candidates.first().map(|machine| machine.status) {
+            Some(Status::Booting) => "more than one instance is booting".to_owned(),
+            _ => "more than one instance is active".to_owned(),
+        },
+        Some(wanted) if candidates.iter().all(|machine| machine.id == wanted) => {
+            format!("more than one provider has an instance with the id '{}'", printable(wanted))
+        }
+        Some(wanted) if candidates.iter().all(|machine| machine.name == wanted) => {
+            format!("more than one instance is called '{}'", printable(wanted))
+        }
+        Some(wanted) => format!("'{}' is the start of more than one instance id", printable(wanted)),
+    };
+    Error::failed(message)
+        .with_hint(format!("choose one with --instance-id: {}", listing(candidates.iter().copied())))
+}
+
+/// Names, ids and what they do, `dev (a1b2c3d4), staging (b2, booting)`, at most ten of them.
+fn listing<'a>(machines: impl IntoIterator<Item = &'a Machine>) -> String {
+    const SHOWN: usize = 10;
+    let machines: Vec<&Machine> = machines.into_iter().collect();
+    let mut shown: Vec<String> = machines.iter().take(SHOWN).map(|machine| described(machine)).collect();
+    if machines.len() > SHOWN {
+        shown.push(format!("and {} more", machines.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
+fn described(machine: &Machine) -> String {
+    let id = (machine.id != machine.name).then(|| printable(&machine.id).into_owned());
+    let status = (!matches!(machine.status, Status::Active | Status::Unknown))
+        .then(|| machine.status.word().to_owned());
+    let details: Vec<String> = id.into_iter().chain(status).collect();
+    let name = printable(&machine.name);
+    if details.is_empty() { name.into_owned() } else { format!("{name} ({})", details.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! The instances there are: those written into the config, and those that providers list.
+//!
+//! ```text
+//! config ───────┐
+//! provider::ask ┼→ Inventory ─ candidates ─ picker ─ wait ─→ the Instance to reach
+//! cache ────────┘
+//! ```
+//!
+//! [`choose`] goes all the way, for every command that reaches one instance. Commands that show
+//! instances take the [`Inventory`].
+
+mod arguments;
+mod candidates;
+mod choose;
+mod indicator;
+mod machine;
+mod picker;
+mod wait;
+mod whereabouts;
+
+use std::thread;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::instances::provider::answer::Listed;
+use crate::instances::provider::{self, cache};
+use crate::system::paths::Paths;
+use crate::system::signals::Watch;
+use crate::system::time::now;
+
+pub use self::arguments::Choice;
+pub use self::choose::{Wish, choose, known};
+pub use self::machine::Machine;
+pub use self::whereabouts::{Whereabouts, whereabouts};
+pub use crate::instances::provider::answer::Status;
+
+/// The instances there are, and how well that is known.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// The instances: those of the config first, then those of each provider as it orders them.
+    pub machines: Vec<Machine>,
+    /// The providers that are switched on.
+    pub sources: Vec<Source>,
+}
+
+/// A provider, and what came of asking it.
+#[derive(Debug)]
+pub struct Source {
+    /// Its name.
+    pub provider: String,
+    /// When it gave the answer that is shown, in seconds since the epoch; `None` when it never
+    /// gave one.
+    pub taken: Option<u64>,
+    /// Why the answer is not of now, where it should be.
+    pub error: Option<Error>,
+}
+
+/// What a provider listed, and when.
+type Answer = (Source, Vec<Listed>);
+
+impl Inventory {
+    /// Asks every provider that is switched on, all at once. One that cannot answer is represented
+    /// by its last answer, and its source says so. `watch` lets a signal end the asking.
+    pub fn fresh(config: &Config, paths: &Paths, watch: &Watch) -> Self {
+        let answers: Vec<Result<Vec<Listed>>> = thread::scope(|scope| {
+            let asked: Vec<_> =
+                config.providers.iter().map(|name| scope.spawn(move || provider::ask(name, watch))).collect();
+            let ended = || Err(Error::failed("the thread that asked a provider ended early"));
+            asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
+        });
+        let answers = config.providers.iter().zip(answers).map(|(name, answer)| match answer {
+            Ok(listed) => {
+                let taken = now();
+                // A state directory that cannot be written is no reason to withhold the answer.
+                let _ = cache::remember(paths, name, taken, &listed, &config.providers);
+                (Source { provider: name.clone(), taken: Some(taken), error: None }, listed)
+            }
+            Err(error) => last_known(paths, name, Some(error)),
+        });
+        Self::new(config, answers.collect())
+    }
+
+    /// What is known without asking anybody: nothing is executed.
+    pub fn cached(config: &Config, paths: &Paths) -> Self {
+        let answers = config.providers.iter().map(|name| last_known(paths, name, None));
+        Self::new(config, answers.collect())
+    }
+
+    fn new(config: &Config, answers: Vec<Answer>) -> Self {
+        let written = config.instances.iter().map(Machine::written).collect();
+        let mut inventory = Self { machines: written, sources: Vec::new() };
+        for (source, listed) in answers {
+            let failed = source.error.is_some();
+            for listed in listed {
+                inventory.add(Machine::listed(listed, &source.provider, failed, &config.ssh));
+            }
+            inventory.sources.push(source);
+        }
+        machine::tell_namesakes_apart(&mut inventory.machines);
+        inventory
+    }
+
+    /// Adds a machine that a provider lists. One that the config describes too is reached as the
+    /// config says.
+    fn add(&mut self, machine: Machine) {
+        let written = self.machines.iter_mut().find(|known| known.is_written() && known.id == machine.id);
+        match written {
+            Some(written) => written.learn(machine),
+            None => self.machines.push(machine),
+        }
+    }
+
+    /// Why a provider could not be asked: the first one's reason.
+    fn into_failure(self) -> Option<Error> {
+        self.sources.into_iter().find_map(|source| source.error)
+    }
+}
+
+fn last_known(paths: &Paths, name: &str, error: Option<Error>) -> Answer {
+    let remembered = cache::recall(paths, name);
+    let taken = remembered.as_ref().map(|remembered| remembered.taken);
+    let listed = remembered.map(|remembered| remembered.instances).unwrap_or_default();
+    (Source { provider: name.to_owned(), taken, error }, listed)
+}

@@ -1,0 +1,122 @@
+//! Waiting for an instance that is booting.
+//!
+//! The provider is asked every few seconds, less often when it does not answer: most of them limit
+//! how often they may be asked.
+
+use std::time::{Duration, Instant};
+
+use super::choose::{Readiness, Wish, readiness};
+use super::indicator::Indicator;
+use super::{Machine, Status};
+use crate::config::Config;
+use crate::config::instance::Instance;
+use crate::error::{Error, Result};
+use crate::instances::provider;
+use crate::system::signals::Watch;
+use crate::terminal::printable;
+
+/// The time between two questions.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// The longest time between two questions to a provider that fails.
+const INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// How often in a row a provider may fail.
+const FAILURES_MAX: u32 = 3;
+
+/// What is known of the machine now; `None` when its provider lists it no more.
+type Question<'a> = dyn FnMut() -> Result<Option<Machine>> + 'a;
+
+/// The instance to reach `machine` by, as soon as it can be reached.
+pub(super) fn until_reachable(
+    machine: &Machine,
+    wish: &Wish<'_>,
+    config: &Config,
+    watch: &Watch,
+) -> Result<Instance> {
+    match readiness(machine) {
+        Readiness::Ready(instance) => return Ok(instance),
+        Readiness::Never(error) => return Err(error),
+        Readiness::NotYet => {}
+    }
+    let Some(limit) = wish.wait else {
+        return Err(not_yet(machine, wish));
+    };
+    let provider = machine.provider.clone().unwrap_or_default();
+    let mut ask = || {
+        let listed = provider::ask(&provider, watch)?.into_iter().find(|listed| listed.id == machine.id);
+        Ok(listed.map(|listed| machine.renewed(listed, &config.ssh)))
+    };
+    let indicator = Indicator::new(machine, limit, wish.quiet);
+    let outcome = poll(machine, limit, &mut ask, &mut |time| watch.sleep(time));
+    indicator.finish(outcome.is_ok());
+    outcome
+}
+
+/// Asks until the machine can be reached, or `limit` has passed. `sleep` returns whether it was
+/// interrupted.
+fn poll(
+    machine: &Machine,
+    limit: Duration,
+    ask: &mut Question<'_>,
+    sleep: &mut dyn FnMut(Duration) -> bool,
+) -> Result<Instance> {
+    let name = printable(&machine.name);
+    let begun = Instant::now();
+    let mut waited = Duration::ZERO;
+    let mut failures = 0;
+    loop {
+        let pause = (INTERVAL * 2u32.pow(failures)).min(INTERVAL_MAX);
+        if waited + pause > limit {
+            let interrupted = sleep(limit.saturating_sub(waited));
+            return Err(if interrupted { signalled() } else { too_long(&name, limit) });
+        }
+        if sleep(pause) {
+            return Err(signalled());
+        }
+        // The questions take their time, too.
+        waited = (waited + pause).max(begun.elapsed());
+        match ask() {
+            Ok(Some(machine)) => match readiness(&machine) {
+                Readiness::Ready(instance) => return Ok(instance),
+                Readiness::Never(error) => return Err(error),
+                Readiness::NotYet => failures = 0,
+            },
+            Ok(None) => {
+                return Err(Error::failed(format!("the instance {name} is gone"))
+                    .with_hint("its provider lists it no more; 'soong status' lists those you have"));
+            }
+            Err(error) => {
+                failures += 1;
+                if failures == FAILURES_MAX {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+fn signalled() -> Error {
+    Error::failed("interrupted")
+}
+
+fn not_yet(machine: &Machine, wish: &Wish<'_>) -> Error {
+    let name = printable(&machine.name);
+    let what = match machine.status {
+        Status::Booting => "is still booting",
+        _ => "has no address yet",
+    };
+    let which = match wish.wanted {
+        Some(wanted) => format!(" --instance-id {}", printable(&shell_words::quote(wanted))),
+        None => String::new(),
+    };
+    Error::failed(format!("the instance {name} {what}"))
+        .with_hint(format!("wait for it: soong tunnel start{which} --wait"))
+}
+
+fn too_long(name: &str, limit: Duration) -> Error {
+    let shown = humantime::format_duration(limit);
+    Error::failed(format!("the instance {name} is still booting after {shown}"))
+        .with_hint(format!("wait longer: --wait={}", limit.as_secs() * 2))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! What has become of an instance that was reached before.
+
+use super::choose::{Readiness, readiness};
+use super::{Inventory, Machine};
+use crate::config::Config;
+use crate::config::instance::Instance;
+use crate::error::{Error, Result};
+use crate::instances::provider::{self, cache};
+use crate::system::paths::Paths;
+use crate::system::signals::Watch;
+use crate::system::time::now;
+use crate::terminal::printable;
+
+/// What a provider says of an instance.
+#[derive(Debug)]
+pub enum Whereabouts {
+    /// Nothing that could be acted upon; or no provider lists it.
+    Unknown,
+    /// It is gone for good. The error says why, and what to do.
+    Gone(Error),
+    /// It can be reached.
+    There(Box<Instance>),
+}
+
+/// Asks the provider that listed the instance `id`, and no other, where it is now. An error when that
+/// provider cannot be asked.
+pub fn whereabouts(id: &str, config: &Config, paths: &Paths, watch: &Watch) -> Result<Whereabouts> {
+    let known = Inventory::cached(config, paths).machines.into_iter().find(|machine| machine.id == id);
+    let Some((machine, name)) =
+        known.and_then(|machine| machine.provider.clone().map(|name| (machine, name)))
+    else {
+        return Ok(Whereabouts::Unknown);
+    };
+    let listed = provider::ask(&name, watch)?;
+    // A state directory that cannot be written is no reason to withhold the answer.
+    let _ = cache::remember(paths, &name, now(), &listed, &config.providers);
+    let now = listed.into_iter().find(|listed| listed.id == id);
+    Ok(judge(&machine, now.map(|listed| machine.renewed(listed, &config.ssh))))
+}
+
+/// What to make of a machine, known before, that is `now` like this.
+fn judge(before: &Machine, now: Option<Machine>) -> Whereabouts {
+    let Some(now) = now else {
+        // The config's word that it is there stands against that of a list.
+        if before.is_written() {
+            return Whereabouts::Unknown;
+        }
+        let name = printable(&before.name);
+        return Whereabouts::Gone(
+            Error::failed(format!("the instance {name} is gone"))
+                .with_hint("its provider lists it no more; 'soong status' lists those you have"),
+        );
+    };
+    match readiness(&now) {
+        Readiness::Ready(instance) => Whereabouts::There(Box::new(instance)),
+        Readiness::Never(error) if now.status.is_final() => Whereabouts::Gone(error),
+        Readiness::Never(_) | Readiness::NotYet => Whereabouts::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::instances::inventory::Status;
+    use crate::instances::inventory::machine::sample as machine;
+    use crate::instances::inventory::whereabouts::*;
+
+    #[test]
+    fn only_what_is_final_ends_a_tunnel() {
+        let host = Some("192.0.2.7");
+        let before = machine(Status::Active, host);
+        let judged = |status, host| judge(&before, Some(machine(status, host)));
+        for status in [Status::Terminated, Status::Terminating, Status::Preempted] {
+            assert!(matches!(judged(status, host), Whereabouts::Gone(_)), "{status:?}");
+        }
+        for status in [Status::Unhealthy, Status::Booting] {
+            assert!(matches!(judged(status, host), Whereabouts::Unknown), "{status:?}");
+        }
+        assert!(matches!(judged(Status::Active, None), Whereabouts::Unknown));
+        assert!(matches!(judged(Status::Active, Some("-oX=y")), Whereabouts::Unknown));
+        let there = judged(Status::Active, Some("192.0.2.8"));
+        assert!(matches!(there, Whereabouts::There(instance) if instance.host == "192.0.2.8"));
+        let Whereabouts::Gone(error) = judge(&before, None) else { panic!("gone") };
+        assert_eq!(error.to_string(), "the instance a1 is gone");
+    }
+}

@@ -1,0 +1,202 @@
+//! Asking the API: one question, asked again where that may help.
+//!
+//! What passes is asked again, with pauses that double: 429 (the server may say how long to
+//! pause), 5xx, and connections that are dropped. What does not pass is told at once: a key that
+//! is refused will be refused again, and the account might be locked for trying. Redirects are not
+//! followed: the key is for the address that was configured.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use ureq::http::{HeaderMap, Response, header};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
+
+use super::answer;
+use super::endpoint::Endpoint;
+use super::key::Key;
+use crate::error::{Error, Result, io_reason};
+use crate::instances::provider::answer::Listed;
+use crate::terminal::printable;
+
+/// How long the server may take to be found and to take the connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// How often to try.
+const ATTEMPTS_MAX: u32 = 5;
+/// The pause before the second attempt; each further one is twice as long.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The pause after a 429 that names none: the published limit is one request each second.
+const RATE: Duration = Duration::from_secs(1);
+/// The largest answer, in bytes.
+const ANSWER_MAX: u64 = 16 << 20;
+/// How the standard library begins its errors when a name leads to no address; they have no kind.
+const UNRESOLVED: &str = "failed to lookup address information: ";
+/// How much is read of an answer that is an error, in bytes.
+const REFUSAL_MAX: u64 = 64 << 10;
+
+/// Asks the API of one account.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    url: String,
+    key: Key,
+    pause: Duration,
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+enum Trouble {
+    /// It would fail again.
+    Lasting(Error),
+    /// It may go well after a pause, of this length if the server has said so.
+    Passing(Error, Option<Duration>),
+}
+
+impl Client {
+    /// A client that shows `key` to `endpoint`.
+    pub fn new(endpoint: &Endpoint, key: Key) -> Self {
+        let mut config = Agent::config_builder()
+            .timeout_resolve(Some(CONNECT))
+            .timeout_connect(Some(CONNECT))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // A connection that was dropped is not to be used again.
+            .max_idle_connections(0)
+            .user_agent(concat!("soong/", env!("CARGO_PKG_VERSION")))
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build());
+        if !endpoint.is_encrypted() {
+            // What is said to this machine in the clear is not for a proxy to read.
+            config = config.proxy(None);
+        }
+        Self { agent: config.build().new_agent(), url: endpoint.instances(), key, pause: PAUSE }
+    }
+
+    /// The instances of the account; asks until `deadline` at the latest.
+    pub fn instances(&self, deadline: Instant) -> Result<Vec<Listed>> {
+        let mut attempt = 1;
+        loop {
+            let (error, wait) = match self.attempt(deadline) {
+                Ok(instances) => return Ok(instances),
+                Err(Trouble::Lasting(error)) => return Err(error),
+                Err(Trouble::Passing(error, wait)) => (error, wait),
+            };
+            let pause = wait.unwrap_or_else(|| backoff(self.pause, attempt));
+            if attempt == ATTEMPTS_MAX || Instant::now() + pause >= deadline {
+                return Err(match wait {
+                    Some(wait) => error.with_hint(format!("try again in {} s", wait.as_secs().max(1))),
+                    None => error,
+                });
+            }
+            // Nobody waits with us; who wants this program to end ends it.
+            thread::sleep(pause);
+            attempt += 1;
+        }
+    }
+
+    fn attempt(&self, deadline: Instant) -> std::result::Result<Vec<Listed>, Trouble> {
+        let left = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
+        let request = self
+            .agent
+            .get(&self.url)
+            .config()
+            .timeout_global(Some(left))
+            .build()
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.key.secret.expose()));
+        let mut response = request.call().map_err(|error| self.trouble(error))?;
+        let status = response.status();
+        if status.is_success() {
+            let body = body(&mut response, ANSWER_MAX).map_err(|error| self.trouble(error))?;
+            return answer::instances(&body).map_err(Trouble::Lasting);
+        }
+        if status.is_redirection() {
+            return Err(Trouble::Lasting(redirected(response.headers())));
+        }
+        // Whatever cannot be read of an error says nothing about it.
+        let body = body(&mut response, REFUSAL_MAX).unwrap_or_default();
+        let error = answer::refusal(status.as_u16(), &self.redacted(&body), self.key.origin);
+        match status.as_u16() {
+            429 => {
+                let wait = retry_after(response.headers(), SystemTime::now()).unwrap_or(RATE);
+                Err(Trouble::Passing(error, Some(wait)))
+            }
+            500.. => Err(Trouble::Passing(error, retry_after(response.headers(), SystemTime::now()))),
+            _ => Err(Trouble::Lasting(error)),
+        }
+    }
+
+    /// A server might repeat the key in what it says; then it is taken out.
+    fn redacted(&self, body: &[u8]) -> Vec<u8> {
+        String::from_utf8_lossy(body).replace(self.key.secret.expose(), "…").into_bytes()
+    }
+
+    fn trouble(&self, error: ureq::Error) -> Trouble {
+        let host = self.url.split('/').nth(2).unwrap_or_default();
+        let host = printable(host);
+        let unreachable = |reason: &str| {
+            Error::failed(format!("cannot reach {host}: {reason}"))
+                .with_hint("are you online? try again later")
+        };
+        match error {
+            ureq::Error::Timeout(_) => Trouble::Passing(unreachable("it did not answer in time"), None),
+            ureq::Error::HostNotFound => Trouble::Lasting(unreachable("no host has this name")),
+            ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Trouble::Lasting(untrusted(&host, &error.to_string()))
+            }
+            ureq::Error::Io(error) => match error.to_string().strip_prefix(UNRESOLVED) {
+                // Whoever is offline wants to hear it now.
+                Some(reason) => Trouble::Lasting(unreachable(&printable(reason))),
+                None => Trouble::Passing(unreachable(&printable(&io_reason(&error))), None),
+            },
+            ureq::Error::Rustls(error) => Trouble::Lasting(untrusted(&host, &error.to_string())),
+            ureq::Error::Tls(error) => Trouble::Lasting(untrusted(&host, error)),
+            ureq::Error::BodyExceedsLimit(_) => {
+                Trouble::Lasting(Error::failed(format!("{host} sent more than {} MiB", ANSWER_MAX >> 20)))
+            }
+            ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
+                Trouble::Passing(unreachable("it does not speak HTTP, or hung up"), None)
+            }
+            other => Trouble::Lasting(unreachable(&printable(&other.to_string()))),
+        }
+    }
+}
+
+fn body(response: &mut Response<Body>, limit: u64) -> std::result::Result<Vec<u8>, ureq::Error> {
+    response.body_mut().with_config().limit(limit).read_to_vec()
+}
+
+fn untrusted(host: &str, reason: &str) -> Error {
+    Error::failed(format!("cannot trust {host}: {}", printable(reason))).with_hint(
+        "the certificates of this machine are used: on Debian and Ubuntu they are in ca-certificates",
+    )
+}
+
+fn redirected(headers: &HeaderMap) -> Error {
+    let target = headers.get(header::LOCATION).and_then(|target| target.to_str().ok()).unwrap_or("nowhere");
+    let target: String = target.chars().take(200).collect();
+    Error::failed(format!("Lambda Cloud redirects to {}", printable(&target)))
+        .with_hint("the API key is not sent elsewhere; if that is its address now, set lambda.base-url to it")
+}
+
+/// The pause that the server asks for: seconds, or a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// The pause after the attempt `attempt`, counted from 1: doubled each time, give or take a fifth.
+fn backoff(first: Duration, attempt: u32) -> Duration {
+    let doubled = first * 2u32.pow(attempt.saturating_sub(1));
+    doubled.mul_f64(0.8 + 0.4 * fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests;

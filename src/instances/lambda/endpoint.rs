@@ -1,0 +1,114 @@
+//! The address of the API, and whether a key may be sent there.
+
+use std::net::IpAddr;
+
+use ureq::http::Uri;
+
+use crate::error::{Error, Result};
+use crate::terminal::printable;
+
+/// The public address of the API.
+const PUBLIC: &str = "https://cloud.lambda.ai/api/v1";
+
+/// An address that the API key may be sent to: encrypted, or on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    base: String,
+    encrypted: bool,
+}
+
+impl Endpoint {
+    /// The address from the environment, else from the config, else the public one.
+    pub fn resolve(environment: Option<&str>, config: Option<&str>) -> Result<Self> {
+        match (environment, config) {
+            (Some(url), _) => Self::parse(url, "SOONG_LAMBDA_URL"),
+            (None, Some(url)) => Self::parse(url, "lambda.base-url"),
+            (None, None) => Self::parse(PUBLIC, "lambda.base-url"),
+        }
+    }
+
+    /// Checks the address `url`, which `origin` gave.
+    fn parse(url: &str, origin: &str) -> Result<Self> {
+        let refused = |why: &str| {
+            Err(Error::failed(format!("{origin} is not an address to ask: {why}"))
+                .with_hint(format!("write it like {PUBLIC}")))
+        };
+        let Ok(uri) = url.parse::<Uri>() else {
+            return refused("it is not a URL");
+        };
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return refused("it is not a URL with a scheme and a host");
+        };
+        // Not shown, because what stands before the @ may be a password.
+        if authority.as_str().contains('@') {
+            return refused("it has a user or password in it");
+        }
+        if url.contains(['?', '#']) {
+            return refused("it has a query or fragment in it");
+        }
+        let encrypted = match scheme {
+            "https" => true,
+            "http" if is_this_machine(authority.host()) => false,
+            "http" => {
+                return refused("the API key would travel unencrypted; http is only for this machine");
+            }
+            other => return refused(&format!("{} is not https", printable(other))),
+        };
+        Ok(Self { base: url.trim_end_matches('/').to_owned(), encrypted })
+    }
+
+    /// The address of the list of instances.
+    pub fn instances(&self) -> String {
+        format!("{}/instances", self.base)
+    }
+
+    /// Whether what is sent there is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::instances::lambda::endpoint::*;
+
+    #[test]
+    fn the_environment_goes_before_the_config() {
+        let url = |environment, config| Endpoint::resolve(environment, config).unwrap().instances();
+        assert_eq!(url(None, None), "https://cloud.lambda.ai/api/v1/instances");
+        assert_eq!(url(None, Some("https://a.example/v2/")), "https://a.example/v2/instances");
+        assert_eq!(
+            url(Some("http://127.0.0.1:8/x"), Some("https://a.example")),
+            "http://127.0.0.1:8/x/instances"
+        );
+    }
+
+    #[test]
+    fn a_key_travels_encrypted_or_not_at_all() {
+        for url in ["http://localhost:1", "http://[::1]:1/api", "http://127.9.9.9", "https://10.0.0.1"] {
+            assert!(Endpoint::parse(url, "x").is_ok(), "{url}");
+        }
+        for url in [
+            "http://cloud.lambda.ai/api/v1",
+            "http://127.0.0.1.evil.example",
+            "http://localhost.evil.example",
+            "https://user:s3cret@host/",
+            "https://host/?a=b",
+            "https://host/#x",
+            "ftp://host",
+            "cloud.lambda.ai",
+            "",
+            "https://",
+            "https://a b",
+        ] {
+            let error = Endpoint::parse(url, "lambda.base-url").unwrap_err();
+            assert!(error.to_string().starts_with("lambda.base-url is not an address to ask: "), "{url}");
+            assert!(!error.to_string().contains("s3cret"));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Where the API key comes from: a program that prints it, or the stored credentials.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::config::credentials::{Credentials, Secret};
+use crate::error::{Error, Result};
+use crate::system::child::{self, Fault, Limits};
+use crate::system::signals::Watch;
+use crate::terminal::printable;
+
+/// The most that a program may print for a key, in bytes.
+const OUTPUT_MAX: usize = 64 << 10;
+
+/// An API key and its origin.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// The key itself.
+    pub secret: Secret,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where a key comes from; the way to another one depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of credentials.
+    Stored,
+    /// The program that `lambda.api-key-command` names.
+    Printed,
+}
+
+impl Key {
+    /// The key that `command` prints within `time`; without a command, the one that is stored.
+    pub fn obtain(
+        command: &[String],
+        stored: impl FnOnce() -> Result<Credentials>,
+        time: Duration,
+    ) -> Result<Self> {
+        if let Some((program, arguments)) = command.split_first() {
+            return Ok(Self { secret: printed(program, arguments, time)?, origin: Origin::Printed });
+        }
+        match stored()?.api_key {
+            Some(secret) => Ok(Self { secret, origin: Origin::Stored }),
+            None => Err(Error::failed("no API key for Lambda Cloud is configured")
+                .with_hint("make one at https://cloud.lambda.ai/api-keys, then run 'soong configure'")),
+        }
+    }
+}
+
+/// The first line that the program prints. Neither that nor its arguments are ever shown: both may
+/// hold secrets.
+fn printed(program: &str, arguments: &[String], time: Duration) -> Result<Secret> {
+    let watch = Watch::new().map_err(|source| at_fault(&source.to_string()))?;
+    let limits = Limits { time, output: OUTPUT_MAX };
+    let name = printable(program);
+    let outcome = child::run(Command::new(program).args(arguments), limits, &watch).map_err(|fault| {
+        let error = at_fault(&format!("{name}: {fault}"));
+        match fault {
+            Fault::TooLong(_) => error.with_hint("if it waits for a passphrase, unlock it first"),
+            _ => error,
+        }
+    })?;
+    if !outcome.status.success() {
+        return Err(at_fault(&format!("{name} failed ({})", outcome.status))
+            .with_hint("run it yourself to see what it says"));
+    }
+    let text = String::from_utf8(outcome.stdout).unwrap_or_default();
+    Secret::new(text.lines().next().unwrap_or_default())
+        .ok_or_else(|| at_fault(&format!("the first line that {name} prints is not a key")))
+}
+
+fn at_fault(reason: &str) -> Error {
+    Error::failed(format!("lambda.api-key-command does not give a key: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::instances::lambda::key::*;
+
+    fn obtain(command: &[&str]) -> Result<Key> {
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let stored = || Ok(Credentials { api_key: Secret::new("stored"), ..Credentials::default() });
+        Key::obtain(&command, stored, Duration::from_secs(5))
+    }
+
+    #[test]
+    fn a_command_goes_before_what_is_stored() {
+        let key = obtain(&["printf", "%s\\nlogin: me\\n", "  k3y "]).unwrap();
+        assert_eq!((key.secret.expose(), key.origin), ("k3y", Origin::Printed));
+        let key = obtain(&[]).unwrap();
+        assert_eq!((key.secret.expose(), key.origin), ("stored", Origin::Stored));
+    }
+
+    #[test]
+    fn no_shell_is_involved() {
+        assert_eq!(obtain(&["printf", "%s", "$HOME;`id`"]).unwrap().secret.expose(), "$HOME;`id`");
+    }
+
+    #[test]
+    fn errors_name_the_program_and_nothing_secret() {
+        for (command, words) in [
+            (vec!["/nonexistent", "s3cret"], "/nonexistent: No such file or directory"),
+            (vec!["sh", "-c", "echo s3cret; echo s3cret >&2; exit 3"], "sh failed (exit status: 3)"),
+            (vec!["printf", "s3cret s3cret"], "the first line that printf prints is not a key"),
+            (vec!["true"], "the first line that true prints is not a key"),
+        ] {
+            let error = obtain(&command).unwrap_err();
+            let expected = format!("lambda.api-key-command does not give a key: {words}");
+            assert_eq!(error.to_string(), expected);
+            assert!(!format!("{error:?}").contains("s3cret"));
+        }
+        let none = Key::obtain(&[], || Ok(Credentials::default()), Duration::ZERO).unwrap_err();
+        assert_eq!(none.to_string(), "no API key for Lambda Cloud is configured");
+    }
+}

@@ -1,0 +1,252 @@
+//! What a provider prints:
+//!
+//! ```json
+//! {"api": 1, "instances": [
+//!   {"id": "0920582c", "name": "train", "status": "active", "host": "192.0.2.7", "user": "ubuntu",
+//!    "port": 22, "type": "gpu_1x_a10", "region": "us-west-1", "price_cents_per_hour": 75}]}
+//! ```
+//!
+//! Only `api`, `instances` and each `id` have to be there; `null` is as good as nothing, and fields
+//! that are not known here are passed over. Texts are taken as they are, control characters
+//! included: making them safe to show is for whoever shows them.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::API;
+use crate::config::instance::{is_host, is_user};
+
+/// The most instances that a provider may list.
+pub const INSTANCES_MAX: usize = 10_000;
+/// The longest id, in bytes.
+const ID_MAX: usize = 256;
+/// The longest any other text may be, in characters; what is longer is clipped.
+const TEXT_MAX: usize = 256;
+
+/// A provider's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    api: u64,
+    /// The instances, as the provider orders them.
+    pub instances: Vec<Listed>,
+}
+
+/// An instance as its provider lists it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// What tells it from every other instance of this provider; not empty.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// What it is doing.
+    pub status: Status,
+    /// Its address, if it has one. Any text: see [`Listed::fault`].
+    pub host: Option<String>,
+    /// The account to log in to. Any text: see [`Listed::fault`].
+    pub user: Option<String>,
+    /// The port of its SSH server.
+    pub port: Option<u16>,
+    /// What kind of machine it is.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Where it is.
+    pub region: Option<String>,
+    /// What it costs, in hundredths of the provider's currency.
+    pub price_cents_per_hour: Option<u64>,
+}
+
+/// What an instance is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It starts, and cannot be reached yet.
+    Booting,
+    /// It runs.
+    Active,
+    /// It runs, but the provider finds fault with it.
+    Unhealthy,
+    /// It is gone.
+    Terminated,
+    /// It is about to be gone.
+    Terminating,
+    /// The provider took it away.
+    Preempted,
+    /// Nothing is said about it, or nothing that is known here.
+    #[default]
+    Unknown,
+}
+
+impl Status {
+    /// Whether an instance of this status is gone, or about to be, and does not come back.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Terminated | Self::Terminating | Self::Preempted)
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Booting => "booting",
+            Self::Active => "active",
+            Self::Unhealthy => "unhealthy",
+            Self::Terminated => "terminated",
+            Self::Terminating => "terminating",
+            Self::Preempted => "preempted",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The status that a provider calls `word`.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "booting" => Self::Booting,
+            "active" => Self::Active,
+            "unhealthy" => Self::Unhealthy,
+            "terminated" => Self::Terminated,
+            "terminating" => Self::Terminating,
+            "preempted" => Self::Preempted,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether the instance is gone for good, or going.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Terminated | Self::Terminating | Self::Preempted)
+    }
+}
+
+impl Listed {
+    /// Why ssh cannot be given this instance's address or account, if it cannot.
+    pub fn fault(&self) -> Option<&'static str> {
+        if self.host.as_deref().is_some_and(|host| !is_host(host)) {
+            Some("its address is not one that ssh can be given")
+        } else if self.user.as_deref().is_some_and(|user| !is_user(user)) {
+            Some("its user name is not one that ssh can be given")
+        } else {
+            None
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RawAnswer {
+    #[serde(default)]
+    api: Value,
+    instances: Option<Vec<RawInstance>>,
+}
+
+#[derive(Deserialize)]
+struct RawInstance {
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    name: Value,
+    #[serde(default)]
+    status: Value,
+    #[serde(default)]
+    host: Value,
+    #[serde(default)]
+    user: Value,
+    #[serde(default)]
+    port: Value,
+    #[serde(default, rename = "type")]
+    kind: Value,
+    #[serde(default)]
+    region: Value,
+    #[serde(default)]
+    price_cents_per_hour: Value,
+}
+
+impl Answer {
+    /// The answer that lists `instances`.
+    pub fn new(instances: Vec<Listed>) -> Self {
+        Self { api: API, instances }
+    }
+
+    /// Reads what a provider printed, or says what is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Err("it printed nothing".to_owned());
+        }
+        let raw: RawAnswer = serde_json::from_slice(bytes)
+            .map_err(|error| format!("what it printed is not the JSON expected: {error}"))?;
+        match raw.api.as_u64() {
+            Some(API) => {}
+            Some(other) => {
+                return Err(format!("it speaks version {other} of the provider API, soong speaks {API}"));
+            }
+            None => return Err(format!("it does not say \"api\": {API}")),
+        }
+        let raw = raw.instances.ok_or("\"instances\" is missing")?;
+        if raw.len() > INSTANCES_MAX {
+            return Err(format!("it lists {} instances; at most {INSTANCES_MAX} are taken", raw.len()));
+        }
+        let instances: Vec<Listed> = raw
+            .into_iter()
+            .enumerate()
+            .map(|(index, raw)| raw.read().map_err(|reason| format!("instances[{index}]{reason}")))
+            .collect::<Result<_, _>>()?;
+        let mut ids = HashSet::new();
+        match instances.iter().find(|instance| !ids.insert(instance.id.as_str())) {
+            Some(twice) => Err(format!("two instances have the id \"{}\"", twice.id)),
+            None => Ok(Self::new(instances)),
+        }
+    }
+}
+
+impl RawInstance {
+    fn read(self) -> Result<Listed, String> {
+        let id = match text(self.id, ".id")? {
+            Some(id) if id.len() > ID_MAX => return Err(format!(".id is longer than {ID_MAX} bytes")),
+            Some(id) => id,
+            None => return Err(" has no id".to_owned()),
+        };
+        Ok(Listed {
+            id,
+            name: text(self.name, ".name")?.map(clipped),
+            status: text(self.status, ".status")?.map_or(Status::Unknown, |word| Status::from_word(&word)),
+            host: text(self.host, ".host")?.map(clipped),
+            user: text(self.user, ".user")?.map(clipped),
+            port: port(&self.port)?,
+            kind: text(self.kind, ".type")?.map(clipped),
+            region: text(self.region, ".region")?.map(clipped),
+            price_cents_per_hour: price(&self.price_cents_per_hour)?,
+        })
+    }
+}
+
+/// A text; nothing where there is none or an empty one.
+fn text(value: Value, place: &str) -> Result<Option<String>, String> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) if text.is_empty() => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        _ => Err(format!("{place} is not a text")),
+    }
+}
+
+fn port(value: &Value) -> Result<Option<u16>, String> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let port = value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+    port.map(Some).ok_or_else(|| ".port is not a port (1 to 65535)".to_owned())
+}
+
+fn price(value: &Value) -> Result<Option<u64>, String> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    value.as_u64().map(Some).ok_or_else(|| ".price_cents_per_hour is not a whole number".to_owned())
+}
+
+fn clipped(text: String) -> String {
+    match text.char_indices().nth(TEXT_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests;

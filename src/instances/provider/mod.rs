@@ -1,0 +1,137 @@
+//! Providers: executables that list the instances of somebody who rents them out.
+//!
+//! A provider is a program `soong-provider-NAME`. `soong-provider-NAME list` prints one JSON object
+//! (see [`answer`]) and exits with 0. When it fails it exits with anything else and says why on
+//! stderr: the first line is the reason, lines that begin with `hint: ` are ways out. It gets no
+//! input, no terminal and [`LIMITS`]; what it started is ended with it.
+
+pub mod answer;
+pub mod cache;
+
+mod executable;
+
+use std::ffi::OsStr;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::time::Duration;
+
+use self::answer::{Answer, Listed};
+use crate::error::{Error, Result};
+use crate::system::child::{self, Fault, Limits, Outcome};
+use crate::system::signals::Watch;
+use crate::terminal::printable;
+
+pub use self::executable::find;
+
+/// What a provider may use to list its instances.
+pub const LIMITS: Limits = Limits { time: Duration::from_secs(20), output: 16 << 20 };
+
+/// The version of the contract between soong and its providers.
+pub const API: u64 = 1;
+
+/// Asks the provider `name` for its instances.
+pub fn ask(name: &str, watch: &Watch) -> Result<Vec<Listed>> {
+    ask_with(name, &[], watch)
+}
+
+/// Asks the provider `name` for its instances, in this process's environment and `environment`.
+pub fn ask_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Result<Vec<Listed>> {
+    let Some(program) = find(name) else {
+        return Err(Error::failed(format!(
+            "the provider {name} is enabled, but soong-provider-{name} is not installed"
+        ))
+        .with_hint(format!(
+            "put soong-provider-{name} on PATH, or switch it off in config.toml: [providers] {name} = false"
+        )));
+    };
+    let mut command = Command::new(program);
+    // What it says is taken apart here, so it has to be plain.
+    command
+        .arg("list")
+        .env("SOONG_API", API.to_string())
+        .env("NO_COLOR", "1")
+        .envs(environment.iter().copied());
+    let outcome = child::run(&mut command, LIMITS, watch).map_err(|fault| cut_short(name, fault))?;
+    if !outcome.status.success() {
+        return Err(failed(name, &outcome));
+    }
+    Answer::parse(&outcome.stdout).map(|answer| answer.instances).map_err(|reason| {
+        Error::failed(format!("cannot understand the provider {name}: {}", shown(&reason)))
+            .with_hint(format!("see what it prints: soong-provider-{name} list"))
+    })
+}
+
+/// The error of a provider that did not get to its end.
+fn cut_short(name: &str, fault: Fault) -> Error {
+    match fault {
+        Fault::TooLong(said) => {
+            let limit = LIMITS.time.as_secs();
+            let error = Error::failed(format!("the provider {name} did not answer within {limit} s"))
+                .with_hint(format!("see what it does: soong-provider-{name} list"));
+            match said.lines().rev().find(|line| !line.trim().is_empty()) {
+                Some(line) => error.with_hint(format!("it said: {}", shown(line))),
+                None => error,
+            }
+        }
+        Fault::TooMuch => {
+            Error::failed(format!("the provider {name} printed more than {} MiB", LIMITS.output >> 20))
+        }
+        Fault::System(source) => {
+            Error::Io { action: format!("cannot run the provider {name}"), source, hint: None }
+        }
+        Fault::Interrupted => Error::failed("interrupted"),
+    }
+}
+
+/// The error of a provider that says it failed.
+fn failed(name: &str, outcome: &Outcome) -> Error {
+    const HINTS_MAX: usize = 5;
+    let prefix = format!("soong-provider-{name}: ");
+    let mut lines = outcome.stderr.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    let reason = match (lines.next(), outcome.status.code(), outcome.status.signal()) {
+        (Some(line), ..) => shown(line.strip_prefix(&prefix).unwrap_or(line)),
+        (None, Some(code), _) => format!("exit code {code}, and it does not say why"),
+        (None, None, signal) => format!("killed by signal {}", signal.unwrap_or_default()),
+    };
+    let error = Error::failed(format!("the provider {name} failed: {reason}"));
+    lines.take(HINTS_MAX).fold(error, |error, line| match line.strip_prefix("hint: ") {
+        Some(hint) => error.with_hint(shown(hint)),
+        None => error.with_hint(format!("it also said: {}", shown(line))),
+    })
+}
+
+/// A line of somebody else's, safe to show and not too long.
+fn shown(line: &str) -> String {
+    const LENGTH: usize = 300;
+    let mut clipped: String = line.chars().take(LENGTH).collect();
+    if clipped.len() < line.len() {
+        clipped.push('…');
+    }
+    printable(&clipped).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::instances::provider::*;
+    use std::process::ExitStatus;
+
+    fn said(stderr: &str, status: i32) -> String {
+        let outcome =
+            Outcome { status: ExitStatus::from_raw(status), stdout: Vec::new(), stderr: stderr.into() };
+        let error = failed("x", &outcome);
+        format!("{error}{}", error.hints().iter().map(|hint| format!(" | {hint}")).collect::<String>())
+    }
+
+    #[test]
+    fn a_failure_is_told_in_the_providers_words() {
+        assert_eq!(
+            said("soong-provider-x: no key\nhint: make one\n", 256),
+            "the provider x failed: no key | make one"
+        );
+        assert_eq!(said("one\n\ntwo\n", 256), "the provider x failed: one | it also said: two");
+        assert_eq!(said("", 3 << 8), "the provider x failed: exit code 3, and it does not say why");
+        assert_eq!(said("", 9), "the provider x failed: killed by signal 9");
+        assert_eq!(said("\u{1b}[2Jgone", 256), "the provider x failed: \\u{1b}[2Jgone");
+        assert!(said(&"x".repeat(5000), 256).chars().count() < 400);
+    }
+}

@@ -1,0 +1,225 @@
+//! How to log in to an instance, and the command lines with which ssh does.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::log_lines;
+use super::options;
+use crate::config::forwarding::Target as Destination;
+use crate::config::instance::{self, Instance};
+use crate::config::{HostKeyCheck, Ssh};
+use crate::error::{Error, Result};
+use crate::openssh::key::{self, Key};
+use crate::openssh::quoting::{check_path, field, percent_escaped, quoted};
+use crate::system::paths::{self, Paths};
+
+/// Everything ssh needs to know to log in to one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// The ssh program, by absolute path.
+    pub program: PathBuf,
+    /// Where to.
+    pub instance: Instance,
+    /// The private key; `None` leaves the choice to ssh and its agent.
+    pub key: Option<Key>,
+    /// The policy for host keys.
+    pub host_key_check: HostKeyCheck,
+    /// The file that pinned host keys are kept in.
+    pub known_hosts: PathBuf,
+    /// Seconds between keepalive questions; 0 asks none.
+    pub keepalive: u32,
+    /// Seconds that one attempt to connect may take.
+    pub connect_timeout: u64,
+    /// The user's further arguments, checked by [`options::check`].
+    pub options: Vec<String>,
+}
+
+/// One `-L` of a tunnel: a Unix socket here that stands for something there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketForward {
+    /// The socket that ssh creates and listens on.
+    pub socket: PathBuf,
+    /// What a connection to it leads to.
+    pub destination: Destination,
+}
+
+impl SocketForward {
+    /// The value of ssh's `-L`.
+    fn argument(&self) -> String {
+        let socket = field(&self.socket);
+        match &self.destination {
+            port @ Destination::Port(..) => format!("{socket}:{port}"),
+            Destination::Socket(path) => format!("{socket}:{}", field(path)),
+        }
+    }
+}
+
+/// Keepalive questions that may stay unanswered before ssh gives the connection up.
+const KEEPALIVE_COUNT: u32 = 3;
+
+impl Login {
+    /// Puts together how to log in to `instance`; checks that the key can be used and that ssh
+    /// is installed, so that what is missing is told before anything is started.
+    pub fn resolve(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Self> {
+        options::check(&ssh.options)?;
+        let known_hosts = paths.known_hosts();
+        check_path(&known_hosts)?;
+        Ok(Self {
+            key: key::choose(instance, ssh, paths)?,
+            program: program()?,
+            instance: instance.clone(),
+            host_key_check: ssh.host_key_check,
+            known_hosts,
+            keepalive: ssh.keepalive,
+            connect_timeout: ssh.connect_timeout.as_secs(),
+            options: ssh.options.clone(),
+        })
+    }
+
+    /// ssh's arguments for a tunnel that is controlled through `control` and carries `forwards`.
+    ///
+    /// ssh keeps the first value it is given for an option, so the order is: what a tunnel cannot
+    /// do without, what the user asked for, then the defaults.
+    pub fn tunnel_arguments(&self, control: &Path, forwards: &[SocketForward]) -> Vec<String> {
+        let mut arguments: Vec<String> = ["-N", "-T", "-M", "-S"].map(str::to_owned).to_vec();
+        arguments.push(percent_escaped(control));
+        for option in [
+            "ControlPersist=no",
+            "ExitOnForwardFailure=yes",
+            "StreamLocalBindUnlink=yes",
+            "RemoteCommand=none",
+            "PermitLocalCommand=no",
+            "ForwardAgent=no",
+            "ForwardX11=no",
+            "LogLevel=INFO",
+        ] {
+            push_option(&mut arguments, option);
+        }
+        arguments.extend(self.options.iter().cloned());
+        self.push_defaults(&mut arguments);
+        if let Some(telling) = log_lines::option(&self.program) {
+            push_option(&mut arguments, telling);
+        }
+        for forward in forwards {
+            arguments.push("-L".to_owned());
+            arguments.push(forward.argument());
+        }
+        self.push_destination(&mut arguments);
+        arguments
+    }
+
+    /// ssh's arguments for one connection to `port` of `host`, as seen from the instance, that
+    /// takes standard input and output as its two directions.
+    pub fn stdio_arguments(&self, host: &str, port: u16) -> Vec<String> {
+        let mut arguments: Vec<String> = ["-T", "-W"].map(str::to_owned).to_vec();
+        arguments.push(format!("{host}:{port}"));
+        for option in ["BatchMode=yes", "ClearAllForwardings=yes", "ControlPath=none", "LogLevel=INFO"] {
+            push_option(&mut arguments, option);
+        }
+        arguments.extend(self.options.iter().cloned());
+        self.push_defaults(&mut arguments);
+        self.push_destination(&mut arguments);
+        arguments
+    }
+
+    /// ssh's arguments that have it say how it would connect, instead of connecting; see
+    /// [`route`](super::route).
+    pub fn lookup_arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["-TG".to_owned()];
+        arguments.extend(self.options.iter().cloned());
+        self.push_destination(&mut arguments);
+        arguments
+    }
+
+    pub(crate) fn push_defaults(&self, arguments: &mut Vec<String>) {
+        for option in self.defaults() {
+            push_option(arguments, &option);
+        }
+    }
+
+    /// What a connection has unless the user wants it otherwise, as in `ssh_config`: `KEY=VALUE`.
+    pub(crate) fn defaults(&self) -> Vec<String> {
+        let mut defaults = self.host_key_options();
+        defaults.push(format!("ServerAliveInterval={}", self.keepalive));
+        defaults.push(format!("ServerAliveCountMax={KEEPALIVE_COUNT}"));
+        defaults.push(format!("ConnectTimeout={}", self.connect_timeout));
+        if has_aes() {
+            defaults.push("Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com".to_owned());
+        }
+        defaults
+    }
+
+    fn host_key_options(&self) -> Vec<String> {
+        match self.host_key_check {
+            HostKeyCheck::Pin => vec![
+                "StrictHostKeyChecking=accept-new".to_owned(),
+                format!("UserKnownHostsFile={}", quoted(&self.known_hosts)),
+                format!("HostKeyAlias={}", host_key_alias(&self.instance.id)),
+                "CheckHostIP=no".to_owned(),
+                "HashKnownHosts=no".to_owned(),
+            ],
+            HostKeyCheck::Strict => vec!["StrictHostKeyChecking=ask".to_owned()],
+            HostKeyCheck::Off => {
+                vec!["StrictHostKeyChecking=no".to_owned(), "UserKnownHostsFile=/dev/null".to_owned()]
+            }
+        }
+    }
+
+    pub(crate) fn push_destination(&self, arguments: &mut Vec<String>) {
+        if let Some(key) = &self.key {
+            if key.named {
+                push_option(arguments, "IdentitiesOnly=yes");
+            }
+            if key.file.to_string_lossy().contains('%') {
+                // What -i names has to exist as it is written, and is replaced in nevertheless.
+                push_option(arguments, &format!("IdentityFile={}", quoted(&key.file)));
+            } else {
+                arguments.push("-i".to_owned());
+                arguments.push(key.file.to_string_lossy().into_owned());
+            }
+        }
+        if let Some(port) = self.instance.port {
+            arguments.push("-p".to_owned());
+            arguments.push(port.to_string());
+        }
+        arguments.push("--".to_owned());
+        arguments.push(format!("{}@{}", self.instance.user, self.instance.host));
+    }
+}
+
+/// The name under which the host key of the instance `id` is pinned. Made of characters that mean
+/// nothing in a known-hosts file.
+pub fn host_key_alias(id: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    if !id.is_empty() && id.len() <= 64 && id.chars().all(plain) {
+        format!("soong.{id}")
+    } else {
+        format!("soong.@{}", instance::digest(id))
+    }
+}
+
+fn push_option(arguments: &mut Vec<String>, option: &str) {
+    arguments.push("-o".to_owned());
+    arguments.push(option.to_owned());
+}
+
+/// Whether AES is computed by the processor; then AES-GCM outruns ssh's default cipher.
+fn has_aes() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    false
+}
+
+fn program() -> Result<PathBuf> {
+    paths::find_program("ssh").ok_or_else(|| Error::ProgramMissing {
+        program: "ssh".into(),
+        hint: "install the OpenSSH client: 'apt install openssh-client' on Debian and Ubuntu".into(),
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,89 @@
+//! The command lines that ssh is given.
+
+use super::*;
+
+pub(crate) fn login() -> Login {
+    Login {
+        program: "/usr/bin/ssh".into(),
+        instance: Instance {
+            name: "dev".into(),
+            id: "a1b2".into(),
+            host: "192.0.2.7".into(),
+            user: "ubuntu".into(),
+            port: None,
+            key: None,
+        },
+        key: None,
+        host_key_check: HostKeyCheck::Pin,
+        known_hosts: "/s/known_hosts".into(),
+        keepalive: 60,
+        connect_timeout: 30,
+        options: vec![],
+    }
+}
+
+fn command(login: &Login) -> String {
+    let destination = Destination::Port("localhost".into(), 8000);
+    let forwards = [SocketForward { socket: "/r/8000.sock".into(), destination }];
+    login.tunnel_arguments(Path::new("/r/ctl"), &forwards).join(" ")
+}
+
+#[test]
+fn a_tunnel_is_one_controlled_ssh_with_its_forwards() {
+    let command = command(&login());
+    assert!(command.starts_with("-N -T -M -S /r/ctl "), "{command}");
+    assert!(command.ends_with(" -L /r/8000.sock:localhost:8000 -- ubuntu@192.0.2.7"), "{command}");
+    assert!(command.contains(" -o ExitOnForwardFailure=yes "), "{command}");
+    assert!(command.contains(" -o ServerAliveInterval=60 "), "{command}");
+}
+
+#[test]
+fn host_keys_are_pinned_to_the_instance() {
+    let mut login = login();
+    let pinned = command(&login);
+    for option in
+        ["StrictHostKeyChecking=accept-new", "UserKnownHostsFile=/s/known_hosts", "HostKeyAlias=soong.a1b2"]
+    {
+        assert!(pinned.contains(option), "{pinned}");
+    }
+    login.host_key_check = HostKeyCheck::Strict;
+    assert!(command(&login).contains("StrictHostKeyChecking=ask"));
+    login.host_key_check = HostKeyCheck::Off;
+    assert!(command(&login).contains("-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"));
+}
+
+#[test]
+fn ids_that_known_hosts_files_could_misread_are_hashed() {
+    for id in ["a,b", "*", "!x", "a b", "a\nb", "|1|x", "", "Mixed", &"x".repeat(300)] {
+        let alias = host_key_alias(id);
+        assert!(alias.starts_with("soong.@") && alias.len() == 19, "{alias}");
+    }
+    assert_eq!(host_key_alias("0920582c7ff041399e34823a0be62549"), "soong.0920582c7ff041399e34823a0be62549");
+}
+
+#[test]
+fn the_users_options_come_before_the_defaults_they_override() {
+    let mut login = login();
+    login.options = vec!["-o".into(), "ServerAliveInterval=7".into()];
+    let command = command(&login);
+    let theirs = command.find("ServerAliveInterval=7").unwrap();
+    assert!(theirs < command.find("ServerAliveInterval=60").unwrap());
+    assert!(command.find("ExitOnForwardFailure").unwrap() < theirs);
+}
+
+#[test]
+fn a_key_that_was_named_is_the_only_one_tried() {
+    let mut login = login();
+    login.key = Some(Key { file: "/k".into(), named: true });
+    assert!(command(&login).contains("-o IdentitiesOnly=yes -i /k -- "));
+    login.key = Some(Key { file: "/a b/%d".into(), named: true });
+    assert!(command(&login).contains("-o IdentitiesOnly=yes -o IdentityFile=\"/a b/%%d\" -- "));
+    login.key = Some(Key { file: "/k".into(), named: false });
+    assert!(!command(&login).contains("IdentitiesOnly"));
+}
+
+#[test]
+fn paths_survive_sshs_own_parsing() {
+    assert_eq!(field(Path::new("/a:b\\c%d/8000.sock")), "/a\\:b\\\\c%%d/8000.sock");
+    assert_eq!(quoted(Path::new("/a b/known \"hosts\"")), "\"/a b/known \\\"hosts\\\"\"");
+}

@@ -1,0 +1,14 @@
+//! The system's `ssh`: its command line, its options, and what its failures mean.
+
+pub(crate) mod failure;
+pub(crate) mod key;
+pub(crate) mod log_lines;
+pub(crate) mod login;
+pub(crate) mod options;
+pub(crate) mod quoting;
+pub(crate) mod route;
+
+pub use self::key::Key;
+pub use self::login::{Login, SocketForward, host_key_alias};
+pub use self::quoting::check_path;
+pub use crate::config::forwarding::Target as Destination;

@@ -1,0 +1,107 @@
+//! The log of a tunnel: what its supervisor did and what its ssh said, with the time of each.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use humantime::format_rfc3339_seconds;
+
+use crate::error::{Error, Result};
+use crate::system::paths::create_private;
+use crate::terminal::printable;
+
+/// The size at which a log is put aside, in bytes. One older log is kept.
+const SIZE_MAX: u64 = 1 << 20;
+
+/// A log.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    file: Mutex<Option<File>>,
+}
+
+impl Log {
+    /// The log at `path`.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, file: Mutex::default() }
+    }
+
+    /// Opens it; says why that cannot be done. What is written tries again.
+    pub fn open(&self) -> Result<()> {
+        let file = append_to(&self.path).map_err(|error| Error::io("open", &self.path, error))?;
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+        Ok(())
+    }
+
+    /// Writes a line. A log that cannot be written, say on a full disk, must not stop a tunnel:
+    /// the line is lost, and the next one tries again.
+    pub fn write(&self, text: &str) {
+        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let metadata = slot.as_ref().and_then(|file| file.metadata().ok());
+        // Not yet opened, or deleted by somebody; perhaps with the directory.
+        if metadata.as_ref().is_none_or(|metadata| metadata.nlink() == 0) {
+            let _ = self.path.parent().map(create_private);
+            *slot = append_to(&self.path).ok();
+        }
+        let metadata = slot.as_ref().and_then(|file| file.metadata().ok());
+        if metadata.is_some_and(|metadata| metadata.len() > SIZE_MAX) {
+            let _ = fs::rename(&self.path, self.path.with_extension("log.1"));
+            *slot = append_to(&self.path).ok();
+        }
+        if let Some(file) = slot.as_mut() {
+            let _ = file.write_all(
+                format!("{} {}\n", format_rfc3339_seconds(SystemTime::now()), printable(text)).as_bytes(),
+            );
+        }
+    }
+}
+
+fn append_to(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runtime::log::*;
+
+    #[test]
+    fn a_log_that_was_deleted_is_there_again_at_the_next_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("logs/x.log");
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        let log = Log::new(path.clone());
+        log.write("one");
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        log.write("two");
+        assert!(fs::read_to_string(&path).unwrap().ends_with("Z two\n"));
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_opened_is_tried_again_at_each_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.log");
+        // What is no file cannot be opened, whoever runs this.
+        fs::create_dir(&path).unwrap();
+        let log = Log::new(path.clone());
+        assert!(log.open().unwrap_err().to_string().contains("x.log"));
+        log.write("one");
+        assert!(path.is_dir(), "it stays where it is");
+        fs::remove_dir(&path).unwrap();
+        log.write("two");
+        assert!(fs::read_to_string(&path).unwrap().ends_with("Z two\n"));
+    }
+
+    #[test]
+    fn a_log_is_put_aside_when_it_is_full() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.log");
+        fs::write(&path, vec![b'x'; 1 + usize::try_from(SIZE_MAX).unwrap()]).unwrap();
+        let log = Log::new(path.clone());
+        log.write("one\u{1b}[31m");
+        assert!(fs::read_to_string(&path).unwrap().ends_with("Z one\\u{1b}[31m\n"));
+        assert!(fs::metadata(directory.path().join("x.log.1")).unwrap().len() > SIZE_MAX);
+    }
+}

@@ -1,0 +1,122 @@
+//! The local ports that instances had last time, so that they have them again: one small file in
+//! the state directory, the instance that was up last first.
+//!
+//! The file is a convenience. Whatever cannot be read or makes no sense counts as not there, and is
+//! replaced the next time a tunnel comes up.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+use crate::config;
+use crate::config::instance;
+use crate::error::{Error, Result};
+use crate::runtime::state::Forward;
+use crate::system::paths::{self, Paths};
+use crate::toml_text;
+
+/// How many instances are remembered; the one that was not up for longest is forgotten.
+const INSTANCES_MAX: usize = 100;
+/// How many services of each.
+const SERVICES_MAX: usize = 64;
+
+/// How often to ask for the lock, and how long to wait in between. Writers hold it for a moment.
+const LOCK_TRIES: usize = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Memory {
+    #[serde(default)]
+    instances: Vec<Remembered>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Remembered {
+    /// The digest of its id, which may be any text of any length.
+    instance: String,
+    /// Local ports by service.
+    ports: BTreeMap<String, u16>,
+}
+
+/// The local ports that the services of the instance `id` had last time.
+pub fn recall(paths: &Paths, id: &str) -> BTreeMap<String, u16> {
+    let key = instance::digest(id);
+    let memory = read(&paths.remembered_ports());
+    let found = memory.instances.into_iter().find(|remembered| remembered.instance == key);
+    let mut ports = found.map(|remembered| remembered.ports).unwrap_or_default();
+    ports.retain(|_, port| *port != 0);
+    ports
+}
+
+/// Remembers the local ports of the instance `id`. Those of services that this tunnel does not
+/// carry stay as they were.
+pub fn remember(paths: &Paths, id: &str, forwards: &[Forward]) -> Result<()> {
+    let mut ports = recall(paths, id);
+    let had = forwards.iter().map(|forward| (forward.service.clone(), forward.local));
+    let had: BTreeMap<String, u16> = had.collect();
+    if had.iter().all(|(service, port)| ports.get(service) == Some(port)) {
+        return Ok(());
+    }
+    if ports.len() + had.len() > SERVICES_MAX {
+        ports.clear();
+    }
+    ports.extend(had.into_iter().take(SERVICES_MAX));
+    let _lock = lock(&paths.remembered_ports_lock())?;
+    let file = paths.remembered_ports();
+    let mut memory = read(&file);
+    let key = instance::digest(id);
+    memory.instances.retain(|remembered| remembered.instance != key);
+    memory.instances.insert(0, Remembered { instance: key, ports });
+    memory.instances.truncate(INSTANCES_MAX);
+    let text = toml::to_string(&memory)
+        .map_err(|error| Error::failed(format!("cannot write the remembered ports: {error}")))?;
+    paths::write_atomically(&file, &text)
+}
+
+fn read(file: &Path) -> Memory {
+    config::read(file).ok().and_then(|text| toml_text::parse(&text).ok()).unwrap_or_default()
+}
+
+/// The lock of the writers; an error when somebody keeps it, since no tunnel waits for this.
+fn lock(path: &Path) -> Result<Flock<File>> {
+    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    let mut file = open.map_err(|error| Error::io("open", path, error))?;
+    for _ in 0..LOCK_TRIES {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((again, Errno::EWOULDBLOCK)) => file = again,
+            Err((_, errno)) => return Err(Error::io("lock", path, errno.into())),
+        }
+        sleep(LOCK_PAUSE);
+    }
+    Err(Error::io("lock", path, Errno::EWOULDBLOCK.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runtime::remembered_ports::*;
+
+    #[test]
+    fn what_makes_no_sense_counts_as_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ports.toml");
+        for text in [
+            "",
+            "\0\u{ff}",
+            "instances = 3",
+            "[[instances]]\ninstance = 4",
+            "[[instances]]\ninstance = \"a\"\nports = { x = 70000 }",
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert!(read(&file).instances.is_empty(), "{text}");
+        }
+        assert!(read(directory.path()).instances.is_empty());
+    }
+}

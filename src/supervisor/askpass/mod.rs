@@ -1,0 +1,6 @@
+//! Questions that ssh asks: the [`helper`] that ssh runs, the [`prompt`] it passes on, and the
+//! [`terminal`] that answers.
+
+pub(crate) mod helper;
+pub(crate) mod prompt;
+pub(crate) mod terminal;

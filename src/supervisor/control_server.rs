@@ -1,0 +1,120 @@
+//! What makes a process the supervisor of a tunnel: it holds the lock, and it answers on the socket.
+
+use std::os::fd::IntoRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep};
+
+use crate::config::forwarding::Forwarding;
+use crate::error::{Error, Result};
+use crate::runtime::control;
+use crate::runtime::directory::{Directory, Lock};
+use crate::supervisor::relay::forward_table::Switchboard;
+use crate::supervisor::relay::metrics::Traffic;
+
+/// How long a start that finds the lock taken looks whether a tunnel is behind it, or only a
+/// command that asked who holds it.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long to leave a socket alone that cannot accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The lock of the tunnel. While somebody holds it who is no supervisor, waits for a moment.
+pub async fn lock(directory: &Directory) -> Result<Lock> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        if let Some(lock) = directory.try_lock()? {
+            return Ok(lock);
+        }
+        if control::Supervisor::connect(directory).is_ok() || Instant::now() >= deadline {
+            return Err(Error::AlreadyRunning);
+        }
+        sleep(LOCK_PAUSE).await;
+    }
+}
+
+/// Serves the supervisor's socket: sets `stopper`, wakes `inquirer`, tells of `traffic` and changes the
+/// forwards of `switchboard` when asked to.
+pub async fn serve(
+    listener: UnixListener,
+    stopper: watch::Sender<bool>,
+    inquirer: Arc<Notify>,
+    traffic: Traffic,
+    switchboard: Arc<Switchboard>,
+) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (stopper, inquirer) = (stopper.clone(), Arc::clone(&inquirer));
+        let (traffic, switchboard) = (traffic.clone(), Arc::clone(&switchboard));
+        tokio::spawn(async move { attend(stream, &stopper, &inquirer, &traffic, &switchboard).await });
+    }
+}
+
+/// Reads the one request of a connection and fulfils it.
+async fn attend(
+    mut stream: UnixStream,
+    stopper: &watch::Sender<bool>,
+    inquirer: &Notify,
+    traffic: &Traffic,
+    switchboard: &Switchboard,
+) {
+    let mut request = String::new();
+    let mut reader = BufReader::new((&mut stream).take(control::REQUEST_MAX));
+    if reader.read_line(&mut request).await.is_err() {
+        return;
+    }
+    match request.as_str() {
+        control::STOP => {
+            stopper.send_replace(true);
+            // The client takes the end of this connection for that of the process, so closing it
+            // is left to the kernel: this task ends before the process does.
+            let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
+        }
+        control::ASK => inquirer.notify_one(),
+        // Whoever asked and does not listen has lost interest.
+        control::TRAFFIC => drop(stream.write_all(traffic.line().as_bytes()).await),
+        change => {
+            if let Some(outcome) = fulfil(change, switchboard).await {
+                let _ = stream.write_all(&answer(&outcome)).await;
+            }
+        }
+    }
+}
+
+/// Changes the forwards; `None` for a request that is none.
+async fn fulfil(request: &str, switchboard: &Switchboard) -> Option<Result<()>> {
+    let request = request.strip_suffix('\n')?;
+    let read = |text: &str| text.parse::<Forwarding>().map_err(Error::failed);
+    if let Some(text) = request.strip_prefix(control::ADD) {
+        return Some(match read(text) {
+            Ok(forwarding) => switchboard.add(forwarding).await,
+            Err(error) => Err(error),
+        });
+    }
+    let text = request.strip_prefix(control::REMOVE)?;
+    Some(match read(text) {
+        Ok(forwarding) => switchboard.remove(&forwarding).await,
+        Err(error) => Err(error),
+    })
+}
+
+fn answer(outcome: &Result<()>) -> Vec<u8> {
+    let answer = match outcome {
+        Ok(()) => control::Answer::default(),
+        Err(error) => control::Answer {
+            error: Some(error.to_string()),
+            hints: error.hints().into_iter().map(str::to_owned).collect(),
+        },
+    };
+    let mut line = serde_json::to_vec(&answer).unwrap_or_default();
+    line.push(b'\n');
+    line
+}

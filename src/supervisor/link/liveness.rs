@@ -1,0 +1,188 @@
+//! Signs of life of a link, and their absence.
+//!
+//! ssh's own keepalive notices a network that is gone, but not an ssh that is stuck, and may be
+//! switched off. So the relay says when something was sent to ssh and when something came back;
+//! when nothing has come back for a while the link is asked itself (see [`super::probe`]).
+//!
+//! Prompts believe that a tunnel is up only for as long as its supervisor has promised, and it
+//! promises nothing that it does not know. So a link that nobody uses is asked in time for the next
+//! promise, about once a minute; nothing here wakes in between.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::timer;
+use crate::runtime::prompt::RENEWAL;
+
+/// The pace where ssh's keepalive is switched off, in seconds.
+const USUAL_PACE: u32 = 5;
+
+/// Why a link should be asked whether it is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Something was sent and nothing came back.
+    NoAnswer,
+    /// The promise that it is alive is to be renewed.
+    Renewal,
+}
+
+/// What to do about a link now.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// Look again at this time, in milliseconds.
+    Wait(u64),
+    /// Ask it.
+    Ask(Doubt),
+}
+
+/// When a link was last used, and when it last answered.
+#[derive(Debug)]
+pub struct Pulse {
+    /// How long what was sent may go without an answer before the link is asked. A model that
+    /// thinks takes longer; being asked costs it nothing.
+    pace: Duration,
+    epoch: Instant,
+    /// When the first thing was sent that has not been answered, in milliseconds after `epoch`; 0 for
+    /// none.
+    sent: AtomicU64,
+    /// When something last came back, likewise.
+    heard: AtomicU64,
+    /// When it was last said for certain that the link is alive, likewise.
+    verified: AtomicU64,
+    wake: Notify,
+}
+
+impl Pulse {
+    /// A pulse that is felt now, of a link with this many seconds between ssh's keepalive questions.
+    /// A link that is dead is known to be within three times that, as it is to ssh.
+    pub fn new(keepalive: u32) -> Self {
+        let pace = if keepalive == 0 { USUAL_PACE } else { keepalive };
+        Self {
+            pace: Duration::from_secs(pace.into()),
+            epoch: Instant::now(),
+            sent: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            verified: AtomicU64::new(0),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Something was given to ssh that should have an answer.
+    pub fn sent(&self) {
+        if self.sent.load(Ordering::Relaxed) == 0 {
+            self.sent.store(self.now(), Ordering::Relaxed);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Something came back.
+    pub fn heard(&self) {
+        self.heard.store(self.now(), Ordering::Relaxed);
+        self.sent.store(0, Ordering::Relaxed);
+    }
+
+    /// The link was seen to be alive, and whoever has to know was told.
+    pub fn verified(&self) {
+        self.heard();
+        self.verified.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Whether so much has come back lately that the link need not be asked.
+    pub fn is_felt(&self) -> bool {
+        Instant::now().checked_sub(self.pace).is_some_and(|lately| self.heard_since(lately))
+    }
+
+    /// How long an answer may take before there is doubt.
+    pub fn pace(&self) -> Duration {
+        self.pace
+    }
+
+    /// How long a link that is asked may take to answer. It is long, because the question may be
+    /// waiting behind much else on its way.
+    pub fn patience(&self) -> Duration {
+        2 * self.pace
+    }
+
+    /// Whether something has come back since `time`.
+    pub fn heard_since(&self, time: Instant) -> bool {
+        self.epoch + Duration::from_millis(self.heard.load(Ordering::Relaxed)) >= time
+    }
+
+    /// Waits until there is reason to ask the link. May be dropped and called again; goes on giving
+    /// reasons until the link is [`verified`](Self::verified).
+    pub async fn doubt(&self) -> Doubt {
+        loop {
+            let (sent, verified) = (self.sent.load(Ordering::Relaxed), self.verified.load(Ordering::Relaxed));
+            match next(self.now(), sent, verified, self.pace) {
+                Next::Ask(doubt) => return doubt,
+                Next::Wait(until) => tokio::select! {
+                    () = timer::until(self.epoch + Duration::from_millis(until)) => {}
+                    () = self.wake.notified() => {}
+                },
+            }
+        }
+    }
+
+    /// Milliseconds since the epoch, and never 0.
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+}
+
+fn next(now: u64, sent: u64, verified: u64, pace: Duration) -> Next {
+    let after = |time: u64, wait: Duration| time + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    let answer = if sent == 0 { u64::MAX } else { after(sent, pace) };
+    let renewal = after(verified, RENEWAL);
+    if now >= answer {
+        Next::Ask(Doubt::NoAnswer)
+    } else if now >= renewal {
+        Next::Ask(Doubt::Renewal)
+    } else {
+        Next::Wait(answer.min(renewal))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::supervisor::link::liveness::*;
+
+    #[test]
+    fn a_link_is_asked_when_it_owes_an_answer_and_when_a_promise_runs_out() {
+        let table = [
+            // now, sent, verified
+            ((1, 0, 1), Next::Wait(62_001)),
+            ((62_001, 0, 1), Next::Ask(Doubt::Renewal)),
+            ((1_000, 1_000, 900), Next::Wait(6_000)),
+            ((5_999, 1_000, 900), Next::Wait(6_000)),
+            ((6_000, 1_000, 900), Next::Ask(Doubt::NoAnswer)),
+            ((59_000, 58_000, 1), Next::Wait(62_001)),
+            ((90_000, 20_000, 1), Next::Ask(Doubt::NoAnswer)),
+        ];
+        for ((now, sent, verified), expected) in table {
+            assert_eq!(
+                next(now, sent, verified, Duration::from_secs(5)),
+                expected,
+                "{now} {sent} {verified}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_first_thing_sent_counts_until_something_is_heard() {
+        let pulse = Pulse::new(5);
+        pulse.sent();
+        let first = pulse.sent.load(Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(2));
+        pulse.sent();
+        assert_eq!(pulse.sent.load(Ordering::Relaxed), first);
+        let before = Instant::now();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(!pulse.heard_since(before));
+        pulse.heard();
+        assert!(pulse.heard_since(before));
+        assert_eq!(pulse.sent.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,12 @@
+//! One link: an ssh [`process`], the client of its control socket ([`mux`]), and the checks that tell
+//! whether the link is alive.
+
+pub(crate) mod channels;
+pub(crate) mod deadline_stream;
+pub(crate) mod liveness;
+pub(crate) mod mux;
+pub(crate) mod probe;
+pub(crate) mod process;
+pub(crate) mod stderr;
+pub(crate) mod tcp_probe;
+pub(crate) mod timer;

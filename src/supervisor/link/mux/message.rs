@@ -1,0 +1,154 @@
+//! The messages of the multiplexing protocol.
+//!
+//! A message is its length and then its fields, big-endian; texts carry their length before them.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+
+use super::Refusal;
+use crate::config::forwarding::Target;
+
+pub(super) const HELLO: u32 = 0x0000_0001;
+pub(super) const VERSION: u32 = 4;
+pub(super) const OPEN_FORWARD: u32 = 0x1000_0006;
+pub(super) const CLOSE_FORWARD: u32 = 0x1000_0007;
+pub(super) const NEW_STDIO_FORWARD: u32 = 0x1000_0008;
+pub(super) const OK: u32 = 0x8000_0001;
+pub(super) const PERMISSION_DENIED: u32 = 0x8000_0002;
+pub(super) const FAILURE: u32 = 0x8000_0003;
+pub(super) const SESSION_OPENED: u32 = 0x8000_0006;
+
+/// What stands in place of a port where a path stands in place of a host.
+pub(super) const NO_PORT: u32 = 0xffff_fffe;
+
+/// Every connection asks for one thing only.
+pub(super) const REQUEST: u32 = 1;
+
+/// What both sides say first: which version they speak.
+pub(super) fn hello() -> Vec<u8> {
+    let mut hello = Message { body: HELLO.to_be_bytes().to_vec() };
+    hello.number(VERSION);
+    hello.bytes()
+}
+
+/// Whether `message` is the other side's hello, in the version that we speak.
+pub(super) fn check_hello(message: &[u8]) -> io::Result<()> {
+    let mut fields = Fields(message);
+    if fields.number() == Some(HELLO) && fields.number() == Some(VERSION) {
+        Ok(())
+    } else {
+        Err(io::Error::other("it speaks another version of its protocol"))
+    }
+}
+
+/// What `message` says to the request, which should be `wanted`, and besides that; `None` where it is about
+/// something that was not asked.
+pub(super) fn verdict(message: &[u8], wanted: u32) -> Option<Result<Vec<u8>, Refusal>> {
+    let mut fields = Fields(message);
+    let (kind, request) = (fields.number()?, fields.number()?);
+    match kind {
+        _ if request != REQUEST => None,
+        kind if kind == wanted => Some(Ok(fields.0.to_vec())),
+        PERMISSION_DENIED | FAILURE => Some(Err(Refusal::Refused(fields.text().unwrap_or_default()))),
+        _ => None,
+    }
+}
+
+/// A request to connect what is given with it to `target`.
+pub(super) fn stdio_forward(target: &Target) -> Vec<u8> {
+    let mut message = Message::new(NEW_STDIO_FORWARD);
+    message.text("");
+    message.target(target);
+    message.bytes()
+}
+
+/// Gives ssh a descriptor, behind the request that needs it: they travel one by one, each with a byte of its own.
+pub(super) fn send_descriptor(stream: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    let descriptors = [descriptor.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&descriptors)];
+    let byte = [IoSlice::new(&[0])];
+    sendmsg::<()>(stream.as_raw_fd(), &byte, &rights, MsgFlags::empty(), None)?;
+    Ok(())
+}
+
+/// A message as it is built.
+pub(super) struct Message {
+    pub(super) body: Vec<u8>,
+}
+
+impl Message {
+    /// A request for `what`.
+    pub(super) fn new(what: u32) -> Self {
+        let mut message = Self { body: what.to_be_bytes().to_vec() };
+        message.number(REQUEST);
+        message
+    }
+
+    pub(super) fn number(&mut self, number: u32) {
+        self.body.extend(number.to_be_bytes());
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.number(u32::try_from(text.len()).unwrap_or_default());
+        self.body.extend(text.as_bytes());
+    }
+
+    pub(super) fn place(&mut self, host: &str, port: u32) {
+        self.text(host);
+        self.number(port);
+    }
+
+    pub(super) fn target(&mut self, target: &Target) {
+        match target {
+            Target::Port(host, port) => self.place(host, (*port).into()),
+            Target::Socket(path) => self.place(&path.to_string_lossy(), NO_PORT),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let length = u32::try_from(self.body.len()).unwrap_or_default();
+        [&length.to_be_bytes(), self.body.as_slice()].concat()
+    }
+}
+
+/// A message as it is read.
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+
+impl Fields<'_> {
+    pub(super) fn number(&mut self) -> Option<u32> {
+        let (number, rest) = self.0.split_first_chunk::<4>()?;
+        self.0 = rest;
+        Some(u32::from_be_bytes(*number))
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        let length = usize::try_from(self.number()?).ok()?;
+        Some(String::from_utf8_lossy(self.0.get(..length)?).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::supervisor::link::mux::Side;
+    use crate::supervisor::link::mux::message::*;
+
+    #[test]
+    fn a_message_is_its_length_and_its_fields() {
+        let mut message = Message::new(OPEN_FORWARD);
+        message.number(Side::Local as u32);
+        message.place("/x", NO_PORT);
+        message.target(&Target::Port("h".into(), 258));
+        let expected: &[u8] =
+            b"\0\0\0\x1f\x10\0\0\x06\0\0\0\x01\0\0\0\x01\0\0\0\x02/x\xff\xff\xff\xfe\0\0\0\x01h\0\0\x01\x02";
+        assert_eq!(message.bytes(), expected);
+    }
+
+    #[test]
+    fn what_is_cut_short_is_nothing() {
+        assert_eq!(Fields(b"\0\0\0\x03ab").text(), None);
+        assert_eq!(Fields(b"\0\0\0\x02ab").text().as_deref(), Some("ab"));
+        assert_eq!(Fields(b"\0\0\0").number(), None);
+    }
+}

@@ -1,0 +1,217 @@
+//! Listening to ssh: taking what it writes to its standard error apart into lines, as they come or,
+//! for those who must not miss what was said already, at once.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::unix::pipe::Receiver;
+
+/// How many of ssh's last lines are kept to tell why it ended.
+const LINES_KEPT: usize = 40;
+/// The longest line taken from ssh, in bytes; of a longer one the rest is a line of its own.
+const LINE_MAX: usize = 4096;
+
+/// What becomes of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// It may tell one day why ssh ended.
+    Keep,
+    /// It tells nothing of the link.
+    Drop,
+}
+
+/// Takes every line that ssh writes, as it comes.
+pub type Listener = Box<dyn FnMut(&str) -> Use + Send>;
+
+/// What listens to one ssh. Copies share it.
+#[derive(Debug, Clone)]
+pub struct Ear {
+    hearing: Arc<Mutex<Hearing>>,
+}
+
+struct Hearing {
+    source: Arc<File>,
+    /// The beginning of a line whose end has not come yet.
+    begun: Vec<u8>,
+    kept: VecDeque<String>,
+    listener: Listener,
+}
+
+impl fmt::Debug for Hearing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hearing").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl Ear {
+    /// Listens to the pipe `source`, which does not block.
+    pub fn new(source: OwnedFd, listener: Listener) -> Self {
+        let hearing = Hearing {
+            source: Arc::new(File::from(source)),
+            begun: Vec::new(),
+            kept: VecDeque::new(),
+            listener,
+        };
+        Self { hearing: Arc::new(Mutex::new(hearing)) }
+    }
+
+    /// Listens until the source ends.
+    pub async fn listen(self) -> io::Result<()> {
+        let source = self.hearing().source.try_clone()?;
+        let source = Receiver::from_file(source)?;
+        loop {
+            source.readable().await?;
+            let mut hearing = self.hearing();
+            // Only what reads by itself learns that there is nothing left to be woken for.
+            if hearing.read(|buffer| source.try_read(buffer)) == End::Reached {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes every line that has been written by now.
+    pub fn catch_up(&self) -> End {
+        self.hearing().catch_up()
+    }
+
+    /// The last lines that were worth keeping.
+    pub fn kept(&self) -> Vec<String> {
+        self.hearing().kept.iter().cloned().collect()
+    }
+
+    /// Forgets the lines that were kept.
+    pub fn forget(&self) {
+        self.hearing().kept.clear();
+    }
+
+    fn hearing(&self) -> MutexGuard<'_, Hearing> {
+        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether there will be more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// There may be more later.
+    Open,
+    /// Nothing will come any more.
+    Reached,
+}
+
+impl Hearing {
+    fn catch_up(&mut self) -> End {
+        let source = Arc::clone(&self.source);
+        self.read(|buffer| (&*source).read(buffer))
+    }
+
+    /// Takes what `source` has, until it has nothing.
+    fn read(&mut self, mut source: impl FnMut(&mut [u8]) -> io::Result<usize>) -> End {
+        let mut buffer = [0; LINE_MAX];
+        loop {
+            match source(&mut buffer) {
+                Ok(0) => {
+                    self.finish_line();
+                    return End::Reached;
+                }
+                Ok(read) => self.take(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return End::Open,
+                Err(_) => return End::Reached,
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.begun.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || self.begun.len() >= LINE_MAX {
+                self.finish_line();
+            }
+        }
+    }
+
+    fn finish_line(&mut self) {
+        if self.begun.is_empty() {
+            return;
+        }
+        let line = String::from_utf8_lossy(&self.begun).trim_end().to_owned();
+        self.begun.clear();
+        if (self.listener)(&line) == Use::Keep {
+            if self.kept.len() == LINES_KEPT {
+                self.kept.pop_front();
+            }
+            self.kept.push_back(line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use nix::fcntl::OFlag;
+
+    use crate::supervisor::link::stderr::*;
+
+    fn ear() -> (File, Ear, Arc<Mutex<Vec<String>>>) {
+        let (ours, theirs) = nix::unistd::pipe2(OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&heard);
+        let listener = move |line: &str| {
+            told.lock().unwrap().push(line.to_owned());
+            if line.starts_with("debug") { Use::Drop } else { Use::Keep }
+        };
+        (File::from(theirs), Ear::new(ours, Box::new(listener)), heard)
+    }
+
+    fn long(length: usize) -> String {
+        "x".repeat(length)
+    }
+
+    #[test]
+    fn lines_are_heard_when_they_are_whole_and_some_are_kept() {
+        let (mut ssh, ear, heard) = ear();
+        ssh.write_all(b"one\r\ndebug2: t").unwrap();
+        assert_eq!(ear.catch_up(), End::Open);
+        assert_eq!(*heard.lock().unwrap(), ["one"]);
+        ssh.write_all(b"wo\nthree").unwrap();
+        drop(ssh);
+        assert_eq!(ear.catch_up(), End::Reached);
+        assert_eq!(*heard.lock().unwrap(), ["one", "debug2: two", "three"]);
+        assert_eq!(ear.kept(), ["one", "three"]);
+        ear.forget();
+        assert!(ear.kept().is_empty());
+    }
+
+    #[test]
+    fn neither_a_line_without_an_end_nor_many_lines_take_much_memory() {
+        let (mut ssh, ear, heard) = ear();
+        ssh.write_all(long(2 * LINE_MAX + 10).as_bytes()).unwrap();
+        ear.catch_up();
+        assert_eq!(*heard.lock().unwrap(), [long(LINE_MAX), long(LINE_MAX)]);
+        for number in 0..2 * LINES_KEPT {
+            writeln!(ssh, "{number}").unwrap();
+        }
+        ear.catch_up();
+        assert_eq!(ear.kept().len(), LINES_KEPT);
+        assert_eq!(ear.kept().last().unwrap(), "79");
+    }
+
+    #[test]
+    fn listening_ends_with_the_source() {
+        let (mut ssh, ear, heard) = ear();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listening = tokio::spawn(ear.listen());
+            tokio::task::yield_now().await;
+            ssh.write_all(b"one\ntwo").unwrap();
+            drop(ssh);
+            listening.await.unwrap().unwrap();
+        });
+        assert_eq!(*heard.lock().unwrap(), ["one", "two"]);
+    }
+}

@@ -1,0 +1,218 @@
+//! Knocking at the server's port while there is no link: a connection that is closed at once.
+//!
+//! It says what no ssh has to be started for. A port that refused and takes a connection now has its
+//! server back. And where the network was away, the kernel repeats ssh's first packet after 1, 2, 4
+//! and 8 seconds, so that an ssh that is waiting may go on waiting for long when the way is free
+//! again; a packet of our own every second tells.
+//!
+//! A server sees one knock: the one that it answers. Nobody knocks where it is not known for sure
+//! where ssh connects to: behind jump hosts and proxies.
+
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, lookup_host};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::openssh::Login;
+use crate::openssh::route::{self, Endpoint};
+
+/// The shortest and the longest time between two knocks at a port that refuses.
+const PACE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(150));
+/// How long an answer may take, and the time between two knocks at a host that is silent.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it may take to find out where to knock.
+const LOOKUP: Duration = Duration::from_secs(2);
+
+/// What a server's port is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    addresses: Vec<SocketAddr>,
+}
+
+/// What a knock brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Response {
+    Open,
+    Refused,
+    Silence,
+}
+
+impl Port {
+    /// Where an ssh for `login` connects to, if that can be known.
+    pub async fn find(login: &Login) -> Option<Self> {
+        timeout(LOOKUP, look_up(login)).await.ok().flatten()
+    }
+
+    /// Waits until a port that has refused takes a connection. It is knocked at the less often the longer it
+    /// has refused, so that the knocking adds at most an eightieth to the wait, or what the paces allow.
+    pub async fn opened(&self) {
+        let begun = Instant::now();
+        loop {
+            let pause = (begun.elapsed() / 80).clamp(PACE.0, PACE.1);
+            // A fifth either way, so that the tunnels of many machines do not knock in step.
+            sleep(pause.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
+            if self.knock().await == Response::Open {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the host answers, with a yes or a no, while `is_waiting` says that an ssh has had
+    /// no answer yet; for ever once it has, or does not say.
+    pub async fn answered(&self, pause: Duration, is_waiting: impl Fn() -> Option<bool>) {
+        let mut was_silent = false;
+        // Where nobody says whether ssh is waiting, a host that answers at once is one that
+        // answers ssh as well.
+        let waits = |was_silent| is_waiting().unwrap_or(was_silent);
+        while waits(true) {
+            let begun = Instant::now();
+            match self.knock().await {
+                Response::Silence => was_silent = true,
+                _ if waits(was_silent) => return,
+                _ => break,
+            }
+            sleep_until(begun + pause).await;
+        }
+        pending::<()>().await;
+    }
+
+    async fn knock(&self) -> Response {
+        match timeout(PATIENCE, TcpStream::connect(&self.addresses[..])).await {
+            Ok(Ok(_)) => Response::Open,
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Response::Refused,
+            _ => Response::Silence,
+        }
+    }
+}
+
+async fn look_up(login: &Login) -> Option<Port> {
+    let asked = Command::new(&login.program)
+        .args(login.lookup_arguments())
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let Endpoint { host, port, families } =
+        route::direct(&String::from_utf8_lossy(&asked.await.ok()?.stdout))?;
+    let found = lookup_host((host.as_str(), port)).await.ok()?;
+    let used = |address: &SocketAddr| if address.is_ipv4() { families.0 } else { families.1 };
+    let addresses: Vec<SocketAddr> = found.filter(used).collect();
+    (!addresses.is_empty()).then_some(Port { addresses })
+}
+
+/// Whether the process `pid` has a TCP connection that has had no answer yet; `None` where nobody
+/// says.
+#[cfg(target_os = "linux")]
+pub fn is_connecting(pid: u32) -> Option<bool> {
+    use std::fs;
+
+    /// `SYN_SENT` in `proc_net_tcp`, the state of a connection whose first packet is unanswered.
+    const UNANSWERED: &str = "02";
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+    let targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+    let sockets: Vec<String> = targets
+        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let is_ours = |line: &str| {
+        let mut fields = line.split_whitespace().skip(3);
+        fields.next() == Some(UNANSWERED)
+            && fields.nth(5).is_some_and(|inode| sockets.iter().any(|socket| socket == inode))
+    };
+    let table = |name: &str| fs::read_to_string(format!("/proc/{pid}/net/{name}"));
+    let four = table("tcp").ok()?;
+    Some(four.lines().chain(table("tcp6").unwrap_or_default().lines()).any(is_ours))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn is_connecting(_pid: u32) -> Option<bool> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use crate::supervisor::link::tcp_probe::*;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    fn port(address: SocketAddr) -> Port {
+        Port { addresses: vec![address] }
+    }
+
+    /// An address of this machine at which nothing listens.
+    fn nobody() -> SocketAddr {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    }
+
+    #[test]
+    fn a_port_that_refuses_is_asked_until_it_does_not() {
+        let address = nobody();
+        run(async {
+            let port = port(address);
+            assert_eq!(port.knock().await, Response::Refused);
+            let open = async {
+                sleep(PACE.0 * 3).await;
+                // Where somebody else has it by now, that does as well.
+                TcpListener::bind(address)
+            };
+            let ((), _listener) = tokio::join!(port.opened(), open);
+        });
+    }
+
+    #[test]
+    fn any_answer_counts_while_ssh_has_none() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        for address in [nobody(), listener.local_addr().unwrap()] {
+            run(port(address).answered(PATIENCE, || Some(true)));
+        }
+    }
+
+    #[test]
+    fn none_counts_once_it_has_one_or_where_nobody_can_tell() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = port(listener.local_addr().unwrap());
+        let asked = Cell::new(0);
+        for answer in [Some(false), None] {
+            let is_waiting = || {
+                asked.set(asked.get() + 1);
+                answer
+            };
+            let waited = run(async { timeout(PACE.1, port.answered(PATIENCE, is_waiting)).await });
+            assert!(waited.is_err() && asked.get() > 0, "{answer:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_without_an_answer_is_told_from_one_that_stands() {
+        use nix::sys::socket::{
+            AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, connect, getsockname, listen,
+            socket,
+        };
+        use std::os::fd::AsRawFd;
+
+        // Another process must not be meant, and the tests of this one share it.
+        let here = std::process::id();
+        let tcp = |flags| socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+        let listener = tcp(SockFlag::empty());
+        bind(listener.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+        listen(&listener, Backlog::new(0).unwrap()).unwrap();
+        let address: SockaddrIn = getsockname(listener.as_raw_fd()).unwrap();
+        // A queue that is full: what comes now is dropped.
+        let sockets: Vec<_> = (0..4).map(|_| tcp(SockFlag::SOCK_NONBLOCK)).collect();
+        for socket in &sockets {
+            let _ = connect(socket.as_raw_fd(), &address);
+        }
+        assert_eq!(is_connecting(here), Some(true));
+        assert_eq!(is_connecting(u32::MAX), None);
+    }
+}

@@ -1,0 +1,161 @@
+//! Watching a link that is up: until ssh ends, until somebody wants the tunnel stopped, or until the
+//! link is found to be dead although ssh has not noticed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{End, Supervisor, told};
+use crate::daemon;
+use crate::openssh::failure::{Failure, Kind};
+use crate::supervisor::daemon_poll::Inquiry;
+use crate::supervisor::link::liveness::{Doubt, Pulse};
+use crate::supervisor::link::process::Link;
+use crate::supervisor::relay::forward_table::Switchboard;
+use crate::supervisor::system_events::{self, Disturbance, Watch};
+
+impl Supervisor<'_> {
+    /// Waits for the end of the link.
+    pub(super) async fn watch(&mut self, mut link: Link) -> End {
+        let daemon = self.request.forwards.iter().find(|forward| forward.service == daemon::SERVICE);
+        let socket = daemon.map(|forward| self.directory.forward_socket(forward.local));
+        let mut inquiry = Inquiry::new(self.paths, socket, Arc::clone(&self.inquirer));
+        let _settling = settle(&self.switchboard);
+        let _proving = self.prove();
+        loop {
+            tokio::select! {
+                () = told(&mut self.stop) => break,
+                failure = link.ended() => {
+                    self.link_up.send_replace(false);
+                    return End::Failed(failure);
+                }
+                facts = inquiry.next() => {
+                    self.learn(facts);
+                    self.pulse.verified();
+                }
+                why = reason(&mut self.disturbances, &self.pulse) => {
+                    if let Some(end) = self.verify(why, &mut link).await {
+                        self.link_up.send_replace(false);
+                        link.kill().await;
+                        return end;
+                    }
+                    inquiry.remind();
+                }
+            }
+        }
+        link.end().await;
+        End::Stop
+    }
+
+    /// Finds out whether ssh can be given connections, until what is returned is dropped. What the server says to it
+    /// is as good an answer as that to a question.
+    fn prove(&self) -> Option<AbortOnDrop> {
+        if !self.hands_over {
+            return None;
+        }
+        let (channels, probe) = (Arc::clone(&self.channels), Arc::clone(&self.probe));
+        let (control, log) = (self.directory.ssh_control(), Arc::clone(&self.log));
+        Some(AbortOnDrop(tokio::spawn(async move {
+            probe.expect_mention();
+            if !channels.prove(&control).await {
+                probe.take_mention();
+            }
+            log.write(if channels.are_proven() {
+                "connections are given to ssh"
+            } else {
+                "connections are copied to ssh, which does not tell when one has ended"
+            });
+        })))
+    }
+
+    /// Asks the link whether it is alive; says how it ends if it is not.
+    async fn verify(&mut self, why: Reason, link: &mut Link) -> Option<End> {
+        if let Some(failure) = self.displaced() {
+            return Some(End::Failed(failure));
+        }
+        let asked = Instant::now();
+        let patience = match why {
+            Reason::Disturbance(_) => system_events::PATIENCE,
+            Reason::Doubt(_) => self.pulse.patience(),
+        };
+        let needless = matches!(why, Reason::Doubt(Doubt::Renewal)) && self.pulse.is_felt();
+        let answers = needless
+            || tokio::select! {
+                () = told(&mut self.stop) => return Some(End::Stop),
+                failure = link.ended() => return Some(End::Failed(failure)),
+                answers = self.probe.is_alive(patience) => answers,
+            };
+        let alive = answers || self.pulse.heard_since(asked);
+        if alive {
+            self.pulse.verified();
+            self.tell_prompts();
+        }
+        if !alive || matches!(why, Reason::Disturbance(_)) {
+            self.log.write(&format!("{why}: the link is {}", if alive { "alive" } else { "dead" }));
+        }
+        (!alive).then(|| End::Failed(why.failure()))
+    }
+
+    /// The failure of a tunnel whose files somebody has deleted: nobody could find or stop it any
+    /// more, and another one could be started beside it.
+    pub(super) fn displaced(&self) -> Option<Failure> {
+        let reason = || {
+            format!(
+                "{} was deleted",
+                self.directory.ssh_control().parent().map_or("".into(), |path| path.to_string_lossy())
+            )
+        };
+        (!self.directory.is_held_by(&self.lock)).then(|| Failure { kind: Kind::Displaced, reason: reason() })
+    }
+}
+
+/// Why a link is asked whether it is alive.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reason {
+    Disturbance(Disturbance),
+    Doubt(Doubt),
+}
+
+impl Reason {
+    /// The failure of a link that did not answer.
+    pub(super) fn failure(self) -> Failure {
+        let reason = match self {
+            Self::Disturbance(what) => format!("{what}, and the link did not survive it"),
+            Self::Doubt(_) => "nothing comes back over the link any more".to_owned(),
+        };
+        Failure { kind: Kind::Lost, reason }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disturbance(what) => what.fmt(f),
+            Self::Doubt(Doubt::NoAnswer) => f.write_str("a request has had no answer"),
+            Self::Doubt(Doubt::Renewal) => f.write_str("it was time to ask"),
+        }
+    }
+}
+
+/// The next reason to ask a link that is up.
+async fn reason(disturbances: &mut Watch, pulse: &Pulse) -> Reason {
+    tokio::select! {
+        what = disturbances.next() => Reason::Disturbance(what),
+        doubt = pulse.doubt() => Reason::Doubt(doubt),
+    }
+}
+
+/// Has the link carry what was wanted while there was none, until what is returned is dropped.
+fn settle(switchboard: &Arc<Switchboard>) -> AbortOnDrop {
+    let switchboard = Arc::clone(switchboard);
+    AbortOnDrop(tokio::spawn(async move { switchboard.settle().await }))
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,111 @@
+//! `soong-supervisor`: the program that is a tunnel, apart from `soong-tunnel`, which people type.
+//!
+//! ```text
+//! soong-supervisor NAME                     the request comes over the channel, standard input
+//! soong-supervisor --foreground FD NAME     the order waits behind an inherited descriptor
+//! soong-supervisor PROMPT                   ssh has a question: see `askpass`
+//! ```
+//!
+//! NAME is there for process listings only. What goes wrong is told as `soong-tunnel`'s, which is
+//! what was typed; only who comes here by hand is told where they are.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::command_line::fail;
+use crate::error::{Error, Result};
+use crate::supervisor;
+use crate::supervisor::askpass::helper;
+use crate::supervisor::protocol::event::Receiver;
+use crate::supervisor::protocol::exec::Order;
+use crate::supervisor::protocol::progress::Report;
+use crate::supervisor::protocol::request::Request;
+use crate::supervisor::starter::Audience;
+use crate::system::paths::{self, Paths};
+use crate::terminal::{self, print, printable};
+
+/// The name of this program.
+const NAME: &str = "soong-supervisor";
+/// What takes the number of a descriptor.
+pub const FOREGROUND: &str = "--foreground";
+
+pub(crate) const HELP: &str = "Keep one tunnel up
+
+Usage: soong-supervisor NAME
+
+Started by 'soong tunnel start', which says on standard input what to do, not by
+hand.
+
+Options:
+  -h, --help     Print this text
+  -V, --version  Print the version
+
+Example:
+  soong tunnel start --foreground
+";
+
+/// `soong-supervisor`: runs a tunnel to its end, or asks what ssh wants to know; returns the exit
+/// code.
+pub fn main() -> ExitCode {
+    if let Some(code) = helper::main() {
+        return code;
+    }
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let started = match words.as_slice() {
+        ["-h" | "--help"] => return ExitCode::from(u8::from(print(HELP).is_err())),
+        ["-V" | "--version"] => {
+            let version = format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"));
+            return ExitCode::from(u8::from(print(&version).is_err()));
+        }
+        [name] if !name.starts_with('-') => in_background(),
+        [FOREGROUND, descriptor, _] => in_foreground(descriptor),
+        _ => None,
+    };
+    let Some((request, audience)) = started else { return fail(NAME, &not_asked()) };
+    match Paths::from_env().and_then(|paths| supervisor::run(request, &paths, audience)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail("soong-tunnel", &error),
+    }
+}
+
+fn not_asked() -> Error {
+    Error::usage("started by 'soong tunnel start', not by hand")
+        .with_hint("to stay in the foreground: soong tunnel start --foreground")
+}
+
+/// The request of a `start` that waits at the other end of standard input.
+fn in_background() -> Option<(Request, Audience)> {
+    let stream = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from).ok()?;
+    // Descriptor 0 stays in use, so that nothing else is mistaken for standard input.
+    let ear = stream.try_clone().ok()?;
+    let request = Receiver::new(stream).receive().ok()??;
+    Some((request, Audience::starter(ear).ok()?))
+}
+
+/// The order of the `start` that this process was.
+fn in_foreground(descriptor: &str) -> Option<(Request, Audience)> {
+    let Order { request, style, command, colour } = Order::take(descriptor)?;
+    terminal::choose_colour(colour);
+    let report = Report::new(&request, style, std::process::id(), command);
+    Some((request, Audience::terminal(report)))
+}
+
+/// Where this program is: beside whichever of soong's programs is running.
+pub fn path() -> Result<PathBuf> {
+    paths::sibling(NAME).map_err(|source| unusable(PathBuf::from(NAME), source))
+}
+
+/// The error for `program`, this one, that could not be executed.
+pub fn unusable(program: PathBuf, source: io::Error) -> Error {
+    let directory = program.parent().map(|directory| directory.to_string_lossy()).unwrap_or_default();
+    let hint = format!("it belongs in {}: install soong again", printable(&directory));
+    match source.kind() {
+        ErrorKind::NotFound => Error::ProgramMissing { program: NAME.to_owned(), hint },
+        _ => Error::ProgramRefused { program, source, hint: "install soong again".to_owned() },
+    }
+}

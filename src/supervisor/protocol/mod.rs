@@ -1,0 +1,7 @@
+//! Messages between a `start` and the supervisor that it spawns: the [`request`], the [`event`]s that
+//! answer it, how a foreground start becomes the supervisor ([`exec`]), and how progress is shown.
+
+pub(crate) mod event;
+pub(crate) mod exec;
+pub(crate) mod progress;
+pub(crate) mod request;

@@ -1,0 +1,64 @@
+//! Accepting the connections that a tunnel carries, of whatever kind, one task for each.
+//!
+//! What becomes of a connection is the business of [`super::serve`] and [`super::socks`].
+
+use std::io;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::time::sleep;
+
+use super::serve::Way;
+
+/// How long to leave a listener alone that cannot accept, because the process has run out of
+/// file descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What connections arrive at.
+pub trait Listener {
+    /// The client's end of a connection.
+    type Client;
+
+    /// The next connection.
+    fn next(&self) -> impl Future<Output = io::Result<Self::Client>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Client = TcpStream;
+
+    async fn next(&self) -> io::Result<TcpStream> {
+        let (client, _) = self.accept().await?;
+        let _ = client.set_nodelay(true);
+        Ok(client)
+    }
+}
+
+impl Listener for UnixListener {
+    type Client = UnixStream;
+
+    async fn next(&self) -> io::Result<UnixStream> {
+        Ok(self.accept().await?.0)
+    }
+}
+
+/// Accepts connections on `listener` for ever and has `carry` carry each over `way`, where it takes
+/// the room of `size` ordinary ones. Ends when the task is dropped; the connections stay.
+pub async fn serve<L, F>(listener: L, way: Way, size: u32, carry: impl Fn(L::Client, Way) -> F)
+where
+    L: Listener,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    loop {
+        let Ok(client) = listener.next().await else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        let place = way.place(size).await;
+        let (carried, open) = (carry(client, way.clone()), way.meter.open());
+        tokio::spawn(async move {
+            // A connection that breaks is the business of the two that it connected.
+            let _ = carried.await;
+            drop((open, place));
+        });
+    }
+}

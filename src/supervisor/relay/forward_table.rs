@@ -1,0 +1,281 @@
+//! The forwards beyond the services, of a tunnel that runs: what listens for them here, what the
+//! present ssh carries of them, and how they come and go without hurting what is under way.
+//!
+//! Local forwards and proxies are held as services are: the supervisor listens, and connections
+//! wait for the link. Remote ones are ssh's, which is asked for them through its control socket: of
+//! those on its command line it does not say in time whether the server has them. For the first link
+//! a refusal ends the start. For a later one it is asked again and again, because a server may not
+//! have noticed yet that the old link is dead, and that must not keep the services away.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::metrics::Traffic;
+use super::serve::{self, Way};
+use super::socks;
+use super::unix_socket::{self, Door};
+use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding, Kind, Listen, Target};
+use crate::error::{Error, Result};
+use crate::openssh::failure::{self, Failure};
+use crate::runtime::directory::Directory;
+use crate::runtime::extra::{self, Extra, Origin};
+use crate::runtime::log::Log;
+use crate::supervisor::link::mux::{self, Refusal, Side};
+use crate::terminal::printable;
+
+/// How long to wait before a forward is asked for again that was refused.
+const RETRY: Duration = Duration::from_secs(3);
+
+/// The forwards of one tunnel.
+#[derive(Debug)]
+pub struct Switchboard {
+    directory: Directory,
+    log: Arc<Log>,
+    way: Way,
+    traffic: Traffic,
+    lines: Mutex<Vec<Line>>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Line {
+    extra: Extra,
+    /// Whether the present ssh has it.
+    carried: bool,
+    /// Those who accept connections for it.
+    listeners: Vec<JoinHandle<()>>,
+    /// The socket that they listen on.
+    file: Option<unix_socket::SocketFile>,
+}
+
+impl Switchboard {
+    /// A switchboard without a forward.
+    pub fn new(directory: &Directory, way: Way, traffic: Traffic, log: Arc<Log>) -> Self {
+        Self {
+            directory: directory.clone(),
+            log,
+            way,
+            traffic,
+            lines: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Serves `doors`, which are those of `extras`.
+    pub async fn begin(&self, extras: &[Extra], doors: Vec<Option<Door>>) -> Result<()> {
+        let mut lines = self.lines.lock().await;
+        for (extra, door) in extras.iter().zip(doors) {
+            lines.push(self.line(extra.clone(), door)?);
+        }
+        extra::write(&self.directory, extras)
+    }
+
+    /// What there is, for an ssh that is started now. It carries the local ones from its start.
+    pub async fn hand_over(&self) -> Vec<Forwarding> {
+        let mut lines = self.lines.lock().await;
+        for line in lines.iter_mut() {
+            line.carried = line.extra.forwarding.kind() != Kind::Remote;
+        }
+        lines.iter().map(|line| line.extra.forwarding.clone()).collect()
+    }
+
+    /// Has the first ssh carry the rest; says why it does not.
+    pub async fn complete(&self) -> std::result::Result<(), Failure> {
+        for line in self.lines.lock().await.iter_mut().filter(|line| !line.carried) {
+            match self.ask(&line.extra.forwarding).await {
+                Ok(()) => line.carried = true,
+                Err(Refusal::Refused(reason)) => {
+                    return Err(Failure { kind: failure::Kind::ForwardRefused, reason: told(&reason) });
+                }
+                // It may be about to end, and then says why itself.
+                Err(Refusal::Silent(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the ssh that is up carry what it does not carry yet, for ever. To be dropped when that
+    /// ssh ends.
+    pub async fn settle(&self) {
+        loop {
+            let mut all = true;
+            let mut lines = self.lines.lock().await;
+            for line in lines.iter_mut().filter(|line| !line.carried) {
+                let outcome = self.ask(&line.extra.forwarding).await;
+                line.carried = outcome.is_ok();
+                all &= line.carried;
+                let error = outcome.err().map(|refusal| told(&refusal.to_string()));
+                if let (Some(error), true) = (&error, error != line.extra.error) {
+                    self.log.write(&format!("{}: {error}", line.extra.forwarding));
+                }
+                line.extra.error = error;
+            }
+            self.record(&lines);
+            drop(lines);
+            if all {
+                self.changed.notified().await;
+            } else {
+                sleep(RETRY).await;
+            }
+        }
+    }
+
+    /// Adds a forward. Fails when it cannot be had now; while there is no link, that is found out
+    /// later.
+    pub async fn add(&self, forwarding: Forwarding) -> Result<()> {
+        let mut lines = self.lines.lock().await;
+        Self::check(&forwarding, &lines)?;
+        let door =
+            unix_socket::open(&forwarding).map_err(|error| unix_socket::refused(&forwarding, &error))?;
+        let mut line = self.line(Extra::new(forwarding, Origin::Command), door)?;
+        if self.way.is_up() {
+            match self.ask(&line.extra.forwarding).await {
+                Ok(()) => line.carried = true,
+                Err(Refusal::Refused(reason)) => {
+                    line.close().await;
+                    return Err(Error::failed(told(&reason)));
+                }
+                // The link has just gone; the next one is asked.
+                Err(Refusal::Silent(_)) => {}
+            }
+        }
+        self.log.write(&format!("added: {}", line.extra.forwarding));
+        lines.push(line);
+        self.record(&lines);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Takes a forward away; its connections stay.
+    pub async fn remove(&self, forwarding: &Forwarding) -> Result<()> {
+        let mut lines = self.lines.lock().await;
+        let index = lines.iter().position(|line| line.extra.forwarding == *forwarding);
+        let index = index.ok_or_else(|| Error::failed("the tunnel has no such forward"))?;
+        let mut line = lines.remove(index);
+        line.close().await;
+        if line.carried && self.way.is_up() {
+            self.withdraw(forwarding).await;
+        }
+        self.log.write(&format!("removed: {forwarding}"));
+        self.record(&lines);
+        Ok(())
+    }
+
+    /// Removes the sockets that were listened on.
+    pub async fn close(&self) {
+        for line in self.lines.lock().await.iter_mut() {
+            line.close().await;
+        }
+    }
+
+    fn check(forwarding: &Forwarding, lines: &[Line]) -> Result<()> {
+        if lines.len() >= FORWARDINGS_MAX {
+            return Err(Error::failed(format!("a tunnel has at most {FORWARDINGS_MAX} forwards")));
+        }
+        if lines.iter().any(|line| line.extra.forwarding == *forwarding) {
+            return Err(Error::failed("the tunnel has this forward already"));
+        }
+        if let Some(other) = lines.iter().find(|line| line.extra.forwarding.collides_with(forwarding)) {
+            let other = printable(&other.extra.forwarding.to_string()).into_owned();
+            return Err(Error::failed(format!("{} is taken by: {other}", forwarding.listen()))
+                .with_hint("take that one away first: soong tunnel forward --remove"));
+        }
+        Ok(())
+    }
+
+    /// Starts to accept connections for `extra`.
+    fn line(&self, extra: Extra, door: Option<Door>) -> Result<Line> {
+        let at_fault = |source| Error::Io { action: "cannot serve a forward".into(), source, hint: None };
+        let (mut listeners, mut file) = (Vec::new(), None);
+        let (mut way, control) = (self.way.clone(), self.directory.ssh_control());
+        if door.is_some() {
+            way.meter = self.traffic.meter(extra.forwarding.listen());
+        }
+        match (door, &extra.forwarding) {
+            (Some(Door::Port(bound)), Forwarding::Socks(_)) => {
+                for listener in bound {
+                    let listener = tokio::net::TcpListener::from_std(listener).map_err(at_fault)?;
+                    listeners.push(tokio::spawn(socks::serve(listener, control.clone(), way.clone())));
+                }
+            }
+            (Some(Door::Port(bound)), forwarding) => {
+                for listener in bound {
+                    let listener = tokio::net::TcpListener::from_std(listener).map_err(at_fault)?;
+                    let socket = self.directory.extra_socket(&forwarding.listen());
+                    listeners.push(tokio::spawn(serve::serve(listener, socket, way.clone())));
+                }
+            }
+            (Some(Door::Socket(listener, created)), forwarding) => {
+                let listener = tokio::net::UnixListener::from_std(listener).map_err(at_fault)?;
+                let socket = self.directory.extra_socket(&forwarding.listen());
+                listeners.push(tokio::spawn(serve::serve(listener, socket, way)));
+                file = Some(created);
+            }
+            (None, _) => {}
+        }
+        Ok(Line { extra, carried: false, listeners, file })
+    }
+
+    /// Has ssh carry `forwarding`.
+    async fn ask(&self, forwarding: &Forwarding) -> std::result::Result<(), Refusal> {
+        let Some((side, listen, target)) = self.wish(forwarding) else { return Ok(()) };
+        mux::open(&self.directory.ssh_control(), side, &listen, target).await
+    }
+
+    /// Has ssh carry `forwarding` no more. One that does not answer is about to be replaced.
+    async fn withdraw(&self, forwarding: &Forwarding) {
+        let Some((side, listen, target)) = self.wish(forwarding) else { return };
+        if let Err(refusal) = mux::close(&self.directory.ssh_control(), side, &listen, target).await {
+            self.log.write(&format!("{forwarding}: {refusal}"));
+        }
+        if let (Side::Local, Listen::Socket(socket)) = (side, listen) {
+            let _ = std::fs::remove_file(socket);
+        }
+    }
+
+    /// What ssh has to do for `forwarding`: nothing for a proxy, which asks when it needs something.
+    fn wish<'a>(&self, forwarding: &'a Forwarding) -> Option<(Side, Listen, &'a Target)> {
+        match forwarding {
+            Forwarding::Local(listen, target) => {
+                let socket: PathBuf = self.directory.extra_socket(listen);
+                Some((Side::Local, Listen::Socket(socket), target))
+            }
+            Forwarding::Remote(listen, target) => Some((Side::Remote, listen.clone(), target)),
+            Forwarding::Socks(_) => None,
+        }
+    }
+
+    /// Writes down what there is, for everyone who asks.
+    fn record(&self, lines: &[Line]) {
+        let extras: Vec<Extra> = lines.iter().map(|line| line.extra.clone()).collect();
+        if extra::read(&self.directory) != extras
+            && let Err(error) = extra::write(&self.directory, &extras)
+        {
+            self.log.write(&error.to_string());
+        }
+    }
+}
+
+impl Line {
+    /// Accepts no more connections, and returns when what was listened on is free.
+    async fn close(&mut self) {
+        for listener in self.listeners.drain(..) {
+            listener.abort();
+            let _ = listener.await;
+        }
+        if let Some(file) = self.file.take() {
+            file.remove();
+        }
+    }
+}
+
+/// What ssh says, as a reason.
+fn told(reason: &str) -> String {
+    let reason = reason.trim().trim_end_matches('.');
+    printable(if reason.is_empty() { "ssh refuses" } else { reason }).into_owned()
+}

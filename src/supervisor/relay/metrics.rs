@@ -1,0 +1,165 @@
+//! How much goes through each forward: counted by the relay, or by the kernel where ssh reads and writes the
+//! clients' sockets itself; asked for through the supervisor's socket.
+//!
+//! The supervisor has one thread, so the counters are never contended and cost next to nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::tcp_info::Counts;
+use crate::config::forwarding::Listen;
+use crate::runtime::control::Flow;
+
+/// The counters of one forward.
+#[derive(Debug, Default)]
+pub struct Meter {
+    open: AtomicU64,
+    connections: AtomicU64,
+    /// Bytes from the clients to the instance.
+    pub sent: AtomicU64,
+    /// Bytes from the instance to the clients.
+    pub received: AtomicU64,
+    /// Connections whose bytes the kernel counts, by their descriptors.
+    counted: Mutex<HashMap<RawFd, Arc<TcpStream>>>,
+}
+
+/// A connection whose bytes the kernel counts while this lives, and are added up then.
+#[derive(Debug)]
+pub struct Counted {
+    meter: Arc<Meter>,
+    descriptor: RawFd,
+}
+
+/// A connection that counts as open while this lives.
+#[derive(Debug)]
+pub struct Open(Arc<Meter>);
+
+impl Meter {
+    /// Counts a connection.
+    pub fn open(self: &Arc<Self>) -> Open {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Open(Arc::clone(self))
+    }
+
+    /// Counts what goes through `client`, which somebody else reads and writes.
+    pub fn count(self: &Arc<Self>, client: &Arc<TcpStream>) -> Counted {
+        let descriptor = client.as_raw_fd();
+        self.counted().insert(descriptor, Arc::clone(client));
+        Counted { meter: Arc::clone(self), descriptor }
+    }
+
+    fn flow(&self, local: &Listen) -> Flow {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut flow = Flow {
+            local: local.clone(),
+            open: count(&self.open),
+            connections: count(&self.connections),
+            sent: count(&self.sent),
+            received: count(&self.received),
+        };
+        for client in self.counted().values() {
+            let counts = Counts::of(client);
+            flow.sent += counts.read;
+            flow.received += counts.written;
+        }
+        flow
+    }
+
+    fn counted(&self) -> MutexGuard<'_, HashMap<RawFd, Arc<TcpStream>>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(client) = self.meter.counted().remove(&self.descriptor) {
+            let counts = Counts::of(&client);
+            self.meter.sent.fetch_add(counts.read, Ordering::Relaxed);
+            self.meter.received.fetch_add(counts.written, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The meters of a tunnel, by what is listened on here. Copies share them.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic {
+    meters: Arc<Mutex<BTreeMap<Listen, Arc<Meter>>>>,
+}
+
+impl Traffic {
+    /// The meter of the forward from `local`; counts on if there has been one before.
+    pub fn meter(&self, local: Listen) -> Arc<Meter> {
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(meters.entry(local).or_default())
+    }
+
+    /// What all meters say, as a line of JSON.
+    pub fn line(&self) -> String {
+        let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        let flows: Vec<Flow> = meters.iter().map(|(local, meter)| meter.flow(local)).collect();
+        serde_json::to_string(&flows).unwrap_or_default() + "\n"
+    }
+}
+
+/// A number of bytes for people: `0 B`, `1.2 kB`, `34 MB`.
+pub fn shown(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    // In tenths, so that no floating point has to be trusted with the rounding.
+    let mut tenths = u128::from(bytes) / 100;
+    for unit in UNITS {
+        if tenths < 100 {
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+        if tenths < 10_000 || unit == UNITS[UNITS.len() - 1] {
+            return format!("{} {unit}", tenths / 10);
+        }
+        tenths /= 1000;
+    }
+    format!("{bytes} B")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::supervisor::relay::metrics::*;
+
+    #[test]
+    fn bytes_are_shown_short() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (9_999, "9.9 kB"),
+            (34_567, "34 kB"),
+            (999_999, "999 kB"),
+            (1_200_000, "1.2 MB"),
+            (5_000_000_000, "5.0 GB"),
+            (u64::MAX, "18446 PB"),
+        ] {
+            assert_eq!(shown(bytes), text);
+        }
+    }
+
+    #[test]
+    fn a_connection_counts_as_open_as_long_as_it_is() {
+        let traffic = Traffic::default();
+        let open = traffic.meter(Listen::Port(8000)).open();
+        traffic.meter(Listen::Port(8000)).sent.fetch_add(5, Ordering::Relaxed);
+        let one = r#"[{"local":8000,"open":1,"connections":1,"sent":5,"received":0}]"#;
+        assert_eq!(traffic.line(), format!("{one}\n"));
+        drop(open);
+        assert!(traffic.line().contains(r#""open":0,"connections":1"#));
+    }
+}

@@ -1,0 +1,196 @@
+//! A SOCKS proxy whose connections go out from the instance: versions 4, 4a and 5, the command
+//! CONNECT, no authentication (RFC 1928; `SOCKS4.protocol` and `SOCKS4A.protocol`).
+//!
+//! `ssh -D` cannot listen on a Unix socket, so it cannot stand behind a port that the supervisor
+//! holds. Here the supervisor speaks SOCKS itself and has ssh open each connection, through the
+//! control socket. That also tells whether it came about, so that the answer to the client is true.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use super::accept;
+use super::serve::{self, Way};
+use crate::config::forwarding::Target;
+use crate::config::instance::is_host;
+use crate::supervisor::link::mux::{self, Channel, Refusal};
+
+/// How long a client may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait before asking an ssh again that does not answer although it counts as up.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// The longest user name that a client of version 4 may send; nobody reads it.
+const USER_MAX: usize = 255;
+
+const CONNECT: u8 = 1;
+
+/// Answers clients on `listener` for ever; ssh is asked on `control`. Connections wait for the link.
+pub async fn serve(listener: TcpListener, control: PathBuf, way: Way) {
+    let control: Arc<Path> = control.into();
+    // Its two directions and the request take a file each.
+    accept::serve(listener, way, 2, |client, way| attend(client, Arc::clone(&control), way)).await;
+}
+
+async fn attend(mut client: TcpStream, control: Arc<Path>, mut way: Way) -> io::Result<()> {
+    let wish = timeout(PATIENCE, hear(&mut client)).await??;
+    let outcome = match &wish.target {
+        Ok(target) => connect(&control, target, &mut way).await,
+        Err(outcome) => Err(*outcome),
+    };
+    match outcome {
+        Ok(channel) => {
+            client.write_all(&wish.version.answer(Outcome::Connected)).await?;
+            serve::join(&client, &channel.up, &channel.down, &mut way).await
+        }
+        Err(outcome) => client.write_all(&wish.version.answer(outcome)).await,
+    }
+}
+
+/// A connection to `target`, as soon as there is a link.
+async fn connect(control: &Path, target: &Target, way: &mut Way) -> Result<Channel, Outcome> {
+    let deadline = way.deadline();
+    loop {
+        way.until_up(deadline).await.map_err(|_| Outcome::NoNetwork)?;
+        way.pulse.sent();
+        let attempt = tokio::select! {
+            attempt = mux::connect(control, target) => attempt,
+            () = way.until_down() => continue,
+        };
+        if !matches!(attempt, Err(Refusal::Silent(_))) {
+            way.pulse.heard();
+        }
+        match attempt {
+            Ok(channel) => return Ok(channel),
+            Err(Refusal::Refused(_)) => return Err(Outcome::Refused),
+            Err(Refusal::Silent(_)) if tokio::time::Instant::now() >= deadline => {
+                return Err(Outcome::Failed);
+            }
+            Err(Refusal::Silent(_)) => sleep(RETRY_PAUSE).await,
+        }
+    }
+}
+
+/// What a client asked for, and in which version of the protocol.
+struct Wish {
+    version: Version,
+    target: Result<Target, Outcome>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Four,
+    Five,
+}
+
+/// What a client is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Connected,
+    Failed,
+    NoNetwork,
+    Refused,
+    UnknownCommand,
+    UnknownAddress,
+}
+
+impl Version {
+    fn answer(self, outcome: Outcome) -> Vec<u8> {
+        let code = match (self, outcome) {
+            (Self::Four, Outcome::Connected) => 90,
+            (Self::Four, _) => 91,
+            (Self::Five, Outcome::Connected) => 0,
+            (Self::Five, Outcome::Failed) => 1,
+            (Self::Five, Outcome::NoNetwork) => 3,
+            (Self::Five, Outcome::Refused) => 5,
+            (Self::Five, Outcome::UnknownCommand) => 7,
+            (Self::Five, Outcome::UnknownAddress) => 8,
+        };
+        // Where the connection leaves the instance is not known; zeros stand for that.
+        match self {
+            Self::Four => vec![0, code, 0, 0, 0, 0, 0, 0],
+            Self::Five => vec![5, code, 0, 1, 0, 0, 0, 0, 0, 0],
+        }
+    }
+}
+
+/// Hears what the client wants. An error is a client that does not speak SOCKS.
+async fn hear(client: &mut TcpStream) -> io::Result<Wish> {
+    match client.read_u8().await? {
+        4 => hear_four(client).await,
+        5 => hear_five(client).await,
+        _ => Err(nonsense()),
+    }
+}
+
+async fn hear_four(client: &mut TcpStream) -> io::Result<Wish> {
+    let version = Version::Four;
+    let command = client.read_u8().await?;
+    let port = client.read_u16().await?;
+    let address = client.read_u32().await?;
+    text(client).await?;
+    // An address 0.0.0.x says that a name follows: version 4a.
+    let host =
+        if (1..=255).contains(&address) { text(client).await? } else { Ipv4Addr::from(address).to_string() };
+    Ok(Wish { version, target: target(command, host, port) })
+}
+
+async fn hear_five(client: &mut TcpStream) -> io::Result<Wish> {
+    const NO_AUTHENTICATION: u8 = 0;
+    const NONE_ACCEPTABLE: u8 = 255;
+    let version = Version::Five;
+    let count = client.read_u8().await?;
+    let mut methods = vec![0; count.into()];
+    client.read_exact(&mut methods).await?;
+    if !methods.contains(&NO_AUTHENTICATION) {
+        client.write_all(&[5, NONE_ACCEPTABLE]).await?;
+        return Err(nonsense());
+    }
+    client.write_all(&[5, NO_AUTHENTICATION]).await?;
+    let (five, command, _reserved) =
+        (client.read_u8().await?, client.read_u8().await?, client.read_u8().await?);
+    if five != 5 {
+        return Err(nonsense());
+    }
+    let host = match client.read_u8().await? {
+        1 => Ipv4Addr::from(client.read_u32().await?).to_string(),
+        3 => {
+            let mut name = vec![0; client.read_u8().await?.into()];
+            client.read_exact(&mut name).await?;
+            String::from_utf8(name).map_err(|_| nonsense())?
+        }
+        4 => Ipv6Addr::from(client.read_u128().await?).to_string(),
+        _ => return Ok(Wish { version, target: Err(Outcome::UnknownAddress) }),
+    };
+    let port = client.read_u16().await?;
+    Ok(Wish { version, target: target(command, host, port) })
+}
+
+/// Text that ends with a zero.
+async fn text(client: &mut TcpStream) -> io::Result<String> {
+    let mut text = Vec::new();
+    loop {
+        match client.read_u8().await? {
+            0 => return String::from_utf8(text).map_err(|_| nonsense()),
+            _ if text.len() == USER_MAX => return Err(nonsense()),
+            byte => text.push(byte),
+        }
+    }
+}
+
+fn target(command: u8, host: String, port: u16) -> Result<Target, Outcome> {
+    if command != CONNECT {
+        return Err(Outcome::UnknownCommand);
+    }
+    // A name may end with the dot of the root.
+    if port == 0 || !is_host(&host) { Err(Outcome::Failed) } else { Ok(Target::Port(host, port)) }
+}
+
+fn nonsense() -> io::Error {
+    io::ErrorKind::InvalidData.into()
+}

@@ -1,0 +1,148 @@
+//! How a supervisor begins: it takes what makes it the one supervisor of its tunnel – the lock, the
+//! ports and the sockets – before there is an ssh.
+
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+
+use super::Supervisor;
+use super::control_server;
+use super::signals;
+use crate::config::forwarding::Listen;
+use crate::error::{Error, Result};
+use crate::runtime::directory::Directory;
+use crate::runtime::log::Log;
+use crate::runtime::orphan;
+use crate::runtime::state::State;
+use crate::supervisor::askpass::helper::Askpass;
+use crate::supervisor::hooks::Hooks;
+use crate::supervisor::link::liveness::Pulse;
+use crate::supervisor::link::probe::Probe;
+use crate::supervisor::prompt_broker::{self, Questions};
+use crate::supervisor::protocol::event::Event;
+use crate::supervisor::protocol::request::Request;
+use crate::supervisor::provider_watch::Inquirer;
+use crate::supervisor::relay::fd_limit;
+use crate::supervisor::relay::forward_table::Switchboard;
+use crate::supervisor::relay::metrics::Traffic;
+use crate::supervisor::relay::reserve::{self, Bound};
+use crate::supervisor::relay::serve::{self, Handover, Way};
+use crate::supervisor::relay::tcp_info;
+use crate::supervisor::starter::Audience;
+use crate::supervisor::system_events::Watch;
+use crate::system::paths::Paths;
+
+impl<'a> Supervisor<'a> {
+    /// Takes the lock and the ports and opens the supervisor's socket. When this fails nothing is
+    /// left behind.
+    pub(super) async fn prepare(request: Request, paths: &'a Paths, audience: Audience) -> Result<Self> {
+        let (stopper, stop) = watch::channel(false);
+        signals::stop_on(&stopper, audience.is_terminal())?;
+        let directory = Directory::new(paths, &request.name)?;
+        directory.create()?;
+        let lock = control_server::lock(&directory).await?;
+        orphan::end(&directory, request.program());
+        directory.clear(&lock, false);
+        let (link_up, link) = watch::channel(false);
+        let (name, instance) = (request.name.clone(), request.login.instance.clone());
+        let state = State::starting(&request.login.instance, &request.forwards);
+        let log = Arc::new(Log::new(paths.log(&request.name)));
+        if let Err(error) = log.open() {
+            // On a full disk a tunnel is of more use than its log.
+            audience.tell(&Event::Warning { text: error.to_string() });
+        }
+        let pulse = Arc::new(Pulse::new(request.login.keepalive));
+        let capacity = fd_limit::raise();
+        let room = Arc::new(Semaphore::new(capacity));
+        let way = Way { link, hold: request.hold, room, pulse: Arc::clone(&pulse), meter: Arc::default() };
+        let traffic = Traffic::default();
+        let mut supervisor = Self {
+            switchboard: Arc::new(Switchboard::new(
+                &directory,
+                way.clone(),
+                traffic.clone(),
+                Arc::clone(&log),
+            )),
+            log,
+            probe: Arc::new(Probe::new(&directory)),
+            questions: Arc::new(Questions::new(audience.clone())),
+            askpass: Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
+                action: "cannot tell ssh whom to ask".into(),
+                source,
+                hint: None,
+            })?,
+            pulse,
+            request,
+            paths,
+            directory,
+            lock,
+            audience,
+            state,
+            link_up,
+            stop,
+            inquirer: Arc::default(),
+            disturbances: Watch::new(),
+            provider: Inquirer::new(&instance.id),
+            hooks: Hooks::new(paths, &name),
+            traffic,
+            channels: Arc::default(),
+            hands_over: false,
+        };
+        if let Err(error) = supervisor.open(&way, capacity, stopper).await {
+            supervisor.switchboard.close().await;
+            supervisor.directory.clear(&supervisor.lock, false);
+            return Err(error);
+        }
+        supervisor.tell_prompts();
+        Ok(supervisor)
+    }
+
+    async fn open(&mut self, way: &Way, capacity: usize, stopper: watch::Sender<bool>) -> Result<()> {
+        let bound = reserve::bind_all(&self.request, self.paths)?;
+        let doors = reserve::open_extras(&self.request, self.paths)?;
+        self.switchboard.begin(&self.request.extras, doors).await?;
+        self.request.forwards = bound.iter().map(|bound| bound.forward.clone()).collect();
+        self.state.forwards.clone_from(&self.request.forwards);
+        let socket = self.directory.supervisor_socket();
+        let requests = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
+        let socket = self.directory.askpass_socket();
+        let asked = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
+        tokio::spawn(prompt_broker::serve(asked, Arc::clone(&self.questions)));
+        self.state.write(&self.directory)?;
+        let (inquirer, switchboard) = (Arc::clone(&self.inquirer), Arc::clone(&self.switchboard));
+        let serve =
+            control_server::serve(requests, stopper.clone(), inquirer, self.traffic.clone(), switchboard);
+        tokio::spawn(serve);
+        self.audience.listen(stopper);
+        self.serve(bound, way, capacity)
+    }
+
+    /// Accepts connections to the services.
+    fn serve(&mut self, bound: Vec<Bound>, way: &Way, capacity: usize) -> Result<()> {
+        self.hands_over = bound.iter().flat_map(|bound| &bound.listeners).all(tcp_info::are_kept);
+        let room = Arc::new(Semaphore::new(fd_limit::handed_over(capacity)));
+        for Bound { forward, listeners } in bound {
+            let socket = self.directory.forward_socket(forward.local);
+            let meter = self.traffic.meter(Listen::Port(forward.local));
+            let handover = Arc::new(Handover {
+                control: self.directory.ssh_control(),
+                target: forward.target(),
+                channels: Arc::clone(&self.channels),
+                room: Arc::clone(&room),
+            });
+            for listener in listeners {
+                let listener =
+                    TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
+                let way = Way { meter: Arc::clone(&meter), ..way.clone() };
+                let (handover, socket) = (Arc::clone(&handover), socket.clone());
+                if self.hands_over {
+                    tokio::spawn(serve::serve_service(listener, socket, handover, way));
+                } else {
+                    tokio::spawn(serve::serve(listener, socket, way));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,275 @@
+//! Noticing what makes a link worth a second look: the machine slept, or its network changed.
+//!
+//! Nothing here polls where the system can tell. On Linux a timer that is cancelled when the clock
+//! jumps, as it does on waking, and a netlink socket are waited for; elsewhere the clocks and the
+//! address that packets would leave from are compared at intervals.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How long a link may take to answer after one. After waking, a radio needs seconds to find its
+/// network again; a link that comes back within them keeps its connections.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disturbance {
+    /// The machine was asleep.
+    Woke,
+    /// An interface, address or route came or went.
+    NetworkChanged,
+}
+
+impl fmt::Display for Disturbance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Woke => "the machine woke from sleep",
+            Self::NetworkChanged => "the network changed",
+        })
+    }
+}
+
+/// A gap between the clocks that is more than their reading one after the other.
+const SLEPT: Duration = Duration::from_secs(1);
+
+/// Compares the clock that goes on while the machine sleeps with the one that stands still.
+#[derive(Debug)]
+struct SleepMeter {
+    asleep: Duration,
+}
+
+impl SleepMeter {
+    fn new() -> Self {
+        Self { asleep: time_asleep() }
+    }
+
+    /// Whether the machine slept since this was last asked.
+    fn slept(&mut self) -> bool {
+        self.slept_by(time_asleep())
+    }
+
+    fn slept_by(&mut self, asleep: Duration) -> bool {
+        let slept = asleep.saturating_sub(self.asleep) >= SLEPT;
+        self.asleep = asleep;
+        slept
+    }
+}
+
+/// How long the machine has slept since it was booted.
+fn time_asleep() -> Duration {
+    use nix::time::{ClockId, clock_gettime};
+
+    #[cfg(target_os = "linux")]
+    let (going_on, standing_still) = (ClockId::CLOCK_BOOTTIME, ClockId::CLOCK_MONOTONIC);
+    // On macOS it is the other way round: MONOTONIC goes on, UPTIME_RAW stands still.
+    #[cfg(not(target_os = "linux"))]
+    let (going_on, standing_still) = (ClockId::CLOCK_MONOTONIC, ClockId::from_raw(libc::CLOCK_UPTIME_RAW));
+
+    let read = |clock| clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
+    // The one that stands still is read first: a pause between the two must not look like sleep
+    // that is taken back later.
+    let still = read(standing_still);
+    read(going_on).saturating_sub(still)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::Watch;
+#[cfg(target_os = "linux")]
+pub use linux::{Watch, watched};
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::future::pending;
+    use std::io;
+    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::time::Duration;
+
+    use nix::sys::socket::{
+        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+    };
+    use nix::sys::time::TimeSpec;
+    use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+    use tokio::time::sleep;
+
+    use crate::supervisor::system_events::{Disturbance, SleepMeter};
+
+    /// Changes come in bursts; the last one counts.
+    const SETTLE: Duration = Duration::from_millis(300);
+
+    /// Waits for disturbances. Where the system refuses one of the two sources, the other is used.
+    #[derive(Debug)]
+    pub struct Watch {
+        meter: SleepMeter,
+        clock: Option<AsyncFd<OwnedFd>>,
+        network: Option<AsyncFd<OwnedFd>>,
+    }
+
+    impl Watch {
+        /// Starts watching.
+        pub fn new() -> Self {
+            Self { meter: SleepMeter::new(), clock: clock().ok(), network: network().ok() }
+        }
+
+        /// The next disturbance. May be dropped and called again.
+        pub async fn next(&mut self) -> Disturbance {
+            loop {
+                tokio::select! {
+                    () = jumped(self.clock.as_ref()) => {
+                        // Set anew before the meter is read, so that no jump goes unnoticed.
+                        self.clock = clock().ok();
+                        if self.meter.slept() {
+                            return Disturbance::Woke;
+                        }
+                    }
+                    () = changed(self.network.as_ref()) => {
+                        sleep(SETTLE).await;
+                        drain(self.network.as_ref());
+                        let slept = self.meter.slept();
+                        return if slept { Disturbance::Woke } else { Disturbance::NetworkChanged };
+                    }
+                }
+            }
+        }
+    }
+
+    /// A timer on the wall clock that is far away, and cancelled when the clock jumps
+    /// (`timerfd_create(2)`, `TFD_TIMER_CANCEL_ON_SET`); waking is such a jump.
+    fn clock() -> io::Result<AsyncFd<OwnedFd>> {
+        const FAR_AWAY: i64 = 1 << 40;
+        let timer =
+            TimerFd::new(ClockId::CLOCK_REALTIME, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
+        timer.set(Expiration::OneShot(TimeSpec::new(FAR_AWAY, 0)), flags)?;
+        watched(OwnedFd::from(timer))
+    }
+
+    /// Watches a descriptor for what can be read.
+    pub fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+        // SAFETY: an OwnedFd is open, and is the same descriptor until it is dropped, which the
+        // AsyncFd that owns it sees to after it has stopped watching.
+        Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+    }
+
+    async fn jumped(clock: Option<&AsyncFd<OwnedFd>>) {
+        match clock {
+            // Readable means cancelled: the time it is set to does not come.
+            Some(clock) if clock.readable().await.is_ok() => {}
+            _ => pending().await,
+        }
+    }
+
+    /// A socket on which the kernel tells of links, addresses and routes (`rtnetlink(7)`).
+    fn network() -> io::Result<AsyncFd<OwnedFd>> {
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
+        let groups = libc::RTMGRP_LINK
+            | libc::RTMGRP_IPV4_IFADDR
+            | libc::RTMGRP_IPV6_IFADDR
+            | libc::RTMGRP_IPV4_ROUTE
+            | libc::RTMGRP_IPV6_ROUTE;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups.unsigned_abs()))?;
+        watched(socket)
+    }
+
+    async fn changed(network: Option<&AsyncFd<OwnedFd>>) {
+        match network {
+            Some(network) if network.readable().await.is_ok() => {}
+            _ => pending().await,
+        }
+    }
+
+    /// Takes all messages; what they say in detail does not matter.
+    fn drain(network: Option<&AsyncFd<OwnedFd>>) {
+        let Some(network) = network else { return };
+        let mut buffer = [0; 8192];
+        loop {
+            let taken = network
+                .try_io_read(|socket| Ok(recv(socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT)?));
+            if taken.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Reading without waiting, so that readiness is cleared once nothing is left.
+    trait TryIo {
+        fn try_io_read(&self, read: impl FnMut(&OwnedFd) -> io::Result<usize>) -> io::Result<usize>;
+    }
+
+    impl TryIo for AsyncFd<OwnedFd> {
+        fn try_io_read(&self, mut read: impl FnMut(&OwnedFd) -> io::Result<usize>) -> io::Result<usize> {
+            self.try_io(Interest::READABLE, &mut read)
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use std::net::{IpAddr, UdpSocket};
+    use std::time::Duration;
+
+    use tokio::time::sleep;
+
+    use crate::supervisor::system_events::{Disturbance, SleepMeter};
+
+    const INTERVAL: Duration = Duration::from_secs(5);
+
+    /// Waits for disturbances.
+    #[derive(Debug)]
+    pub struct Watch {
+        meter: SleepMeter,
+        source: Option<IpAddr>,
+    }
+
+    impl Watch {
+        /// Starts watching.
+        pub fn new() -> Self {
+            Self { meter: SleepMeter::new(), source: source() }
+        }
+
+        /// The next disturbance. May be dropped and called again.
+        pub async fn next(&mut self) -> Disturbance {
+            loop {
+                sleep(INTERVAL).await;
+                if self.meter.slept() {
+                    self.source = source();
+                    return Disturbance::Woke;
+                }
+                let source = source();
+                if source != self.source {
+                    self.source = source;
+                    return Disturbance::NetworkChanged;
+                }
+            }
+        }
+    }
+
+    /// The address that packets to the internet would leave from. Connecting a UDP socket only
+    /// asks the routing table; nothing is sent. 192.0.2.1 is reserved for documentation (RFC 5737).
+    fn source() -> Option<IpAddr> {
+        let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+        socket.connect("192.0.2.1:9").ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::supervisor::system_events::*;
+
+    #[test]
+    fn a_machine_that_is_awake_has_not_slept() {
+        assert!(!SleepMeter::new().slept());
+    }
+
+    #[test]
+    fn a_sleep_is_told_once() {
+        let mut meter = SleepMeter { asleep: Duration::from_secs(100) };
+        assert!(!meter.slept_by(Duration::from_millis(100_900)));
+        assert!(meter.slept_by(Duration::from_secs(160)));
+        assert!(!meter.slept_by(Duration::from_secs(160)));
+        assert!(!meter.slept_by(Duration::from_secs(159)), "clocks are not read at one moment");
+    }
+}

@@ -1,0 +1,279 @@
+//! Running a program that may hang, flood or leave others behind: within limits, and nothing of
+//! it stays.
+//!
+//! The program leads a process group of its own, so that everything it started ends with it. That
+//! group is not the terminal's foreground one: the program can not read from the terminal.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::error::io_reason;
+use crate::system::signals::{Watch, timeout};
+
+/// How long a program may take to end by itself once asked to.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long the output may stay open once the program has ended: somebody that left its process
+/// group may still hold it.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How much of stderr is kept, in bytes.
+const COMPLAINT_MAX: usize = 8 << 10;
+
+/// What a program may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From its start to its end.
+    pub time: Duration,
+    /// Bytes on stdout.
+    pub output: usize,
+}
+
+/// What became of a program that ended by itself.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// All it wrote to stdout.
+    pub stdout: Vec<u8>,
+    /// The first of what it wrote to stderr.
+    pub stderr: String,
+}
+
+/// Why a program did not get to its end.
+#[derive(Debug)]
+pub enum Fault {
+    /// It could not be started or listened to.
+    System(io::Error),
+    /// It took too long. Holds what it wrote to stderr until then.
+    TooLong(String),
+    /// It wrote too much.
+    TooMuch,
+    /// A signal asks this program to end.
+    Interrupted,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(error) => f.write_str(&io_reason(error)),
+            Self::TooLong(_) => f.write_str("it took too long"),
+            Self::TooMuch => f.write_str("it printed too much"),
+            Self::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+/// Runs `command` without input to its end, or ends it when it goes beyond `limits` or `watch`
+/// has caught a signal.
+pub fn run(command: &mut Command, limits: Limits, watch: &Watch) -> Result<Outcome, Fault> {
+    let mut running = Running::start(command).map_err(Fault::System)?;
+    let end = running.follow(limits, watch);
+    let status = running.end(end.is_err()).map_err(Fault::System)?;
+    let stderr = String::from_utf8_lossy(&running.stderr.bytes).into_owned();
+    match end {
+        Ok(()) => Ok(Outcome { status, stdout: running.stdout.bytes, stderr }),
+        Err(Fault::TooLong(_)) => Err(Fault::TooLong(stderr)),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// A pipe from the program, and what came through it.
+struct Stream {
+    source: Option<Box<dyn Source>>,
+    bytes: Vec<u8>,
+}
+
+trait Source: Read + AsFd {}
+impl<T: Read + AsFd> Source for T {}
+
+impl Stream {
+    fn new(source: Option<impl Source + 'static>) -> Self {
+        Self { source: source.map(|source| Box::new(source) as Box<dyn Source>), bytes: Vec::new() }
+    }
+
+    /// Takes what there is, keeping at most `limit` bytes; says whether there was more than that.
+    fn read(&mut self, limit: usize) -> io::Result<bool> {
+        let Some(source) = &mut self.source else { return Ok(false) };
+        let mut buffer = [0; 16 << 10];
+        let count = match source.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            result => result?,
+        };
+        if count == 0 {
+            self.source = None;
+        }
+        let room = limit - self.bytes.len();
+        self.bytes.extend_from_slice(&buffer[..count.min(room)]);
+        Ok(count > room)
+    }
+}
+
+struct Running {
+    child: Child,
+    stdout: Stream,
+    stderr: Stream,
+    /// At its end once the program has ended.
+    ended: io::PipeReader,
+    has_ended: bool,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> io::Result<Self> {
+        let (ended, alive) = io::pipe()?;
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.process_group(0).spawn()?;
+        let pid = child.id();
+        thread::spawn(move || {
+            wait_without_reaping(pid);
+            drop(alive);
+        });
+        let (stdout, stderr) = (Stream::new(child.stdout.take()), Stream::new(child.stderr.take()));
+        Ok(Self { child, stdout, stderr, ended, has_ended: false })
+    }
+
+    fn follow(&mut self, limits: Limits, watch: &Watch) -> Result<(), Fault> {
+        let mut deadline = Instant::now() + limits.time;
+        while !self.has_ended || self.stdout.source.is_some() || self.stderr.source.is_some() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() && self.has_ended {
+                break;
+            }
+            if left.is_zero() {
+                return Err(Fault::TooLong(String::new()));
+            }
+            let ready = self.poll(left, watch).map_err(Fault::System)?;
+            if watch.interrupted() {
+                return Err(Fault::Interrupted);
+            }
+            if ready.stdout && self.stdout.read(limits.output).map_err(Fault::System)? {
+                return Err(Fault::TooMuch);
+            }
+            if ready.stderr {
+                self.stderr.read(COMPLAINT_MAX).map_err(Fault::System)?;
+            }
+            if ready.ended && !self.has_ended {
+                self.has_ended = true;
+                self.signal(Signal::SIGKILL);
+                deadline = Instant::now() + LAST_WORDS;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until something happens.
+    fn poll(&self, time: Duration, watch: &Watch) -> io::Result<Ready> {
+        let stdout = self.stdout.source.as_deref().map(AsFd::as_fd);
+        let stderr = self.stderr.source.as_deref().map(AsFd::as_fd);
+        let ended = (!self.has_ended).then(|| self.ended.as_fd());
+        let sources = [stdout, stderr, ended, Some(watch.as_fd())];
+        let present: Vec<BorrowedFd<'_>> = sources.iter().flatten().copied().collect();
+        let mut polled: Vec<PollFd<'_>> =
+            present.into_iter().map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
+        match poll(&mut polled, timeout(time)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let mut results = polled.iter().map(|polled| polled.any() == Some(true));
+        let mut happened = |source: Option<BorrowedFd<'_>>| source.is_some() && results.next() == Some(true);
+        Ok(Ready { stdout: happened(stdout), stderr: happened(stderr), ended: happened(ended) })
+    }
+
+    /// Sees to it that nothing of the program is left.
+    fn end(&mut self, early: bool) -> io::Result<ExitStatus> {
+        if early && !self.has_ended {
+            self.signal(Signal::SIGTERM);
+            self.signal(Signal::SIGCONT);
+            let _ = poll(&mut [PollFd::new(self.ended.as_fd(), PollFlags::POLLIN)], timeout(GRACE));
+        }
+        self.signal(Signal::SIGKILL);
+        self.child.wait()
+    }
+
+    /// Signals the group. Its leader has not been reaped, so the group's id is still its own.
+    fn signal(&self, signal: Signal) {
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(group), signal);
+        }
+    }
+}
+
+/// What has something to say.
+struct Ready {
+    stdout: bool,
+    stderr: bool,
+    ended: bool,
+}
+
+/// Waits until the child `pid` has ended, and leaves it a zombie: its id stays taken.
+pub(crate) fn wait_without_reaping(pid: u32) {
+    loop {
+        // SAFETY: siginfo_t is plain data, for which all zeroes is a value.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: `info` is valid for writing, and the flags are among those that waitid takes.
+        let result = unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, libc::WEXITED | libc::WNOWAIT) };
+        if result == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::system::child::*;
+
+    const LIMITS: Limits = Limits { time: Duration::from_secs(20), output: 1 << 20 };
+
+    fn sh(script: &str, limits: Limits) -> Result<Outcome, Fault> {
+        run(Command::new("sh").args(["-c", script]), limits, &watch())
+    }
+
+    /// The tests of one process share its signals; these need none.
+    fn watch() -> Watch {
+        Watch::new().unwrap()
+    }
+
+    #[test]
+    fn output_complaint_and_status_are_brought_back() {
+        let outcome = sh("echo out; echo err >&2; exit 7", LIMITS).unwrap();
+        assert_eq!((outcome.stdout.as_slice(), outcome.stderr.as_str()), (&b"out\n"[..], "err\n"));
+        assert_eq!(outcome.status.code(), Some(7));
+    }
+
+    #[test]
+    fn what_hangs_is_ended_with_all_it_started() {
+        let begun = Instant::now();
+        let short = Limits { time: Duration::from_millis(200), ..LIMITS };
+        let fault = sh("echo why >&2; trap '' TERM; sleep 600 & wait; sleep 600", short).unwrap_err();
+        assert!(matches!(&fault, Fault::TooLong(said) if said == "why\n"), "{fault:?}");
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_child_left_behind_does_not_hold_things_up() {
+        let begun = Instant::now();
+        let outcome = sh("sleep 600 & echo done", LIMITS).unwrap();
+        assert_eq!(outcome.stdout, b"done\n");
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_flood_is_cut_off_and_complaints_are_clipped() {
+        assert!(matches!(sh("yes", LIMITS), Err(Fault::TooMuch)));
+        let outcome = sh("head -c 1000000 /dev/zero >&2", LIMITS).unwrap();
+        assert_eq!(outcome.stderr.len(), COMPLAINT_MAX);
+    }
+
+    #[test]
+    fn what_cannot_be_started_says_so() {
+        let fault = run(&mut Command::new("/nonexistent"), LIMITS, &watch()).unwrap_err();
+        assert_eq!(fault.to_string(), "No such file or directory");
+    }
+}

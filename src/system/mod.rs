@@ -1,0 +1,6 @@
+//! The operating system: paths, child processes, signals and time.
+
+pub mod child;
+pub mod paths;
+pub mod signals;
+pub mod time;

@@ -1,0 +1,275 @@
+//! Where things are on disk. What the environment says of that, [`environment`] reads; how a file
+//! gets to its place, [`replacement`] knows; what it holds is other modules' business.
+
+mod environment;
+mod replacement;
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+pub use self::environment::{
+    ASKPASS_SOCKET, askpass_hint, askpass_socket, find_program, is_executable, lambda_url, login_shell,
+    search_path, sibling,
+};
+use self::environment::{absolute, home, variable};
+pub use self::replacement::{create_private, exchange, follow, remove, rewrite, write_atomically};
+use crate::error::{Error, Result};
+
+/// The longest path a Unix socket may have here, in bytes. The kernel allows 107 on Linux and 103
+/// on macOS (`sun_path`, less the terminating zero).
+pub const SOCKET_PATH_MAX: usize = 99;
+
+/// Every place soong reads or writes, resolved once from the environment.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    home: PathBuf,
+    config_file: PathBuf,
+    state: PathBuf,
+    runtime: PathBuf,
+}
+
+impl Paths {
+    /// Resolves all places from `HOME`, `SOONG_CONFIG`, `XDG_*` and `TMPDIR`; touches no file but
+    /// the password database when `HOME` is unset. Relative values are ignored, as the XDG base
+    /// directory specification asks.
+    pub fn from_env() -> Result<Self> {
+        let home = home()?;
+        let config_home = absolute("XDG_CONFIG_HOME")?.unwrap_or_else(|| home.join(".config"));
+        let state_home = absolute("XDG_STATE_HOME")?.unwrap_or_else(|| home.join(".local/state"));
+        let runtime = match absolute("XDG_RUNTIME_DIR")? {
+            Some(directory) => directory.join("soong"),
+            None => absolute("TMPDIR")?
+                .unwrap_or_else(|| PathBuf::from("/tmp"))
+                .join(format!("soong-{}", geteuid())),
+        };
+        let config_file = match variable("SOONG_CONFIG")? {
+            Some(file) => std::path::absolute(&file).map_err(|error| Error::io("find", &file, error))?,
+            None => config_home.join("soong/config.toml"),
+        };
+        Ok(Self { config_file, state: state_home.join("soong"), runtime, home })
+    }
+
+    /// `config.toml`.
+    pub fn config_file(&self) -> &Path {
+        &self.config_file
+    }
+
+    /// `credentials.toml`, beside the config file: beside the link where that one is a link, so that
+    /// secrets do not follow it into a repository.
+    pub fn credentials_file(&self) -> PathBuf {
+        self.config_file.with_file_name("credentials.toml")
+    }
+
+    /// The config file of soong's predecessor.
+    pub fn legacy_config(&self) -> PathBuf {
+        self.home.join(".config/soong/config.json")
+    }
+
+    /// Where files live that are worth keeping but not worth editing.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Where files live for as long as the user is logged in; see [`Paths::ensure_runtime`].
+    pub fn runtime(&self) -> &Path {
+        &self.runtime
+    }
+
+    /// Serialises the writers of the config file and of `credentials.toml`.
+    pub fn configure_lock(&self) -> PathBuf {
+        self.state.join("configure.lock")
+    }
+
+    /// Host keys that were pinned, one line per instance.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.state.join("known_hosts")
+    }
+
+    /// What the tunnel `name` and its ssh said.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.logs().join(format!("{name}.log"))
+    }
+
+    /// The directory that holds a log per tunnel.
+    pub fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    /// The local ports that the tunnel to each instance had last time.
+    pub fn remembered_ports(&self) -> PathBuf {
+        self.state.join("ports.toml")
+    }
+
+    /// Serialises the writers of [`Paths::remembered_ports`].
+    pub fn remembered_ports_lock(&self) -> PathBuf {
+        self.state.join("ports.lock")
+    }
+
+    /// The user's programs that are run when something happens to a tunnel.
+    pub fn hooks(&self) -> PathBuf {
+        self.config_file.with_file_name("hooks")
+    }
+
+    /// What providers last answered.
+    pub fn instance_cache(&self) -> PathBuf {
+        self.state.join("instances.json")
+    }
+
+    /// The directory that holds a directory per tunnel.
+    pub fn tunnels(&self) -> PathBuf {
+        self.runtime.join("tunnels")
+    }
+
+    /// Serialises the writers of the PID file.
+    pub fn pid_file_lock(&self) -> PathBuf {
+        self.runtime.join("pid.lock")
+    }
+
+    /// What shells read to show tunnels in their prompts.
+    pub fn prompt_file(&self) -> PathBuf {
+        self.runtime.join("prompt")
+    }
+
+    /// Serialises the writers of the prompt file.
+    pub fn prompt_lock(&self) -> PathBuf {
+        self.runtime.join("prompt.lock")
+    }
+
+    /// The PID file of soong's predecessor, where other programs look for it.
+    pub fn pid_file(&self) -> PathBuf {
+        self.home.join(".config/gpu-dashboard/tunnel.pid")
+    }
+
+    /// The user's own ssh directory.
+    pub fn ssh_directory(&self) -> PathBuf {
+        self.home.join(".ssh")
+    }
+
+    /// The user's own configuration of ssh.
+    pub fn ssh_config(&self) -> PathBuf {
+        self.ssh_directory().join("config")
+    }
+
+    /// The hosts that soong adds to it.
+    pub fn ssh_hosts(&self) -> PathBuf {
+        self.config_file.with_file_name("ssh_config")
+    }
+
+    /// The file that `shell` (bash, zsh or fish) reads when an interactive shell starts.
+    pub fn startup_file(&self, shell: &str) -> Result<PathBuf> {
+        Ok(match shell {
+            "fish" => {
+                let config = absolute("XDG_CONFIG_HOME")?.unwrap_or_else(|| self.home.join(".config"));
+                config.join("fish/config.fish")
+            }
+            "zsh" => absolute("ZDOTDIR")?.unwrap_or_else(|| self.home.clone()).join(".zshrc"),
+            _ => self.home.join(".bashrc"),
+        })
+    }
+
+    /// `text` as a path, with a leading `~` or `~/` replaced by the home directory.
+    pub fn expand(&self, text: &str) -> PathBuf {
+        match text.strip_prefix('~') {
+            Some("") => self.home.clone(),
+            Some(rest) if rest.starts_with('/') => self.home.join(rest.trim_start_matches('/')),
+            _ => PathBuf::from(text),
+        }
+    }
+
+    /// `path` as text, with the home directory as `~/`: the way back from [`Paths::expand`].
+    pub fn abbreviate(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.home) {
+            Ok(rest) if !rest.as_os_str().is_empty() => format!("~/{}", rest.display()),
+            _ => path.display().to_string(),
+        }
+    }
+
+    /// Makes sure that the runtime directory exists and is private to this user.
+    pub fn ensure_runtime(&self) -> Result<()> {
+        create_private(&self.runtime)?;
+        self.check_runtime()?;
+        create_private(&self.tunnels())
+    }
+
+    /// Says whether the runtime directory exists; refuses one that others could tamper with.
+    pub fn check_runtime(&self) -> Result<bool> {
+        let metadata = match fs::symlink_metadata(&self.runtime) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io("read", &self.runtime, error)),
+        };
+        refuse_foreign(&self.runtime, &metadata)?;
+        if let Some(parent) = self.runtime.parent() {
+            let metadata = fs::metadata(parent).map_err(|error| Error::io("read", parent, error))?;
+            refuse_unsafe_parent(parent, &metadata)?;
+        }
+        Ok(true)
+    }
+
+    /// Makes sure that the directories for logs and known hosts exist.
+    pub fn ensure_state(&self) -> Result<()> {
+        create_private(&self.state.join("logs")).map_err(|error| {
+            error.with_hint("soong keeps its logs and pinned host keys there; set XDG_STATE_HOME to a directory you can write")
+        })
+    }
+}
+
+fn refuse_foreign(path: &Path, metadata: &Metadata) -> Result<()> {
+    let shown = path.display();
+    if !metadata.is_dir() {
+        return Err(
+            Error::failed(format!("{shown} is not a directory")).with_hint(format!("remove it: rm {shown}"))
+        );
+    }
+    if metadata.uid() != geteuid().as_raw() {
+        return Err(Error::failed(format!("{shown} belongs to another user (uid {})", metadata.uid()))
+            .with_hint("set XDG_RUNTIME_DIR to a directory of your own"));
+    }
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(Error::failed(format!("{shown} is open to other users"))
+            .with_hint(format!("close it: chmod 700 {shown}")));
+    }
+    Ok(())
+}
+
+/// Whoever can rename entries of the parent can put a directory of theirs in place of ours.
+fn refuse_unsafe_parent(path: &Path, metadata: &Metadata) -> Result<()> {
+    const STICKY: u32 = 0o1000;
+    let (shown, mode) = (path.display(), metadata.permissions().mode());
+    let owner = metadata.uid();
+    if owner != 0 && owner != geteuid().as_raw() {
+        return Err(Error::failed(format!("{shown} belongs to another user (uid {owner})"))
+            .with_hint("set XDG_RUNTIME_DIR to a directory of your own"));
+    }
+    if mode & 0o022 != 0 && mode & STICKY == 0 {
+        return Err(Error::failed(format!("{shown} can be written by other users"))
+            .with_hint(format!("close it: chmod go-w {shown}")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::system::paths::*;
+
+    fn paths() -> Paths {
+        Paths {
+            home: "/home/u".into(),
+            config_file: "/home/u/.config/soong/config.toml".into(),
+            state: "/home/u/.local/state/soong".into(),
+            runtime: "/run/user/1/soong".into(),
+        }
+    }
+
+    #[test]
+    fn tilde_is_expanded_only_where_it_means_home() {
+        assert_eq!(paths().expand("~/.ssh/id"), Path::new("/home/u/.ssh/id"));
+        assert_eq!(paths().expand("~"), Path::new("/home/u"));
+        assert_eq!(paths().expand("~other/x"), Path::new("~other/x"));
+        assert_eq!(paths().expand("/a/~"), Path::new("/a/~"));
+    }
+}

@@ -1,0 +1,125 @@
+//! How files get to where they are: beside their place first, then renamed into it.
+
+use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// Creates `path` and what is missing above it, readable by this user only.
+pub fn create_private(path: &Path) -> Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| Error::io("create", path, error))
+}
+
+/// Replaces the file `path` by `contents` in one step: readers see the old text or the new, and
+/// an interrupted write leaves the old. The file is readable by this user only.
+pub fn write_atomically(path: &Path, contents: &str) -> Result<()> {
+    let write = || beside(path, contents.as_bytes())?.persist(path).map_err(io::Error::from);
+    write().map(drop).map_err(|error| Error::io("write", path, error))
+}
+
+/// The same for a file that is the user's: a link stays a link, and mode and owner stay as they
+/// are. A new file is readable by this user only; one that is closed to writing is left alone.
+pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
+    let rewrite = || {
+        let target = follow(path)?;
+        let metadata = match fs::metadata(&target) {
+            Ok(metadata) => Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if metadata.is_some() {
+            nix::unistd::access(&target, nix::unistd::AccessFlags::W_OK)?;
+        }
+        let mode = metadata.as_ref().map_or(0o600, Metadata::mode);
+        exchange(&target, contents, metadata.as_ref(), mode)
+    };
+    rewrite().map_err(|error| Error::io("write", path, error))
+}
+
+/// Puts `contents` in the place of `path`, which is no link, as a file of `mode` that belongs to whom
+/// `before` did, if this user may give it away.
+pub fn exchange(path: &Path, contents: &[u8], before: Option<&Metadata>, mode: u32) -> io::Result<()> {
+    let new = beside(path, contents)?;
+    let file = new.as_file();
+    if let Some(before) = before
+        && file.metadata().is_ok_and(|new| (new.uid(), new.gid()) != (before.uid(), before.gid()))
+    {
+        // Root editing a user's file leaves it theirs; whoever may not give files away need not.
+        let _ = fchown(file, Some(before.uid()), Some(before.gid()));
+    }
+    file.set_permissions(Permissions::from_mode(mode & 0o7777))?;
+    // On disk before it takes the old text's place, so that a power cut leaves one of the two.
+    file.sync_all()?;
+    new.persist(path)?;
+    Ok(())
+}
+
+/// Removes the file that `path` is or leads to.
+pub fn remove(path: &Path) -> Result<()> {
+    follow(path).and_then(fs::remove_file).map_err(|error| Error::io("remove", path, error))
+}
+
+/// Where `path` leads, link by link, whether or not there is a file at the end.
+pub fn follow(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const LINKS: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(nix::errno::Errno::ELOOP.into())
+}
+
+/// A file with `contents` in the directory of `path`, readable by this user only.
+fn beside(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new().prefix(".soong.").tempfile_in(directory)?;
+    file.write_all(contents)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::system::paths::replacement::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("state.toml");
+        write_atomically(&file, "one").unwrap();
+        write_atomically(&file, "two").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "two");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_users_file_stays_what_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let [target, link, far] = ["target", "link", "far"].map(|name| directory.path().join(name));
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        std::os::unix::fs::symlink(&link, &far).unwrap();
+        rewrite(&far, b"new").unwrap();
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();
+        rewrite(&far, b"\xff").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"\xff");
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o644);
+        assert!(link.is_symlink() && far.is_symlink());
+        remove(&far).unwrap();
+        assert!(!target.exists() && far.is_symlink());
+    }
+}

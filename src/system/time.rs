@@ -1,0 +1,87 @@
+//! Telling time to people: a clock in their own time zone, and how far away something is.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Seconds since the epoch.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// `18:30 (in 5 h 12 min)` for a moment today, with the date before it for another day, in the
+/// time zone of this machine. Both moments are in seconds since the epoch.
+pub fn clock_and_distance(moment: u64, now: u64) -> String {
+    format!("{} ({})", clock(moment, now, &TimeZone::system()), distance(moment, now))
+}
+
+fn clock(moment: u64, now: u64, zone: &TimeZone) -> String {
+    let local = |seconds: u64| {
+        let timestamp = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        timestamp.map(|timestamp| timestamp.to_zoned(zone.clone()))
+    };
+    match (local(moment), local(now)) {
+        (Some(then), Some(today)) if then.date() == today.date() => then.strftime("%H:%M").to_string(),
+        (Some(then), _) => then.strftime("%Y-%m-%d %H:%M").to_string(),
+        (None, _) => "an unknown time".to_owned(),
+    }
+}
+
+/// `in 5 h 12 min`, `3 min ago`, `now`.
+fn distance(moment: u64, now: u64) -> String {
+    match moment.abs_diff(now) {
+        0 => "now".to_owned(),
+        seconds if moment > now => format!("in {}", span(seconds)),
+        seconds => format!("{} ago", span(seconds)),
+    }
+}
+
+/// A length of time in its two largest units: `45 s`, `12 min`, `5 h 12 min`, `3 d 4 h`.
+pub fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => two(hours, "h", minutes % 60, "min"),
+        _ => two(days, "d", hours % 24, "h"),
+    }
+}
+
+fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
+    if small == 0 {
+        format!("{large} {large_unit}")
+    } else {
+        format!("{large} {large_unit} {small} {small_unit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::system::time::*;
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        let table = [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3600, "1 h"),
+            (18_720, "5 h 12 min"),
+            (273_600, "3 d 4 h"),
+        ];
+        for (seconds, text) in table {
+            assert_eq!(span(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_moment_today_needs_no_date() {
+        let noon = 1_767_355_200; // 2026-01-02T12:00:00Z
+        assert_eq!(clock(noon + 3600, noon, &TimeZone::UTC), "13:00");
+        assert_eq!(clock(noon + 86_400, noon, &TimeZone::UTC), "2026-01-03 12:00");
+        assert_eq!(clock(u64::MAX, noon, &TimeZone::UTC), "an unknown time");
+        assert_eq!(distance(noon + 60, noon), "in 1 min");
+        assert_eq!(distance(noon, noon + 7200), "2 h ago");
+    }
+}

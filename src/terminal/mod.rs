@@ -1,0 +1,280 @@
+//! What reaches the terminal: colour, escaping of foreign text, and writing that survives a
+//! closed pipe. The only module that decides about colour.
+
+pub(crate) mod hidden_line;
+pub(crate) mod keyboard;
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::OnceLock;
+
+use owo_colors::OwoColorize;
+use serde::{Deserialize, Serialize};
+
+/// `text` with everything that could act on a terminal made visible: control characters (C0, C1,
+/// DEL) and the characters that reorder or hide text become `\u{…}` escapes. Use it for every
+/// piece of text that was not written in this crate.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(acts_on_terminal) {
+        Cow::Owned(text.chars().map(escape).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Control characters, and the format characters of Unicode's bidirectional algorithm
+/// (UAX #9 section 2: embeddings, overrides, isolates, marks) and zero-width characters.
+fn acts_on_terminal(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn escape(c: char) -> String {
+    if acts_on_terminal(c) { c.escape_default().to_string() } else { c.to_string() }
+}
+
+/// JSON in which everything that could act on a terminal is written as JSON's own escapes. It says
+/// the same as `json`: such characters stand in texts only, but for the ends of lines, which never
+/// do.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    let acts = |c: char| acts_on_terminal(c) && c != '\n';
+    if !json.chars().any(acts) {
+        return Cow::Borrowed(json);
+    }
+    let escaped = |c: char| if acts(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
+    Cow::Owned(json.chars().map(escaped).collect())
+}
+
+/// Writes `text` to stdout. A reader that has gone away (`soong … | head -1`) is no error: the
+/// caller did its work, and nobody wants to hear more.
+pub fn print(text: &str) -> io::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same for what may be no text.
+pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    write_out(bytes).map(drop)
+}
+
+/// Writes `text` to stdout, for whoever goes on writing: `false` says that the reader has gone away
+/// and there is no point in it.
+pub fn print_more(text: &str) -> io::Result<bool> {
+    write_out(text.as_bytes())
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+/// Writes `text` to stderr. There is nowhere to report that this failed.
+pub fn print_error(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Whether a question can be asked: somebody can read it on stderr and answer it on stdin.
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// When to colour, as the user has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Colour {
+    /// As the environment says, else on a terminal.
+    Auto,
+    /// Whatever the environment says.
+    Always,
+    /// The same.
+    Never,
+}
+
+impl Colour {
+    /// The words that `--color` takes.
+    pub const WORDS: [&'static str; 3] = ["auto", "always", "never"];
+
+    /// What `--color WORD` asks for.
+    pub fn named(word: &str) -> Option<Self> {
+        Some(match word {
+            "auto" => Self::Auto,
+            "always" => Self::Always,
+            "never" => Self::Never,
+            _ => return None,
+        })
+    }
+}
+
+/// What `--color` asked for.
+static COLOUR: OnceLock<Colour> = OnceLock::new();
+
+/// Remembers what `--color` asks for, for as long as this process lives. The first word counts.
+pub fn choose_colour(colour: Colour) {
+    let _ = COLOUR.set(colour);
+}
+
+/// The same, for the programs that are executed from here as well. Call it before there is a second
+/// thread.
+pub fn hand_on_colour(colour: Colour) {
+    choose_colour(colour);
+    // SAFETY: programs that call this have one thread.
+    unsafe {
+        match colour {
+            Colour::Auto => {}
+            Colour::Always => {
+                std::env::remove_var("NO_COLOR");
+                std::env::set_var("CLICOLOR_FORCE", "1");
+            }
+            Colour::Never => std::env::set_var("NO_COLOR", "1"),
+        }
+    }
+}
+
+/// What `--color` asked for.
+pub fn chosen_colour() -> Colour {
+    COLOUR.get().copied().unwrap_or(Colour::Auto)
+}
+
+/// Whether to colour what goes to stderr.
+pub fn colours_stderr() -> bool {
+    Wishes::of_user().colour(io::stderr().is_terminal())
+}
+
+/// Whether to colour a prompt. It is printed for a shell that shows it on a terminal of its own.
+pub fn colours_prompt() -> bool {
+    Wishes { term: true, ..Wishes::of_user() }.colour(true)
+}
+
+/// Asks a question that is answered with yes or no; nothing typed means yes. `None` where there is
+/// no terminal to ask on, or its user has left.
+pub fn confirm(question: &str) -> io::Result<Option<bool>> {
+    ask(question, true)
+}
+
+/// The same; nothing typed means `default`.
+pub fn ask(question: &str, default: bool) -> io::Result<Option<bool>> {
+    if !is_interactive() {
+        return Ok(None);
+    }
+    let choice = if default { "[Y/n]" } else { "[y/N]" };
+    loop {
+        print_error(&format!("{question} {choice} "));
+        let mut answer = String::new();
+        if io::stdin().lock().read_line(&mut answer)? == 0 {
+            print_error("\n");
+            return Ok(None);
+        }
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "" => return Ok(Some(default)),
+            "y" | "yes" => return Ok(Some(true)),
+            "n" | "no" => return Ok(Some(false)),
+            _ => {}
+        }
+    }
+}
+
+/// The label before a hint, coloured where stderr is a terminal that wants colour.
+pub(crate) fn hint_label() -> String {
+    if colours_stderr() { format!("{}", "hint:".cyan()) } else { "hint:".to_owned() }
+}
+
+/// What is known of a user's wishes about colour.
+struct Wishes {
+    chosen: Colour,
+    no_color: bool,
+    force: bool,
+    /// The terminal, if it is one, knows colours.
+    term: bool,
+}
+
+impl Wishes {
+    fn of_user() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self {
+            chosen: chosen_colour(),
+            no_color: set("NO_COLOR").is_some(),
+            force: set("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+            term: set("TERM").is_some_and(|term| term != "dumb"),
+        }
+    }
+
+    /// Whether to colour a stream that `is_terminal`: `--color` is obeyed first, then `NO_COLOR`
+    /// (no-color.org) says no, `CLICOLOR_FORCE` says yes, else a terminal that is not dumb gets
+    /// colour.
+    fn colour(&self, is_terminal: bool) -> bool {
+        match self.chosen {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => !self.no_color && (self.force || is_terminal && self.term),
+        }
+    }
+}
+
+/// What the user has chosen about prompts: the variable `name`, which may be empty.
+pub fn prompt_setting(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    std::env::var(name).ok()
+}
+
+/// Whether texts may hold more than ASCII, as the locale has it.
+pub fn shows_unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| prompt_setting(name));
+    let locale = locale.filter(|value| !value.is_empty()).map(|value| value.to_ascii_lowercase()).next();
+    locale.is_some_and(|locale| locale.contains("utf-8") || locale.contains("utf8"))
+}
+
+/// The editor that the user wants, as it would be typed.
+pub fn editor() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    named("VISUAL").or_else(|| named("EDITOR"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::terminal::*;
+
+    #[test]
+    fn the_option_comes_before_the_environment_and_that_before_the_terminal() {
+        use Colour::{Always, Auto, Never};
+        for (chosen, no_color, force, term, is_terminal, expected) in [
+            (Auto, false, false, true, true, true),
+            (Auto, false, false, true, false, false),
+            (Auto, false, false, false, true, false),
+            (Auto, true, false, true, true, false),
+            (Auto, false, true, false, false, true),
+            (Auto, true, true, true, true, false),
+            (Always, true, false, false, false, true),
+            (Never, false, true, true, true, false),
+        ] {
+            let wishes = Wishes { chosen, no_color, force, term };
+            let of = format!("{chosen:?} {no_color} {force} {term} {is_terminal}");
+            assert_eq!(wishes.colour(is_terminal), expected, "{of}");
+        }
+        assert!(Colour::WORDS.iter().all(|word| Colour::named(word).is_some()));
+    }
+
+    #[test]
+    fn ordinary_text_is_not_copied() {
+        assert!(matches!(printable("gpu-1 (größer)"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_says_the_same_without_acting_on_a_terminal() {
+        let text = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}größer\n";
+        let json = serde_json::to_string(text).unwrap();
+        let shown = printable_json(&json);
+        assert_eq!(shown, r#""a\u001b[2J\u009b31m\u007f\u202egrößer\n""#);
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
+    }
+
+    #[test]
+    fn what_acts_on_a_terminal_is_shown_instead() {
+        assert_eq!(printable("a\u{1b}]0;x\u{7}b"), "a\\u{1b}]0;x\\u{7}b");
+        assert_eq!(printable("line\nbreak"), "line\\nbreak");
+        assert_eq!(printable("\u{202e}gpj"), "\\u{202e}gpj");
+        assert_eq!(printable("\u{9b}31m"), "\\u{9b}31m");
+    }
+}
