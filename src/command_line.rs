@@ -177,7 +177,7 @@ fn lower_first(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::command_line::*;
+    use super::*;
 
     #[derive(Debug, PartialEq, Parser)]
     #[command(args_conflicts_with_subcommands = true)]

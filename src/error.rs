@@ -3,9 +3,8 @@
 //! An error's first line says what happened; its hints say how to get past it. How the two reach
 //! the terminal is [`Error::report`]'s job, so that every program fails in the same words.
 
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use nix::errno::Errno;
 
@@ -219,7 +218,7 @@ pub fn errno(error: &io::Error) -> Option<Errno> {
 
 #[cfg(test)]
 mod tests {
-    use crate::error::*;
+    use super::*;
 
     #[test]
     fn the_seeds_lines_are_kept_to_the_letter() {

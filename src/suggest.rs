@@ -38,7 +38,7 @@ pub fn join(names: &[impl std::fmt::Display]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::suggest::*;
+    use super::*;
 
     const NAMES: [&str; 5] = ["tunnel", "ssh", "status", "extend", "configure"];
 

@@ -55,7 +55,7 @@ fn value(value: &DeValue<'_>) -> Result<Value, String> {
 mod tests {
     use serde_json::json;
 
-    use crate::toml_text::*;
+    use super::*;
 
     #[test]
     fn every_kind_of_value_has_its_like() {

@@ -160,7 +160,7 @@ fn is_plain(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::completion::answer::*;
+    use super::*;
 
     #[test]
     fn an_answer_is_lines_and_a_directive() {

@@ -9,6 +9,7 @@
 //!
 //! Whatever listens on this machine listens on localhost only.
 
+pub(crate) mod display;
 mod notation;
 
 use std::path::{Path, PathBuf};

@@ -132,7 +132,7 @@ fn listing<'a>(instances: impl IntoIterator<Item = &'a Instance>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::instance::*;
+    use super::*;
 
     fn instance(name: &str, id: &str) -> Instance {
         Instance {

@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use super::PATIENCE;
 use crate::daemon::http::ANSWER_MAX;
 use crate::error::{Error, Result};
-use crate::openssh::Login;
-use crate::openssh::failure;
+use crate::openssh::{Login, failure};
 
 /// Sends `request` to the Unix socket that a tunnel forwards to the daemon; returns the answer.
 pub fn through_tunnel(socket: &Path, request: &[u8]) -> Result<Vec<u8>> {

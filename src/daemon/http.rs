@@ -106,7 +106,7 @@ fn unchunk(mut bytes: &[u8]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::daemon::http::*;
+    use super::*;
 
     #[test]
     fn a_request_says_who_asks() {

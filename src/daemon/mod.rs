@@ -128,7 +128,7 @@ fn time(value: &Value) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::daemon::*;
+    use super::*;
 
     fn answer(status: &str, body: &str) -> Vec<u8> {
         format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\r\n{body}").into_bytes()

@@ -74,7 +74,7 @@ fn takes_arguments(command: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::extension::alias::*;
+    use super::*;
 
     fn aliases(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
         entries.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()

@@ -2,10 +2,9 @@
 //! in the order in which they are. Executes nothing and opens no file.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use nix::unistd::{AccessFlags, access};
 
@@ -124,7 +123,7 @@ fn state(path: &Path) -> State {
 
 #[cfg(test)]
 mod tests {
-    use crate::extension::discovery::*;
+    use super::*;
     use std::fs::Permissions;
     use std::os::unix::fs::{PermissionsExt, symlink};
 

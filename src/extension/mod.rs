@@ -42,7 +42,7 @@ pub fn own_directory() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use crate::extension::*;
+    use super::*;
 
     #[test]
     fn names_cannot_leave_their_directory() {

@@ -137,7 +137,7 @@ pub fn is_news(program: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::extension::trust::*;
+    use super::*;
     use std::fs::Permissions;
     use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -170,7 +170,7 @@ fn tidy(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::openssh::failure::*;
+    use super::*;
 
     fn kind(text: &str) -> Kind {
         classify(&text.lines().map(str::to_owned).collect::<Vec<_>>()).kind

@@ -66,7 +66,7 @@ fn knows(program: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::openssh::log_lines::*;
+    use super::*;
 
     #[test]
     fn lines_about_channels_are_understood() {

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::log_lines;
-use super::options;
+use super::{log_lines, options};
 use crate::config::forwarding::Target as Destination;
 use crate::config::instance::{self, Instance};
 use crate::config::{HostKeyCheck, Ssh};

@@ -153,7 +153,7 @@ fn at_fault(message: &str, hint: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::openssh::options::*;
+    use super::*;
 
     fn words(text: &str) -> Vec<String> {
         shell_words::split(text).unwrap()

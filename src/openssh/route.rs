@@ -36,7 +36,7 @@ pub fn direct(answer: &str) -> Option<Endpoint> {
 
 #[cfg(test)]
 mod tests {
-    use crate::openssh::route::*;
+    use super::*;
 
     const PLAIN: &str = "user me\nhostname 198.51.100.3\nport 2200\naddressfamily any\n\
         canonicalizehostname false\nproxyusefdpass no\n";

@@ -63,7 +63,7 @@ pub fn read(directory: &Directory) -> Vec<Extra> {
 
 #[cfg(test)]
 mod tests {
-    use crate::runtime::extra::*;
+    use super::*;
 
     #[test]
     fn what_is_written_is_read() {

@@ -65,7 +65,7 @@ fn append_to(path: &Path) -> std::io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use crate::runtime::log::*;
+    use super::*;
 
     #[test]
     fn a_log_that_was_deleted_is_there_again_at_the_next_line() {

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::orphan;
-use super::pidfile;
-use super::prompt;
+use super::{orphan, pidfile, prompt};
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;

@@ -15,8 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use crate::config;
-use crate::config::instance;
+use crate::config::{self, instance};
 use crate::error::{Error, Result};
 use crate::runtime::state::Forward;
 use crate::system::paths::{self, Paths};
@@ -101,7 +100,7 @@ fn lock(path: &Path) -> Result<Flock<File>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::runtime::remembered_ports::*;
+    use super::*;
 
     #[test]
     fn what_makes_no_sense_counts_as_not_there() {

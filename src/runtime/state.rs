@@ -4,6 +4,7 @@
 //! not for this file to say, but for the lock beside it.
 
 use std::fs;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,9 @@ use crate::runtime::extra::{self, Extra};
 use crate::system::paths;
 use crate::system::time::now;
 use crate::toml_text;
+
+/// The longest wait between two attempts to connect.
+pub const RETRY_MAX: Duration = Duration::from_secs(15);
 
 /// The state of one tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::openssh::failure::Kind;
+use crate::runtime::state::RETRY_MAX;
 
 /// A link that was up this long was a good one.
 const STEADY: Duration = Duration::from_secs(30);
@@ -10,8 +11,6 @@ const STEADY: Duration = Duration::from_secs(30);
 const USABLE: Duration = Duration::from_secs(2);
 
 const FIRST: Duration = Duration::from_millis(500);
-/// The longest wait between two attempts.
-pub const LONGEST: Duration = Duration::from_secs(15);
 /// How long a server that is not there may take to be started again, before it counts as away.
 pub const RESTART: Duration = Duration::from_secs(60);
 
@@ -31,8 +30,8 @@ pub fn delay(failures: u32, kind: Kind, away: Duration, chance: f64) -> Duration
         return Duration::ZERO;
     }
     let doublings = if kind == Kind::Refused && away < RESTART { 0 } else { failures - 1 };
-    let doubled = FIRST.saturating_mul(2u32.saturating_pow(doublings)).min(LONGEST);
-    doubled.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0)).min(LONGEST)
+    let doubled = FIRST.saturating_mul(2u32.saturating_pow(doublings)).min(RETRY_MAX);
+    doubled.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0)).min(RETRY_MAX)
 }
 
 /// How many failures there have been in a row when a link is lost that was `up` this long, and
@@ -50,7 +49,7 @@ pub fn after_link(failures: u32, up: Duration) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::backoff::*;
+    use super::*;
 
     #[test]
     fn a_link_that_could_be_used_makes_up_for_failures() {
@@ -67,7 +66,7 @@ mod tests {
     #[test]
     fn the_wait_doubles_up_to_its_limit() {
         assert_eq!(waits(Kind::Lost, 0), [0, 500, 1000, 2000, 4000, 8000, 15000, 15000]);
-        assert_eq!(delay(u32::MAX, Kind::TimedOut, Duration::MAX, 0.5), LONGEST);
+        assert_eq!(delay(u32::MAX, Kind::TimedOut, Duration::MAX, 0.5), RETRY_MAX);
     }
 
     #[test]
@@ -82,6 +81,6 @@ mod tests {
         assert_eq!(delay(2, 0.0), Duration::from_millis(800));
         assert_eq!(delay(2, 1.0), Duration::from_millis(1200));
         assert_eq!(delay(9, 0.0), Duration::from_secs(12));
-        assert_eq!(delay(9, 1.0), LONGEST);
+        assert_eq!(delay(9, 1.0), RETRY_MAX);
     }
 }

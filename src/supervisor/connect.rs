@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::backoff;
-use super::{End, Supervisor, told};
+use super::{End, Supervisor, backoff, told};
 use crate::openssh::Login;
 use crate::openssh::failure::{Failure, Kind};
 use crate::supervisor::link::process::Link;

@@ -9,28 +9,23 @@
 //! NAME is there for process listings only. What goes wrong is told as `soong-tunnel`'s, which is
 //! what was typed; only who comes here by hand is told where they are.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::command_line::fail;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::supervisor;
 use crate::supervisor::askpass::helper;
 use crate::supervisor::protocol::event::Receiver;
-use crate::supervisor::protocol::exec::Order;
+use crate::supervisor::protocol::exec::{FOREGROUND, Order};
 use crate::supervisor::protocol::progress::Report;
 use crate::supervisor::protocol::request::Request;
+use crate::supervisor::protocol::spawn::NAME;
 use crate::supervisor::starter::Audience;
-use crate::system::paths::{self, Paths};
-use crate::terminal::{self, print, printable};
-
-/// The name of this program.
-const NAME: &str = "soong-supervisor";
-/// What takes the number of a descriptor.
-pub const FOREGROUND: &str = "--foreground";
+use crate::system::paths::Paths;
+use crate::terminal::{self, print};
 
 pub(crate) const HELP: &str = "Keep one tunnel up
 
@@ -93,19 +88,4 @@ fn in_foreground(descriptor: &str) -> Option<(Request, Audience)> {
     terminal::choose_colour(colour);
     let report = Report::new(&request, style, std::process::id(), command);
     Some((request, Audience::terminal(report)))
-}
-
-/// Where this program is: beside whichever of soong's programs is running.
-pub fn path() -> Result<PathBuf> {
-    paths::sibling(NAME).map_err(|source| unusable(PathBuf::from(NAME), source))
-}
-
-/// The error for `program`, this one, that could not be executed.
-pub fn unusable(program: PathBuf, source: io::Error) -> Error {
-    let directory = program.parent().map(|directory| directory.to_string_lossy()).unwrap_or_default();
-    let hint = format!("it belongs in {}: install soong again", printable(&directory));
-    match source.kind() {
-        ErrorKind::NotFound => Error::ProgramMissing { program: NAME.to_owned(), hint },
-        _ => Error::ProgramRefused { program, source, hint: "install soong again".to_owned() },
-    }
 }

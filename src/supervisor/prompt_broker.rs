@@ -289,7 +289,7 @@ fn explain(asked: &[Exchange], failure: Failure) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::prompt_broker::*;
+    use super::*;
 
     fn exchange(text: &str, answered: bool) -> Exchange {
         Exchange { question: Question::new(text, None), answered }

@@ -9,19 +9,14 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::config::Config;
+use super::protocol::location::News;
 use crate::config::instance::Instance;
-use crate::error::{Error, Result};
-use crate::instances::inventory::{self, Whereabouts};
-use crate::system::paths::{self, Paths};
-use crate::system::signals::Watch;
-use crate::terminal::print;
+use crate::system::paths;
 
 /// How many attempts have to fail before the provider is asked.
 const FAILURES: u32 = 2;
@@ -31,36 +26,6 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest answer that is read, in bytes.
 const ANSWER_MAX: u64 = 64 << 10;
-
-/// News of an instance, from one process to the other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum News {
-    /// It is not there any more, and will not be again.
-    Gone {
-        /// What became of it.
-        reason: String,
-        /// What to do about it.
-        hints: Vec<String>,
-    },
-    /// It is there, and this is how it is reached now.
-    There {
-        /// The instance.
-        instance: Box<Instance>,
-    },
-}
-
-impl News {
-    /// Whether it changes anything for somebody who knows the instance as `known`.
-    fn is_new(&self, known: &Instance) -> bool {
-        match self {
-            Self::Gone { .. } => true,
-            Self::There { instance } => {
-                (&instance.host, &instance.user, instance.port) != (&known.host, &known.user, known.port)
-            }
-        }
-    }
-}
 
 /// Asks when it is due, one question at a time. A question under way ends when this is dropped.
 #[derive(Debug)]
@@ -139,25 +104,4 @@ async fn ask(id: String) -> Option<News> {
         asked.0 = None;
     }
     serde_json::from_slice(line.as_bytes()).ok()
-}
-
-/// `soong-tunnel whereabouts`: asks the provider that lists the instance `id`, and prints what is
-/// new of it as a line of JSON; nothing where no provider lists it.
-pub fn tell(id: &str, paths: &Paths) -> Result<()> {
-    let config = Config::load(paths)?;
-    let watch = Watch::new().map_err(|source| Error::Io {
-        action: "cannot handle signals".into(),
-        source,
-        hint: None,
-    })?;
-    let news = match inventory::whereabouts(id, &config, paths, &watch)? {
-        Whereabouts::Unknown => return Ok(()),
-        Whereabouts::Gone(error) => {
-            let hints = error.hints().into_iter().map(str::to_owned).collect();
-            News::Gone { reason: error.to_string(), hints }
-        }
-        Whereabouts::There(instance) => News::There { instance },
-    };
-    let line = serde_json::to_string(&news).unwrap_or_default();
-    print(&format!("{line}\n")).map_err(Error::output)
 }

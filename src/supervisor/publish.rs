@@ -5,12 +5,11 @@ use super::Supervisor;
 use crate::daemon::Facts;
 use crate::error::Error;
 use crate::openssh::failure::{self, Failure, Kind};
-use crate::runtime::pidfile;
 use crate::runtime::prompt::{self, Entry};
-use crate::runtime::remembered_ports;
 use crate::runtime::state::{Phase, State};
-use crate::supervisor::hooks::Occasion;
+use crate::runtime::{pidfile, remembered_ports};
 use crate::supervisor::protocol::event::Event;
+use crate::supervisor::protocol::hook_event::Occasion;
 use crate::system::time::now;
 
 impl Supervisor<'_> {

@@ -1,12 +1,12 @@
 //! What a supervisor does about news of its instance, and how it passes its own news on to hooks.
 
 use super::Supervisor;
+use super::protocol::hook_event::{self, Occasion};
 use crate::commands::tunnel::url::variables;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::runtime::state::Phase;
-use crate::supervisor::hooks::{self, Occasion};
-use crate::supervisor::provider_watch::News;
+use crate::supervisor::protocol::location::News;
 
 impl Supervisor<'_> {
     /// Goes on with the instance where it is now; an error when it is gone.
@@ -40,7 +40,7 @@ impl Supervisor<'_> {
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.replace('\0', "")));
         let variables = own.chain(variables(&self.state.forwards)).collect();
-        if let Err(error) = self.hooks.fire(&hooks::Event { occasion, variables }) {
+        if let Err(error) = self.hooks.fire(&hook_event::Event { occasion, variables }) {
             self.log.write(&format!("hook {}: {error}", occasion.word()));
         }
     }

@@ -257,7 +257,7 @@ mod elsewhere {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::system_events::*;
+    use super::*;
 
     #[test]
     fn a_machine_that_is_awake_has_not_slept() {

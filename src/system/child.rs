@@ -4,13 +4,12 @@
 //! The program leads a process group of its own, so that everything it started ends with it. That
 //! group is not the terminal's foreground one: the program can not read from the terminal.
 
-use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -227,7 +226,7 @@ pub(crate) fn wait_without_reaping(pid: u32) {
 
 #[cfg(test)]
 mod tests {
-    use crate::system::child::*;
+    use super::*;
 
     const LIMITS: Limits = Limits { time: Duration::from_secs(20), output: 1 << 20 };
 

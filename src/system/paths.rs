@@ -254,7 +254,7 @@ fn refuse_unsafe_parent(path: &Path, metadata: &Metadata) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::system::paths::*;
+    use super::*;
 
     fn paths() -> Paths {
         Paths {

@@ -58,7 +58,7 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::system::time::*;
+    use super::*;
 
     #[test]
     fn spans_have_two_units_at_most() {

@@ -1,6 +1,7 @@
 //! What reaches the terminal: colour, escaping of foreign text, and writing that survives a
 //! closed pipe. The only module that decides about colour.
 
+pub(crate) mod bytes;
 pub(crate) mod hidden_line;
 pub(crate) mod keyboard;
 
@@ -234,7 +235,7 @@ pub fn editor() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::terminal::*;
+    use super::*;
 
     #[test]
     fn the_option_comes_before_the_environment_and_that_before_the_terminal() {

@@ -114,7 +114,7 @@ fn quoted(value: &str, open: Option<char>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::complete::bash::*;
+    use super::*;
 
     fn ask(line: &str, candidates: &[(&str, &str)]) -> String {
         let asked = Asked { columns: 40, kind: "9", breaks: " \t\n\"'@><=;|&(:", alias: "", line };

@@ -82,7 +82,7 @@ fn spec(forwarding: &Forwarding) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::complete::forwards::*;
+    use super::*;
 
     #[test]
     fn what_was_typed_is_made_whole() {

@@ -90,7 +90,7 @@ fn is_setting(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::complete::line::*;
+    use super::*;
 
     const BREAKS: &str = " \t\n\"'@><=;|&(:";
 

@@ -173,7 +173,7 @@ mod help;
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::complete::programs::*;
+    use super::*;
 
     fn values(answer: &Answer) -> Vec<&str> {
         answer.candidates.iter().map(|candidate| candidate.value.as_str()).collect()

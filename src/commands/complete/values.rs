@@ -7,8 +7,7 @@ use clap::{Arg, Command};
 
 use super::{forwards, keys};
 use crate::completion::{Answer, Candidate, Directive};
-use crate::config::forwarding;
-use crate::config::{Config, Service};
+use crate::config::{Config, Service, forwarding};
 use crate::instances::inventory::{Inventory, Machine, Status};
 use crate::runtime::directory::Directory;
 use crate::runtime::state::{Phase, State};

@@ -153,7 +153,7 @@ fn instance(text: &str) -> Result<NamedHost, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::configure::arguments::*;
+    use super::*;
     use clap::CommandFactory;
 
     #[test]

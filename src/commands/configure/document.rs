@@ -167,7 +167,7 @@ fn unreadable(error: &toml_edit::TomlError) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::configure::document::*;
+    use super::*;
 
     const TEXT: &str = "# My tunnels.\n\n[services] # what I use\nn8n = false   # never\n\n# jump first\n[ssh]\n  port   =  22 # theirs\nuser = \"me\"\n\n[instances.dev]\n# rented by the hour\nhost = \"192.0.2.7\"\n\n# the end\n";
 

@@ -155,7 +155,7 @@ fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::configure::key_file::*;
+    use super::*;
     use std::os::unix::fs::PermissionsExt;
 
     fn generate(directory: &Path, name: &str, passphrase: &str) -> PathBuf {

@@ -145,7 +145,7 @@ pub fn keys_of(segments: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::configure::place::*;
+    use super::*;
 
     fn refused(typed: &str) -> String {
         let error = parse(typed).unwrap_err();

@@ -49,7 +49,7 @@ pub fn generate() -> Result<Secret> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::configure::secret::*;
+    use super::*;
 
     #[test]
     fn a_token_is_32_bytes_in_43_characters() {

@@ -1,9 +1,8 @@
 //! `soong configure get`, `set` and `unset`: one key at a time.
 
-use super::document;
 use super::place::{self, Place, SecretName};
 use super::store::{Change, Store};
-use super::{alias, secret, show, value};
+use super::{alias, document, secret, show, value};
 use crate::config::credentials::{Credentials, Secret};
 use crate::config::schema::Key;
 use crate::config::{Config, DEFAULT_SERVICES};

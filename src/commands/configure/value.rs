@@ -45,8 +45,8 @@ pub fn literal(item: &Item) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::commands::configure::place::{self, Place};
-    use crate::commands::configure::value::*;
 
     fn written(key: &str, typed: &str) -> std::result::Result<String, String> {
         let Ok(Place::Key(segments, key)) = place::parse(key) else { panic!("a key") };

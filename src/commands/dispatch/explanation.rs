@@ -7,10 +7,9 @@ use std::process::{Command, Stdio};
 
 use super::assistant::{Wishes, execute, fail, nearest};
 use super::{legal, program_name, show, unknown};
-use crate::extension::alias;
 use crate::extension::discovery::{self, is_command};
 use crate::extension::metadata::{Metadata, prefixes};
-use crate::extension::own_directory;
+use crate::extension::{alias, own_directory};
 use crate::suggest;
 use crate::system::paths;
 use crate::terminal::printable;

@@ -37,7 +37,7 @@ fn hours(text: &str) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::extend::arguments::*;
+    use super::*;
     use clap::CommandFactory;
 
     #[test]

@@ -94,7 +94,7 @@ fn plural(hours: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::extend::*;
+    use super::*;
 
     fn told(asked: u32, hours: Option<u64>) -> String {
         match report(asked, &Extension { hours, lease_end: None }) {

@@ -94,7 +94,7 @@ fn alias(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::init::arguments::*;
+    use super::*;
     use clap::CommandFactory;
 
     #[test]

@@ -9,10 +9,9 @@ pub mod arguments;
 mod script;
 mod startup;
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::{fs, io};
 
 use clap::ValueEnum;
 

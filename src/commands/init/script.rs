@@ -84,7 +84,7 @@ pub fn quote(shell: Shell, path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::init::script::*;
+    use super::*;
 
     #[test]
     fn a_path_is_one_word_whatever_is_in_it() {

@@ -121,7 +121,7 @@ fn calls_init(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::init::startup::*;
+    use super::*;
 
     const LINE: &str = "eval \"$(/x/soong init bash)\" # soong init --install";
 

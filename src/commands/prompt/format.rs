@@ -120,7 +120,7 @@ fn tmux_color(sgr: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::prompt::format::*;
+    use super::*;
 
     fn segment() -> Segment {
         Segment {

@@ -17,13 +17,12 @@ use serde::Serialize;
 
 use self::format::{Format, Style, render};
 use self::segment::{Mood, Segment};
-use crate::command_line;
 use crate::error::{Error, Result};
 use crate::runtime::prompt::{self, Entry};
-use crate::suggest;
 use crate::system::paths::Paths;
 use crate::system::time::now;
 use crate::terminal::{self, Colour, choose_colour, print, printable};
+use crate::{command_line, suggest};
 
 pub(crate) const HELP: &str = "Show tunnels in a prompt or a status line
 

@@ -128,7 +128,7 @@ fn short(minutes: u64, limit: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::prompt::segment::*;
+    use super::*;
 
     const NOW: u64 = 1_800_000_000;
 

@@ -153,7 +153,7 @@ fn refuse(mistake: Mistake) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::ssh::arguments::*;
+    use super::*;
     use clap::CommandFactory;
 
     fn words(text: &str) -> Vec<OsString> {

@@ -146,7 +146,7 @@ fn as_line(given: &options::Given) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::ssh::host_file::*;
+    use super::*;
     use crate::openssh::Key;
     use crate::openssh::login::tests::login;
 

@@ -1,9 +1,8 @@
 //! `soong ssh config`: writes the hosts to a file of their own, and sees to it that the user's
 //! `ssh_config` includes that.
 
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use nix::unistd::{User, geteuid};
 

@@ -75,7 +75,7 @@ pub fn remove(text: &[u8], file: &Path) -> Remains {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::ssh::include::*;
+    use super::*;
     use proptest::prelude::*;
 
     fn file() -> &'static Path {

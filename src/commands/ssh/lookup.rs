@@ -54,7 +54,7 @@ fn with_answer(mut login: Login, answer: &str) -> Login {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::ssh::lookup::*;
+    use super::*;
     use crate::openssh::Key;
     use crate::openssh::login::tests::login;
 

@@ -37,7 +37,7 @@ pub fn quoted(word: &OsStr) -> OsString {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::ssh::remote_command::*;
+    use super::*;
     use proptest::prelude::*;
 
     #[test]

@@ -127,7 +127,7 @@ fn show(program: &Path, words: &[OsString]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::ssh::session::*;
+    use super::*;
     use crate::openssh::login::tests::login;
 
     fn command(options: &str, control: Option<&Path>, login: &Login) -> String {

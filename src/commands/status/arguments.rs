@@ -42,7 +42,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::status::arguments::*;
+    use super::*;
     use clap::CommandFactory;
 
     #[test]

@@ -16,14 +16,13 @@ use std::time::{Duration, Instant};
 
 use self::arguments::Arguments;
 use self::overview::Overview;
-use crate::command_line;
 use crate::config::Config;
 use crate::error::{EXIT_FAILED, Error, Result};
 use crate::instances::inventory::Inventory;
 use crate::runtime::registry;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
-use crate::terminal;
+use crate::{command_line, terminal};
 
 /// How often providers are asked while watching: they limit how often they may be.
 const ASK_AGAIN: Duration = Duration::from_secs(30);

@@ -183,8 +183,8 @@ fn line(cells: &[String; 6], widths: &[usize; 6]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::commands::status::overview::Tunnel;
-    use crate::commands::status::table::*;
     use crate::daemon::Facts;
     use crate::error::Error;
     use crate::instances::inventory::Source;

@@ -232,7 +232,7 @@ pub enum Shell {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::tunnel::arguments::*;
+    use super::*;
     use clap::CommandFactory;
 
     #[test]

@@ -270,7 +270,7 @@ fn is_refused(socket: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::tunnel::check::*;
+    use super::*;
 
     fn forward(service: &str) -> Forward {
         Forward { service: service.into(), local: 8000, remote: 8000 }

@@ -1,7 +1,7 @@
 //! `soong tunnel forward`: forwarding more over a tunnel that runs, or less.
 
 use super::arguments::ForwardArguments;
-use super::start::extra_forwards;
+use crate::config::forwarding::display::{path_of, short};
 use crate::config::forwarding::{Forwarding, Kind, Listen};
 use crate::error::{Error, Result};
 use crate::runtime::control::{self, Supervisor};
@@ -33,7 +33,7 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
         supervisor.change(what, &forwarding)?;
         if !arguments.quiet {
             let verb = if arguments.remove { "Removed" } else { "Forwarding" };
-            let line = format!("{verb} {}", extra_forwards::path_of(&forwarding));
+            let line = format!("{verb} {}", path_of(&forwarding));
             print(&format!("{}\n", printable(&line))).map_err(Error::output)?;
         }
     }
@@ -108,7 +108,7 @@ fn present(kind: Kind, text: &str, state: &State, paths: &Paths) -> Result<Forwa
     });
     found.cloned().ok_or_else(|| {
         let error = Error::failed(format!("the tunnel has no such forward: '{}'", printable(text)));
-        let has: Vec<String> = all().map(extra_forwards::short).collect();
+        let has: Vec<String> = all().map(short).collect();
         let service = state.forwards.iter().find(|service| text == service.local.to_string());
         match service {
             Some(service) => error.with_hint(format!(

@@ -1,15 +1,14 @@
 //! `soong tunnel list`: every tunnel on a line.
 
 use super::arguments::ListArguments;
-use super::start::extra_forwards;
 use super::status::{self, Look};
+use crate::config::forwarding::display::short;
 use crate::error::{Error, Result};
 use crate::runtime::control::Flow;
 use crate::runtime::registry::{self, Survey};
 use crate::runtime::state::{Phase, State};
-use crate::supervisor::relay::metrics;
 use crate::system::paths::Paths;
-use crate::terminal::{print, print_error, printable};
+use crate::terminal::{bytes, print, print_error, printable};
 
 const HEAD: [&str; 6] = ["NAME", "STATE", "OPEN", "UP", "DOWN", "PORTS"];
 
@@ -57,12 +56,12 @@ fn row(name: String, doing: &str, flows: Option<&[Flow]>, ports: String) -> Row 
     let shown = |sum: Option<u64>, show: fn(u64) -> String| sum.map_or_else(|| UNKNOWN.to_owned(), show);
     let open = shown(sum(|flow| flow.open), |open| open.to_string());
     let (up, down) = (sum(|flow| flow.sent), sum(|flow| flow.received));
-    [name, doing.to_owned(), open, shown(up, metrics::shown), shown(down, metrics::shown), ports]
+    [name, doing.to_owned(), open, shown(up, bytes::human), shown(down, bytes::human), ports]
 }
 
 fn ports(state: &State) -> String {
     let services = state.forwards.iter().map(|forward| format!("{}:{}", forward.service, forward.local));
-    let extras = state.extra.iter().map(|extra| extra_forwards::short(&extra.forwarding));
+    let extras = state.extra.iter().map(|extra| short(&extra.forwarding));
     let ports: Vec<String> = services.chain(extras).collect();
     printable(&ports.join(" ")).into_owned()
 }
@@ -88,7 +87,7 @@ fn table(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::tunnel::list::*;
+    use super::*;
 
     #[test]
     fn columns_are_as_wide_as_what_they_hold() {

@@ -8,8 +8,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::arguments::LogsArguments;
-use crate::config::Config;
-use crate::config::instance;
+use crate::config::{Config, instance};
 use crate::error::{Error, Result};
 use crate::runtime::registry;
 use crate::system::paths::Paths;
@@ -123,7 +122,7 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::tunnel::logs::*;
+    use super::*;
     use std::io::Write;
 
     #[test]

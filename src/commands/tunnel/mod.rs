@@ -17,7 +17,9 @@ pub(crate) mod url;
 
 mod check;
 mod forward;
+mod hook_runner;
 mod list;
+mod locate;
 mod logs;
 mod run;
 pub(crate) mod start;
@@ -51,8 +53,8 @@ fn obey(command: &Command) -> Result<u8> {
         Command::Env(arguments) => url::env(arguments, &paths)?,
         Command::Run(arguments) => return run::run(arguments, &paths),
         Command::Wait(arguments) => return wait::wait(arguments, &paths),
-        Command::Whereabouts { id } => crate::supervisor::provider_watch::tell(id, &paths)?,
-        Command::Hooks { name } => crate::supervisor::hooks::run(name, &paths),
+        Command::Whereabouts { id } => locate::tell(id, &paths)?,
+        Command::Hooks { name } => hook_runner::run(name, &paths),
     }
     Ok(0)
 }

@@ -1,33 +1,33 @@
 //! `soong tunnel start` and `restart`.
 
-pub(crate) mod extra_forwards;
+mod extra_forwards;
+mod resolve;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use self::resolve::resolve;
 use super::arguments::{RestartArguments, StartArguments};
 use super::stop;
 use crate::config::Config;
 use crate::config::forwarding::Forwarding;
 use crate::error::{Error, Result};
-use crate::openssh;
-use crate::openssh::failure;
+use crate::openssh::{self, failure};
 use crate::runtime::directory::Directory;
 use crate::runtime::registry;
 use crate::supervisor::askpass::helper::Reply;
 use crate::supervisor::askpass::prompt::Asked;
 use crate::supervisor::askpass::terminal::{self, Outcome};
-use crate::supervisor::program;
 use crate::supervisor::protocol::event::{self, Event, Receiver};
 use crate::supervisor::protocol::exec::Order;
 use crate::supervisor::protocol::progress::{Report, Style};
 use crate::supervisor::protocol::request::Request;
+use crate::supervisor::protocol::spawn::spawn;
 use crate::supervisor::relay::reserve;
 use crate::system::paths::Paths;
 use crate::terminal::{chosen_colour, print};
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Starts a tunnel; returns once it is up. In the foreground this process becomes its supervisor.
 pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
-    let request = Request::resolve(arguments, None, &config, paths)?;
+    let request = resolve(arguments, None, &config, paths)?;
     launch(arguments, request, paths)
 }
 
@@ -54,7 +54,7 @@ pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
         arguments.choice.instance_id = Some(state.instance.id.clone());
     }
     // Everything that can be wrong with the request is found before the old tunnel goes.
-    let request = Request::resolve(&arguments, before.as_ref(), &config, paths)?;
+    let request = resolve(&arguments, before.as_ref(), &config, paths)?;
     if let (Some(running), false) = (running, arguments.dry_run) {
         let stopped = stop::end(running)?;
         if matches!(style(&arguments), Style::Normal | Style::Verbose) {
@@ -107,7 +107,7 @@ pub struct Opened {
 /// Starts a tunnel in the background and prints nothing; returns once it is up.
 pub fn open(arguments: &StartArguments, paths: &Paths) -> Result<Opened> {
     let config = Config::load(paths)?;
-    let request = Request::resolve(arguments, None, &config, paths)?;
+    let request = resolve(arguments, None, &config, paths)?;
     let directory = Directory::new(paths, &request.name)?;
     openssh::check_path(&directory.ssh_control())?;
     paths.ensure_runtime()?;
@@ -134,55 +134,6 @@ fn command_line(request: &Request, directory: &Directory) -> String {
 
 fn show(text: &str) -> Result<()> {
     print(text).map_err(Error::output)
-}
-
-/// Starts the supervisor in a session of its own and sends it the request.
-fn spawn(request: &Request, paths: &Paths) -> Result<(Child, UnixStream)> {
-    let at_fault = |source| Error::Io { action: "cannot start the supervisor".into(), source, hint: None };
-    let program = program::path()?;
-    let (mut ours, theirs) = UnixStream::pair().map_err(at_fault)?;
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(paths.log(&request.name));
-    let mut command = Command::new(&program);
-    command
-        .arg(&request.name)
-        .current_dir("/")
-        .stdin(OwnedFd::from(theirs))
-        .stdout(Stdio::null())
-        .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
-    detach(&mut command);
-    let child = command.spawn().map_err(|source| program::unusable(program, source))?;
-    event::send(&mut ours, request).map_err(at_fault)?;
-    Ok((child, ours))
-}
-
-/// Has the command lead a session of its own and keep nothing open that the caller's caller passed
-/// on: a pipe that somebody reads to its end, a lock that goes with its descriptor.
-fn detach(command: &mut Command) {
-    let detach = || {
-        nix::unistd::setsid()?;
-        close_inherited();
-        Ok(())
-    };
-    // SAFETY: the closure runs between fork and exec and makes system calls only: setsid and
-    // close_range, or fcntl in a loop. It allocates nothing.
-    unsafe { command.pre_exec(detach) };
-}
-
-#[cfg(target_os = "linux")]
-fn close_inherited() {
-    // On exec, not now: the standard library still needs a descriptor to report a failed exec.
-    // SAFETY: close_range takes three integers and here only sets a flag on descriptors. Kernels
-    // before 5.11 refuse it; then inherited descriptors stay open, as they do with most daemons.
-    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn close_inherited() {
-    const HIGHEST: i32 = 1024;
-    for descriptor in 3..HIGHEST {
-        // SAFETY: fcntl on a descriptor that is not open fails and changes nothing.
-        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
-    }
 }
 
 /// Answers a question of ssh, or says that nobody does.

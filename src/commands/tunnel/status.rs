@@ -7,20 +7,16 @@ use serde::Serialize;
 
 use super::arguments::StatusArguments;
 use super::check::{self, Condition, Finding};
-use super::start::extra_forwards;
 use crate::config::forwarding::{Kind, Listen};
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::control::{Flow, Supervisor};
 use crate::runtime::extra::Extra;
 use crate::runtime::registry::{self, Running, Survey};
-use crate::runtime::state::Forward;
-use crate::runtime::state::{Phase, State};
-use crate::supervisor::backoff;
-use crate::supervisor::protocol::progress::arrow;
-use crate::supervisor::relay::metrics;
+use crate::runtime::state::{Forward, Phase, RETRY_MAX, State};
+use crate::supervisor::protocol::progress::{arrow, extra_arrow};
 use crate::system::paths::Paths;
 use crate::system::time::{self, now};
-use crate::terminal::{hint_label, print, print_error, printable, printable_json};
+use crate::terminal::{bytes, hint_label, print, print_error, printable, printable_json};
 
 /// How long a supervisor may take to say what goes through its forwards.
 const TRAFFIC_PATIENCE: Duration = Duration::from_secs(2);
@@ -185,7 +181,7 @@ pub fn doing(phase: Phase) -> &'static str {
 }
 
 fn flow_line(flow: &Flow) -> String {
-    let (sent, received) = (metrics::shown(flow.sent), metrics::shown(flow.received));
+    let (sent, received) = (bytes::human(flow.sent), bytes::human(flow.received));
     format!("    {} open, {sent} up, {received} down\n", flow.open)
 }
 
@@ -207,7 +203,7 @@ fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> 
             text.extend(flow(&Listen::Port(forward.local)).map(flow_line));
         }
         for extra in &state.extra {
-            text.push_str(&extra_forwards::arrow(extra));
+            text.push_str(&extra_arrow(extra));
             // What goes through a remote one is known to ssh only.
             if extra.forwarding.kind() != Kind::Remote {
                 text.extend(flow(&extra.forwarding.listen()).map(flow_line));
@@ -216,7 +212,7 @@ fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> 
     }
     if let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) {
         // A clock that was set back since makes it look far away.
-        let wait = state.next_retry.unwrap_or_default().saturating_sub(now()).min(backoff::LONGEST.as_secs());
+        let wait = state.next_retry.unwrap_or_default().saturating_sub(now()).min(RETRY_MAX.as_secs());
         text.push_str(&format!("  attempt {}, next in {wait} s: {}\n", state.attempt, printable(error)));
     }
     text

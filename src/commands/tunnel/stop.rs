@@ -7,9 +7,8 @@ use super::arguments::StopArguments;
 use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
-use crate::runtime::pidfile;
-use crate::runtime::prompt;
 use crate::runtime::registry::{self, Running};
+use crate::runtime::{pidfile, prompt};
 use crate::system::paths::Paths;
 use crate::terminal::{print, printable};
 

@@ -78,7 +78,7 @@ fn show(text: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::tunnel::url::*;
+    use super::*;
 
     #[test]
     fn every_service_has_a_variable_and_openais_clients_find_the_model() {

@@ -4,8 +4,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::arguments::WaitArguments;
-use super::check;
-use super::url;
+use super::{check, url};
 use crate::error::{EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::registry::{self, Running};

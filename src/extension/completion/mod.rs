@@ -160,7 +160,7 @@ fn of_soong(text: &str) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use crate::extension::completion::*;
+    use super::*;
 
     fn values(answer: &Answer) -> Vec<&str> {
         answer.candidates.iter().map(|candidate| candidate.value.as_str()).collect()

@@ -100,7 +100,7 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::extension::metadata::manual::*;
+    use super::*;
 
     #[test]
     fn both_languages_of_manual_pages_are_understood() {

@@ -143,7 +143,7 @@ pub(super) fn readiness(machine: &Machine) -> Readiness {
 
 #[cfg(test)]
 mod tests {
-    use crate::instances::inventory::choose::*;
+    use super::*;
     use crate::instances::inventory::machine::sample as machine;
 
     #[test]

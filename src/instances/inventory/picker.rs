@@ -83,8 +83,8 @@ fn cells(machine: &Machine) -> [String; 5] {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::config::instance::Instance;
-    use crate::instances::inventory::picker::*;
 
     #[test]
     fn rows_stand_in_columns_and_show_nothing_that_acts_on_a_terminal() {

@@ -60,9 +60,9 @@ fn judge(before: &Machine, now: Option<Machine>) -> Whereabouts {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::instances::inventory::Status;
     use crate::instances::inventory::machine::sample as machine;
-    use crate::instances::inventory::whereabouts::*;
 
     #[test]
     fn only_what_is_final_ends_a_tunnel() {

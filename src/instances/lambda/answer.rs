@@ -136,7 +136,7 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::instances::lambda::answer::*;
+    use super::*;
 
     #[test]
     fn an_instance_as_described_is_listed_without_its_secrets() {

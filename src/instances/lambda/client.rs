@@ -5,9 +5,8 @@
 //! is refused will be refused again, and the account might be locked for trying. Redirects are not
 //! followed: the key is for the address that was configured.
 
-use std::io;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
+use std::{io, thread};
 
 use ureq::http::{HeaderMap, Response, header};
 use ureq::tls::{RootCerts, TlsConfig};

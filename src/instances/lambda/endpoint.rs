@@ -75,7 +75,7 @@ fn is_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::instances::lambda::endpoint::*;
+    use super::*;
 
     #[test]
     fn the_environment_goes_before_the_config() {

@@ -76,7 +76,7 @@ fn at_fault(reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::instances::lambda::key::*;
+    use super::*;
 
     fn obtain(command: &[&str]) -> Result<Key> {
         let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();

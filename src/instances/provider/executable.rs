@@ -22,7 +22,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use crate::instances::provider::executable::*;
+    use super::*;
 
     #[test]
     fn names_cannot_leave_their_directory() {

@@ -112,7 +112,7 @@ fn shown(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::instances::provider::*;
+    use super::*;
     use std::process::ExitStatus;
 
     fn said(stderr: &str, status: i32) -> String {

@@ -118,7 +118,7 @@ fn is_about_host_key(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::askpass::prompt::*;
+    use super::*;
 
     #[test]
     fn questions_are_told_apart() {

@@ -167,7 +167,7 @@ mod tests {
     use nix::fcntl::OFlag;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    use crate::supervisor::link::channels::*;
+    use super::*;
     use crate::supervisor::link::stderr::Use;
 
     /// What stands for ssh: its standard error, and the requests that come over its control socket.

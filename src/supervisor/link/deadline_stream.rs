@@ -78,7 +78,7 @@ mod tests {
 
     use nix::sys::socket::{Backlog, listen};
 
-    use crate::supervisor::link::deadline_stream::*;
+    use super::*;
 
     #[test]
     fn an_answer_is_read() {

@@ -147,7 +147,7 @@ fn next(now: u64, sent: u64, verified: u64, pace: Duration) -> Next {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::link::liveness::*;
+    use super::*;
 
     #[test]
     fn a_link_is_asked_when_it_owes_an_answer_and_when_a_promise_runs_out() {

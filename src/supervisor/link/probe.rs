@@ -120,7 +120,7 @@ fn socket(directory: &Directory) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::link::probe::*;
+    use super::*;
 
     #[test]
     fn a_refusal_of_a_probe_is_told_from_that_of_a_service() {

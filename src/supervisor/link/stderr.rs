@@ -155,7 +155,7 @@ mod tests {
 
     use nix::fcntl::OFlag;
 
-    use crate::supervisor::link::stderr::*;
+    use super::*;
 
     fn ear() -> (File, Ear, Arc<Mutex<Vec<String>>>) {
         let (ours, theirs) = nix::unistd::pipe2(OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).unwrap();

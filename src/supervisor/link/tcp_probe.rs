@@ -138,7 +138,7 @@ mod tests {
     use std::cell::Cell;
     use std::net::{Ipv4Addr, TcpListener};
 
-    use crate::supervisor::link::tcp_probe::*;
+    use super::*;
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)

@@ -35,7 +35,7 @@ async fn kernel_waits(time: Duration) -> std::io::Result<()> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use crate::supervisor::link::timer::*;
+    use super::*;
 
     #[test]
     fn the_kernel_waits_as_long_as_it_is_told_to() {

@@ -15,10 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use super::progress::Style;
 use super::request::Request;
+use super::spawn;
 use crate::error::{Error, Result};
-use crate::supervisor::program;
 use crate::system::paths::Paths;
 use crate::terminal::Colour;
+
+/// Option of `soong-supervisor` that takes the number of the descriptor with the [`Order`].
+pub const FOREGROUND: &str = "--foreground";
 
 /// What a supervisor in the foreground is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,13 +41,13 @@ impl Order {
     pub fn carry_out(&self, paths: &Paths) -> Result<()> {
         let at_fault =
             |source| Error::Io { action: "cannot start the supervisor".into(), source, hint: None };
-        let program = program::path()?;
+        let program = spawn::path()?;
         let file = self.write(paths).map_err(at_fault)?;
         let mut command = Command::new(&program);
-        command.args([program::FOREGROUND, &file.as_raw_fd().to_string(), &self.request.name]);
+        command.args([FOREGROUND, &file.as_raw_fd().to_string(), &self.request.name]);
         // Nothing else is started here that could inherit it.
         fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).map_err(|errno| at_fault(errno.into()))?;
-        Err(program::unusable(program, command.exec()))
+        Err(spawn::unusable(program, command.exec()))
     }
 
     fn write(&self, paths: &Paths) -> io::Result<File> {

@@ -3,5 +3,8 @@
 
 pub(crate) mod event;
 pub(crate) mod exec;
+pub(crate) mod hook_event;
+pub(crate) mod location;
 pub(crate) mod progress;
 pub(crate) mod request;
+pub(crate) mod spawn;

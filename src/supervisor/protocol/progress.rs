@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::request::Request;
-use crate::commands::tunnel::start::extra_forwards;
+use crate::config::forwarding::display::path_of;
 use crate::runtime::extra::Extra;
-use crate::runtime::state::Forward;
-use crate::runtime::state::Target;
+use crate::runtime::state::{Forward, Target};
 use crate::terminal::{self, print, print_error, printable, printable_json};
 
 /// How much to show.
@@ -87,7 +86,7 @@ impl Report {
 
     fn started(&self, forwards: &[Forward]) -> String {
         let services = forwards.iter().map(|forward| arrow(forward, &self.target.host));
-        let lines: String = services.chain(self.extras.iter().map(extra_forwards::arrow)).collect();
+        let lines: String = services.chain(self.extras.iter().map(extra_arrow)).collect();
         format!("SSH tunnel started (PID: {})\n{lines}", self.pid)
     }
 
@@ -103,6 +102,13 @@ impl Report {
 pub fn arrow(forward: &Forward, host: &str) -> String {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     format!("  localhost:{} -> {host}:{}\n", forward.local, forward.remote)
+}
+
+/// The line that shows where a forward leads, and what is wrong with it.
+pub fn extra_arrow(extra: &Extra) -> String {
+    let trouble = extra.error.as_ref().map(|error| format!(" (not now: {error})"));
+    let line = format!("{}{}", path_of(&extra.forwarding), trouble.unwrap_or_default());
+    format!("  {}\n", printable(&line))
 }
 
 /// Nothing can be done about a terminal that does not take the news; the tunnel goes on.

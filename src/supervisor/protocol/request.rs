@@ -1,28 +1,17 @@
-//! From what was typed and configured to what is to be done: a [`Request`] holds everything a
-//! supervisor needs, with nothing left to look up.
+//! The request: everything a supervisor needs, with nothing left to look up. `start` resolves it from what was
+//! typed and configured.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::commands::tunnel::arguments::{LocalPort, StartArguments};
-use crate::commands::tunnel::start::extra_forwards;
 use crate::config::forwarding::Forwarding;
-use crate::config::instance::Instance;
-use crate::config::{Config, Service};
-use crate::error::{Error, Result};
-use crate::instances::inventory;
 use crate::openssh::{Login, SocketForward};
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
-use crate::runtime::remembered_ports;
-use crate::runtime::state::{Forward, State};
-use crate::suggest;
+use crate::runtime::state::Forward;
 use crate::supervisor::link::probe;
-use crate::system::paths::Paths;
-use crate::terminal::printable;
 
 /// A tunnel that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,38 +31,6 @@ pub struct Request {
 }
 
 impl Request {
-    /// Resolves a request from the command line and the config. `before` is the state of the tunnel
-    /// that this one replaces, whose local ports and added forwards it keeps. What the command line says goes first, then `before`, the
-    /// config, what is remembered of the instance, and the default.
-    pub fn resolve(
-        arguments: &StartArguments,
-        before: Option<&State>,
-        config: &Config,
-        paths: &Paths,
-    ) -> Result<Self> {
-        let mut ports = Ports { wanted: wanted_ports(arguments, &config.services)?, ..Ports::default() };
-        let had = before.map(|state| state.forwards.as_slice()).unwrap_or_default();
-        ports.before = had.iter().map(|forward| (forward.service.clone(), forward.local)).collect();
-        let unremembered = forwards(&config.services, &ports)?;
-        // Late, because it may have to ask a provider, or the user.
-        let instance = choose_instance(arguments, config, paths)?;
-        ports.remembered = remembered_ports::recall(paths, &instance.id);
-        let extras = extra_forwards::resolve(arguments, before, &instance, config, paths)?;
-        // A memory that does not go with what is wanted now is no reason to fail.
-        let remembered = forwards(&config.services, &ports).ok();
-        let services = remembered.filter(|services| extra_forwards::check(&extras, services).is_ok());
-        let services = services.unwrap_or(unremembered);
-        extra_forwards::check(&extras, &services)?;
-        Ok(Self {
-            name: instance.tunnel_name(),
-            login: Login::resolve(&instance, &config.ssh, paths)?,
-            extras,
-            forwards: services,
-            movable: movable(arguments, &config.services, &ports),
-            hold: config.hold,
-        })
-    }
-
     /// ssh's arguments for this tunnel, with its sockets in `directory`, when it is to carry `extras`
     /// besides the services. Of these only local ones are ssh's from its start.
     pub fn ssh_arguments(&self, directory: &Directory, extras: &[Forwarding]) -> Vec<String> {
@@ -98,87 +55,6 @@ impl Request {
     }
 }
 
-fn choose_instance(arguments: &StartArguments, config: &Config, paths: &Paths) -> Result<Instance> {
-    let wish = arguments.choice.wish(arguments.quiet);
-    inventory::choose(&wish, config, paths).map_err(|error| {
-        if config.instances.is_empty() && config.providers.is_empty() {
-            let file = printable(&paths.config_file().to_string_lossy()).into_owned();
-            error.with_hint(format!("or add to {file}: [instances.NAME] and below it host = \"ADDRESS\""))
-        } else {
-            error
-        }
-    })
-}
-
-/// The local ports that the command line asks for, by service.
-fn wanted_ports(arguments: &StartArguments, services: &[Service]) -> Result<BTreeMap<String, u16>> {
-    let mut wanted = BTreeMap::new();
-    for LocalPort { service, port } in arguments.local_ports() {
-        if !services.iter().any(|known| known.name == service) {
-            return Err(unknown_service(&service, services));
-        }
-        if wanted.insert(service.clone(), port).is_some_and(|other| other != port) {
-            return Err(Error::usage(format!("two different local ports for {service}"))
-                .with_hint("give each service one port"));
-        }
-    }
-    Ok(wanted)
-}
-
-fn unknown_service(name: &str, services: &[Service]) -> Error {
-    let names = || services.iter().map(|service| service.name.as_str());
-    let hint = suggest::did_you_mean(name, names())
-        .unwrap_or_else(|| format!("there is: {}", names().collect::<Vec<_>>().join(", ")));
-    Error::usage(format!("no service is called '{}'", printable(name)))
-        .with_hint(hint)
-        .with_hint("add a service of your own to [services] in config.toml: NAME = PORT")
-}
-
-/// Local ports by service, by where they come from.
-#[derive(Debug, Default)]
-struct Ports {
-    wanted: BTreeMap<String, u16>,
-    before: BTreeMap<String, u16>,
-    remembered: BTreeMap<String, u16>,
-}
-
-impl Ports {
-    fn of(&self, service: &Service) -> u16 {
-        let asked = self.wanted.get(&service.name).or_else(|| self.before.get(&service.name));
-        let remembered = || self.remembered.get(&service.name).filter(|_| !service.is_local_set);
-        asked.or_else(remembered).copied().unwrap_or(service.local)
-    }
-}
-
-/// With `--auto-ports` every port may move but those that were asked for.
-fn movable(arguments: &StartArguments, services: &[Service], ports: &Ports) -> Vec<String> {
-    let names = services.iter().map(|service| &service.name).filter(|_| arguments.auto_ports);
-    names.filter(|name| !ports.wanted.contains_key(*name)).cloned().collect()
-}
-
-fn forwards(services: &[Service], ports: &Ports) -> Result<Vec<Forward>> {
-    let mut forwards: Vec<Forward> = Vec::new();
-    for service in services {
-        let local = ports.of(service);
-        if let Some(other) = forwards.iter().find(|other| other.local == local) {
-            return Err(Error::usage(format!(
-                "{} and {} both want local port {local}",
-                other.service, service.name
-            ))
-            .with_hint(format!(
-                "move one of them: {}",
-                port_flag(&service.name, local.wrapping_add(1).max(1024))
-            )));
-        }
-        forwards.push(Forward { service: service.name.clone(), local, remote: service.remote });
-    }
-    if forwards.is_empty() {
-        return Err(Error::failed("there is nothing to forward")
-            .with_hint("add a service to [services] in config.toml: NAME = PORT"));
-    }
-    Ok(forwards)
-}
-
 /// The flag that gives `service` the local port `port`.
 pub fn port_flag(service: &str, port: u16) -> String {
     match service {
@@ -189,44 +65,7 @@ pub fn port_flag(service: &str, port: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::protocol::request::*;
-
-    fn service(name: &str, remote: u16, local: u16) -> Service {
-        Service { name: name.into(), remote, local, is_local_set: local != remote }
-    }
-
-    fn two() -> Vec<Service> {
-        vec![service("sglang", 8000, 8000), service("web", 80, 8081)]
-    }
-
-    fn table(ports: &[(&str, u16)]) -> BTreeMap<String, u16> {
-        ports.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect()
-    }
-
-    fn locals(ports: [&[(&str, u16)]; 3]) -> Result<Vec<u16>> {
-        let [wanted, before, remembered] = ports.map(table);
-        let ports = Ports { wanted, before, remembered };
-        Ok(forwards(&two(), &ports)?.iter().map(|forward| forward.local).collect())
-    }
-
-    #[test]
-    fn a_port_comes_from_the_command_line_then_before_then_config_then_memory() {
-        assert_eq!(locals([&[], &[], &[]]).unwrap(), [8000, 8081]);
-        let before: &[_] = &[("web", 9999)];
-        assert_eq!(locals([&[], before, &[]]).unwrap(), [8000, 9999]);
-        assert_eq!(locals([&[("web", 7)], before, &[]]).unwrap(), [8000, 7]);
-        let remembered: &[_] = &[("web", 9), ("sglang", 8003), ("gone", 8081)];
-        assert_eq!(locals([&[], &[], remembered]).unwrap(), [8003, 8081], "the config names a port for web");
-        assert_eq!(locals([&[("sglang", 1)], before, remembered]).unwrap(), [1, 9999]);
-    }
-
-    #[test]
-    fn a_port_belongs_to_one_service() {
-        let error = locals([&[("web", 8000)], &[], &[]]).unwrap_err();
-        assert_eq!(error.to_string(), "sglang and web both want local port 8000");
-        assert_eq!(error.hints(), ["move one of them: --port web=8001"]);
-        assert_eq!(error.exit_code(), 2);
-    }
+    use super::*;
 
     #[test]
     fn flags_are_named_as_they_are_typed() {

@@ -35,7 +35,7 @@ fn connections(files: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::relay::fd_limit::*;
+    use super::*;
 
     #[test]
     fn something_is_left_for_the_tunnel_itself() {

@@ -178,7 +178,7 @@ async fn something_from(client: &Arc<Socket>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::relay::fd_passing::*;
+    use super::*;
 
     #[test]
     fn requests_of_http_are_known() {

@@ -166,7 +166,7 @@ fn first_above(port: u16) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::relay::reserve::*;
+    use super::*;
 
     fn taken() -> (TcpListener, u16) {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

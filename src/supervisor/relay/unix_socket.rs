@@ -1,12 +1,11 @@
 //! What is listened on here for forwards beyond the services: a port of localhost, or a Unix socket
 //! that only its owner may use.
 
-use std::fs;
-use std::io;
 use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use nix::sys::stat::{Mode, umask};
 
@@ -126,7 +125,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use crate::supervisor::relay::unix_socket::*;
+    use super::*;
 
     #[test]
     fn only_a_dead_socket_gives_way() {

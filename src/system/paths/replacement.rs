@@ -93,7 +93,7 @@ fn beside(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
 
 #[cfg(test)]
 mod tests {
-    use crate::system::paths::replacement::*;
+    use super::*;
 
     #[test]
     fn a_file_is_replaced_whole_and_private() {

@@ -142,7 +142,7 @@ fn local_port(text: &str) -> Result<LocalPort, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::tunnel::arguments::start::*;
+    use super::*;
 
     #[test]
     fn ports_are_ports() {

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::{Condition, Finding, PATIENCE};
-use crate::commands::tunnel::start::extra_forwards::path_of;
 use crate::config::forwarding::Forwarding;
+use crate::config::forwarding::display::path_of;
 use crate::runtime::extra::Extra;
 use crate::supervisor::link::deadline_stream::is_late;
 use crate::supervisor::link::mux::{self, Refusal};

@@ -1,8 +1,9 @@
 //! The forwards beyond the services that a start asks for: from the command line, the config and,
-//! for a restart, the tunnel before. And how they are shown.
+//! for a restart, the tunnel before.
 
 use crate::commands::tunnel::arguments::StartArguments;
 use crate::config::Config;
+use crate::config::forwarding::display::path_of;
 use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding};
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
@@ -70,36 +71,6 @@ fn collision(one: &str, forwarding: &Forwarding) -> Error {
     .with_hint("move one of them to another port")
 }
 
-/// The line that shows where a forward leads, and what is wrong with it.
-pub fn arrow(extra: &Extra) -> String {
-    let trouble = extra.error.as_ref().map(|error| format!(" (not now: {error})"));
-    let line = format!("{}{}", path_of(&extra.forwarding), trouble.unwrap_or_default());
-    format!("  {}\n", printable(&line))
-}
-
-/// From where to where a forward leads.
-pub fn path_of(forwarding: &Forwarding) -> String {
-    let listen = forwarding.listen().to_string();
-    let is_port = !listen.starts_with('/');
-    let place = if is_port { format!(":{listen}") } else { listen };
-    match forwarding {
-        Forwarding::Local(_, target) if is_port => format!("localhost{place} -> {target}"),
-        Forwarding::Local(_, target) => format!("{place} -> {target}"),
-        Forwarding::Remote(_, target) => format!("instance{place} -> {target} on this side"),
-        Forwarding::Socks(_) => format!("localhost{place} -> anywhere, as a SOCKS proxy"),
-    }
-}
-
-/// A forward in a list: `5432->db:5432`, `remote:9000->localhost:3000`, `socks:1080`.
-pub fn short(forwarding: &Forwarding) -> String {
-    let text = match forwarding {
-        Forwarding::Local(listen, target) => format!("{listen}->{target}"),
-        Forwarding::Remote(listen, target) => format!("remote:{listen}->{target}"),
-        Forwarding::Socks(port) => format!("socks:{port}"),
-    };
-    printable(&text).into_owned()
-}
-
 /// The forwards as comments for a shell, below an ssh command that does not show what listens.
 pub fn comments(extras: &[Extra]) -> String {
     extras.iter().map(|extra| format!("# {}\n", printable(&path_of(&extra.forwarding)))).collect()
@@ -107,7 +78,7 @@ pub fn comments(extras: &[Extra]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::tunnel::start::extra_forwards::*;
+    use super::*;
 
     fn extra(text: &str) -> Extra {
         Extra::new(text.parse().unwrap(), Origin::Command)
@@ -124,20 +95,5 @@ mod tests {
         assert_eq!(fault(&["socks 8000"]).unwrap(), "sglang and socks 8000 both want 8000");
         assert_eq!(fault(&["local 1:h:1", "socks 1"]).unwrap(), "local 1:h:1 and socks 1 both want 1");
         assert!(fault(&["local /a:h:1", "local /a:h:2"]).is_some());
-    }
-
-    #[test]
-    fn a_forward_is_shown_as_what_it_does() {
-        let table = [
-            ("local 1:[::1]:2", "localhost:1 -> [::1]:2", "1->[::1]:2"),
-            ("local /a:/b", "/a -> /b", "/a->/b"),
-            ("remote 1:h:2", "instance:1 -> h:2 on this side", "remote:1->h:2"),
-            ("remote /a:h:2", "instance/a -> h:2 on this side", "remote:/a->h:2"),
-            ("socks 1", "localhost:1 -> anywhere, as a SOCKS proxy", "socks:1"),
-        ];
-        for (text, long, brief) in table {
-            assert_eq!(path_of(&text.parse().unwrap()), long);
-            assert_eq!(short(&text.parse().unwrap()), brief);
-        }
     }
 }

@@ -131,8 +131,8 @@ impl Fields<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::supervisor::link::mux::Side;
-    use crate::supervisor::link::mux::message::*;
 
     #[test]
     fn a_message_is_its_length_and_its_fields() {

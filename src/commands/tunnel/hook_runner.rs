@@ -1,0 +1,144 @@
+//! `soong-tunnel hooks`: runs the user's hooks for the events that a supervisor writes to its standard input.
+//!
+//! A hook gets the facts in its environment, no input, a process group and a time limit; its output goes to the
+//! tunnel's log. One hook runs at a time; of the events that arrive meanwhile, the last counts.
+
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+use std::{fs, thread};
+
+use nix::unistd::geteuid;
+
+use crate::error::{Error, Result};
+use crate::runtime::log::Log;
+use crate::supervisor::protocol::hook_event::Event;
+use crate::system::child::{self, Fault, Limits};
+use crate::system::paths::{self, Paths};
+use crate::system::signals::Watch;
+
+/// Limits of one hook.
+const LIMITS: Limits = Limits { time: Duration::from_secs(30), output: 1 << 20 };
+/// Lines of a hook's output that are kept.
+const LINES_MAX: usize = 100;
+
+/// `soong-tunnel hooks`: runs the hooks of the tunnel `name` for the events on standard input.
+pub fn run(name: &str, paths: &Paths) {
+    let (sender, events) = channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(io::stdin()).lines().map_while(io::Result::ok);
+        let events = lines.filter_map(|line| serde_json::from_str::<Event>(&line).ok());
+        // The end of the events ends this thread, and so the channel.
+        let _ = events.into_iter().try_for_each(|event| sender.send(event));
+    });
+    let directory = paths.hooks();
+    while let Some(event) = latest(&events) {
+        let hook = directory.join(event.occasion.word());
+        if fs::symlink_metadata(&hook).is_ok() {
+            let log = Log::new(paths.log(name));
+            for line in report(&event, run_one(&hook, &event)) {
+                log.write(&line);
+            }
+        }
+    }
+}
+
+/// The last of the events that wait; waits for one where none does.
+fn latest(events: &Receiver<Event>) -> Option<Event> {
+    let first = events.recv().ok()?;
+    Some(events.try_iter().last().unwrap_or(first))
+}
+
+/// What to write into the log about a hook.
+fn report(event: &Event, said: Result<Vec<String>>) -> Vec<String> {
+    let hook = event.occasion.word();
+    match said {
+        Ok(lines) => lines.into_iter().map(|line| format!("hook {hook}: {line}")).collect(),
+        Err(error) => {
+            let hints = error.hints().into_iter().map(|hint| format!("; {hint}")).collect::<String>();
+            vec![format!("hook {hook}: {error}{hints}")]
+        }
+    }
+}
+
+/// Runs one hook; returns what it said, and how it ended where that was not well.
+fn run_one(hook: &Path, event: &Event) -> Result<Vec<String>> {
+    refuse_unsafe(hook)?;
+    let watch = Watch::new().map_err(|source| Error::Io {
+        action: "cannot handle signals".into(),
+        source,
+        hint: None,
+    })?;
+    let mut command = Command::new(hook);
+    command.current_dir("/").envs(event.variables.iter().map(|(name, value)| (name, value)));
+    let outcome = child::run(&mut command, LIMITS, &watch).map_err(|fault| match fault {
+        Fault::TooLong(_) => Error::failed(format!("ended after {} s", LIMITS.time.as_secs())),
+        fault => Error::failed(fault.to_string()),
+    })?;
+    let said = String::from_utf8_lossy(&outcome.stdout).into_owned() + &outcome.stderr;
+    let mut lines: Vec<String> = said.lines().take(LINES_MAX).map(str::to_owned).collect();
+    if !outcome.status.success() {
+        lines.push(format!("{}", outcome.status));
+    }
+    Ok(lines)
+}
+
+/// Refuses a hook that somebody else could have written.
+fn refuse_unsafe(hook: &Path) -> Result<()> {
+    for path in [Some(hook), hook.parent()].into_iter().flatten() {
+        let metadata = fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
+        let shown = path.display();
+        if metadata.uid() != geteuid().as_raw() {
+            return Err(Error::failed(format!("{shown} is not yours, so it is not run")));
+        }
+        if metadata.permissions().mode() & 0o022 != 0 {
+            return Err(Error::failed(format!("{shown} can be written by other users, so it is not run"))
+                .with_hint(format!("close it: chmod go-w {}", shell_words::quote(&path.to_string_lossy()))));
+        }
+    }
+    if !paths::is_executable(hook) {
+        return Err(Error::failed(format!("{} is not executable", hook.display()))
+            .with_hint(format!("chmod +x {}", shell_words::quote(&hook.to_string_lossy()))));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervisor::protocol::hook_event::Occasion;
+
+    fn event(occasion: Occasion) -> Event {
+        Event { occasion, variables: vec![("SOONG_X".into(), "a b".into())] }
+    }
+
+    #[test]
+    fn of_the_events_that_wait_the_last_counts() {
+        let (sender, events) = channel();
+        for occasion in [Occasion::Up, Occasion::Down, Occasion::Up, Occasion::Failed] {
+            sender.send(event(occasion)).unwrap();
+        }
+        assert_eq!(latest(&events), Some(event(Occasion::Failed)));
+        drop(sender);
+        assert_eq!(latest(&events), None);
+    }
+
+    #[test]
+    fn a_hook_that_others_could_write_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let hook = directory.path().join("up");
+        fs::write(&hook, "#!/bin/sh\necho \"$SOONG_X\"; echo why >&2; exit 3\n").unwrap();
+        let run = |mode| {
+            fs::set_permissions(&hook, fs::Permissions::from_mode(mode)).unwrap();
+            report(&event(Occasion::Up), run_one(&hook, &event(Occasion::Up))).join("\n")
+        };
+        assert!(run(0o600).contains("is not executable; chmod +x"));
+        assert!(run(0o722).contains("can be written by other users, so it is not run; close it: chmod go-w"));
+        assert_eq!(run(0o700), "hook up: a b\nhook up: why\nhook up: exit status: 3");
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(run(0o700).contains("can be written by other users"));
+    }
+}

@@ -1,0 +1,30 @@
+//! `soong-tunnel whereabouts`: tells a supervisor where the provider says that its instance is.
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::instances::inventory::{self, Whereabouts};
+use crate::supervisor::protocol::location::News;
+use crate::system::paths::Paths;
+use crate::system::signals::Watch;
+use crate::terminal::print;
+
+/// `soong-tunnel whereabouts`: asks the provider that lists the instance `id`, and prints what is
+/// new of it as a line of JSON; nothing where no provider lists it.
+pub fn tell(id: &str, paths: &Paths) -> Result<()> {
+    let config = Config::load(paths)?;
+    let watch = Watch::new().map_err(|source| Error::Io {
+        action: "cannot handle signals".into(),
+        source,
+        hint: None,
+    })?;
+    let news = match inventory::whereabouts(id, &config, paths, &watch)? {
+        Whereabouts::Unknown => return Ok(()),
+        Whereabouts::Gone(error) => {
+            let hints = error.hints().into_iter().map(str::to_owned).collect();
+            News::Gone { reason: error.to_string(), hints }
+        }
+        Whereabouts::There(instance) => News::There { instance },
+    };
+    let line = serde_json::to_string(&news).unwrap_or_default();
+    print(&format!("{line}\n")).map_err(Error::output)
+}

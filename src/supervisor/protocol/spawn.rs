@@ -1,0 +1,81 @@
+//! Starting `soong-supervisor` in the background, from the program that people typed.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use super::event;
+use super::request::Request;
+use crate::error::{Error, Result};
+use crate::system::paths::{self, Paths};
+use crate::terminal::printable;
+
+/// The supervisor's program.
+pub const NAME: &str = "soong-supervisor";
+
+/// Starts the supervisor in a session of its own and sends it the request.
+pub fn spawn(request: &Request, paths: &Paths) -> Result<(Child, UnixStream)> {
+    let at_fault = |source| Error::Io { action: "cannot start the supervisor".into(), source, hint: None };
+    let program = path()?;
+    let (mut ours, theirs) = UnixStream::pair().map_err(at_fault)?;
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(paths.log(&request.name));
+    let mut command = Command::new(&program);
+    command
+        .arg(&request.name)
+        .current_dir("/")
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
+    detach(&mut command);
+    let child = command.spawn().map_err(|source| unusable(program, source))?;
+    event::send(&mut ours, request).map_err(at_fault)?;
+    Ok((child, ours))
+}
+
+/// Has the command lead a session of its own and keep nothing open that the caller's caller passed
+/// on: a pipe that somebody reads to its end, a lock that goes with its descriptor.
+fn detach(command: &mut Command) {
+    let detach = || {
+        nix::unistd::setsid()?;
+        close_inherited();
+        Ok(())
+    };
+    // SAFETY: the closure runs between fork and exec and makes system calls only: setsid and
+    // close_range, or fcntl in a loop. It allocates nothing.
+    unsafe { command.pre_exec(detach) };
+}
+
+#[cfg(target_os = "linux")]
+fn close_inherited() {
+    // On exec, not now: the standard library still needs a descriptor to report a failed exec.
+    // SAFETY: close_range takes three integers and here only sets a flag on descriptors. Kernels
+    // before 5.11 refuse it; then inherited descriptors stay open, as they do with most daemons.
+    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_inherited() {
+    const HIGHEST: i32 = 1024;
+    for descriptor in 3..HIGHEST {
+        // SAFETY: fcntl on a descriptor that is not open fails and changes nothing.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// Where this program is: beside whichever of soong's programs is running.
+pub fn path() -> Result<PathBuf> {
+    paths::sibling(NAME).map_err(|source| unusable(PathBuf::from(NAME), source))
+}
+
+/// The error for `program`, this one, that could not be executed.
+pub fn unusable(program: PathBuf, source: io::Error) -> Error {
+    let directory = program.parent().map(|directory| directory.to_string_lossy()).unwrap_or_default();
+    let hint = format!("it belongs in {}: install soong again", printable(&directory));
+    match source.kind() {
+        ErrorKind::NotFound => Error::ProgramMissing { program: NAME.to_owned(), hint },
+        _ => Error::ProgramRefused { program, source, hint: "install soong again".to_owned() },
+    }
+}
