@@ -11,8 +11,8 @@
 //!        →  inventory, provider                instances there are, and choosing one
 //!        →  runtime, daemon                    running tunnels, and what is behind them
 //!        →  config, credentials, instance, forwarding  what the user wrote, and what it means
-//!        →  paths, error, term, keyboard, hidden_line, interrupt, child, time, toml_text, suggest,
-//!           command_line, built_in, completion  foundations
+//!        →  paths, error, term, keyboard, hidden_line, interrupt, child, script, time, toml_text,
+//!           suggest, command_line, built_in, completion  foundations
 //! ```
 //!
 //! Features do not use each other, but for one: what `ssh` knows of command lines and of ssh's
@@ -31,6 +31,7 @@ pub mod extension;
 pub mod instances;
 pub mod openssh;
 pub mod runtime;
+pub mod script;
 pub mod suggest;
 pub mod supervisor;
 pub mod system;

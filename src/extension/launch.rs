@@ -15,6 +15,7 @@ use nix::unistd::{AccessFlags, access, geteuid};
 use super::{PREFIX, trust};
 use crate::built_in::is_built_in;
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error};
+use crate::script;
 use crate::system::paths;
 use crate::terminal::{self, printable};
 
@@ -46,7 +47,7 @@ pub fn launch(name: &[u8], rest: &[&CStr], directories: &[PathBuf]) -> Refusal {
         if foreign {
             warn_if_open(&candidate);
         }
-        let errno = become_program(&candidate, &program, rest);
+        let errno = become_program(&candidate, &program, rest, foreign);
         if !is_missing(Some(errno)) {
             // As in the shell: what cannot be executed here may be executable further on.
             refusal = refusal.or(Some((candidate, errno)));
@@ -88,13 +89,28 @@ fn warn_if_open(candidate: &Path) {
     }
 }
 
-/// Replaces this process by `candidate`; returns why that did not work.
-fn become_program(candidate: &Path, name: &[u8], rest: &[&CStr]) -> Errno {
+/// Replaces this process by `candidate`; returns why that did not work. As in a shell, `/bin/sh` runs
+/// a text without a `#!` line.
+fn become_program(candidate: &Path, name: &[u8], rest: &[&CStr], foreign: bool) -> Errno {
+    if foreign && script::interpreter(candidate).is_some_and(|line| script::names_carriage_return(&line)) {
+        // `env` would be found, and then fail in words of its own.
+        return Errno::ENOENT;
+    }
     let (Ok(path), Ok(name)) = (CString::new(candidate.as_os_str().as_bytes()), CString::new(name)) else {
         return Errno::ENOENT;
     };
     let arguments: Vec<&CStr> = std::iter::once(name.as_c_str()).chain(rest.iter().copied()).collect();
     match nix::unistd::execv(&path, &arguments) {
+        Ok(never) => match never {},
+        Err(Errno::ENOEXEC) if script::is_text(candidate) => become_shell(&path, rest),
+        Err(errno) => errno,
+    }
+}
+
+fn become_shell(script: &CStr, rest: &[&CStr]) -> Errno {
+    let Ok(shell) = CString::new(script::SHELL) else { return Errno::ENOENT };
+    let arguments: Vec<&CStr> = [shell.as_c_str(), script].into_iter().chain(rest.iter().copied()).collect();
+    match nix::unistd::execv(&shell, &arguments) {
         Ok(never) => match never {},
         Err(errno) => errno,
     }
@@ -123,17 +139,30 @@ impl Refusal {
                 Some(EXIT_NOT_EXECUTABLE)
             }
             Self::NoInterpreter(candidate) => {
-                let shown = candidate.to_string_lossy();
-                Error::failed(format!(
-                    "cannot execute {}: its interpreter is not installed",
-                    printable(&shown)
-                ))
-                .with_hint("see its first line, which names the interpreter")
-                .report("soong");
+                no_interpreter(candidate).report("soong");
                 Some(EXIT_NOT_FOUND)
             }
         }
     }
+}
+
+fn no_interpreter(candidate: &Path) -> Error {
+    let text = candidate.to_string_lossy();
+    let shown = printable(&text);
+    let line = script::interpreter(candidate).unwrap_or_default();
+    if script::names_carriage_return(&line) {
+        let file = shell_words::quote(&text);
+        return Error::failed(format!(
+            "cannot execute {shown}: its first line ends in a carriage return, as on Windows"
+        ))
+        .with_hint(format!("convert it: perl -pi -e 's/\\r$//' {}", printable(&file)));
+    }
+    let interpreter = line.split_whitespace().next().unwrap_or_default();
+    Error::failed(format!(
+        "cannot execute {shown}: its interpreter {} is not installed",
+        printable(interpreter)
+    ))
+    .with_hint("install it, or change the first line of the file")
 }
 
 fn refused(candidate: &Path, errno: Errno) -> Error {
@@ -144,7 +173,7 @@ fn refused(candidate: &Path, errno: Errno) -> Error {
             printable(&shell_words::quote(&candidate.to_string_lossy()))
         )),
         Errno::ENOEXEC => {
-            error.with_hint("its first line has to name its interpreter, for example #!/bin/sh")
+            error.with_hint("it is not a program for this machine; build or install one that is")
         }
         _ => error,
     }

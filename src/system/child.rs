@@ -1,12 +1,13 @@
 //! Running a program that may hang, flood or leave others behind: within limits, and nothing of
 //! it stays.
 //!
-//! The program leads a process group of its own, so that everything it started ends with it. That
-//! group is not the terminal's foreground one: the program can not read from the terminal.
+//! The program leads a session of its own, and so a process group: everything it started ends with
+//! it, and it has no terminal that it could read from or write to by way of `/dev/tty`.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
@@ -16,6 +17,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::error::io_reason;
+use crate::script;
 use crate::system::signals::{Watch, timeout};
 
 /// How long a program may take to end by itself once asked to.
@@ -127,8 +129,10 @@ struct Running {
 impl Running {
     fn start(command: &mut Command) -> io::Result<Self> {
         let (ended, alive) = io::pipe()?;
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.process_group(0).spawn()?;
+        let mut child = spawn(command, |command| {
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            in_own_session(command);
+        })?;
         let pid = child.id();
         thread::spawn(move || {
             wait_without_reaping(pid);
@@ -204,6 +208,41 @@ impl Running {
     }
 }
 
+/// Has the command lead a session of its own.
+fn in_own_session(command: &mut Command) {
+    let detach = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
+    // SAFETY: the closure runs between fork and exec, makes one system call and allocates nothing.
+    unsafe { command.pre_exec(detach) };
+}
+
+/// Starts `command` once `prepare` has been applied to it. As in a shell, `/bin/sh` runs a text without
+/// a `#!` line; the C library may do that or not.
+pub(crate) fn spawn(command: &mut Command, prepare: impl Fn(&mut Command)) -> io::Result<Child> {
+    prepare(command);
+    match command.spawn() {
+        Err(error) if error.raw_os_error() == Some(libc::ENOEXEC) => {
+            let program = PathBuf::from(command.get_program());
+            if !program.has_root() || !script::is_text(&program) {
+                return Err(error);
+            }
+            let mut shell = Command::new(script::SHELL);
+            shell.arg(program).args(command.get_args());
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => shell.env(name, value),
+                    None => shell.env_remove(name),
+                };
+            }
+            if let Some(directory) = command.get_current_dir() {
+                shell.current_dir(directory);
+            }
+            prepare(&mut shell);
+            shell.spawn()
+        }
+        outcome => outcome,
+    }
+}
+
 /// What has something to say.
 struct Ready {
     stdout: bool,
@@ -268,6 +307,18 @@ mod tests {
         assert!(matches!(sh("yes", LIMITS), Err(Fault::TooMuch)));
         let outcome = sh("head -c 1000000 /dev/zero >&2", LIMITS).unwrap();
         assert_eq!(outcome.stderr.len(), COMPLAINT_MAX);
+    }
+
+    #[test]
+    fn there_is_no_terminal_and_no_line_for_the_interpreter_is_needed() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("script");
+        let text = "if (: >/dev/tty) 2>/dev/null; then echo terminal; else echo none; fi\n";
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let outcome = run(&mut Command::new(&script), LIMITS, &watch()).unwrap();
+        assert_eq!(outcome.stdout, b"none\n");
     }
 
     #[test]

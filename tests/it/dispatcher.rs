@@ -219,6 +219,41 @@ fn a_command_that_can_not_be_run_is_told() {
     soong(&sandbox, ["broken"]).fails(126, ["soong: ", "soong-broken"]).run();
 }
 
+/// A text without `#!` is run by `/bin/sh`, as every shell does it.
+#[test]
+fn a_script_without_a_line_for_its_interpreter_is_run_by_sh() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("bin/soong-plain");
+    sandbox.write(&file, "echo \"${0##*/} $#: $1\"\nexit 7\n");
+    fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+    for words in [&["plain", "a b"][..], &["ext", "exec", "plain", "a b"]] {
+        soong(&sandbox, words).stdout("soong-plain 1: a b\n").code(7).run();
+    }
+    let command = file.to_str().unwrap();
+    soong(&sandbox, ["ext", "check", command]).stdout_has("/bin/sh runs it").run();
+    sandbox.write(&file, "");
+    soong(&sandbox, ["plain"]).run();
+}
+
+#[test]
+fn a_carriage_return_in_the_first_line_is_named() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("bin/soong-dos");
+    for line in ["#!/bin/sh", "#!/usr/bin/env sh", "#! /usr/bin/env -S sh -e"] {
+        sandbox.write(&file, format!("{line}\r\necho hello\r\n"));
+        fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+        soong(&sandbox, ["dos"])
+            .fails(127, ["soong-dos: its first line ends in a carriage return, as on Windows"])
+            .hint("convert it: perl -pi -e 's/\\r$//' [ROOT]/bin/soong-dos")
+            .run();
+    }
+    let convert = [OsStr::new("-pi"), OsStr::new("-e"), OsStr::new("s/\\r$//"), file.as_os_str()];
+    Run::new(&sandbox, &crate::support::tools::tool("perl"), convert).run();
+    soong(&sandbox, ["dos"]).stdout("hello\n").run();
+    sandbox.write(&file, "#!/no/such/interpreter -x\n");
+    soong(&sandbox, ["dos"]).fails(127, ["its interpreter /no/such/interpreter is not installed"]).run();
+}
+
 #[test]
 fn it_says_which_version_it_is() {
     let sandbox = Sandbox::new();

@@ -79,6 +79,22 @@ fn what_cannot_be_run_is_refused_before_a_tunnel_is_opened() {
 }
 
 #[test]
+fn a_script_without_a_line_for_its_interpreter_runs_as_in_a_shell() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    let file = sandbox.path("bin/plain");
+    sandbox.write(&file, "echo \"$1 $OPENAI_BASE_URL\"\nexit 7\n");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let [sglang, ..] = sandbox.config.local;
+    sandbox
+        .tunnel(["run", "--", file.to_str().unwrap(), "a b"])
+        .code(7)
+        .stdout(format!("a b http://localhost:{sglang}/v1\n"))
+        .run();
+    sandbox.assert_idle();
+}
+
+#[test]
 fn it_ends_as_the_command_did() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);

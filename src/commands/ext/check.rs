@@ -10,6 +10,7 @@ use crate::built_in::{is_built_in, is_helper};
 use crate::error::{EXIT_FAILED, Error, Result};
 use crate::extension::metadata::{Completion, Metadata};
 use crate::extension::{PREFIX, is_name, trust};
+use crate::script;
 use crate::system::paths;
 use crate::terminal::{print, printable};
 
@@ -88,16 +89,19 @@ impl Findings {
                 .into_owned();
             self.check_interpreter(line.trim_start());
         } else if !head.contains(&0) {
-            self.faults.push(
-                "its first line has to name its interpreter, for example #!/usr/bin/env bash".to_owned(),
-            );
+            self.advice.push(format!(
+                "its first line names no interpreter, so {} runs it; for another: #!/usr/bin/env bash",
+                script::SHELL
+            ));
         }
     }
 
     fn check_interpreter(&mut self, line: &str) {
-        if line.ends_with('\r') {
-            self.faults
-                .push("its first line ends as on Windows; no interpreter is called like that".to_owned());
+        if script::names_carriage_return(line) {
+            self.faults.push(
+                "its first line ends in a carriage return, as on Windows; no interpreter is called like that"
+                    .to_owned(),
+            );
             return;
         }
         let mut words = line.split_whitespace();

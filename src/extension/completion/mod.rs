@@ -1,8 +1,9 @@
 //! Completion behind an extension's name: what it answers itself, if it asked to be asked.
 //!
 //! An extension is executed only if it opted in, in a place that nobody else can write, and only if
-//! nobody else can write where it is. It gets a second or what the config says, some memory for its answer and no terminal;
-//! whatever it leaves running is ended. Whatever else it does, the answer is then that there is none.
+//! nobody else can write where it is. It gets a second or what the config says, some memory for its
+//! answer and a session of its own, without a terminal; whatever it leaves running is ended. Whatever
+//! else it does, the answer is then that there is none.
 
 mod orphans;
 

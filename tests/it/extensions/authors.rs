@@ -92,7 +92,6 @@ fn what_is_missing_is_told_without_running_anything() {
         ("bin/soong-tunnel", "#!/bin/sh\n", "soong ext exec tunnel"),
         ("bin/soong-complete", "#!/bin/sh\n", "helper"),
         ("bin/soong-supervisor", "#!/bin/sh\n", "helper"),
-        ("bin/soong-a", "touch ran\n", "has to name its interpreter"),
         ("bin/soong-b", "#!/nonexistent/sh\n", "not installed"),
         ("bin/soong-c", "#!/bin/sh\r\n", "Windows"),
         ("bin/soong-d", "#!/usr/bin/env nonexistent-interpreter\n", "not on your PATH"),
@@ -101,6 +100,8 @@ fn what_is_missing_is_told_without_running_anything() {
         let file = program(&sandbox, path, text);
         check(&file).code(1).stdout_has("fault: ").stdout_has(fault).run();
     }
+    let plain = program(&sandbox, "bin/soong-a", "touch ran\n");
+    check(&plain).stdout_has("advice: its first line names no interpreter, so /bin/sh runs it").run();
     let text = sandbox.path("bin/soong-text");
     sandbox.write(&text, "#!/bin/sh\n");
     check(&text).code(1).stdout_has("chmod +x").run();

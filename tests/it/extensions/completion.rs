@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::{compiled, complete, path_of, program, script};
 use crate::completion::shell::{Kind, Shell};
 use crate::support::sandbox::Sandbox;
+use crate::support::terminal::Terminal;
 use crate::support::tools::tool;
 
 /// Answers in soong's own protocol.
@@ -243,7 +244,6 @@ fn how_long_is_waited_stands_in_the_config() {
     complete(&sandbox, &["soong", "slow", ""]).stdout("hit\n:4\n").run();
 }
 
-/// What the program writes to the terminal, which it finds by itself, it may; but it cannot read from it.
 #[test]
 fn what_an_extension_is_given_is_what_was_promised() {
     let mut sandbox = Sandbox::new();
@@ -258,4 +258,21 @@ fn what_an_extension_is_given_is_what_was_promised() {
         .run();
     let expected = format!("<a b><><--x=$(y)> 1 1 unset\nsoong {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(fs::read_to_string(out).unwrap(), expected);
+}
+
+/// It has no terminal: whoever presses TAB reads there, and types.
+#[test]
+fn an_extension_that_is_asked_cannot_write_to_the_terminal() {
+    let mut sandbox = Sandbox::new();
+    sandbox.wait_for_candidates();
+    let body = "if echo LEAK >/dev/tty; then echo reached; else echo hidden; fi 2>/dev/null; echo :4";
+    script(&sandbox, "bin/soong-leaky", &format!("# soong:complete: soong\n{body}"));
+    let mut terminal = Terminal::run(&complete(&sandbox, &["soong", "leaky", ""]), 24, 80);
+    assert_eq!(terminal.finish(), 0);
+    terminal.wait_for(":4");
+    assert!(
+        terminal.screen().contains("hidden") && !terminal.screen().contains("LEAK"),
+        "{}",
+        terminal.screen()
+    );
 }

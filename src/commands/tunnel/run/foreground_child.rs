@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 
-use crate::system::child::wait_without_reaping;
+use crate::system::child::{self, wait_without_reaping};
 
 /// Signals that the terminal sends to the command, too.
 const SHARED: [Signal; 2] = [Signal::SIGINT, Signal::SIGQUIT];
@@ -47,7 +47,7 @@ pub fn run(command: &mut Command) -> io::Result<ExitStatus> {
     for signal in PASSED_ON {
         handle(signal, pass_on)?;
     }
-    let mut child = command.spawn()?;
+    let mut child = child::spawn(command, |_| {})?;
     COMMAND.store(i32::try_from(child.id()).unwrap_or_default(), Ordering::SeqCst);
     match EARLY.swap(0, Ordering::SeqCst) {
         0 => {}
