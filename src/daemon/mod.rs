@@ -14,8 +14,11 @@
 pub mod exchange;
 pub mod http;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -121,9 +124,14 @@ fn complaint(body: &[u8]) -> String {
     })
 }
 
+/// Reads a time as RFC 3339 writes it, UTC where no offset is given, in seconds since the epoch.
+/// `None` for the epoch itself and before: no lease ends then, and readers of the prompt file take
+/// no such number.
 fn time(value: &Value) -> Option<u64> {
-    let time: SystemTime = humantime::parse_rfc3339_weak(value.as_str()?).ok()?;
-    time.duration_since(UNIX_EPOCH).ok().map(|elapsed| elapsed.as_secs())
+    let text = value.as_str()?;
+    let utc = |time: DateTime| time.to_zoned(TimeZone::UTC).map(|time| time.timestamp());
+    let time = text.parse::<Timestamp>().or_else(|_| text.parse::<DateTime>().and_then(utc)).ok()?;
+    u64::try_from(time.as_second()).ok().filter(|seconds| *seconds > 0)
 }
 
 #[cfg(test)]
@@ -150,6 +158,38 @@ mod tests {
             facts_of(r#"{"gpu_utilization":"37","shutdown_at":7,"model_loaded":null}"#),
             Facts::default()
         );
+    }
+
+    #[test]
+    fn a_time_is_a_moment_after_the_epoch_or_unknown() {
+        for (text, expected) in [
+            ("2026-01-02T03:04:05Z", Some(1_767_323_045)),
+            ("2026-01-02T03:04:05.999999+00:00", Some(1_767_323_045)),
+            ("2026-01-02T05:04:05+02:00", Some(1_767_323_045)),
+            ("2026-01-02T03:04:05.678901", Some(1_767_323_045)),
+            ("2026-01-02 03:04:05", Some(1_767_323_045)),
+            ("2016-12-31T23:59:60Z", Some(1_483_228_799)),
+            ("2024-02-29T00:00:00Z", Some(1_709_164_800)),
+            ("1970-01-01T00:00:01Z", Some(1)),
+            ("9999-12-30T00:00:00Z", Some(253_402_128_000)),
+            ("1970-01-01T00:00:00Z", None),
+            ("1970-01-01T00:00:00.5Z", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("0000-01-01T00:00:00Z", None),
+            ("0001-01-01T00:00:00", None),
+            ("-009999-01-01T00:00:00Z", None),
+            ("10000-01-01T00:00:00Z", None),
+            ("+010000-01-01T00:00:00Z", None),
+            ("2023-02-29T00:00:00Z", None),
+            ("2026-01-02T25:00:00Z", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(time(&Value::from(text)), expected, "{text}");
+        }
+        for value in [Value::Null, Value::from(0), Value::from(-1), Value::from(1_767_323_045)] {
+            assert_eq!(time(&value), None, "{value}");
+        }
     }
 
     #[test]

@@ -26,6 +26,34 @@ fn a_line_says_what_its_entry_says() {
     assert_eq!(Entry::parse(&LINE.replace(" up ", " dreaming ")).unwrap().phase, None);
 }
 
+/// Whatever state a tunnel is in, readers take the line that is written for it.
+#[test]
+fn a_lease_that_readers_would_refuse_is_left_out() {
+    let instance = crate::config::instance::Instance {
+        name: "dev".into(),
+        id: "a1".into(),
+        host: "h".into(),
+        user: "u".into(),
+        port: None,
+        key: None,
+    };
+    let mut state = State::starting(&instance, &[]);
+    for (end, expected) in [
+        (None, None),
+        (Some(0), None),
+        (Some(1), Some(1)),
+        (Some(253_402_207_200), Some(253_402_207_200)),
+        (Some(999_999_999_999), Some(999_999_999_999)),
+        (Some(1_000_000_000_000), None),
+        (Some(u64::MAX), None),
+    ] {
+        state.daemon = Some(crate::daemon::Facts { lease_end: end, ..Default::default() });
+        let entry = Entry::new("dev", &state);
+        assert_eq!(entry.lease_end, expected, "{end:?}");
+        assert_eq!(Entry::parse(&entry.to_string()), Some(entry), "{end:?}");
+    }
+}
+
 #[test]
 fn what_is_not_to_the_letter_is_not_a_line() {
     for (was, is) in [

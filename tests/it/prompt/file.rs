@@ -5,6 +5,8 @@ use std::fs;
 use nix::sys::signal::Signal;
 
 use super::hooks::now;
+use crate::support::daemon;
+use crate::support::http::{Reply, Server};
 use crate::support::instance::Instance;
 use crate::support::sandbox::{Sandbox, pid_in};
 use crate::support::{ports, process, wait};
@@ -35,6 +37,26 @@ fn a_tunnel_has_a_line_from_its_start_to_its_end() {
     sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
     assert!(lines(&sandbox).is_empty());
     sandbox.assert_idle();
+}
+
+/// Readers refuse a line with a lease end that is no moment after the epoch.
+#[test]
+fn a_lease_end_that_is_none_does_not_take_the_tunnel_out_of_the_prompt() {
+    let instance = Instance::start();
+    for end in
+        ["1970-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z"]
+    {
+        let answer = format!(r#"{{"shutdown_at":"{end}","model_loaded":"qwen"}}"#);
+        let server = Server::start(move |_| Reply::ok(answer.clone()));
+        let sandbox = daemon::on_port(&instance, server.port);
+        sandbox.store_secrets(&format!("[daemon]\ntoken = \"{}\"\n", daemon::TOKEN));
+        daemon::start(&sandbox).run();
+        wait::until_true("the daemon's answer", || {
+            sandbox.soong(["status"]).unchecked().stdout.contains("qwen")
+        });
+        assert_eq!(states(&sandbox), dev("up"), "{end}");
+        sandbox.soong(["prompt"]).stdout_has("dev").run();
+    }
 }
 
 fn dev(state: &str) -> Vec<(String, String)> {
