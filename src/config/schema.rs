@@ -138,7 +138,7 @@ pub const KEYS: &[Key] = &[
         "lambda.base-url",
         Kind::Text,
         "https://cloud.lambda.ai/api/v1",
-        "address of the API of Lambda Cloud; $SOONG_LAMBDA_URL goes first",
+        "address of the API of Lambda Cloud; $SOONG_LAMBDA_ENDPOINT goes first",
     ),
     key(
         "lambda.api-key-command",

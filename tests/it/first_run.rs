@@ -33,7 +33,7 @@ impl Person {
             .env("PATH", path)
             .env("PS1", "$ ")
             .env("HISTFILE", "")
-            .env("SOONG_LAMBDA_URL", api.url());
+            .env("SOONG_LAMBDA_ENDPOINT", api.url());
         Self { terminal: Terminal::run(&shell, 40, 80), read: 0 }
     }
 

@@ -8,9 +8,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::support::config::forward;
+use crate::support::http::{Reply, Server};
+use crate::support::instance::Instance;
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
-use crate::support::wait;
+use crate::support::{ports, wait};
 
 const KEY: &str = "secret_abcdef0123456789";
 
@@ -185,7 +188,7 @@ fn the_environment_names_another_address_and_the_key_stays_safe() {
     let url = format!("http://localhost:{}/", api.port);
     // A proxy is not to see what is sent to this machine in the clear.
     provider(&sandbox, &["list"])
-        .env("SOONG_LAMBDA_URL", &url)
+        .env("SOONG_LAMBDA_ENDPOINT", &url)
         .env("http_proxy", "http://127.0.0.1:9")
         .env("ALL_PROXY", "http://127.0.0.1:9")
         .stdout("{\"api\":1,\"instances\":[]}\n")
@@ -193,9 +196,34 @@ fn the_environment_names_another_address_and_the_key_stays_safe() {
     assert!(api.requests()[0].starts_with("GET /instances HTTP/1.1\r\n"));
     for url in ["http://192.0.2.1/api/v1", "http://u:p4ss@127.0.0.1/", "file:///etc/passwd", "x"] {
         let output = provider(&sandbox, &["list"])
-            .env("SOONG_LAMBDA_URL", url)
-            .fails(1, ["SOONG_LAMBDA_URL is not an address to ask"])
+            .env("SOONG_LAMBDA_ENDPOINT", url)
+            .fails(1, ["SOONG_LAMBDA_ENDPOINT is not an address to ask"])
             .run();
         assert!(!output.stderr.contains("p4ss"));
     }
+}
+
+/// The variables that a tunnel sets for its services are addresses on this machine, which lead to the
+/// instance: none may be one that these programs read.
+#[test]
+fn a_service_called_lambda_does_not_get_the_api_key() {
+    let api = Api::start("200 OK", r#"{"data":[]}"#);
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let (spy, local) = (Server::start(|_| Reply::ok(r#"{"data":[]}"#)), ports::free());
+    sandbox.configure(|config| {
+        config.set(["providers", "lambda"], true);
+        config.set(["lambda", "base-url"], format!("http://127.0.0.1:{}", api.port));
+        config.set(["services", "lambda"], forward(spy.port, local));
+        config.set(["services", "lambda-endpoint"], forward(spy.port, ports::free()));
+    });
+    sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n"));
+    let script = "test \"$SOONG_LAMBDA_URL\" = http://localhost:$1 && exec \"$2\" status";
+    let soong = env!("CARGO_BIN_EXE_soong");
+    sandbox
+        .tunnel(["run", "--instance-id", "dev", "--", "sh", "-c", script, "sh", &local.to_string(), soong])
+        .stdout_has("dev")
+        .run();
+    assert_eq!(api.requests().len(), 1);
+    assert_eq!(spy.requests().len(), 0, "{:?}", spy.requests());
 }

@@ -44,7 +44,7 @@ pub(super) fn instances(body: &[u8]) -> Result<Vec<Listed>, Error> {
         // Not in the parser's words: they quote what stands there.
         let place = format!("line {}, column {}", error.line(), error.column());
         Error::failed(format!("Lambda Cloud sent something else than a list of instances ({place})"))
-            .with_hint("is lambda.base-url, or SOONG_LAMBDA_URL, the address of its API?")
+            .with_hint("is lambda.base-url, or SOONG_LAMBDA_ENDPOINT, the address of its API?")
     })?;
     Ok(list.data.into_iter().map(listed).collect())
 }
@@ -104,7 +104,7 @@ pub(super) fn refusal(status: u16, body: &[u8], origin: Origin) -> Error {
         }
         ("global/object-does-not-exist" | "global/not-found", _) | ("", 404) => {
             Error::failed(format!("Lambda Cloud knows of no list of instances there (HTTP {status})"))
-                .with_hint("is lambda.base-url, or SOONG_LAMBDA_URL, the address of its API?")
+                .with_hint("is lambda.base-url, or SOONG_LAMBDA_ENDPOINT, the address of its API?")
         }
         ("", 429) => Error::failed("Lambda Cloud was asked too often (HTTP 429)"),
         ("", 500..) => {

@@ -21,7 +21,7 @@ impl Endpoint {
     /// The address from the environment, else from the config, else the public one.
     pub fn resolve(environment: Option<&str>, config: Option<&str>) -> Result<Self> {
         match (environment, config) {
-            (Some(url), _) => Self::parse(url, "SOONG_LAMBDA_URL"),
+            (Some(url), _) => Self::parse(url, "SOONG_LAMBDA_ENDPOINT"),
             (None, Some(url)) => Self::parse(url, "lambda.base-url"),
             (None, None) => Self::parse(PUBLIC, "lambda.base-url"),
         }

@@ -28,9 +28,9 @@ fn utf8(name: &str, path: PathBuf) -> Result<PathBuf> {
     if path.to_str().is_some() { Ok(path) } else { Err(Error::failed(format!("{name} is not valid UTF-8"))) }
 }
 
-/// Another address for the API of Lambda Cloud, from `SOONG_LAMBDA_URL`.
+/// Another address for the API of Lambda Cloud, from `SOONG_LAMBDA_ENDPOINT`.
 pub fn lambda_url() -> Result<Option<String>> {
-    Ok(variable("SOONG_LAMBDA_URL")?.map(|url| url.to_string_lossy().into_owned()))
+    Ok(variable("SOONG_LAMBDA_ENDPOINT")?.map(|url| url.to_string_lossy().into_owned()))
 }
 
 /// The variable that tells a helper of ssh where to ask.
@@ -45,6 +45,11 @@ pub fn askpass_socket() -> Option<PathBuf> {
 pub fn askpass_hint() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
     std::env::var("SSH_ASKPASS_PROMPT").ok()
+}
+
+/// True where the environment names an agent that may hold keys for ssh.
+pub fn has_ssh_agent() -> bool {
+    variable("SSH_AUTH_SOCK").is_ok_and(|socket| socket.is_some())
 }
 
 /// The absolute directories of `PATH`, in order. Empty and relative entries mean the current

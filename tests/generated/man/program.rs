@@ -18,8 +18,8 @@ const VARIABLES: &[(&str, &str, &str)] = &[
     ("configure", "VISUAL, EDITOR", "the editor that edit opens"),
     ("init", "SHELL", "the shell that is meant when none is named"),
     ("init", "SOONG_PROMPT_*", "what the prompt shows and where; see DESCRIPTION"),
-    ("configure", "SOONG_LAMBDA_URL", "another address for the API of Lambda Cloud"),
-    ("status", "SOONG_LAMBDA_URL", "another address for the API of Lambda Cloud"),
+    ("configure", "SOONG_LAMBDA_ENDPOINT", "another address for the API of Lambda Cloud"),
+    ("status", "SOONG_LAMBDA_ENDPOINT", "another address for the API of Lambda Cloud"),
 ];
 
 /// Pages that whoever reads one may want next.

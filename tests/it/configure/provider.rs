@@ -10,7 +10,7 @@ pub const GOOD_KEY: &str = "good-key-4711";
 
 /// A local API; it goes on until the test process ends.
 pub struct Api {
-    /// What `SOONG_LAMBDA_URL` has to be.
+    /// What `SOONG_LAMBDA_ENDPOINT` has to be.
     pub url: String,
     /// A message for each request that has come.
     pub asked: Receiver<()>,

@@ -86,7 +86,7 @@ fn faults_in_the_file_are_told_without_quoting_it() {
 fn an_api_key_is_checked_before_it_is_kept() {
     let (sandbox, api) = (home(""), Api::start());
     let run = |options: &'static [&'static str]| {
-        sandbox.conf(["--api-key-stdin"]).args(options).env("SOONG_LAMBDA_URL", &api.url)
+        sandbox.conf(["--api-key-stdin"]).args(options).env("SOONG_LAMBDA_ENDPOINT", &api.url)
     };
     let refused = run(&[]).fails(1, ["does not accept the API key"]).hint("--no-check");
     let output = fed(&refused, "bad-key-4711\n");
@@ -103,7 +103,7 @@ fn an_api_key_is_checked_before_it_is_kept() {
 fn while_a_key_is_checked_nobody_sees_it_and_afterwards_nothing_is_left() {
     for interrupted in [false, true] {
         let (sandbox, api) = (home(""), Api::waiting());
-        let mut command = sandbox.conf(["--api-key-stdin"]).env("SOONG_LAMBDA_URL", &api.url).command();
+        let mut command = sandbox.conf(["--api-key-stdin"]).env("SOONG_LAMBDA_ENDPOINT", &api.url).command();
         let mut child = command
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::null())

@@ -125,7 +125,7 @@ fn the_list_says_where_a_value_comes_from() {
     assert_eq!(line("ssh.options"), ["ssh.options", "-", "not", "set"]);
     assert_eq!(line("daemon.token"), ["daemon.token", "********", "credentials.toml"]);
     let elsewhere =
-        sandbox.conf(["list"]).env("SOONG_LAMBDA_URL", "http://127.0.0.1:9").stdout_has("").run().stdout;
+        sandbox.conf(["list"]).env("SOONG_LAMBDA_ENDPOINT", "http://127.0.0.1:9").stdout_has("").run().stdout;
     let words = ["lambda.base-url", "http://127.0.0.1:9", "environment"];
     assert!(elsewhere.lines().any(|line| line.split_whitespace().eq(words)), "{elsewhere}");
     let json = sandbox.conf(["list", "--json"]).stdout_has("").run().stdout;

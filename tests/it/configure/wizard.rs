@@ -47,7 +47,7 @@ fn configure<'a>(sandbox: &'a Sandbox, api: &Api) -> Run<'a> {
     let soong = env!("CARGO_BIN_EXE_soong");
     // Ctrl-C goes to the shell too, which lives on to tell what became of the command.
     let script = "trap : INT; \"$0\" configure; echo \"[$?]\"";
-    Run::new(sandbox, &tools::tool("bash"), ["-c", script, soong]).env("SOONG_LAMBDA_URL", &api.url)
+    Run::new(sandbox, &tools::tool("bash"), ["-c", script, soong]).env("SOONG_LAMBDA_ENDPOINT", &api.url)
 }
 
 /// How a terminal is set that nobody has used yet.
