@@ -62,9 +62,12 @@ pub fn main() -> ExitCode {
         _ => None,
     };
     let Some((request, audience)) = started else { return fail(NAME, &not_asked()) };
+    let is_terminal = audience.is_terminal();
     match Paths::from_env().and_then(|paths| supervisor::run(request, &paths, audience)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail("soong-tunnel", &error),
+        Err(error) if is_terminal => fail("soong-tunnel", &error),
+        // The starter has been told. Standard error is the log, which may be that of a tunnel that runs.
+        Err(error) => ExitCode::from(error.exit_code()),
     }
 }
 

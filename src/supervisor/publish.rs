@@ -71,8 +71,10 @@ impl Supervisor<'_> {
     /// Enters a phase and tells everyone who reads files. A tunnel does not end because a disk is
     /// full.
     pub(super) fn enter(&mut self, phase: Phase, change: impl FnOnce(&mut State)) {
-        self.state.phase = phase;
-        self.state.since = now();
+        if self.state.phase != phase {
+            self.state.phase = phase;
+            self.state.since = now();
+        }
         change(&mut self.state);
         self.log.write(&describe(&self.state));
         if !self.directory.is_held_by(&self.lock) {

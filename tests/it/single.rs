@@ -18,6 +18,9 @@ fn a_second_start_changes_nothing() {
     let pid_file = fs::read(sandbox.pid_file()).unwrap();
     sandbox.tunnel(["start"]).code(1).stderr(ALREADY).run();
     sandbox.tunnel(["start", "--sglang-port", "1"]).code(1).stderr(ALREADY).run();
+    sandbox.tunnel(["start", "--foreground"]).code(1).stderr(ALREADY).run();
+    let log = fs::read_to_string(sandbox.path("home/.local/state/soong/logs/dev.log")).unwrap();
+    assert!(!log.contains("already running"), "the log is that of the tunnel that runs: {log}");
     assert_eq!(fs::read(sandbox.pid_file()).unwrap(), pid_file);
     let running: Vec<i32> = sandbox.processes().iter().map(|process| process.pid).collect();
     assert_eq!(running.len(), 2);

@@ -113,10 +113,12 @@ fn a_server_that_is_away_is_tried_again_and_again() {
     let sandbox = Sandbox::with(&instance);
     sandbox.start(&instance);
     instance.sshd.stop();
+    let lost = wait_for(&sandbox, "reconnecting");
     let away = wait::until("a third attempt", || {
         let told = told(&sandbox);
         (told["attempt"].as_i64() >= Some(3)).then_some(told)
     });
+    assert_eq!(away["since"], lost["since"], "the state began when the link was lost, not with the attempt");
     assert_eq!(away["state"], "reconnecting", "{away}");
     assert!(away["last_error"].as_str().unwrap().contains("Connection refused"), "{away}");
     assert!(away["next_retry"].as_u64() >= away["since"].as_u64(), "{away}");
