@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
+use crate::terminal::printable;
+
 /// Reads `text`; the error says what does not fit, and not where.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_value(document(text)?).map_err(|error| error.to_string())
@@ -18,6 +20,21 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 pub fn document(text: &str) -> Result<Value, String> {
     let document = DeTable::parse(text).map_err(|error| error.message().to_owned())?;
     object(document.get_ref())
+}
+
+/// Returns the key at `segments` as it is typed in a shell: `alias.x`, `'alias."a.b"'`.
+pub fn typed_key(segments: &[&str]) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let quoted = segments.iter().map(|name| {
+        if !name.is_empty() && name.chars().all(is_bare) {
+            (*name).to_owned()
+        } else {
+            // A basic string of TOML is escaped like a string of JSON.
+            Value::from(*name).to_string()
+        }
+    });
+    let key = quoted.collect::<Vec<_>>().join(".");
+    printable(&shell_words::quote(&key)).into_owned()
 }
 
 fn object(table: &DeTable<'_>) -> Result<Value, String> {
@@ -56,6 +73,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_key_is_typed_as_a_shell_and_toml_read_it() {
+        for segments in
+            [["alias", "x"], ["alias", "a.b"], ["instances", "my box"], ["instances", "it's \"$x\""]]
+        {
+            let words = shell_words::split(&typed_key(&segments)).unwrap();
+            let key = toml_edit::Key::parse(&words[0]).unwrap();
+            let names: Vec<&str> = key.iter().map(toml_edit::Key::get).collect();
+            assert_eq!((words.len(), names.as_slice()), (1, segments.as_slice()));
+        }
+        assert_eq!(typed_key(&["alias", "x-1", "y"]), "alias.x-1.y");
+    }
 
     #[test]
     fn every_kind_of_value_has_its_like() {

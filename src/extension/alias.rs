@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::terminal::printable;
+use crate::toml_text::typed_key;
 
 /// What an alias stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,10 @@ pub fn expand(
                 way[0],
                 way.join(" → ")
             ))
-            .with_hint(format!("change one of them: soong configure set alias.{} COMMAND", way[0])));
+            .with_hint(format!(
+                "change one of them: soong configure set {} COMMAND",
+                typed_key(&["alias", &way[0]])
+            )));
         }
         let text = aliases.get(&first).filter(|_| way.is_empty() || !is_command(&first));
         let Some(text) = text else { break };

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 pub use self::environment::{
-    ASKPASS_SOCKET, askpass_hint, askpass_socket, find_program, is_executable, lambda_url, login_shell,
-    search_path, sibling,
+    ASKPASS_SOCKET, askpass_hint, askpass_socket, find_program, has_ssh_agent, is_executable, lambda_url,
+    login_shell, search_path, sibling,
 };
 use self::environment::{absolute, home, variable};
 pub use self::replacement::{create_private, exchange, follow, remove, rewrite, write_atomically};

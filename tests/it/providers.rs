@@ -136,10 +136,43 @@ fn a_provider_is_never_taken_from_the_current_directory() {
         start(&sandbox, &[])
             .env("PATH", path(&sandbox, before))
             .fails(1, ["the provider x is enabled, but soong-provider-x is not installed"])
-            .hint("x = false")
+            .hint("soong configure set providers.x false")
             .run();
     }
     assert!(!sandbox.home().join("ran").exists());
+}
+
+#[test]
+fn a_provider_that_nobody_made_executable_is_named() {
+    let mut sandbox = with_provider("echo '{\"api\":1,\"instances\":[]}'");
+    let file = sandbox.path("bin/soong-provider-x");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    start(&sandbox, &[])
+        .fails(1, ["the provider x is enabled, but [ROOT]/bin/soong-provider-x is not executable"])
+        .hint("chmod +x [ROOT]/bin/soong-provider-x")
+        .hint("soong configure set providers.x false")
+        .run();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    start(&sandbox, &[]).fails(1, ["no instance is active"]).run();
+    // A name with a dot has to be quoted.
+    sandbox.configure(|config| {
+        config.set(["providers", "x"], false).set(["providers", "x.2"], true);
+    });
+    start(&sandbox, &[])
+        .fails(1, ["x.2 is enabled"])
+        .hint("soong configure set 'providers.\"x.2\"' false")
+        .run();
+    sandbox.soong(["configure", "set", "providers.\"x.2\"", "false"]).run();
+    start(&sandbox, &[]).fails(1, ["no instances are configured"]).run();
+}
+
+/// As every shell runs it.
+#[test]
+fn a_provider_without_a_line_for_its_interpreter_runs() {
+    let sandbox = with_provider("");
+    let list = r#"{"api":1,"instances":[{"id":"a","status":"active","host":"192.0.2.1"}]}"#;
+    sandbox.write(&sandbox.path("bin/soong-provider-x"), format!("test \"$1\" = list && echo '{list}'\n"));
+    start(&sandbox, &[]).stdout_has("@192.0.2.1").run();
 }
 
 #[test]

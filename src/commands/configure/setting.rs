@@ -9,6 +9,7 @@ use crate::config::{Config, DEFAULT_SERVICES};
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
 use crate::terminal::{print_error, printable};
+use crate::toml_text::typed_key;
 
 /// Prints the value of a key: what is written, else the default.
 pub fn get(typed: &str, reveal: bool, paths: &Paths) -> Result<()> {
@@ -141,11 +142,15 @@ fn require_host(text: &str, segments: &[String]) -> Result<()> {
     }
     let instance = place::shown(&host[..2]);
     Err(if key == "host" {
-        Error::failed(format!("{instance} cannot do without its host"))
-            .with_hint(format!("to take the whole instance out: soong configure unset {instance}"))
+        Error::failed(format!("{instance} cannot do without its host")).with_hint(format!(
+            "to take the whole instance out: soong configure unset {}",
+            typed_key(&[table, name])
+        ))
     } else {
-        Error::failed(format!("{instance} has no host yet"))
-            .with_hint(format!("give it one first: soong configure set {instance}.host ADDRESS"))
+        Error::failed(format!("{instance} has no host yet")).with_hint(format!(
+            "give it one first: soong configure set {} ADDRESS",
+            typed_key(&[table, name, "host"])
+        ))
     })
 }
 

@@ -18,6 +18,7 @@ use crate::extension::{catalog, own_directory};
 use crate::suggest;
 use crate::system::paths::Paths;
 use crate::terminal::{self, printable};
+use crate::toml_text::typed_key;
 
 /// Does what `soong` asks for in `arguments`, those of `soong-ext`, and returns the exit code;
 /// `None` if it is not `soong` that asks.
@@ -113,7 +114,7 @@ fn run(name: &str, expansion: &Expansion, rest: &[&CStr]) -> u8 {
                 "the alias '{name}' stands for '{0}', and no command is called '{0}'",
                 printable(first)
             ))
-            .with_hint(format!("change it: soong configure set alias.{name} COMMAND")),
+            .with_hint(format!("change it: soong configure set {} COMMAND", typed_key(&["alias", name]))),
         );
     };
     let mut words = vec!["sh".to_owned(), "-c".to_owned(), alias::script(command), format!("soong-{name}")];

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::extension::catalog::{Extension, inspect};
 use crate::system::paths::Paths;
 use crate::terminal::{print, printable, printable_json};
+use crate::toml_text::typed_key;
 
 /// The version of the shape.
 const API: u32 = 1;
@@ -51,7 +52,8 @@ pub(super) fn list(json: bool) -> Result<u8> {
 
 fn hidden_alias(name: &str) -> String {
     format!(
-        "the alias {name} of your config is not used: soong {name} is a command of soong's own; take it out: soong configure unset alias.{name}"
+        "the alias {name} of your config is not used: soong {name} is a command of soong's own; take it out: soong configure unset {}",
+        typed_key(&["alias", name])
     )
 }
 

@@ -7,17 +7,21 @@ use crate::system::paths;
 
 /// The program `soong-provider-NAME`: the one beside the running program, else the first on `PATH`.
 pub fn find(name: &str) -> Option<PathBuf> {
-    if !is_name(name) {
-        return None;
-    }
+    candidates(name).find(|program| paths::is_executable(program))
+}
+
+/// A file of that name that is no program, because nobody marked it as one or this user may not
+/// execute it.
+pub(super) fn find_unmarked(name: &str) -> Option<PathBuf> {
+    candidates(name).find(|file| file.is_file())
+}
+
+fn candidates(name: &str) -> impl Iterator<Item = PathBuf> {
     let own = std::env::current_exe().ok();
     let beside = own.as_deref().and_then(Path::parent).map(Path::to_path_buf);
     let file = format!("soong-provider-{name}");
-    beside
-        .into_iter()
-        .chain(paths::search_path())
-        .map(|directory| directory.join(&file))
-        .find(|program| paths::is_executable(program))
+    let directories = is_name(name).then(|| beside.into_iter().chain(paths::search_path()));
+    directories.into_iter().flatten().map(move |directory| directory.join(&file))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::system::child::{self, Fault, Limits, Outcome};
 use crate::system::signals::Watch;
 use crate::terminal::printable;
+use crate::toml_text::typed_key;
 
 pub use self::executable::find;
 
@@ -36,14 +37,7 @@ pub fn ask(name: &str, watch: &Watch) -> Result<Vec<Listed>> {
 
 /// Asks the provider `name` for its instances, in this process's environment and `environment`.
 pub fn ask_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Result<Vec<Listed>> {
-    let Some(program) = find(name) else {
-        return Err(Error::failed(format!(
-            "the provider {name} is enabled, but soong-provider-{name} is not installed"
-        ))
-        .with_hint(format!(
-            "put soong-provider-{name} on PATH, or switch it off in config.toml: [providers] {name} = false"
-        )));
-    };
+    let Some(program) = find(name) else { return Err(absent(name)) };
     let mut command = Command::new(program);
     // What it says is taken apart here, so it has to be plain.
     command
@@ -59,6 +53,21 @@ pub fn ask_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Re
         Error::failed(format!("cannot understand the provider {name}: {}", shown(&reason)))
             .with_hint(format!("see what it prints: soong-provider-{name} list"))
     })
+}
+
+/// The error for a provider that cannot be run.
+fn absent(name: &str) -> Error {
+    let switch_off = format!("soong configure set {} false", typed_key(&["providers", name]));
+    let Some(file) = executable::find_unmarked(name) else {
+        return Error::failed(format!(
+            "the provider {name} is enabled, but soong-provider-{name} is not installed"
+        ))
+        .with_hint(format!("put soong-provider-{name} on PATH, or switch it off: {switch_off}"));
+    };
+    let text = file.to_string_lossy();
+    Error::failed(format!("the provider {name} is enabled, but {} is not executable", printable(&text)))
+        .with_hint(format!("make it executable: chmod +x {}", printable(&shell_words::quote(&text))))
+        .with_hint(format!("or switch it off: {switch_off}"))
 }
 
 /// The error of a provider that did not get to its end.

@@ -1,13 +1,14 @@
 //! What the user can do when ssh has failed.
 
 use super::Kind;
-use crate::openssh::{Login, host_key_alias};
+use crate::openssh::{Login, host_key_alias, key};
 use crate::terminal::printable;
 
 /// What the user can do about trouble of this kind, a line each.
 pub fn hints(kind: Kind, login: &Login) -> Vec<String> {
     let instance = &login.instance;
     let key = login.key.as_ref().map(|key| shell_words::quote(&key.file.to_string_lossy()).into_owned());
+    let public_half = || key::public_half(&login.key.as_ref()?.file, instance);
     let name = printable(&instance.name);
     let port = instance.port.unwrap_or(22);
     match kind {
@@ -48,9 +49,10 @@ pub fn hints(kind: Kind, login: &Login) -> Vec<String> {
             "the server did not accept what was typed; try again: soong tunnel start".to_owned(),
             format!("nothing is asked where the key is enough; {}", offered(key.as_deref(), login)),
         ],
-        Kind::KeyUnusable => vec![match key {
-            Some(key) => format!("check the key: chmod 600 {key} && ssh-keygen -y -f {key}"),
-            None => "check the keys that your ssh config names".to_owned(),
+        Kind::KeyUnusable => vec![match (public_half(), key) {
+            (Some(hint), _) => format!("this is the public half of a key that no agent holds; {hint}"),
+            (None, Some(key)) => format!("check the key: chmod 600 {key} && ssh-keygen -y -f {key}"),
+            (None, None) => "check the keys that your ssh config names".to_owned(),
         }],
         Kind::Misconfigured => vec!["check ssh.options in config.toml and your ~/.ssh/config".to_owned()],
         Kind::Displaced => vec!["start it again: soong tunnel start".to_owned()],

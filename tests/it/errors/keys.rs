@@ -8,6 +8,8 @@ use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
 use crate::support::sshd::{Options, generate_key};
+use crate::support::tools::tool;
+use crate::support::wait;
 
 #[test]
 fn a_missing_key_is_named() {
@@ -49,6 +51,44 @@ fn a_key_that_others_can_read_is_refused_with_the_command_that_closes_it() {
     assert_eq!(instance.sshd.logins(), 0);
     sandbox.assert_idle();
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    sandbox.start(&instance);
+}
+
+/// ssh would say that it can be read by others, and chmod would not help.
+#[test]
+fn the_public_half_of_a_key_is_told_from_a_private_one() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let key = instance.sshd.key();
+    let public = key.with_extension("pub");
+    fs::set_permissions(&public, Permissions::from_mode(0o644)).unwrap();
+    sandbox.configure(|config| {
+        config.set(["ssh", "key"], path(&public));
+    });
+    let hint = format!("soong configure set ssh.key {}", path(&key));
+    let output =
+        sandbox.tunnel(["start"]).fails(1, [path(&public), "is the public half of a key"]).hint(&hint).run();
+    assert!(!output.stderr.contains("chmod"), "{}", output.stderr);
+    // An agent without the key is found out by ssh alone.
+    let socket = sandbox.path("run/agent");
+    let mut agent = std::process::Command::new(tool("ssh-agent"));
+    let mut agent =
+        agent.arg("-D").arg("-a").arg(&socket).stdout(std::process::Stdio::null()).spawn().unwrap();
+    wait::until_true("the agent", || socket.exists());
+    let start = || sandbox.tunnel(["start"]).env("SSH_AUTH_SOCK", &socket);
+    start().fails(1, ["Error starting tunnel: "]).hint(&hint).run();
+    let add = std::process::Command::new(tool("ssh-add"))
+        .arg("-q")
+        .arg(&key)
+        .env("SSH_AUTH_SOCK", &socket)
+        .status();
+    assert!(add.unwrap().success());
+    start().stdout_has("SSH tunnel started").run();
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    // The command of the hint does what it says.
+    sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
+    sandbox.soong(["configure", "set", "ssh.key", path(&key)]).run();
     sandbox.start(&instance);
 }
 
@@ -103,7 +143,7 @@ fn a_key_with_a_passphrase_does_not_hang() {
     let mut sandbox = Sandbox::with(&instance);
     let file = sandbox.path("home/locked");
     fs::copy(instance.sshd.key(), &file).unwrap();
-    let mut command = std::process::Command::new(crate::support::tools::tool("ssh-keygen"));
+    let mut command = std::process::Command::new(tool("ssh-keygen"));
     let status = command.args(["-q", "-p", "-P", "", "-N", "secret", "-f"]).arg(&file).status().unwrap();
     assert!(status.success());
     sandbox.configure(|config| {
