@@ -31,7 +31,6 @@ pub mod extension;
 pub mod instances;
 pub mod openssh;
 pub mod runtime;
-pub mod script;
 pub mod suggest;
 pub mod supervisor;
 pub mod system;

@@ -15,8 +15,8 @@ use nix::unistd::{AccessFlags, access, geteuid};
 use super::{PREFIX, trust};
 use crate::built_in::is_built_in;
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error};
-use crate::script;
 use crate::system::paths;
+use crate::system::script;
 use crate::terminal::{self, printable};
 
 /// The version of the contract between `soong` and the programs it executes.

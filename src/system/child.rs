@@ -17,7 +17,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::error::io_reason;
-use crate::script;
+use crate::system::script;
 use crate::system::signals::{Watch, timeout};
 
 /// How long a program may take to end by itself once asked to.

@@ -2,5 +2,6 @@
 
 pub mod child;
 pub mod paths;
+pub mod script;
 pub mod signals;
 pub mod time;

@@ -10,8 +10,8 @@ use crate::built_in::{is_built_in, is_helper};
 use crate::error::{EXIT_FAILED, Error, Result};
 use crate::extension::metadata::{Completion, Metadata};
 use crate::extension::{PREFIX, is_name, trust};
-use crate::script;
 use crate::system::paths;
+use crate::system::script;
 use crate::terminal::{print, printable};
 
 /// What is found.

@@ -50,7 +50,7 @@ fn head(file: &Path) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::script::*;
+    use super::*;
 
     #[test]
     fn text_is_told_from_programs() {
