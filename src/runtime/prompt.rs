@@ -77,7 +77,7 @@ impl Entry {
             ttl: TTL,
             phase: Some(state.phase),
             name: field(name),
-            lease_end: state.daemon.as_ref().and_then(|facts| facts.lease_end).filter(is_moment),
+            lease_end: state.daemon.as_ref().and_then(|facts| facts.lease_end).filter(|end| is_moment(*end)),
             ports: state.forwards.iter().map(|forward| forward.local).collect(),
         }
     }
@@ -110,8 +110,8 @@ impl Entry {
 
 /// True for a lease end that readers take: [`number`] and the hooks of the shells read 12 digits, the
 /// first of which is not 0.
-fn is_moment(end: &u64) -> bool {
-    (1..1_000_000_000_000).contains(end)
+fn is_moment(end: u64) -> bool {
+    (1..1_000_000_000_000).contains(&end)
 }
 
 /// A decimal number of at most `digits` digits that does not begin with 0: what every shell takes
