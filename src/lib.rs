@@ -1,22 +1,23 @@
 //! soong: the ports of a rented GPU instance on your own localhost.
 //!
-//! The library behind the `soong` programs. A binary under `src/bin` is one call into a feature
-//! module; the modules stand in layers and only ever look downwards:
+//! The library behind the `soong` programs; a binary under `src/bin` is one call into it. The modules stand on
+//! floors. A module uses its own folder and lower floors, which `tests/layers.rs` enforces:
 //!
 //! ```text
-//! bin/*  →  complete                           what can be typed next, from all definitions
-//!        →  dispatch, tunnel, ssh, status, extend, configure, init, prompt, lambda, ext
-//!                                              features: what a command does
-//!        →  extension                          programs of others, and what they say of themselves
-//!        →  inventory, provider                instances there are, and choosing one
-//!        →  runtime, daemon                    running tunnels, and what is behind them
-//!        →  config, credentials, instance, forwarding  what the user wrote, and what it means
-//!        →  paths, error, term, keyboard, hidden_line, interrupt, child, script, time, toml_text,
-//!           suggest, command_line, built_in, completion  foundations
+//! bin           a file per program
+//! commands      what people type: a folder per command, the dispatcher, and what answers TAB
+//! supervisor    the process that is the tunnel: protocol, link (one ssh), relay (local sockets), askpass
+//! daemon        the client of the status daemon
+//! openssh       the system's ssh: command line, options, failures      runtime    running tunnels, as all see them
+//! instances     which instance is meant, providers, Lambda Cloud       extension  other people's programs
+//! config        config.toml, credentials, forwards, instances of the config
+//! command_line  parsing and reporting, the same for every program
+//! system        paths, child processes, signals, time
+//! terminal      colour, width, keyboard; and the single files: error, completion, suggest, toml_text, built_in
 //! ```
 //!
-//! Features do not use each other, but for one: what `ssh` knows of command lines and of ssh's
-//! failures also serves `tunnel`, `extend` and `daemon`, which run ssh themselves.
+//! Commands do not use each other, except that `complete` reads the definitions of all. Of the supervisor they see
+//! `protocol` and `askpass` only.
 //!
 //! Data flows one way through a command: arguments → resolved request → effect → report.
 
@@ -36,6 +37,3 @@ pub mod supervisor;
 pub mod system;
 pub mod terminal;
 pub mod toml_text;
-
-#[cfg(all(panic = "abort", target_os = "linux", target_env = "gnu"))]
-mod unwind;

@@ -19,11 +19,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::http::Answer;
 use crate::error::{Error, Result};
+use crate::runtime::state::Facts;
 use crate::terminal::printable;
 
 /// The service name of the daemon among the forwards of a tunnel.
@@ -31,20 +31,6 @@ pub const SERVICE: &str = "status";
 
 /// How long an exchange with the daemon may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What the daemon says of its instance.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
-    /// When the lease ends, in seconds since the epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lease_end: Option<u64>,
-    /// How busy the GPU is, in percent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gpu_load: Option<u8>,
-    /// The model that is served. Any text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-}
 
 /// What came of a wish for more time.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,5 +13,6 @@ pub mod prompt;
 pub mod registry;
 pub(crate) mod remembered_ports;
 pub mod state;
+pub mod urls;
 
 mod process;

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::forwarding;
 use crate::config::instance::Instance;
-use crate::daemon::Facts;
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::{self, Extra};
@@ -20,6 +19,20 @@ use crate::toml_text;
 
 /// The longest wait between two attempts to connect.
 pub const RETRY_MAX: Duration = Duration::from_secs(15);
+
+/// What the daemon says of its instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// When the lease ends, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_end: Option<u64>,
+    /// How busy the GPU is, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_load: Option<u8>,
+    /// The model that is served. Any text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
 
 /// The state of one tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

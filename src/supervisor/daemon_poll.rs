@@ -15,8 +15,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::config::credentials::Credentials;
+use crate::daemon;
 use crate::daemon::http::ANSWER_MAX;
-use crate::daemon::{self, Facts};
+use crate::runtime::state::Facts;
 use crate::system::paths::Paths;
 
 const INTERVAL: Duration = Duration::from_secs(60);

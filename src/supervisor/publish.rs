@@ -2,10 +2,10 @@
 //! the starter that waits and the user's hooks.
 
 use super::Supervisor;
-use crate::daemon::Facts;
 use crate::error::Error;
 use crate::openssh::failure::{self, Failure, Kind};
 use crate::runtime::prompt::{self, Entry};
+use crate::runtime::state::Facts;
 use crate::runtime::state::{Phase, State};
 use crate::runtime::{pidfile, remembered_ports};
 use crate::supervisor::protocol::event::Event;

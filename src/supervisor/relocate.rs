@@ -2,10 +2,10 @@
 
 use super::Supervisor;
 use super::protocol::hook_event::{self, Occasion};
-use crate::commands::tunnel::url::variables;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::runtime::state::Phase;
+use crate::runtime::urls::variables;
 use crate::supervisor::protocol::location::News;
 
 impl Supervisor<'_> {

@@ -1,6 +1,8 @@
 //! The operating system: paths, child processes, signals and time.
 
 pub mod child;
+pub(crate) mod deadline_stream;
+pub(crate) mod hidden_line;
 pub mod paths;
 pub mod script;
 pub mod signals;

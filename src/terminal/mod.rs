@@ -2,7 +2,6 @@
 //! closed pipe. The only module that decides about colour.
 
 pub(crate) mod bytes;
-pub(crate) mod hidden_line;
 pub(crate) mod keyboard;
 
 use std::borrow::Cow;

@@ -8,8 +8,8 @@ use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Select};
 
 use crate::error::{Error, Result};
+use crate::system::hidden_line::HiddenLine;
 use crate::system::signals::Watch;
-use crate::terminal::hidden_line::HiddenLine;
 use crate::terminal::keyboard::Keyboard;
 use crate::terminal::{self, print_error};
 

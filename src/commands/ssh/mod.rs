@@ -1,12 +1,8 @@
-//! The system's `ssh`: finding it, and building its command line ([`login`], with its [`key`] and
-//! its [`quoting`]). What it then does is watched elsewhere; what it says when it fails is read in
-//! [`failure`], what it tells of its channels in [`log_lines`], and where it connects to in [`route`].
-//!
-//! And `soong ssh`, which becomes that ssh:
+//! `soong ssh`: becomes the system's ssh, or writes `ssh_config` entries for every other program.
 //!
 //! ```text
-//! arguments ─ options ─ session ─ remote_command     a session: exec ssh
-//!                     └ hosts ─ lookup, host_file, include   ssh_config for every other program
+//! arguments ─ session ─ remote_command             a session: exec ssh
+//!           └ hosts ─ lookup, host_file, include   soong ssh config
 //! ```
 
 pub mod arguments;

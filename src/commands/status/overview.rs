@@ -1,9 +1,9 @@
 //! Everything that is known, a row per instance. Values in, values out.
 
-use crate::daemon::Facts;
 use crate::error::{Error, Result};
 use crate::instances::inventory::{Inventory, Source, Status};
 use crate::runtime::registry::{Running, Survey};
+use crate::runtime::state::Facts;
 use crate::runtime::state::{Forward, Phase, State};
 use crate::suggest;
 use crate::system::time::{now, span};

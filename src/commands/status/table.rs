@@ -185,9 +185,9 @@ fn line(cells: &[String; 6], widths: &[usize; 6]) -> String {
 mod tests {
     use super::*;
     use crate::commands::status::overview::Tunnel;
-    use crate::daemon::Facts;
     use crate::error::Error;
     use crate::instances::inventory::Source;
+    use crate::runtime::state::Facts;
 
     fn row(name: &str, id: &str) -> Row {
         Row {

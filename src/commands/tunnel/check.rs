@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
 use crate::runtime::state::{Forward, Phase, State};
-use crate::supervisor::link::deadline_stream::{Line, is_late};
 use crate::supervisor::link::probe;
+use crate::system::deadline_stream::{Line, is_late};
 use crate::terminal::printable;
 
 /// How long one service may take to say something.

@@ -1,16 +1,12 @@
-//! Tunnels: one supervised ssh per instance, and the commands that start, show and stop it.
+//! `soong tunnel`: commands that start, show, change and stop tunnels.
 //!
 //! ```text
-//! soong-tunnel                       soong-supervisor
-//!
-//! arguments ─ request ─ start ──channel──→ program ─ supervisor ─ listener, relay   local ports
-//!                         └──────order──────↗          │      └─ link              the ssh process
-//!                                                      └─ runtime::{directory, state, control}
-//! status, stop ─ runtime::registry
+//! arguments ─ start/resolve → Request ─ start ─ supervisor::protocol → soong-supervisor, another program
+//! status, stop, forward, … ─ runtime::registry → running tunnels
 //! ```
 //!
-//! They are two programs, so that one that people wait for is not as large as both. A supervisor
-//! has `soong-tunnel` do what needs the config or a provider: see [`hooks`] and [`provider_watch`].
+//! Two subcommands are for supervisors, which have no config and no provider: `hooks` ([`hook_runner`]) and
+//! `whereabouts` ([`locate`]).
 
 pub mod arguments;
 pub(crate) mod url;

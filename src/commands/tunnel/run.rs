@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use super::arguments::{RunArguments, StartArguments};
 use super::start::{self, Opened};
-use super::url::variables;
 use super::{stop, wait};
 use crate::config::Config;
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error, Result, io_reason};
 use crate::runtime::registry;
 use crate::runtime::state::State;
+use crate::runtime::urls::variables;
 use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
 

@@ -47,7 +47,7 @@ fn a_lease_that_readers_would_refuse_is_left_out() {
         (Some(1_000_000_000_000), None),
         (Some(u64::MAX), None),
     ] {
-        state.daemon = Some(crate::daemon::Facts { lease_end: end, ..Default::default() });
+        state.daemon = Some(crate::runtime::state::Facts { lease_end: end, ..Default::default() });
         let entry = Entry::new("dev", &state);
         assert_eq!(entry.lease_end, expected, "{end:?}");
         assert_eq!(Entry::parse(&entry.to_string()), Some(entry), "{end:?}");

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::helper::leave_no_core;
 use super::prompt::{Asked, Sort};
+use crate::system::hidden_line::HiddenLine;
 use crate::system::signals::Watch;
-use crate::terminal::hidden_line::HiddenLine;
 use crate::terminal::{print_error, printable};
 
 /// How often a question of yes or no is asked before it counts as unanswered.

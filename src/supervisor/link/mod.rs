@@ -2,7 +2,6 @@
 //! whether the link is alive.
 
 pub(crate) mod channels;
-pub(crate) mod deadline_stream;
 pub(crate) mod liveness;
 pub(crate) mod mux;
 pub(crate) mod probe;

@@ -18,9 +18,9 @@ use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::deadline_stream::Line;
 use crate::openssh::{Destination, SocketForward};
 use crate::runtime::directory::Directory;
+use crate::system::deadline_stream::Line;
 
 /// A place at which nothing listens.
 const NOWHERE: &str = "/nonexistent/soong";

@@ -7,8 +7,8 @@ use super::{Condition, Finding, PATIENCE};
 use crate::config::forwarding::Forwarding;
 use crate::config::forwarding::display::path_of;
 use crate::runtime::extra::Extra;
-use crate::supervisor::link::deadline_stream::is_late;
 use crate::supervisor::link::mux::{self, Refusal};
+use crate::system::deadline_stream::is_late;
 use crate::terminal::printable;
 
 /// Asks where `extra` leads, by way of the ssh behind `control`.

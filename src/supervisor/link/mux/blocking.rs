@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::message::{SESSION_OPENED, check_hello, hello, send_descriptor, stdio_forward, verdict};
 use super::{MESSAGE_MAX, Refusal};
 use crate::config::forwarding::Target;
-use crate::supervisor::link::deadline_stream::Line;
+use crate::system::deadline_stream::Line;
 
 /// Has the server connect to `target`, by way of the ssh behind `control`, and hang up again.
 pub fn reach(control: &Path, target: &Target, patience: Duration) -> Result<(), Refusal> {

@@ -15,8 +15,8 @@ use nix::sys::termios::{
 use nix::unistd::read;
 use zeroize::Zeroizing;
 
-use super::print_error;
 use crate::system::signals::Watch;
+use crate::terminal::print_error;
 
 /// What a terminal takes for "no such character" (`_POSIX_VDISABLE`).
 const NO_CHARACTER: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
