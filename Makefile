@@ -13,13 +13,13 @@ requirements: ## Install what the tests need (ssh server, curl, shells, …)
 	sh tests/install-requirements.sh
 
 format:
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 
 lint:
-	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 tests:
-	$(CARGO) test
+	$(CARGO) test --workspace
 
 generate: ## Rewrite completions/ and man/ from the definitions of the programs
 	SOONG_GENERATE=1 $(CARGO) test --test generated

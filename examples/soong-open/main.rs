@@ -15,7 +15,7 @@ use soong::error::{EXIT_FAILED, Error, Result};
 use soong::system::paths::{self, Paths};
 use soong::terminal;
 
-soong::extension_note! {
+soong_extension::note! {
     summary: "Open a service of your instance in the browser",
     complete: "clap",
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use soong::error::{Error, Result};
 use soong::terminal;
 
-soong::extension_note! {
+soong_extension::note! {
     summary: "Watch GPU load, requests and leases of your instances",
     complete: "soong",
 }

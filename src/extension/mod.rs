@@ -15,11 +15,7 @@ pub mod launch;
 pub mod metadata;
 pub mod trust;
 
-mod embed;
-
 use std::path::{Path, PathBuf};
-
-pub use self::embed::{EmbeddedNote, embedded_length, embedded_note};
 
 /// What the file names of all programs of soong and of all extensions begin with.
 pub const PREFIX: &str = "soong-";

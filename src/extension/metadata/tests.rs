@@ -208,7 +208,7 @@ fn a_note_in_macho_is_found() {
     assert_eq!(read_of(&fat).summary, summary("Say hello", Origin::Note));
 }
 
-crate::extension_note! {
+soong_extension::note! {
     summary: "The tests of soong",
     man: "soong",
 }

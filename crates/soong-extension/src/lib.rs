@@ -1,30 +1,37 @@
-//! The note that [`extension_note!`](crate::extension_note) puts into a program, built while that
-//! is compiled. Where it ends up and how it is found again: `metadata::note`.
+//! Metadata for Rust extensions of soong.
+//!
+//! [`note!`] stores lines such as `summary: …` in a section of the program that linkers keep: `.note.soong`, an ELF
+//! note with the owner `soong` and type 1, or `__TEXT,__soong` on macOS, which holds the text alone. soong reads it
+//! without running the program.
 
-/// The sizes of owner and text, and the type: what stands before both in an ELF note.
+#![no_std]
+
+/// Bytes before owner and text in an ELF note: the sizes of both, and the type.
 const HEAD: usize = 12;
-/// `soong`, its end, and what fills up to a multiple of four.
+/// `soong` with its terminating zero, padded to a multiple of four.
 const OWNER: [u8; 8] = *b"soong\0\0\0";
-/// With its end, without what fills up.
+/// Length with the terminating zero, without padding.
 const OWNER_SIZE: u32 = 6;
 
-/// How long the whole note with `text` is.
-pub const fn embedded_length(text: &str) -> usize {
+/// Returns the size in bytes of the note that holds `text`.
+#[doc(hidden)]
+pub const fn size(text: &str) -> usize {
     let whole = if cfg!(target_vendor = "apple") { text.len() } else { HEAD + OWNER.len() + text.len() };
     whole.next_multiple_of(4)
 }
 
-/// A note as it stands in a program.
+/// A note as it is stored in a program.
+#[doc(hidden)]
 #[derive(Debug)]
 #[repr(C, align(4))]
-pub struct EmbeddedNote<const SIZE: usize>([u8; SIZE]);
+pub struct Note<const SIZE: usize>([u8; SIZE]);
 
-/// The note with `text`: `summary: …` and the like, a line each.
-pub const fn embedded_note<const SIZE: usize>(text: &str) -> EmbeddedNote<SIZE> {
+/// Returns the note that holds `text`: a line `key: value` for each key.
+#[doc(hidden)]
+pub const fn note<const SIZE: usize>(text: &str) -> Note<SIZE> {
     let mut note = [0; SIZE];
     let mut at = 0;
     if !cfg!(target_vendor = "apple") {
-        #[expect(clippy::cast_possible_truncation, reason = "it is a text in a program's source")]
         let sizes = [OWNER_SIZE, text.len() as u32, 1];
         while at < HEAD {
             note[at] = sizes[at / 4].to_ne_bytes()[at % 4];
@@ -40,29 +47,28 @@ pub const fn embedded_note<const SIZE: usize>(text: &str) -> EmbeddedNote<SIZE> 
         note[at + index] = text.as_bytes()[index];
         index += 1;
     }
-    EmbeddedNote(note)
+    Note(note)
 }
 
-/// Has a program say what it does, so that `soong help` and completion can tell without running it.
+/// Embeds metadata in a program, so that soong can list and complete it without running it.
 ///
 /// ```
-/// soong::extension_note! {
+/// soong_extension::note! {
 ///     summary: "Say hello to your instance",
 ///     complete: "clap",
 /// }
 /// # fn main() {}
 /// ```
 #[macro_export]
-macro_rules! extension_note {
+macro_rules! note {
     ($($key:ident : $value:literal),+ $(,)?) => {
         const _: () = {
             const TEXT: &str = concat!($(stringify!($key), ": ", $value, "\n"),+);
-            const SIZE: usize = $crate::extension::embedded_length(TEXT);
+            const SIZE: usize = $crate::size(TEXT);
             #[used]
             #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__TEXT,__soong"))]
             #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".note.soong"))]
-            static NOTE: $crate::extension::EmbeddedNote<SIZE> =
-                $crate::extension::embedded_note(TEXT);
+            static NOTE: $crate::Note<SIZE> = $crate::note(TEXT);
         };
     };
 }
