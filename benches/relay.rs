@@ -32,8 +32,7 @@ const MEGABYTES: f64 = 268.44;
 const REQUESTS: usize = 500;
 /// Connections that are open when memory is looked at.
 const OPEN: usize = 100;
-/// What a client says first: a method of HTTP, so that soong takes it for what services speak, and the number of
-/// bytes that it wants (`GET`) or sends (`PUT`), in hexadecimal digits.
+/// What a client says first: the number of bytes that it wants (`GET`) or sends (`PUT`), in hexadecimal digits.
 type Head = [u8; 16];
 /// Through what the bytes go.
 const ROADS: [&str; 4] = ["soong", "ssh -L, same cipher", "ssh -L, defaults", "no tunnel"];

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{log_lines, options};
+use super::options;
 use crate::config::forwarding::Target as Destination;
 use crate::config::instance::{self, Instance};
 use crate::config::{HostKeyCheck, Ssh};
@@ -97,9 +97,6 @@ impl Login {
         }
         arguments.extend(self.options.iter().cloned());
         self.push_defaults(&mut arguments);
-        if let Some(telling) = log_lines::option(&self.program) {
-            push_option(&mut arguments, telling);
-        }
         for forward in forwards {
             arguments.push("-L".to_owned());
             arguments.push(forward.argument());

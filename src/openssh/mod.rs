@@ -2,7 +2,6 @@
 
 pub(crate) mod failure;
 pub(crate) mod key;
-pub(crate) mod log_lines;
 pub(crate) mod login;
 pub(crate) mod options;
 pub(crate) mod quoting;

@@ -39,7 +39,6 @@ impl Supervisor<'_> {
         let mut link = link.map_err(|error| {
             End::Failed(Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
         })?;
-        self.channels.begin(link.ear());
         let pid = link.pid();
         let end = tokio::select! {
             () = told(&mut self.stop) => Some(End::Stop),
@@ -68,15 +67,11 @@ impl Supervisor<'_> {
         Err(end)
     }
 
-    /// Takes what ssh says to the log, and to a starter that listens; what it says of channels, to
-    /// those who carry connections over them.
+    /// Takes what ssh says to the log, and to a starter that listens.
     fn listener(&self) -> Listener {
         let (log, audience, probe) = (Arc::clone(&self.log), self.audience.clone(), Arc::clone(&self.probe));
-        let (questions, channels) = (Arc::clone(&self.questions), Arc::clone(&self.channels));
+        let questions = Arc::clone(&self.questions);
         Box::new(move |line| {
-            if channels.hear(line) {
-                return Use::Drop;
-            }
             if !probe.is_echo(line) {
                 log.write(&format!("ssh: {line}"));
                 questions.said(line);

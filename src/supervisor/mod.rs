@@ -39,7 +39,6 @@ use tokio::time::{Instant, sleep};
 
 use self::askpass::helper::Askpass;
 use self::hooks::Hooks;
-use self::link::channels::Channels;
 use self::link::liveness::Pulse;
 use self::link::probe::Probe;
 use self::link::tcp_probe::Port;
@@ -118,10 +117,6 @@ struct Supervisor<'a> {
     questions: Arc<Questions>,
     askpass: Askpass,
     switchboard: Arc<Switchboard>,
-    /// The connections that ssh carries by itself.
-    channels: Arc<Channels>,
-    /// Whether it may be given any.
-    hands_over: bool,
 }
 
 impl Supervisor<'_> {

@@ -22,7 +22,6 @@ impl Supervisor<'_> {
         let socket = daemon.map(|forward| self.directory.forward_socket(forward.local));
         let mut inquiry = Inquiry::new(self.paths, socket, Arc::clone(&self.inquirer));
         let _settling = settle(&self.switchboard);
-        let _proving = self.prove();
         loop {
             tokio::select! {
                 () = told(&mut self.stop) => break,
@@ -46,27 +45,6 @@ impl Supervisor<'_> {
         }
         link.end().await;
         End::Stop
-    }
-
-    /// Finds out whether ssh can be given connections, until what is returned is dropped. What the server says to it
-    /// is as good an answer as that to a question.
-    fn prove(&self) -> Option<AbortOnDrop> {
-        if !self.hands_over {
-            return None;
-        }
-        let (channels, probe) = (Arc::clone(&self.channels), Arc::clone(&self.probe));
-        let (control, log) = (self.directory.ssh_control(), Arc::clone(&self.log));
-        Some(AbortOnDrop(tokio::spawn(async move {
-            probe.expect_mention();
-            if !channels.prove(&control).await {
-                probe.take_mention();
-            }
-            log.write(if channels.are_proven() {
-                "connections are given to ssh"
-            } else {
-                "connections are copied to ssh, which does not tell when one has ended"
-            });
-        })))
     }
 
     /// Asks the link whether it is alive; says how it ends if it is not.

@@ -21,11 +21,11 @@ use crate::supervisor::prompt_broker::{self, Questions};
 use crate::supervisor::protocol::event::Event;
 use crate::supervisor::protocol::request::Request;
 use crate::supervisor::provider_watch::Inquirer;
+use crate::supervisor::relay::fd_limit;
 use crate::supervisor::relay::forward_table::Switchboard;
 use crate::supervisor::relay::metrics::Traffic;
 use crate::supervisor::relay::reserve::{self, Bound};
-use crate::supervisor::relay::serve::{self, Handover, Way};
-use crate::supervisor::relay::{fd_limit, tcp_info};
+use crate::supervisor::relay::serve::{self, Way};
 use crate::supervisor::starter::Audience;
 use crate::supervisor::system_events::Watch;
 use crate::system::paths::Paths;
@@ -50,8 +50,7 @@ impl<'a> Supervisor<'a> {
             audience.tell(&Event::Warning { text: error.to_string() });
         }
         let pulse = Arc::new(Pulse::new(request.login.keepalive));
-        let capacity = fd_limit::raise();
-        let room = Arc::new(Semaphore::new(capacity));
+        let room = Arc::new(Semaphore::new(fd_limit::raise()));
         let way = Way { link, hold: request.hold, room, pulse: Arc::clone(&pulse), meter: Arc::default() };
         let traffic = Traffic::default();
         let mut supervisor = Self {
@@ -83,10 +82,8 @@ impl<'a> Supervisor<'a> {
             provider: Inquirer::new(&instance.id),
             hooks: Hooks::new(paths, &name),
             traffic,
-            channels: Arc::default(),
-            hands_over: false,
         };
-        if let Err(error) = supervisor.open(&way, capacity, stopper).await {
+        if let Err(error) = supervisor.open(&way, stopper).await {
             supervisor.switchboard.close().await;
             supervisor.directory.clear(&supervisor.lock, false);
             return Err(error);
@@ -95,7 +92,7 @@ impl<'a> Supervisor<'a> {
         Ok(supervisor)
     }
 
-    async fn open(&mut self, way: &Way, capacity: usize, stopper: watch::Sender<bool>) -> Result<()> {
+    async fn open(&mut self, way: &Way, stopper: watch::Sender<bool>) -> Result<()> {
         let bound = reserve::bind_all(&self.request, self.paths)?;
         let doors = reserve::open_extras(&self.request, self.paths)?;
         self.switchboard.begin(&self.request.extras, doors).await?;
@@ -112,32 +109,19 @@ impl<'a> Supervisor<'a> {
             control_server::serve(requests, stopper.clone(), inquirer, self.traffic.clone(), switchboard);
         tokio::spawn(serve);
         self.audience.listen(stopper);
-        self.serve(bound, way, capacity)
+        self.serve(bound, way)
     }
 
     /// Accepts connections to the services.
-    fn serve(&mut self, bound: Vec<Bound>, way: &Way, capacity: usize) -> Result<()> {
-        self.hands_over = bound.iter().flat_map(|bound| &bound.listeners).all(tcp_info::are_kept);
-        let room = Arc::new(Semaphore::new(fd_limit::handed_over(capacity)));
+    fn serve(&self, bound: Vec<Bound>, way: &Way) -> Result<()> {
         for Bound { forward, listeners } in bound {
             let socket = self.directory.forward_socket(forward.local);
             let meter = self.traffic.meter(Listen::Port(forward.local));
-            let handover = Arc::new(Handover {
-                control: self.directory.ssh_control(),
-                target: forward.target(),
-                channels: Arc::clone(&self.channels),
-                room: Arc::clone(&room),
-            });
             for listener in listeners {
                 let listener =
                     TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
                 let way = Way { meter: Arc::clone(&meter), ..way.clone() };
-                let (handover, socket) = (Arc::clone(&handover), socket.clone());
-                if self.hands_over {
-                    tokio::spawn(serve::serve_service(listener, socket, handover, way));
-                } else {
-                    tokio::spawn(serve::serve(listener, socket, way));
-                }
+                tokio::spawn(serve::serve(listener, socket.clone(), way));
             }
         }
         Ok(())

@@ -21,7 +21,6 @@ mod first_run;
 mod forwards;
 mod ground;
 #[cfg(target_os = "linux")]
-mod handover;
 mod hooks;
 mod installation;
 mod journey;

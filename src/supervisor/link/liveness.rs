@@ -95,11 +95,6 @@ impl Pulse {
         Instant::now().checked_sub(self.pace).is_some_and(|lately| self.heard_since(lately))
     }
 
-    /// How long an answer may take before there is doubt.
-    pub fn pace(&self) -> Duration {
-        self.pace
-    }
-
     /// How long a link that is asked may take to answer. It is long, because the question may be
     /// waiting behind much else on its way.
     pub fn patience(&self) -> Duration {

@@ -1,7 +1,6 @@
 //! One link: an ssh [`process`], the client of its control socket ([`mux`]), and the checks that tell
 //! whether the link is alive.
 
-pub(crate) mod channels;
 pub(crate) mod liveness;
 pub(crate) mod mux;
 pub(crate) mod probe;

@@ -3,7 +3,7 @@
 
 pub(crate) mod blocking;
 mod message;
-pub(crate) mod stdio_forward;
+mod stdio_forward;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 pub use self::blocking::reach;
 use self::message::{CLOSE_FORWARD, Message, NO_PORT, OK, OPEN_FORWARD, check_hello, hello, verdict};
-pub use self::stdio_forward::{Offer, offer};
+use self::stdio_forward::Offer;
 use crate::config::forwarding::{Listen, Target};
 
 /// The longest message taken from ssh, in bytes.
@@ -98,7 +98,7 @@ async fn change(
     limited(async {
         let mut stream = greet(control).await?;
         stream.write_all(&message.bytes()).await?;
-        answer(&mut stream, OK).await.map(drop)
+        answer(&mut stream, OK).await
     })
     .await
 }
@@ -130,8 +130,8 @@ async fn hear_hello(stream: &mut UnixStream) -> io::Result<()> {
     check_hello(&receive(stream).await?)
 }
 
-/// Reads the answer to the request, which should be `wanted`; returns what it says besides that.
-async fn answer(stream: &mut UnixStream, wanted: u32) -> Result<Vec<u8>, Refusal> {
+/// Reads the answer to the request, which should be `wanted`.
+async fn answer(stream: &mut UnixStream, wanted: u32) -> Result<(), Refusal> {
     loop {
         if let Some(verdict) = verdict(&receive(stream).await?, wanted) {
             return verdict;

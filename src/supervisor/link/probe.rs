@@ -87,12 +87,12 @@ impl Probe {
     }
 
     /// ssh will mention a refusal that somebody has asked for.
-    pub fn expect_mention(&self) {
+    fn expect_mention(&self) {
         self.unmentioned.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether a mention was expected; from now on it is not.
-    pub fn take_mention(&self) -> bool {
+    fn take_mention(&self) -> bool {
         let less = |count: usize| count.checked_sub(1);
         self.unmentioned.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }

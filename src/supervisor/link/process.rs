@@ -80,11 +80,6 @@ impl Link {
         }
     }
 
-    /// What listens to it.
-    pub fn ear(&self) -> &Ear {
-        &self.ear
-    }
-
     /// The PID of ssh, while it is our child.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()

@@ -1,10 +1,11 @@
-//! Listening to ssh: taking what it writes to its standard error apart into lines, as they come or,
-//! for those who must not miss what was said already, at once.
+//! Listening to ssh: taking what it writes to its standard error apart into lines.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+#[cfg(test)]
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -74,7 +75,8 @@ impl Ear {
     }
 
     /// Takes every line that has been written by now.
-    pub fn catch_up(&self) -> End {
+    #[cfg(test)]
+    fn catch_up(&self) -> End {
         self.hearing().catch_up()
     }
 
@@ -95,7 +97,7 @@ impl Ear {
 
 /// Whether there will be more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+enum End {
     /// There may be more later.
     Open,
     /// Nothing will come any more.
@@ -103,6 +105,7 @@ pub enum End {
 }
 
 impl Hearing {
+    #[cfg(test)]
     fn catch_up(&mut self) -> End {
         let source = Arc::clone(&self.source);
         self.read(|buffer| (&*source).read(buffer))

@@ -21,12 +21,6 @@ pub fn raise() -> usize {
     connections(if lifted { wanted } else { soft })
 }
 
-/// How many of that many connections may take three files of ssh's instead of one. ssh has the same limit, which
-/// leaves it two files for each connection; with a third of them at three and the rest at one, five sixths are used.
-pub fn handed_over(connections: usize) -> usize {
-    connections / 3
-}
-
 /// How many connections fit into `files` open files.
 fn connections(files: u64) -> usize {
     let room = files.min(FILES_WANTED).saturating_sub(FILES_OF_OUR_OWN) / FILES_PER_CONNECTION;
@@ -42,15 +36,6 @@ mod tests {
         let table = [(0, 1), (40, 1), (64, 12), (1024, 492), (65_536, 32_748), (u64::MAX, 32_748)];
         for (files, expected) in table {
             assert_eq!(connections(files), expected, "{files}");
-        }
-    }
-
-    #[test]
-    fn ssh_has_a_file_for_every_connection() {
-        for files in [64, 1024, 65_536] {
-            let all = connections(files);
-            let (three, one) = (handed_over(all), all - handed_over(all));
-            assert!(three > 0 && 3 * three + one <= usize::try_from(files - FILES_OF_OUR_OWN).unwrap());
         }
     }
 }

@@ -1,15 +1,11 @@
-//! How much goes through each forward: counted by the relay, or by the kernel where ssh reads and writes the
-//! clients' sockets itself; asked for through the supervisor's socket.
+//! How much goes through each forward: counted by the relay, asked for through the supervisor's socket.
 //!
 //! The supervisor has one thread, so the counters are never contended and cost next to nothing.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::TcpStream;
-use std::os::fd::{AsRawFd, RawFd};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::tcp_info::Counts;
 use crate::config::forwarding::Listen;
 use crate::runtime::control::Flow;
 
@@ -22,15 +18,6 @@ pub struct Meter {
     pub sent: AtomicU64,
     /// Bytes from the instance to the clients.
     pub received: AtomicU64,
-    /// Connections whose bytes the kernel counts, by their descriptors.
-    counted: Mutex<HashMap<RawFd, Arc<TcpStream>>>,
-}
-
-/// A connection whose bytes the kernel counts while this lives, and are added up then.
-#[derive(Debug)]
-pub struct Counted {
-    meter: Arc<Meter>,
-    descriptor: RawFd,
 }
 
 /// A connection that counts as open while this lives.
@@ -45,41 +32,14 @@ impl Meter {
         Open(Arc::clone(self))
     }
 
-    /// Counts what goes through `client`, which somebody else reads and writes.
-    pub fn count(self: &Arc<Self>, client: &Arc<TcpStream>) -> Counted {
-        let descriptor = client.as_raw_fd();
-        self.counted().insert(descriptor, Arc::clone(client));
-        Counted { meter: Arc::clone(self), descriptor }
-    }
-
     fn flow(&self, local: &Listen) -> Flow {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let mut flow = Flow {
+        Flow {
             local: local.clone(),
             open: count(&self.open),
             connections: count(&self.connections),
             sent: count(&self.sent),
             received: count(&self.received),
-        };
-        for client in self.counted().values() {
-            let counts = Counts::of(client);
-            flow.sent += counts.read;
-            flow.received += counts.written;
-        }
-        flow
-    }
-
-    fn counted(&self) -> MutexGuard<'_, HashMap<RawFd, Arc<TcpStream>>> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if let Some(client) = self.meter.counted().remove(&self.descriptor) {
-            let counts = Counts::of(&client);
-            self.meter.sent.fetch_add(counts.read, Ordering::Relaxed);
-            self.meter.received.fetch_add(counts.written, Ordering::Relaxed);
         }
     }
 }

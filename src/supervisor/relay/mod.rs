@@ -3,12 +3,10 @@
 
 pub(crate) mod accept;
 pub(crate) mod fd_limit;
-pub(crate) mod fd_passing;
 pub(crate) mod forward_table;
 pub(crate) mod metrics;
 pub(crate) mod replay;
 pub(crate) mod reserve;
 pub(crate) mod serve;
 pub(crate) mod socks;
-pub(crate) mod tcp_info;
 pub(crate) mod unix_socket;

@@ -8,15 +8,17 @@
 //! So what a client says first is kept, one piece that ssh reads at a time, until something
 //! comes back or ssh has begun to read.
 
+use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::Interest;
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-pub(crate) use super::serve::{BUFFER, Stream, UnixStream, Way, end, io, is_momentary, write_all};
+use super::serve::{BUFFER, Stream, Way, end, is_momentary, write_all};
 
 /// How much is kept, in bytes; the rest of a long request waits at the client. ssh reads 16 KB at a
 /// time or more (`channels.c`, OpenSSH 7.6 to 10), so that it has either read nothing of this or all.
@@ -157,7 +159,7 @@ fn read(looked: io::Result<usize>) -> Option<Answer> {
 }
 
 /// Whether ssh went with what it closed: it also closes connections to services that refuse them.
-pub(super) fn is_gone(remote: &UnixStream, way: &Way) -> bool {
+fn is_gone(remote: &UnixStream, way: &Way) -> bool {
     // Up again already is another link.
     let is_another = way.link.has_changed().unwrap_or(true);
     is_another || !way.is_up() || remote.peer_cred().is_ok_and(|peer| peer.pid().is_some_and(is_ending))

@@ -1,5 +1,4 @@
-//! Carrying connections from a local port to ssh: by giving it the client's socket ([`fd_passing`]), or by
-//! copying to a Unix socket that ssh forwards.
+//! Carrying connections from a local port to ssh by copying to a Unix socket that ssh forwards.
 //!
 //! The local port belongs to the supervisor, not to ssh, so it stays bound while ssh is replaced.
 //! A connection that arrives while there is no link waits, for as long as it is told to, and then goes
@@ -8,7 +7,7 @@
 //! come, and the connection is closed: as with `ssh -L`.
 
 use std::cell::RefCell;
-pub(crate) use std::io;
+use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::sys::socket::shutdown;
-pub(crate) use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -25,12 +24,10 @@ use super::metrics::Meter;
 use super::replay::{Fate, Opening};
 use crate::supervisor::link::liveness::Pulse;
 
-pub use super::fd_passing::Handover;
-
 /// How long to wait before asking again a socket that refused although the link counts as up: in
 /// the moment between the death of an ssh and its being noticed, and when a burst of connections
 /// has filled the socket's queue, which holds 128 and does not make the next one wait as TCP does.
-pub(crate) const CONNECT_PAUSE: Duration = Duration::from_millis(20);
+const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Bytes moved at a time.
 const CHUNK: usize = 64 * 1024;
@@ -39,7 +36,7 @@ thread_local! {
     /// One buffer for all connections: bytes rest in it only between a read and the write that
     /// follows at once. Only what a slow receiver does not take is copied elsewhere, so that idle
     /// connections cost no memory.
-    pub(crate) static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
+    pub(super) static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
 }
 
 /// What connections have to know of the link that they go over. Copies share it.
@@ -91,21 +88,6 @@ impl Way {
 pub async fn serve<L: Listener<Client: Stream>>(listener: L, socket: PathBuf, way: Way) {
     let socket: Arc<Path> = socket.into();
     accept::serve(listener, way, 1, |client, way| carry(client, Arc::clone(&socket), way)).await;
-}
-
-/// As [`serve`], for connections that can be handed over to ssh.
-pub async fn serve_service(listener: TcpListener, socket: PathBuf, handover: Arc<Handover>, way: Way) {
-    let socket: Arc<Path> = socket.into();
-    let carry = |client, mut way: Way| {
-        let (handover, socket) = (Arc::clone(&handover), Arc::clone(&socket));
-        async move {
-            match handover.carry(client, &mut way).await? {
-                Some(client) => carry(client, socket, way).await,
-                None => Ok(()),
-            }
-        }
-    };
-    accept::serve(listener, way, 1, carry).await;
 }
 
 async fn carry(client: impl Stream, socket: Arc<Path>, mut way: Way) -> io::Result<()> {
@@ -261,7 +243,7 @@ async fn copy(from: &impl Stream, to: &impl Stream, direction: &Direction<'_>) -
 }
 
 /// Reads until `from` ends and forgets it.
-pub(crate) async fn discard(from: &impl Stream) -> io::Result<()> {
+async fn discard(from: &impl Stream) -> io::Result<()> {
     loop {
         from.readable().await?;
         match BUFFER.with_borrow_mut(|buffer| from.try_read(buffer)) {
@@ -303,7 +285,7 @@ fn step(from: &impl Stream, to: &impl Stream, direction: &Direction<'_>) -> Resu
     })
 }
 
-pub(crate) async fn write_all(to: &impl Stream, mut bytes: &[u8]) -> io::Result<()> {
+pub(super) async fn write_all(to: &impl Stream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         to.writable().await?;
         match to.try_write(bytes) {
@@ -315,12 +297,12 @@ pub(crate) async fn write_all(to: &impl Stream, mut bytes: &[u8]) -> io::Result<
     Ok(())
 }
 
-pub(crate) fn is_momentary(error: &io::Error) -> bool {
+pub(super) fn is_momentary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 /// Half-closes. That the peer closed first is no error.
-pub(crate) fn end(to: &impl Stream) -> io::Result<()> {
+pub(super) fn end(to: &impl Stream) -> io::Result<()> {
     use std::os::fd::AsRawFd;
     match shutdown(to.as_fd().as_raw_fd(), nix::sys::socket::Shutdown::Write) {
         Ok(()) | Err(nix::errno::Errno::ENOTCONN) => Ok(()),

@@ -24,7 +24,7 @@ pub fn reach(control: &Path, target: &Target, patience: Duration) -> Result<(), 
     check_hello(&receive(&mut line)?)?;
     loop {
         if let Some(verdict) = verdict(&receive(&mut line)?, SESSION_OPENED) {
-            return verdict.map(drop);
+            return verdict;
         }
     }
 }

@@ -43,14 +43,14 @@ pub(super) fn check_hello(message: &[u8]) -> io::Result<()> {
     }
 }
 
-/// What `message` says to the request, which should be `wanted`, and besides that; `None` where it is about
-/// something that was not asked.
-pub(super) fn verdict(message: &[u8], wanted: u32) -> Option<Result<Vec<u8>, Refusal>> {
+/// What `message` says to the request, which should be `wanted`; `None` where it is about something that was
+/// not asked.
+pub(super) fn verdict(message: &[u8], wanted: u32) -> Option<Result<(), Refusal>> {
     let mut fields = Fields(message);
     let (kind, request) = (fields.number()?, fields.number()?);
     match kind {
         _ if request != REQUEST => None,
-        kind if kind == wanted => Some(Ok(fields.0.to_vec())),
+        kind if kind == wanted => Some(Ok(())),
         PERMISSION_DENIED | FAILURE => Some(Err(Refusal::Refused(fields.text().unwrap_or_default()))),
         _ => None,
     }
