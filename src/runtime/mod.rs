@@ -6,6 +6,7 @@
 pub mod control;
 pub mod directory;
 pub mod extra;
+pub mod liveness;
 pub(crate) mod log;
 pub mod orphan;
 pub mod pidfile;

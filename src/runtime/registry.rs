@@ -28,6 +28,15 @@ pub struct Running {
     pub state: Option<State>,
 }
 
+/// How a command takes the name of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As an argument of its own.
+    Argument,
+    /// As the value of `--instance-id`.
+    Option,
+}
+
 /// What there is of tunnels.
 #[derive(Debug, Default)]
 pub struct Survey {
@@ -81,8 +90,8 @@ impl Survey {
     }
 
     /// The running tunnel that `wanted` means: by name or id of its instance, or the start of an
-    /// id. Without `wanted`, the only one.
-    pub fn take(&mut self, wanted: Option<&str>) -> Result<Option<Running>> {
+    /// id. Without `wanted`, the only one. `form` is how the command takes a name.
+    pub fn take(&mut self, wanted: Option<&str>, form: Form) -> Result<Option<Running>> {
         let found: Vec<usize> = match wanted {
             None => (0..self.running.len()).collect(),
             Some(wanted) => matching(&self.running, wanted),
@@ -92,9 +101,13 @@ impl Survey {
             [only] => Ok(Some(self.running.remove(*only))),
             several => {
                 let names: Vec<String> =
-                    several.iter().map(|index| self.running[*index].shown_name()).collect();
+                    several.iter().map(|index| self.running[*index].quoted_name()).collect();
+                let how = match form {
+                    Form::Argument => "choose one",
+                    Form::Option => "choose one with --instance-id",
+                };
                 Err(Error::failed("more than one tunnel is running")
-                    .with_hint(format!("name one of them: {}", names.join(", "))))
+                    .with_hint(format!("{how}: {}", names.join(", "))))
             }
         }
     }
@@ -106,6 +119,12 @@ impl Running {
         self.state
             .as_ref()
             .map_or_else(|| "?".to_owned(), |state| printable(&state.instance.name).into_owned())
+    }
+
+    /// The same as a word for a shell.
+    pub fn quoted_name(&self) -> String {
+        let name = self.state.as_ref().map_or("?", |state| &state.instance.name);
+        printable(&shell_words::quote(name)).into_owned()
     }
 
     fn has_name(&self, wanted: &str) -> bool {

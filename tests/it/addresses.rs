@@ -39,5 +39,5 @@ fn the_log_tells_what_happened() {
     sandbox.tunnel(["logs"]).stdout_has("up: 127.0.0.1\n").run();
     sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
     sandbox.tunnel(["logs", "-n", "1"]).stdout_has("Z stopped\n").run();
-    sandbox.tunnel(["logs", "nobody"]).fails(1, ["soong-tunnel: there is no log of such a tunnel"]).run();
+    sandbox.tunnel(["logs", "nobody"]).fails(1, ["soong-tunnel: no instance is called 'nobody'"]).run();
 }

@@ -58,7 +58,7 @@ fn services_that_answer_are_told_with_what_they_say() {
             ("hangs-up", hangs_up),
         ],
     );
-    sandbox.tunnel(["status", "nobody", "--check"]).code(3).stdout("Tunnel is not running\n").run();
+    sandbox.tunnel(["status", "nobody", "--check"]).fails(1, ["no instance is called 'nobody'"]).run();
     let [a, b, c] = sandbox.config.local;
     let all = format!(
         "Tunnel is running\n  \
@@ -95,7 +95,7 @@ fn a_service_that_does_not_answer_is_no_lost_link() {
              localhost:{b} n8n: not answering: it takes a connection and says nothing\n  \
              localhost:{c} status: not answering: refused on the instance\n"
         ))
-        .stderr("hint: see on the instance whether it runs: soong ssh\n")
+        .stderr("hint: see on the instance whether it runs: soong ssh --instance-id dev\n")
         .run();
 }
 

@@ -85,7 +85,7 @@ fn auto_ports_takes_the_next_free_ones_and_list_shows_them() {
     assert!(text.contains("running  0     0 B"), "{text}");
     let status = sandbox.tunnel(["status", "--json"]).stdout_has("").run().stdout;
     assert_eq!(status, sandbox.tunnel(["list", "--json"]).stdout_has("").run().stdout);
-    sandbox.tunnel(["restart"]).code(1).stderr_has("name one of them: dev, staging").run();
+    sandbox.tunnel(["restart"]).code(1).stderr_has("choose one: dev, staging").run();
     let again = sandbox.tunnel(["restart", "staging"]).stdout_has("SSH tunnel started").run().stdout;
     assert!(again.contains(&format!("  localhost:{} -> ", moved[0])), "{again}");
     sandbox.tunnel(["stop", "--all"]).stdout_has("Stopped").run();

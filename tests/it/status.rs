@@ -320,6 +320,22 @@ fn watching_goes_on_until_it_is_interrupted() {
     status(&sandbox, &["--watch=0"]).code(2).stderr_has("--watch").run();
 }
 
+/// A provider is asked every half a minute only; what it did not say stays old in between.
+#[test]
+fn what_is_old_is_marked_as_old_while_watching() {
+    let sandbox = fragile();
+    json(&sandbox, &[]);
+    sandbox.write(&sandbox.home().join("broken"), "");
+    let watching = status(&sandbox, &["--watch=1", "--json"]).code(130).stdout_has("").spawn();
+    wait::until_true("three lines", || watching.stdout().lines().count() >= 3);
+    watching.interrupt();
+    for line in watching.finish().stdout.lines() {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(named(&answer, "train")["stale"], true, "{line}");
+        assert_eq!(answer["providers"][0]["error"], "the provider x failed: no network", "{line}");
+    }
+}
+
 #[test]
 fn an_interrupt_ends_the_provider_too() {
     let sandbox = sandbox("touch \"$HOME/ran\"; sleep 600 & sleep 600");

@@ -10,12 +10,16 @@ use crate::support::{ports, wait};
 fn it_is_over_at_once_when_there_is_nothing_to_wait_for() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
-    sandbox.tunnel(["wait"]).code(3).stderr("soong-tunnel: no tunnel is running\n").run();
+    sandbox.tunnel(["wait"]).code(3).stderr_has("soong-tunnel: no tunnel is running\n").run();
     sandbox.start(&instance);
     sandbox.tunnel(["wait", "--timeout", "0"]).run();
     sandbox.tunnel(["wait", "--service", "sglang", "--instance-id", "a1b2"]).run();
     sandbox.tunnel(["wait", "--service", "sglan"]).fails(1, ["does not carry 'sglan'"]).hint("sglang").run();
-    sandbox.tunnel(["wait", "--instance-id", "x"]).code(3).stderr_has("no tunnel").run();
+    sandbox
+        .tunnel(["wait", "--instance-id", "x"])
+        .fails(1, ["no instance is called 'x'"])
+        .hint("running: dev")
+        .run();
 }
 
 #[test]

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::overview::{Overview, Row};
 use crate::error::{Error, Result};
 use crate::instances::inventory::Status;
-use crate::runtime::state::{Forward, Phase};
+use crate::runtime::liveness::Doing;
+use crate::runtime::state::Forward;
 use crate::terminal::printable_json;
 
 /// The version of the shape.
@@ -39,7 +40,7 @@ struct Entry<'a> {
 
 #[derive(Serialize)]
 struct Tunnel<'a> {
-    state: Phase,
+    state: Doing,
     pid: Option<u32>,
     last_error: Option<&'a str>,
     forwards: &'a [Forward],
@@ -82,7 +83,7 @@ impl<'a> From<&'a Row> for Entry<'a> {
             price_cents_per_hour: row.price_cents_per_hour,
             provider: row.provider.as_deref(),
             tunnel: row.tunnel.as_ref().map(|tunnel| Tunnel {
-                state: tunnel.phase,
+                state: tunnel.doing,
                 pid: tunnel.pid,
                 last_error: tunnel.last_error.as_deref(),
                 forwards: &tunnel.forwards,

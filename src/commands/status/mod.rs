@@ -18,7 +18,8 @@ use self::arguments::Arguments;
 use self::overview::Overview;
 use crate::config::Config;
 use crate::error::{EXIT_FAILED, Error, Result};
-use crate::instances::inventory::Inventory;
+use crate::instances::inventory::{Failures, Inventory};
+use crate::runtime::liveness::Doing;
 use crate::runtime::registry;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
@@ -39,7 +40,7 @@ pub fn main() -> ExitCode {
 }
 
 fn show_once(arguments: &Arguments, paths: &Paths) -> Result<u8> {
-    let overview = look(arguments, paths, arguments.cached)?;
+    let overview = look(arguments, paths, &mut Failures::new(), arguments.cached)?;
     show(&render(&overview, arguments.json)?)?;
     if !arguments.json {
         explain(&overview);
@@ -57,9 +58,10 @@ fn keep_showing(arguments: &Arguments, interval: Duration, paths: &Paths) -> Res
         return Ok(0);
     }
     let mut asked: Option<Instant> = None;
+    let mut failures = Failures::new();
     loop {
         let asks = !arguments.cached && asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN);
-        let overview = look(arguments, paths, !asks)?;
+        let overview = look(arguments, paths, &mut failures, !asks)?;
         if asks {
             asked = Some(Instant::now());
         }
@@ -78,11 +80,19 @@ fn keep_showing(arguments: &Arguments, interval: Duration, paths: &Paths) -> Res
     }
 }
 
-fn look(arguments: &Arguments, paths: &Paths, cached: bool) -> Result<Overview> {
+/// Puts together what is known. `failures` are those of the last time that providers were asked.
+fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: bool) -> Result<Overview> {
     let config = Config::load(paths)?;
-    let inventory = if cached { Inventory::cached(&config, paths) } else { ask(&config, paths)? };
+    let inventory = if cached {
+        Inventory::meanwhile(failures, &config, paths)
+    } else {
+        let inventory = ask(&config, paths)?;
+        *failures = inventory.failures();
+        inventory
+    };
     let survey = registry::survey(paths)?;
-    let overview = Overview::new(inventory, survey);
+    let doing = Doing::of_all(&survey.running);
+    let overview = Overview::new(inventory, survey, &doing);
     match &arguments.instance_id {
         Some(wanted) => overview.only(wanted),
         None => Ok(overview),

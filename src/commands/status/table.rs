@@ -5,6 +5,7 @@ use console::{measure_text_width, pad_str, truncate_str};
 
 use super::overview::{Overview, Row};
 use crate::instances::inventory::Status;
+use crate::runtime::liveness::Doing;
 use crate::runtime::state::Phase;
 use crate::system::time::span;
 use crate::terminal::printable;
@@ -53,7 +54,7 @@ pub(super) fn render(overview: &Overview) -> String {
 }
 
 fn cells(now: u64, ids: &Ids<'_>, row: &Row) -> [String; 6] {
-    let tunnel = row.tunnel.as_ref().map_or("-", |tunnel| phase(tunnel.phase));
+    let tunnel = row.tunnel.as_ref().map_or("-", |tunnel| doing(tunnel.doing));
     let lease = row.facts.lease_end.map_or_else(
         || "-".to_owned(),
         |end| match end.saturating_sub(now) {
@@ -105,12 +106,13 @@ fn shared_start(one: &str, other: &str) -> usize {
     one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count()
 }
 
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Starting => "starting",
-        Phase::Up => "up",
-        Phase::Reconnecting => "reconnecting",
-        Phase::Failed => "failed",
+fn doing(doing: Doing) -> &'static str {
+    match doing {
+        Doing::Phase(Phase::Starting) => "starting",
+        Doing::Phase(Phase::Up) => "up",
+        Doing::Phase(Phase::Reconnecting) => "reconnecting",
+        Doing::Phase(Phase::Failed) => "failed",
+        Doing::Unresponsive => "unresponsive",
     }
 }
 
@@ -130,7 +132,7 @@ fn details(row: &Row) -> String {
     parts.extend(row.facts.gpu_load.map(|load| format!("GPU {load} %")));
     parts.extend(row.facts.model.as_ref().map(|model| printable(model).into_owned()));
     let mut text = wrapped(&parts);
-    if let Some(tunnel) = row.tunnel.as_ref().filter(|tunnel| tunnel.phase != Phase::Up)
+    if let Some(tunnel) = row.tunnel.as_ref().filter(|tunnel| tunnel.doing != Doing::Phase(Phase::Up))
         && let Some(error) = &tunnel.last_error
     {
         text.push_str(&format!("    {}\n", truncate_str(&printable(error), 76, "…")));
@@ -183,6 +185,8 @@ fn line(cells: &[String; 6], widths: &[usize; 6]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::commands::status::overview::Tunnel;
     use crate::error::Error;
@@ -215,7 +219,8 @@ mod tests {
         full.kind = Some("gpu_1x_a100".into());
         full.region = Some("us-west-1".into());
         full.price_cents_per_hour = Some(129);
-        full.tunnel = Some(Tunnel { phase: Phase::Up, pid: Some(7), last_error: None, forwards: vec![] });
+        full.tunnel =
+            Some(Tunnel { doing: Doing::Phase(Phase::Up), pid: Some(7), last_error: None, forwards: vec![] });
         full.facts = Facts { lease_end: Some(1000 + 11_520), gpu_load: Some(42), model: Some("qwen".into()) };
         assert_eq!(
             render(&overview(vec![full, row("staging", "b2")])),
@@ -237,8 +242,12 @@ mod tests {
         odd.status = Status::Terminating;
         odd.stale = true;
         odd.facts.model = Some(long.clone());
-        odd.tunnel =
-            Some(Tunnel { phase: Phase::Reconnecting, pid: None, last_error: Some(long), forwards: vec![] });
+        odd.tunnel = Some(Tunnel {
+            doing: Doing::Phase(Phase::Reconnecting),
+            pid: None,
+            last_error: Some(long),
+            forwards: vec![],
+        });
         let text = render(&overview(vec![odd]));
         assert!(text.lines().all(|line| measure_text_width(line) <= 80), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
@@ -255,7 +264,8 @@ mod tests {
 
     #[test]
     fn an_old_list_says_so() {
-        let source = Source { provider: "lambda".into(), taken: Some(700), error: Some(Error::failed("x")) };
+        let source =
+            Source { provider: "lambda".into(), taken: Some(700), error: Some(Arc::new(Error::failed("x"))) };
         let mut old = overview(vec![row("a", "b")]);
         old.sources.push(source);
         assert!(render(&old).ends_with("\nlambda: as of 5 min ago, because it cannot be asked now\n"));

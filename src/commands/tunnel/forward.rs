@@ -1,11 +1,12 @@
 //! `soong tunnel forward`: forwarding more over a tunnel that runs, or less.
 
 use super::arguments::ForwardArguments;
+use super::choice;
 use crate::config::forwarding::display::{path_of, short};
 use crate::config::forwarding::{Forwarding, Kind, Listen};
 use crate::error::{Error, Result};
 use crate::runtime::control::{self, Supervisor};
-use crate::runtime::registry;
+use crate::runtime::registry::{self, Form};
 use crate::runtime::state::State;
 use crate::system::paths::Paths;
 use crate::terminal::{print, printable};
@@ -13,7 +14,8 @@ use crate::terminal::{print, printable};
 /// Does what the command line says, forward by forward, until one fails.
 pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
     let (name, words) = split(&arguments.words);
-    let running = registry::survey(paths)?.take(name)?.ok_or_else(|| not_running(name))?;
+    let mut survey = registry::survey(paths)?;
+    let running = survey.take(name, Form::Argument)?.ok_or_else(|| choice::absent(name, &survey, paths))?;
     let state =
         running.state.ok_or_else(|| Error::failed("the tunnel is only just starting: try once more"))?;
     let wanted = wanted(arguments, words, &state, paths)?;
@@ -24,6 +26,15 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
                 state.forwards.iter().find(|service| Some(service.local) == forwarding.local_port())
         {
             return Err(Error::failed(format!("port {} is that of {}", service.local, service.service)));
+        }
+        if let (false, Some(other)) = (arguments.remove, taken(&forwarding, &state)) {
+            let (name, text) = (shell_words::quote(&state.instance.name), other.to_string());
+            return Err(Error::failed(format!("{} is taken by: {}", forwarding.listen(), printable(&text)))
+                .with_hint(format!(
+                    "take that one away first: soong tunnel forward {} {}",
+                    printable(&name),
+                    printable(&removal(other))
+                )));
         }
         let supervisor = Supervisor::connect(&running.directory).map_err(|source| Error::Io {
             action: "cannot ask the supervisor".into(),
@@ -40,6 +51,22 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
     Ok(())
 }
 
+/// The other forward of the tunnel that listens where `forwarding` wants to.
+fn taken<'a>(forwarding: &Forwarding, state: &'a State) -> Option<&'a Forwarding> {
+    let mut all = state.extra.iter().map(|extra| &extra.forwarding);
+    all.find(|other| *other != forwarding && other.collides_with(forwarding))
+}
+
+/// The arguments that remove `forwarding`.
+fn removal(forwarding: &Forwarding) -> String {
+    let listen = forwarding.listen().to_string();
+    let listen = shell_words::quote(&listen);
+    match forwarding.kind() {
+        Kind::Remote => format!("--remove --remote {listen}"),
+        Kind::Local | Kind::Socks => format!("--remove {listen}"),
+    }
+}
+
 /// The name of an instance, if the first word is one, and the other words. What is forwarded holds
 /// a colon, or is a path, or a port.
 fn split(words: &[String]) -> (Option<&str>, &[String]) {
@@ -50,14 +77,6 @@ fn split(words: &[String]) -> (Option<&str>, &[String]) {
         [first, rest @ ..] if !is_forward(first) => (Some(first), rest),
         words => (None, words),
     }
-}
-
-fn not_running(name: Option<&str>) -> Error {
-    let error = match name {
-        Some(name) => Error::failed(format!("no tunnel to '{}' is running", printable(name))),
-        None => Error::failed("no tunnel is running"),
-    };
-    error.with_hint("start it: soong tunnel start")
 }
 
 fn wanted(

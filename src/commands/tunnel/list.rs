@@ -5,8 +5,9 @@ use super::status::{self, Look};
 use crate::config::forwarding::display::short;
 use crate::error::{Error, Result};
 use crate::runtime::control::Flow;
+use crate::runtime::liveness::Doing;
 use crate::runtime::registry::{self, Survey};
-use crate::runtime::state::{Phase, State};
+use crate::runtime::state::State;
 use crate::system::paths::Paths;
 use crate::terminal::{bytes, print, print_error, printable};
 
@@ -42,10 +43,9 @@ fn rows(looks: &[Look], failed: &[State]) -> Vec<Row> {
 
 fn of_running(look: &Look) -> Row {
     let state = look.running.state.as_ref();
-    let doing = match state {
-        _ if !look.responds => "unresponsive",
-        Some(state) => status::doing(state.phase),
-        None => status::doing(Phase::Starting),
+    let doing = match look.doing {
+        Doing::Phase(phase) => status::doing(phase),
+        Doing::Unresponsive => "unresponsive",
     };
     let name = look.running.shown_name();
     row(name, doing, look.traffic.as_deref(), state.map(ports).unwrap_or_default())

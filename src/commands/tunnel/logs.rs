@@ -8,9 +8,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::arguments::LogsArguments;
-use crate::config::{Config, instance};
+use super::choice;
+use crate::config::instance;
 use crate::error::{Error, Result};
-use crate::runtime::registry;
+use crate::runtime::registry::{self, Form, Survey};
 use crate::system::paths::Paths;
 use crate::terminal::{print, printable};
 
@@ -19,11 +20,11 @@ const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Prints the last lines of a log, and goes on with those that are added if asked to.
 pub fn logs(arguments: &LogsArguments, paths: &Paths) -> Result<()> {
-    let path = choose(arguments.name.as_deref(), paths)?;
+    let mut survey = registry::survey(paths)?;
+    let path = choose(arguments.name.as_deref(), &mut survey, paths)?;
     let refused = |error: io::Error| Error::io("read", &path, error);
     let mut follower = Follower::open(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::failed("there is no log of such a tunnel")
-            .with_hint(format!("logs are kept in {}", paths.logs().display())),
+        io::ErrorKind::NotFound => no_log(arguments.name.as_deref(), &survey, paths),
         _ => refused(error),
     })?;
     let text = follower.read().map_err(refused)?;
@@ -39,20 +40,23 @@ pub fn logs(arguments: &LogsArguments, paths: &Paths) -> Result<()> {
 
 /// The log that is meant: by the name of an instance, else that of the only running tunnel, else
 /// the one that was written to last.
-fn choose(wanted: Option<&str>, paths: &Paths) -> Result<PathBuf> {
+fn choose(wanted: Option<&str>, survey: &mut Survey, paths: &Paths) -> Result<PathBuf> {
     if let Some(wanted) = wanted {
-        let config = Config::load(paths)?;
-        let by_id = config.instances.iter().find(|instance| instance.id == wanted);
-        let name = by_id.map_or(wanted, |instance| &instance.name);
-        return Ok(paths.log(&instance::tunnel_name(name)));
+        let name = choice::name_of(wanted, survey, paths);
+        return Ok(paths.log(&instance::tunnel_name(name.as_deref().unwrap_or(wanted))));
     }
-    let running = registry::survey(paths)?.take(None)?.and_then(|running| running.state);
-    if let Some(state) = running {
+    if let Some(state) = survey.take(None, Form::Argument)?.and_then(|running| running.state) {
         return Ok(paths.log(&instance::tunnel_name(&state.instance.name)));
     }
     latest(&paths.logs()).ok_or_else(|| {
         Error::failed("no tunnel has written a log yet").with_hint("start one: soong tunnel start")
     })
+}
+
+fn no_log(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Error {
+    let unknown = wanted.and_then(|wanted| choice::unknown(wanted, survey, paths));
+    let error = unknown.unwrap_or_else(|| Error::failed("there is no log of such a tunnel"));
+    error.with_hint(format!("logs are kept in {}", paths.logs().display()))
 }
 
 fn latest(directory: &Path) -> Option<PathBuf> {

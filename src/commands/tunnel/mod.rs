@@ -12,6 +12,7 @@ pub mod arguments;
 pub(crate) mod url;
 
 mod check;
+mod choice;
 mod forward;
 mod hook_runner;
 mod list;

@@ -16,7 +16,7 @@ use super::start::{self, Opened};
 use super::{stop, wait};
 use crate::config::Config;
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error, Result, io_reason};
-use crate::runtime::registry;
+use crate::runtime::registry::{self, Form};
 use crate::runtime::state::State;
 use crate::runtime::urls::variables;
 use crate::system::paths::{self, Paths};
@@ -129,7 +129,9 @@ impl Tunnel {
 
     /// The tunnel that runs already, once it is up.
     fn present(arguments: &StartArguments, paths: &Paths) -> Result<Option<Self>> {
-        let Some(running) = registry::survey(paths)?.take(arguments.choice.instance_id.as_deref())? else {
+        let Some(running) =
+            registry::survey(paths)?.take(arguments.choice.instance_id.as_deref(), Form::Option)?
+        else {
             return Ok(None);
         };
         drop(running.supervisor);

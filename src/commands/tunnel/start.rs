@@ -19,7 +19,7 @@ use crate::config::forwarding::Forwarding;
 use crate::error::{Error, Result};
 use crate::openssh::{self, failure};
 use crate::runtime::directory::Directory;
-use crate::runtime::registry;
+use crate::runtime::registry::{self, Form};
 use crate::supervisor::askpass::helper::Reply;
 use crate::supervisor::askpass::prompt::Asked;
 use crate::supervisor::askpass::terminal::{self, Outcome};
@@ -47,7 +47,7 @@ pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
     let wanted = arguments.wanted().cloned();
     let mut arguments = arguments.start.clone();
-    let running = registry::survey(paths)?.take(wanted.as_deref())?;
+    let running = registry::survey(paths)?.take(wanted.as_deref(), Form::Argument)?;
     arguments.choice.instance_id = wanted;
     let before = running.as_ref().and_then(|running| running.state.clone());
     if let Some(state) = &before {

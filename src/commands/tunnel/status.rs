@@ -7,11 +7,13 @@ use serde::Serialize;
 
 use super::arguments::StatusArguments;
 use super::check::{self, Condition, Finding};
+use super::choice;
 use crate::config::forwarding::{Kind, Listen};
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
-use crate::runtime::control::{Flow, Supervisor};
+use crate::runtime::control::Flow;
 use crate::runtime::extra::Extra;
-use crate::runtime::registry::{self, Running, Survey};
+use crate::runtime::liveness::Doing;
+use crate::runtime::registry::{self, Form, Running, Survey};
 use crate::runtime::state::{Forward, Phase, RETRY_MAX, State};
 use crate::supervisor::protocol::progress::{arrow, extra_arrow};
 use crate::system::paths::Paths;
@@ -20,9 +22,6 @@ use crate::terminal::{bytes, hint_label, print, print_error, printable, printabl
 
 /// How long a supervisor may take to say what goes through its forwards.
 const TRAFFIC_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a supervisor may take to show that it does anything. It needs no more than a
-/// millisecond, on a machine that has one to spare.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -51,22 +50,18 @@ struct Tunnel<'a> {
     extra: &'a [Extra],
 }
 
-/// What a tunnel does.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Doing {
-    /// What its supervisor says.
-    Phase(Phase),
-    /// Its supervisor says nothing any more.
-    Unresponsive(&'static str),
-}
-
 /// Says which tunnels run. Returns the exit code.
 pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
     let mut survey = registry::survey(paths)?;
+    let mut others = None;
     if let Some(wanted) = &arguments.name {
-        survey.running = survey.take(Some(wanted))?.into_iter().collect();
-        survey.failed.retain(|state| &state.instance.name == wanted || &state.instance.id == wanted);
+        if let Some(error) = choice::unknown(wanted, &survey, paths) {
+            return Err(choice::running(&survey).into_iter().fold(error, Error::with_hint));
+        }
+        let meant = survey.take(Some(wanted), Form::Argument)?;
+        others = choice::running(&survey).filter(|_| meant.is_none());
+        survey.running = meant.into_iter().collect();
+        survey.failed.retain(|state| choice::is_meant(&state.instance, wanted));
     }
     let counted = arguments.json || arguments.verbose;
     let looks = look(std::mem::take(&mut survey.running), arguments.check, counted)?;
@@ -75,7 +70,10 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
     print(&text).map_err(Error::output)?;
     if !arguments.json {
         explain(&survey);
-        looks.iter().filter(|look| !look.responds).for_each(advise);
+        if let Some(others) = others {
+            print_error(&format!("{} {others}\n", hint_label()));
+        }
+        looks.iter().filter(|look| !look.doing.responds()).for_each(advise);
         point_to_instance(&looks);
     }
     Ok(match (looks.is_empty(), looks.iter().all(Look::is_well)) {
@@ -90,8 +88,8 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
 pub struct Look {
     /// The tunnel.
     pub running: Running,
-    /// Whether its supervisor does anything.
-    pub responds: bool,
+    /// What it does.
+    pub doing: Doing,
     /// One for each forward, where they were looked at.
     findings: Option<Vec<Finding>>,
     /// What has gone through its forwards, where its supervisor was asked and said so.
@@ -102,7 +100,7 @@ impl Look {
     /// Whether nothing was found that is not well. Of a tunnel in its first moments nothing is known.
     fn is_well(&self) -> bool {
         let findings = self.findings.as_ref();
-        self.responds
+        self.doing.responds()
             && findings
                 .is_none_or(|findings| self.running.state.is_some() && findings.iter().all(Finding::is_well))
     }
@@ -112,10 +110,10 @@ impl Look {
 /// what is behind them and at what has gone through them.
 pub fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
     let look = move |mut running: Running| {
-        let responds = Supervisor::responds(&running.directory, PATIENCE);
-        let traffic =
-            if counted && responds { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
-        Look { running, responds, findings: None, traffic }
+        let doing = Doing::of(&running);
+        let asked = counted && doing.responds();
+        let traffic = if asked { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
+        Look { running, doing, findings: None, traffic }
     };
     let mut looks: Vec<Look> = side_by_side(running, look)?;
     if check {
@@ -156,7 +154,10 @@ fn plain(looks: &[Look], verbose: bool) -> String {
 fn describe(look: &Look, several: bool, verbose: bool) -> String {
     let running = &look.running;
     let phase = running.state.as_ref().map_or(Phase::Starting, |state| state.phase);
-    let doing = if look.responds { format!("is {}", doing(phase)) } else { "does not respond".to_owned() };
+    let doing = match look.doing {
+        Doing::Phase(phase) => format!("is {}", doing(phase)),
+        Doing::Unresponsive => "does not respond".to_owned(),
+    };
     let pid = running.supervisor.pid();
     let mut text = if several {
         format!("Tunnel {doing}: {} (PID: {pid})\n", running.shown_name())
@@ -218,14 +219,22 @@ fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> 
     text
 }
 
+/// The error for a supervisor that does not answer.
+pub fn unresponsive(running: &Running) -> Error {
+    let pid = running.supervisor.pid();
+    Error::failed(format!("the supervisor (PID {pid}) is suspended or hangs"))
+        .with_hint(format!("let it go on: kill -CONT {pid}"))
+        .with_hint(format!("or end it: soong tunnel stop {}", running.quoted_name()))
+}
+
 /// Says on stderr what to do about a supervisor that hangs.
 fn advise(look: &Look) {
-    let pid = look.running.supervisor.pid();
-    print_error(&format!(
-        "soong-tunnel: the supervisor (PID {pid}) is suspended or hangs\n\
-         {label} let it go on: kill -CONT {pid}\n{label} or end it: soong tunnel stop\n",
-        label = hint_label()
-    ));
+    let error = unresponsive(&look.running);
+    let mut text = format!("soong-tunnel: {error}\n");
+    for hint in error.hints() {
+        text.push_str(&format!("{} {hint}\n", hint_label()));
+    }
+    print_error(&text);
 }
 
 /// Says on stderr why tunnels that are not there any more gave up.
@@ -247,9 +256,13 @@ fn explain(survey: &Survey) {
 
 /// Says where to look when a link is up and a service is silent.
 fn point_to_instance(looks: &[Look]) {
-    let mut findings = looks.iter().flat_map(|look| look.findings.iter().flatten());
-    if findings.any(|finding| finding.condition == Condition::NotAnswering) {
-        print_error(&format!("{} see on the instance whether it runs: soong ssh\n", hint_label()));
+    let is_silent = |finding: &Finding| finding.condition == Condition::NotAnswering;
+    for look in looks.iter().filter(|look| look.findings.iter().flatten().any(is_silent)) {
+        let name = look.running.quoted_name();
+        print_error(&format!(
+            "{} see on the instance whether it runs: soong ssh --instance-id {name}\n",
+            hint_label()
+        ));
     }
 }
 
@@ -267,10 +280,9 @@ fn describe_all(looks: &[Look], failed: &[State]) -> Result<String> {
         let state = look.running.state.as_ref()?;
         let pid = Some(look.running.supervisor.pid());
         let told = tunnel(state);
-        let doing = if look.responds { told.state } else { Doing::Unresponsive("unresponsive") };
         Some(Tunnel {
             pid,
-            state: doing,
+            state: look.doing,
             checks: look.findings.as_deref(),
             traffic: look.traffic.as_deref(),
             ..told

@@ -4,10 +4,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::arguments::StopArguments;
+use super::choice;
 use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
-use crate::runtime::registry::{self, Running};
+use crate::runtime::registry::{self, Form, Running, Survey};
 use crate::runtime::{pidfile, prompt};
 use crate::system::paths::Paths;
 use crate::terminal::{print, printable};
@@ -26,10 +27,10 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
     let chosen: Vec<Running> = if arguments.all {
         std::mem::take(&mut survey.running)
     } else {
-        survey.take(arguments.name.as_deref())?.into_iter().collect()
+        survey.take(arguments.name.as_deref(), Form::Argument)?.into_iter().collect()
     };
     if let (true, Some(name)) = (chosen.is_empty(), &arguments.name) {
-        return Err(no_such(name, &survey.running));
+        return Err(not_running(name, &survey, paths));
     }
     if chosen.is_empty() {
         let dead = survey.remains || !survey.failed.is_empty();
@@ -89,11 +90,9 @@ fn say(text: &str) -> Result<()> {
     print(text).map_err(Error::output)
 }
 
-fn no_such(name: &str, running: &[Running]) -> Error {
-    let error = Error::failed(format!("no tunnel to '{}' is running", printable(name)));
-    if running.is_empty() {
-        return error;
-    }
-    let names: Vec<String> = running.iter().map(Running::shown_name).collect();
-    error.with_hint(format!("running: {}", names.join(", ")))
+fn not_running(name: &str, survey: &Survey, paths: &Paths) -> Error {
+    let error = choice::unknown(name, survey, paths);
+    let error =
+        error.unwrap_or_else(|| Error::failed(format!("no tunnel to '{}' is running", printable(name))));
+    choice::running(survey).into_iter().fold(error, Error::with_hint)
 }

@@ -1,8 +1,9 @@
 //! `soong tunnel url` and `env`: where the services of a running tunnel are, for programs.
 
 use super::arguments::{EnvArguments, Shell, UrlArguments};
+use super::choice;
 use crate::error::{Error, Result};
-use crate::runtime::registry::{self, Running};
+use crate::runtime::registry::{self, Form};
 use crate::runtime::state::{Forward, State};
 use crate::runtime::urls::{address, variables};
 use crate::suggest;
@@ -34,15 +35,9 @@ pub fn env(arguments: &EnvArguments, paths: &Paths) -> Result<()> {
 
 /// What the running tunnel that is meant says of itself.
 fn running(wanted: Option<&str>, paths: &Paths) -> Result<State> {
-    let running = registry::survey(paths)?.take(wanted)?;
-    let not_running = || {
-        let error = match wanted {
-            Some(name) => Error::failed(format!("no tunnel to '{}' is running", printable(name))),
-            None => Error::failed("no tunnel is running"),
-        };
-        error.with_hint("start it: soong tunnel start")
-    };
-    running.and_then(|running: Running| running.state).ok_or_else(not_running)
+    let mut survey = registry::survey(paths)?;
+    let running = survey.take(wanted, Form::Option)?;
+    running.and_then(|running| running.state).ok_or_else(|| choice::absent(wanted, &survey, paths))
 }
 
 /// Names and values are made of characters that mean nothing to any of these shells.

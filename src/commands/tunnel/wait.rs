@@ -4,10 +4,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::arguments::WaitArguments;
-use super::{check, url};
+use super::{check, choice, status, url};
 use crate::error::{EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::directory::Directory;
-use crate::runtime::registry::{self, Running};
+use crate::runtime::liveness::Doing;
+use crate::runtime::registry::{self, Form, Survey};
 use crate::runtime::state::{Phase, State};
 use crate::system::paths::Paths;
 use crate::terminal::{print_error, printable};
@@ -24,15 +25,8 @@ pub fn wait(arguments: &WaitArguments, paths: &Paths) -> Result<u8> {
     let deadline = Instant::now() + limit;
     let mut survey = registry::survey(paths)?;
     let wanted = arguments.instance_id.as_deref();
-    let Some(running) = survey.take(wanted)? else {
-        let meant = |state: &&State| {
-            wanted.is_none_or(|name| state.instance.name == name || state.instance.id == name)
-        };
-        if let Some(state) = survey.failed.iter().find(meant) {
-            return Err(failed(state));
-        }
-        print_error("soong-tunnel: no tunnel is running\n");
-        return Ok(EXIT_NOT_RUNNING);
+    let Some(running) = survey.take(wanted, Form::Option)? else {
+        return none_runs(wanted, &survey, paths);
     };
     let directory = running.directory;
     drop(running.supervisor);
@@ -47,17 +41,31 @@ pub fn wait(arguments: &WaitArguments, paths: &Paths) -> Result<u8> {
     Ok(0)
 }
 
+/// Says that no tunnel runs that is meant. Returns the exit code, unless it is an error.
+fn none_runs(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Result<u8> {
+    let is_meant = |state: &&State| wanted.is_none_or(|name| choice::is_meant(&state.instance, name));
+    if let Some(state) = survey.failed.iter().find(is_meant) {
+        return Err(failed(state));
+    }
+    if let Some(error) = wanted.and_then(|name| choice::unknown(name, survey, paths)) {
+        return Err(choice::running(survey).into_iter().fold(error, Error::with_hint));
+    }
+    choice::absent(wanted, survey, paths).report("soong-tunnel");
+    Ok(EXIT_NOT_RUNNING)
+}
+
 /// Waits until the tunnel in `directory` is up; `None` when it was stopped. The error says why it
 /// failed, or what it was doing at the deadline.
 pub fn until_up(directory: &Directory, deadline: Instant) -> Result<Option<State>> {
     loop {
-        let Some(Running { state, .. }) = registry::running(directory)? else {
+        let Some(running) = registry::running(directory)? else {
             return gone(directory);
         };
-        match state {
-            Some(state) if state.phase == Phase::Up => return Ok(Some(state)),
-            Some(state) if state.phase == Phase::Failed => return Err(failed(&state)),
-            state if Instant::now() >= deadline => return Err(not_up(state.as_ref())),
+        match running.state.as_ref().map(|state| state.phase) {
+            Some(Phase::Up) if Doing::of(&running).responds() => return Ok(running.state),
+            Some(Phase::Up) if Instant::now() >= deadline => return Err(status::unresponsive(&running)),
+            Some(Phase::Failed) => return gone(directory),
+            _ if Instant::now() >= deadline => return Err(not_up(running.state.as_ref())),
             _ => sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))),
         }
     }

@@ -18,6 +18,8 @@ mod picker;
 mod wait;
 mod whereabouts;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread;
 
 use crate::config::Config;
@@ -52,8 +54,11 @@ pub struct Source {
     /// gave one.
     pub taken: Option<u64>,
     /// Why the answer is not of now, where it should be.
-    pub error: Option<Error>,
+    pub error: Option<Arc<Error>>,
 }
+
+/// Why providers could not be asked when they were asked last, by name.
+pub type Failures = BTreeMap<String, Arc<Error>>;
 
 /// What a provider listed, and when.
 type Answer = (Source, Vec<Listed>);
@@ -75,15 +80,26 @@ impl Inventory {
                 let _ = cache::remember(paths, name, taken, &listed, &config.providers);
                 (Source { provider: name.clone(), taken: Some(taken), error: None }, listed)
             }
-            Err(error) => last_known(paths, name, Some(error)),
+            Err(error) => last_known(paths, name, Some(Arc::new(error))),
         });
         Self::new(config, answers.collect())
     }
 
     /// What is known without asking anybody: nothing is executed.
     pub fn cached(config: &Config, paths: &Paths) -> Self {
-        let answers = config.providers.iter().map(|name| last_known(paths, name, None));
-        Self::new(config, answers.collect())
+        Self::meanwhile(&Failures::new(), config, paths)
+    }
+
+    /// The same for whoever asked before: what a provider said before it failed goes on being old.
+    pub fn meanwhile(failures: &Failures, config: &Config, paths: &Paths) -> Self {
+        let last_known = |name: &String| last_known(paths, name, failures.get(name).cloned());
+        Self::new(config, config.providers.iter().map(last_known).collect())
+    }
+
+    /// The providers that could not be asked.
+    pub fn failures(&self) -> Failures {
+        let failed = |source: &Source| Some((source.provider.clone(), source.error.clone()?));
+        self.sources.iter().filter_map(failed).collect()
     }
 
     fn new(config: &Config, answers: Vec<Answer>) -> Self {
@@ -112,11 +128,11 @@ impl Inventory {
 
     /// Why a provider could not be asked: the first one's reason.
     fn into_failure(self) -> Option<Error> {
-        self.sources.into_iter().find_map(|source| source.error)
+        self.sources.into_iter().find_map(|source| source.error).and_then(Arc::into_inner)
     }
 }
 
-fn last_known(paths: &Paths, name: &str, error: Option<Error>) -> Answer {
+fn last_known(paths: &Paths, name: &str, error: Option<Arc<Error>>) -> Answer {
     let remembered = cache::recall(paths, name);
     let taken = remembered.as_ref().map(|remembered| remembered.taken);
     let listed = remembered.map(|remembered| remembered.instances).unwrap_or_default();

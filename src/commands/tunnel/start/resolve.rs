@@ -45,6 +45,7 @@ pub fn resolve(
         forwards: services,
         movable: movable(arguments, &config.services, &ports),
         hold: config.hold,
+        wanted: arguments.choice.instance_id.clone(),
     })
 }
 
@@ -106,6 +107,13 @@ fn movable(arguments: &StartArguments, services: &[Service], ports: &Ports) -> V
     names.filter(|name| !ports.wanted.contains_key(*name)).cloned().collect()
 }
 
+/// The next port above `port` that no service wants.
+fn spare(port: u16, services: &[Service], ports: &Ports) -> u16 {
+    let wanted: Vec<u16> = services.iter().map(|service| ports.of(service)).collect();
+    let above = port.saturating_add(1).max(1024)..=u16::MAX;
+    above.chain(1024..=u16::MAX).find(|port| !wanted.contains(port)).unwrap_or(port)
+}
+
 fn forwards(services: &[Service], ports: &Ports) -> Result<Vec<Forward>> {
     let mut forwards: Vec<Forward> = Vec::new();
     for service in services {
@@ -117,7 +125,7 @@ fn forwards(services: &[Service], ports: &Ports) -> Result<Vec<Forward>> {
             ))
             .with_hint(format!(
                 "move one of them: {}",
-                port_flag(&service.name, local.wrapping_add(1).max(1024))
+                port_flag(&service.name, spare(local, services, ports))
             )));
         }
         forwards.push(Forward { service: service.name.clone(), local, remote: service.remote });
@@ -168,5 +176,8 @@ mod tests {
         assert_eq!(error.to_string(), "sglang and web both want local port 8000");
         assert_eq!(error.hints(), ["move one of them: --port web=8001"]);
         assert_eq!(error.exit_code(), 2);
+        let services = [service("a", 1, 65_535), service("b", 2, 65_535), service("c", 3, 1024)];
+        let error = forwards(&services, &Ports::default()).unwrap_err();
+        assert_eq!(error.hints(), ["move one of them: --port b=1025"], "a port that nothing else wants");
     }
 }

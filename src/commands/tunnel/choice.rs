@@ -1,0 +1,79 @@
+//! Which running tunnel a command means, and what to say where there is none.
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::instances::inventory::{Inventory, Machine};
+use crate::runtime::registry::{Running, Survey};
+use crate::runtime::state::Target;
+use crate::suggest;
+use crate::system::paths::Paths;
+use crate::terminal::printable;
+
+/// True where `wanted` names the instance `target`: by name, id or the start of its id.
+pub fn is_meant(target: &Target, wanted: &str) -> bool {
+    target.name == wanted || !wanted.is_empty() && target.id.starts_with(wanted)
+}
+
+/// The error where no tunnel that `wanted` means is running: an instance without a tunnel is told
+/// from a name that nothing has. Names those that run.
+pub fn absent(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Error {
+    let Some(wanted) = wanted else {
+        return Error::failed("no tunnel is running").with_hint("start it: soong tunnel start");
+    };
+    let error = unknown(wanted, survey, paths).unwrap_or_else(|| {
+        let name = shell_words::quote(wanted);
+        Error::failed(format!("no tunnel to '{}' is running", printable(wanted)))
+            .with_hint(format!("start it: soong tunnel start --instance-id {}", printable(&name)))
+    });
+    match running(survey) {
+        Some(running) => error.with_hint(running),
+        None => error,
+    }
+}
+
+/// The error for a name that no instance has, as far as is known without asking a provider.
+pub fn unknown(wanted: &str, survey: &Survey, paths: &Paths) -> Option<Error> {
+    if name_of(wanted, survey, paths).is_some() {
+        return None;
+    }
+    let machines = machines(paths);
+    let names = targets(survey).flat_map(|target| [target.name.as_str(), target.id.as_str()]);
+    let names = names.chain(machines.iter().flat_map(|machine| [machine.name.as_str(), machine.id.as_str()]));
+    let error = Error::failed(format!("no instance is called '{}'", printable(wanted)));
+    Some(match suggest::did_you_mean(wanted, names) {
+        Some(question) => error.with_hint(printable(&question)),
+        None => error.with_hint("'soong status' lists those there are"),
+    })
+}
+
+/// The name of the instance that `wanted` means, without asking a provider: one with a tunnel, one of
+/// the config, or one that a provider listed last.
+pub fn name_of(wanted: &str, survey: &Survey, paths: &Paths) -> Option<String> {
+    let by_tunnel = targets(survey).find(|target| is_meant(target, wanted)).map(|target| target.name.clone());
+    by_tunnel.or_else(|| {
+        let is_meant = |machine: &&Machine| {
+            machine.name == wanted
+                || machine.unique_name() == wanted
+                || !wanted.is_empty() && machine.id.starts_with(wanted)
+        };
+        machines(paths).iter().find(is_meant).map(Machine::unique_name)
+    })
+}
+
+/// The instances with a tunnel, or with one that gave up.
+fn targets(survey: &Survey) -> impl Iterator<Item = &Target> {
+    let running = survey.running.iter().filter_map(|running| running.state.as_ref());
+    running.chain(&survey.failed).map(|state| &state.instance)
+}
+
+/// The instances of the config and those that providers listed last. A config that cannot be read is
+/// for other commands to complain about.
+fn machines(paths: &Paths) -> Vec<Machine> {
+    Config::load(paths).map(|config| Inventory::cached(&config, paths).machines).unwrap_or_default()
+}
+
+/// `running: dev, staging`; `None` where nothing runs.
+pub fn running(survey: &Survey) -> Option<String> {
+    let names: Vec<String> = survey.running.iter().map(Running::shown_name).collect();
+    (!names.is_empty()).then(|| format!("running: {}", names.join(", ")))
+}
