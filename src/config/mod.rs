@@ -1,6 +1,7 @@
 //! `config.toml`: what the user wrote, checked against [`schema`] and turned into values by
 //! [`document`].
 
+pub mod address;
 pub(crate) mod credentials;
 pub(crate) mod forwarding;
 pub(crate) mod instance;

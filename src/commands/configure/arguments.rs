@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::address::Address;
+
 /// The command line of `soong-configure`.
 #[derive(Debug, Parser)]
 #[command(
@@ -19,6 +21,7 @@ With options it asks nothing. Secrets are never taken from the command line.
 Examples:
   soong configure
   soong configure --key ~/.ssh/id_ed25519 --instance dev=192.0.2.7
+  soong configure --instance dev=root@192.0.2.7:40001
   pass show lambda | soong configure --api-key-stdin
   soong configure set services.comfyui 8188
   soong configure list"
@@ -41,7 +44,7 @@ pub struct SetupArguments {
     /// Account on the instances
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// An instance and its address; may be repeated
+    /// NAME=[USER@]HOST[:PORT]; may be repeated
     #[arg(long = "instance", value_name = "NAME=HOST", value_parser = instance)]
     pub instances: Vec<NamedHost>,
     /// Read the Lambda API key from standard input
@@ -60,8 +63,8 @@ pub struct SetupArguments {
 pub struct NamedHost {
     /// What to call it.
     pub name: String,
-    /// Its address.
-    pub host: String,
+    /// How it is reached.
+    pub address: Address,
 }
 
 impl SetupArguments {
@@ -148,7 +151,7 @@ Examples:
 
 fn instance(text: &str) -> Result<NamedHost, String> {
     let (name, host) = text.rsplit_once('=').ok_or("write it as NAME=HOST, for example dev=192.0.2.7")?;
-    Ok(NamedHost { name: name.to_owned(), host: host.to_owned() })
+    Ok(NamedHost { name: name.to_owned(), address: Address::parse(host)? })
 }
 
 #[cfg(test)]
@@ -173,8 +176,11 @@ mod tests {
 
     #[test]
     fn an_instance_is_a_name_and_a_host() {
-        assert_eq!(instance("a=b=h").unwrap(), NamedHost { name: "a=b".into(), host: "h".into() });
-        assert!(instance("dev").is_err());
+        let named =
+            |name: &str, address| NamedHost { name: name.into(), address: Address::parse(address).unwrap() };
+        assert_eq!(instance("a=b=h").unwrap(), named("a=b", "h"));
+        assert_eq!(instance("dev=me@192.0.2.7:2222").unwrap(), named("dev", "me@192.0.2.7:2222"));
+        assert!(instance("dev").is_err() && instance("dev=192.0.2.7:0").is_err());
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! `soong configure get`, `set` and `unset`: one key at a time.
 
+use toml_edit::Value;
+
 use super::place::{self, Place, SecretName};
 use super::store::{Change, Store};
 use super::{alias, document, secret, show, value};
+use crate::config::address::Address;
 use crate::config::credentials::{Credentials, Secret};
-use crate::config::schema::Key;
+use crate::config::schema::{Key, Kind};
 use crate::config::{Config, DEFAULT_SERVICES};
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
@@ -68,9 +71,12 @@ pub fn set(typed: &str, new: Option<&str>, paths: &Paths) -> Result<()> {
                     .with_hint(format!("expected {}", key.kind.expectation())));
             };
             alias::refuse_hidden(&segments)?;
-            let new = value::parse(key, &segments, new)?;
+            let changes = changes(key, &segments, new)?;
             let store = Store::open(paths)?;
-            let text = document::set(&readable_config(&store, paths)?, &segments, &new)?;
+            let mut text = readable_config(&store, paths)?;
+            for (segments, new) in &changes {
+                text = document::set(&text, segments, new)?;
+            }
             require_host(&text, &segments)?;
             alias::refuse_loop(&text, &segments, paths)?;
             store.write(&Change { config: Some(text), credentials: None }).map(drop)
@@ -78,6 +84,29 @@ pub fn set(typed: &str, new: Option<&str>, paths: &Paths) -> Result<()> {
         Place::Table(segments) => Err(is_table(&segments)),
         Place::Secret(name) => set_secret(name, new, paths),
     }
+}
+
+/// The keys that change when `typed` is set at `segments`, with their values: an address with a user or
+/// a port sets these as well.
+fn changes(key: &Key, segments: &[String], typed: &str) -> Result<Vec<(Vec<String>, Value)>> {
+    let value = value::parse(key, segments, typed);
+    let ([_, name, _], Kind::Host) = (segments, key.kind) else {
+        return Ok(vec![(segments.to_vec(), value?)]);
+    };
+    let text = value.as_ref().ok().and_then(Value::as_str).unwrap_or(typed);
+    let address = match Address::parse(text) {
+        Ok(address) => address,
+        // What is no host at all is told as it is in the file.
+        Err(message) => return Err(value.err().unwrap_or_else(|| Error::usage(message))),
+    };
+    let mut changes = Vec::new();
+    for (segments, text) in address.into_keys(name) {
+        if let Place::Key(segments, key) = place::resolve(segments)? {
+            let value = value::parse(key, &segments, &text)?;
+            changes.push((segments, value));
+        }
+    }
+    Ok(changes)
 }
 
 fn set_secret(name: SecretName, new: Option<&str>, paths: &Paths) -> Result<()> {

@@ -91,23 +91,23 @@ fn configured(before: &str, setup: &Setup, paths: &Paths) -> Result<String> {
     Config::parse(before, paths.config_file(), paths)
         .map_err(|error| error.with_hint("mend it first: soong configure edit"))?;
     let segments = |names: [&str; 2]| names.map(str::to_owned).to_vec();
-    let mut wanted: Vec<(Vec<String>, &str)> = Vec::new();
-    wanted.extend(setup.key.as_deref().map(|key| (segments(["ssh", "key"]), key)));
-    wanted.extend(setup.user.as_deref().map(|user| (segments(["ssh", "user"]), user)));
+    let mut wanted: Vec<(Vec<String>, String)> = Vec::new();
+    wanted.extend(setup.key.clone().map(|key| (segments(["ssh", "key"]), key)));
+    wanted.extend(setup.user.clone().map(|user| (segments(["ssh", "user"]), user)));
     for instance in &setup.instances {
-        wanted.push((vec!["instances".into(), instance.name.clone(), "host".into()], &instance.host));
+        wanted.extend(instance.address.clone().into_keys(&instance.name));
     }
     if setup.api_key.is_some() {
-        wanted.push((segments(["providers", "lambda"]), "true"));
+        wanted.push((segments(["providers", "lambda"]), "true".to_owned()));
     }
     let mut text = before.to_owned();
     for (segments, typed) in wanted {
         let Place::Key(segments, key) = place::resolve(segments)? else { continue };
-        let new = value::parse(key, &segments, typed)?;
+        let new = value::parse(key, &segments, &typed)?;
         let present = document::get(&text, &segments)?.map(|item| value::plain(&item));
         let unchanged = match &present {
-            Some(present) => present == typed,
-            None => key.path == "ssh.user" && setting::default(key, &segments).as_deref() == Some(typed),
+            Some(present) => *present == typed,
+            None => key.path == "ssh.user" && setting::default(key, &segments).as_ref() == Some(&typed),
         };
         if !unchanged {
             text = document::set(&text, &segments, &new)?;

@@ -6,6 +6,7 @@ use super::key_file::{self, Lock};
 use super::place::{self, Place};
 use super::setup::{self, Setup};
 use super::{api_key, ask, document, secret, value};
+use crate::config::address::Address;
 use crate::config::credentials::{Credentials, Secret};
 use crate::config::{self, Config, check};
 use crate::error::{Error, Result};
@@ -142,9 +143,10 @@ fn ask_instance(present: &Present, has_provider: bool) -> Result<Option<NamedHos
         }
     })?;
     let host = known.iter().find(|instance| instance.name == name).map(|instance| instance.host.as_str());
-    let question = "Its address, or an alias of ~/.ssh/config";
-    let host = ask::text(question, host, |typed| check("instances.x.host", typed))?;
-    Ok(Some(NamedHost { name, host }))
+    let question = "Its address ([USER@]HOST[:PORT]), or an alias of ~/.ssh/config";
+    let typed = ask::text(question, host, |typed| Address::parse(typed).map(drop))?;
+    let address = Address::parse(&typed).map_err(Error::usage)?;
+    Ok(Some(NamedHost { name, address }))
 }
 
 fn ask_daemon_token(present: &Present) -> Result<Option<Secret>> {

@@ -47,6 +47,35 @@ fn a_value_is_refused_in_the_words_of_the_config() {
     }
 }
 
+/// As people type it, and as consoles of providers show it.
+#[test]
+fn an_address_may_hold_a_user_and_a_port() {
+    let written = "[instances.dev]\nhost = \"192.0.2.7\"\nuser = \"root\"\nport = 40001\n";
+    let sandbox = home("");
+    sandbox.conf(["set", "instances.dev.host", "root@192.0.2.7:40001"]).run();
+    assert_eq!(sandbox.config_text(), written);
+    // What is not said stays.
+    sandbox.conf(["set", "instances.dev.host", "2001:db8::1"]).run();
+    assert_eq!(sandbox.config_text(), written.replace("192.0.2.7", "2001:db8::1"));
+    sandbox.conf(["set", "instances.dev.host", "192.0.2.7:0"]).fails(2, ["a port is a number"]).run();
+    sandbox.conf(["set", "instances.dev.host", "root@"]).fails(2, ["expected a host name"]).run();
+    let sandbox = home("");
+    let option = "dev=root@192.0.2.7:40001";
+    sandbox.conf(["--instance", option]).stdout_has("Wrote").run();
+    assert!(sandbox.config_text().contains(written), "{}", sandbox.config_text());
+    sandbox.conf(["--instance", option]).stdout_has("nothing was written").run();
+    sandbox.tunnel(["start", "--dry-run"]).stdout_has("-p 40001 -- root@192.0.2.7").run();
+    sandbox.conf(["--instance", "dev=1:2:3"]).fails(2, ["'1:2:3' is not an address"]).run();
+    // The command that a hint names for an instance with a space in its name is taken.
+    let sandbox = home("[instances.\"my box\"]\nhost = \"h\"\n");
+    sandbox
+        .conf(["unset", "instances.\"my box\".host"])
+        .fails(1, ["cannot do without its host"])
+        .hint("soong configure unset 'instances.\"my box\"'")
+        .run();
+    sandbox.conf(["unset", "instances.\"my box\""]).run();
+}
+
 #[test]
 fn a_key_that_does_not_exist_is_answered_with_one_that_does() {
     let sandbox = home("");

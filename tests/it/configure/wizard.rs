@@ -187,7 +187,7 @@ fn without_a_terminal_it_names_the_options() {
     let expected = "[ssh]\nkey = \"~/.ssh/id\"\nuser = \"me\"\n\n[instances.dev]\nhost = \"192.0.2.7\"\n\n[instances.b]\nhost = \"h\"\n";
     assert_eq!(sandbox.config_text(), expected);
     sandbox.conf(["--instance", "dev"]).code(2).stderr_has("NAME=HOST").run();
-    sandbox.conf(["--instance", "dev=a b"]).fails(2, ["instances.dev.host: expected a host name"]).run();
+    sandbox.conf(["--instance", "dev=a b"]).fails(2, ["'a b' is not an address: expected a host name"]).run();
     sandbox.conf(["--key", "/nonexistent"]).fails(1, ["cannot read /nonexistent"]).run();
     assert_eq!(sandbox.config_text(), expected);
 }

@@ -1,0 +1,129 @@
+//! Addresses of instances as people type them: `[USER@]HOST[:PORT]`, an IPv6 address with a port in
+//! brackets, or the same behind `ssh://`.
+
+use std::net::Ipv6Addr;
+
+use super::instance::{is_host, is_user};
+use crate::terminal::printable;
+
+/// What an address says of how to reach an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The account.
+    pub user: Option<String>,
+    /// A name, an address, or an alias of `ssh_config`; see [`is_host`].
+    pub host: String,
+    /// The port of the SSH server.
+    pub port: Option<u16>,
+}
+
+impl Address {
+    /// Reads an address. The error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let refused = |what: &str| format!("'{}' is not an address: {what}", printable(text));
+        let rest = text.strip_prefix("ssh://").map_or(text, |rest| rest.trim_end_matches('/'));
+        let (user, rest) = match rest.rsplit_once('@') {
+            Some((user, rest)) if is_user(user) => (Some(user.to_owned()), rest),
+            Some(_) => return Err(refused("the user name before '@' is not one that ssh takes")),
+            None => (None, rest),
+        };
+        let (host, port) = split_port(rest).ok_or_else(|| {
+            refused("write it as [USER@]HOST[:PORT], an IPv6 address with a port as [ADDRESS]:PORT")
+        })?;
+        let port = match port.map(str::parse::<u16>) {
+            None => None,
+            Some(Ok(port)) if port > 0 => Some(port),
+            Some(_) => return Err(refused("a port is a number from 1 to 65535")),
+        };
+        if !is_host(host) {
+            return Err(refused("expected a host name or address"));
+        }
+        Ok(Self { user, host: host.to_owned(), port })
+    }
+
+    /// Returns the keys of `config.toml` that say the same of the instance `name`, with their values.
+    pub fn into_keys(self, name: &str) -> Vec<(Vec<String>, String)> {
+        let values = [
+            ("host", Some(self.host)),
+            ("user", self.user),
+            ("port", self.port.map(|port| port.to_string())),
+        ];
+        let place = |key: &str| vec!["instances".to_owned(), name.to_owned(), key.to_owned()];
+        values.into_iter().filter_map(|(key, value)| Some((place(key), value?))).collect()
+    }
+}
+
+/// Splits `HOST:PORT`; `None` where it is not clear which is which.
+fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']')?;
+        return match (is_ipv6(host), rest.strip_prefix(':')) {
+            (true, Some(port)) => Some((host, Some(port))),
+            (true, None) if rest.is_empty() => Some((host, None)),
+            _ => None,
+        };
+    }
+    match text.split_once(':') {
+        None => Some((text, None)),
+        Some(_) if is_ipv6(text) => Some((text, None)),
+        Some((host, port)) if !port.contains(':') => Some((host, Some(port))),
+        Some(_) => None,
+    }
+}
+
+/// True for an IPv6 address, with a zone or without.
+fn is_ipv6(text: &str) -> bool {
+    text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_taken_apart() {
+        for (text, user, host, port) in [
+            ("192.0.2.7", None, "192.0.2.7", None),
+            ("192.0.2.7:2222", None, "192.0.2.7", Some(2222)),
+            ("me@gpu.example:22", Some("me"), "gpu.example", Some(22)),
+            ("me@corp@gpu", Some("me@corp"), "gpu", None),
+            ("ssh://root@192.0.2.7:40001/", Some("root"), "192.0.2.7", Some(40001)),
+            ("2001:db8::1", None, "2001:db8::1", None),
+            ("[2001:db8::1]:2222", None, "2001:db8::1", Some(2222)),
+            ("me@[::1]", Some("me"), "::1", None),
+            ("fe80::1%eth0", None, "fe80::1%eth0", None),
+            ("my_alias", None, "my_alias", None),
+        ] {
+            let expected = Address { user: user.map(str::to_owned), host: host.to_owned(), port };
+            assert_eq!(Address::parse(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        for text in [
+            "",
+            "@h",
+            "me@",
+            "h:",
+            "h:0",
+            "h:65536",
+            "h:22:23",
+            "h:x",
+            "[h]:22",
+            "[::1",
+            "[::1]22",
+            "1:2:3",
+            "-oProxyCommand=x",
+            "-l@h",
+            "a b@h",
+            "a b",
+            "$(id)",
+            "h\n",
+            "http://h",
+        ] {
+            let refused = Address::parse(text).unwrap_err();
+            assert!(refused.contains("is not an address: ") && !refused.contains('\n'), "{text}: {refused}");
+        }
+    }
+}
