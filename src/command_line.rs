@@ -87,12 +87,25 @@ fn advise(command: &Command, words: &[OsString], error: &mut clap::Error) {
     for word in words.iter().skip(1) {
         command = command.find_subcommand(word).unwrap_or(command);
     }
+    if let Some(tip) = needs_equals(command, words, word) {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+        return;
+    }
     let takes_instance = || command.get_arguments().any(|argument| argument.get_id() == "instance_id");
     if is_word && error.get(ContextKind::Suggested).is_none() && takes_instance() {
         let word = shell_words::quote(word);
         let tip = StyledStr::from(format!("to choose an instance: --instance-id {word}"));
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     }
+}
+
+/// What to say where `word` stands behind an option that takes its value in the same word only.
+fn needs_equals(command: &Command, words: &[OsString], word: &str) -> Option<String> {
+    let at = words.iter().position(|known| known == word)?;
+    let option = words[..at].last()?.to_str()?.strip_prefix("--")?;
+    let mut arguments = command.get_arguments();
+    arguments.find(|argument| argument.get_long() == Some(option) && argument.is_require_equals_set())?;
+    Some(format!("write the value in the same word: --{option}={}", shell_words::quote(word)))
 }
 
 /// Does what `--color` asks for among words that otherwise make no sense, so that the complaint
@@ -194,6 +207,8 @@ mod tests {
         Start {
             #[arg(long)]
             instance_id: Option<String>,
+            #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "9")]
+            wait: Option<u64>,
         },
     }
 
@@ -206,6 +221,7 @@ mod tests {
         };
         assert_eq!(tip("x start dev").as_deref(), Some("to choose an instance: --instance-id dev"));
         assert_eq!(tip("x start $(a)").as_deref(), Some("to choose an instance: --instance-id '$(a)'"));
+        assert_eq!(tip("x start --wait 5").as_deref(), Some("write the value in the same word: --wait=5"));
         for text in ["x list dev", "x start --dev", "x start --instance-id"] {
             assert_eq!(tip(text).filter(|tip| tip.contains("instance:")), None, "{text}");
         }

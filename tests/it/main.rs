@@ -20,7 +20,7 @@ mod faults;
 mod first_run;
 mod forwards;
 mod ground;
-#[cfg(target_os = "linux")]
+mod hints;
 mod hooks;
 mod installation;
 mod journey;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Wish;
+use super::wait::WAIT_MAX;
 
 /// Which instance is wanted.
 #[derive(Debug, Clone, Default, Args)]
@@ -20,7 +21,7 @@ pub struct Choice {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "900",
-        value_parser = clap::value_parser!(u64).range(1..=86400)
+        value_parser = clap::value_parser!(u64).range(1..=WAIT_MAX)
     )]
     pub wait: Option<u64>,
 }

@@ -19,6 +19,8 @@ use crate::terminal::printable;
 const INTERVAL: Duration = Duration::from_secs(5);
 /// The longest time between two questions to a provider that fails.
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// The longest that can be waited, in seconds.
+pub(super) const WAIT_MAX: u64 = 86_400;
 /// How often in a row a provider may fail.
 const FAILURES_MAX: u32 = 3;
 
@@ -114,8 +116,11 @@ fn not_yet(machine: &Machine, wish: &Wish<'_>) -> Error {
 
 fn too_long(name: &str, limit: Duration) -> Error {
     let shown = humantime::format_duration(limit);
-    Error::failed(format!("the instance {name} is still booting after {shown}"))
-        .with_hint(format!("wait longer: --wait={}", limit.as_secs() * 2))
+    let error = Error::failed(format!("the instance {name} is still booting after {shown}"));
+    match limit.as_secs() {
+        WAIT_MAX => error.with_hint("see what is wrong with it in your provider's console"),
+        seconds => error.with_hint(format!("wait longer: --wait={}", (seconds * 2).min(WAIT_MAX))),
+    }
 }
 
 #[cfg(test)]

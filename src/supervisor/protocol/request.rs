@@ -12,6 +12,7 @@ use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
 use crate::runtime::state::Forward;
 use crate::supervisor::link::probe;
+use crate::terminal::printable;
 
 /// A tunnel that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub struct Request {
     pub movable: Vec<String>,
     /// How long a new connection waits for a link that was lost.
     pub hold: Duration,
+    /// What `--instance-id` was given, for hints.
+    pub wanted: Option<String>,
 }
 
 impl Request {
@@ -47,6 +50,13 @@ impl Request {
         let forwards: Vec<SocketForward> =
             services.chain(locals).chain([probe::forward(directory)]).collect();
         self.login.tunnel_arguments(&directory.ssh_control(), &forwards)
+    }
+
+    /// The option that chose the instance, with a space before it; empty where none had to.
+    pub fn choice_option(&self) -> String {
+        self.wanted.as_ref().map_or_else(String::new, |wanted| {
+            format!(" --instance-id {}", printable(&shell_words::quote(wanted)))
+        })
     }
 
     /// The ssh program.

@@ -183,7 +183,7 @@ impl Switchboard {
         if let Some(other) = lines.iter().find(|line| line.extra.forwarding.collides_with(forwarding)) {
             let other = printable(&other.extra.forwarding.to_string()).into_owned();
             return Err(Error::failed(format!("{} is taken by: {other}", forwarding.listen()))
-                .with_hint("take that one away first: soong tunnel forward --remove"));
+                .with_hint("remove that one first"));
         }
         Ok(())
     }

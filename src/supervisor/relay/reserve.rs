@@ -29,8 +29,7 @@ pub struct Bound {
 /// Binds the local ports of `request`, all or none. A port that is taken is an error, unless its
 /// service may have another one.
 pub fn bind_all(request: &Request, paths: &Paths) -> Result<Vec<Bound>> {
-    let extra = request.extras.iter().filter_map(|extra| extra.forwarding.local_port());
-    let mut kept: Vec<u16> = request.forwards.iter().map(|forward| forward.local).chain(extra).collect();
+    let mut kept = wanted_ports(request);
     let mut all = Vec::new();
     for forward in &request.forwards {
         let mut forward = forward.clone();
@@ -105,7 +104,7 @@ fn refused(
     error: &io::Error,
     paths: &Paths,
 ) -> Error {
-    let flag = printable(&move_to(free_port_after(port))).into_owned();
+    let flag = printable(&move_to(free_port_after(port, request))).into_owned();
     let mut hints = Vec::new();
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -126,7 +125,8 @@ fn refused(
         }
         _ => {}
     }
-    hints.push(format!("stop it, or use another local port: soong tunnel start {flag}"));
+    let choice = request.choice_option();
+    hints.push(format!("stop it, or use another local port: soong tunnel start{choice} {flag}"));
     Error::Start { reason: format!("bind: {}", io_reason(error)), hints }
 }
 
@@ -153,10 +153,15 @@ pub fn holder(port: u16) -> Option<String> {
     Some(format!("{} (PID {})", printable(&process.name), process.pid))
 }
 
-/// The next port that could be bound just now.
-fn free_port_after(port: u16) -> u16 {
-    let first = first_above(port);
-    (first..=u16::MAX).take(100).find(|port| bind(*port).is_ok()).unwrap_or(first)
+/// The next port that could be bound just now, and that nothing else in `request` wants.
+fn free_port_after(port: u16, request: &Request) -> u16 {
+    let wanted = wanted_ports(request);
+    bind_above(port, &wanted).map_or_else(|| first_above(port), |(port, _)| port)
+}
+
+fn wanted_ports(request: &Request) -> Vec<u16> {
+    let extra = request.extras.iter().filter_map(|extra| extra.forwarding.local_port());
+    request.forwards.iter().map(|forward| forward.local).chain(extra).collect()
 }
 
 /// Above `port`, and above those that are the system's.

@@ -75,6 +75,11 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// One further argument.
+    pub fn arg(self, arg: impl AsRef<OsStr>) -> Self {
+        self.args([arg])
+    }
+
     /// Sets a variable.
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self = self.env_remove(name);

@@ -281,7 +281,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         if !self.processes().is_empty() {
-            self.tunnel(["stop"]).unchecked();
+            self.tunnel(["stop", "--all"]).unchecked();
         }
         let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
         while !self.processes().is_empty() && std::time::Instant::now() < end {

@@ -3,6 +3,7 @@
 //! command takes.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::Command;
 
@@ -197,4 +198,67 @@ fn the_definition_of_prompt_is_what_the_program_takes() {
     let known: Vec<String> =
         format.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
     assert_eq!(known, prompt::formats().collect::<Vec<_>>());
+}
+
+/// The commands of soong's in the messages of the sources, with `1` in place of what is filled in.
+fn commands_in_messages() -> Vec<String> {
+    let (mut files, mut commands) = (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")], Vec::new());
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        if path.ends_with("tests.rs") || path.ends_with("help.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_other = |line: &str| {
+            line.contains("bin_name") || ["//", "override_usage"].iter().any(|start| line.starts_with(start))
+        };
+        let lines = text.lines().map(str::trim_start).filter(|line| !is_other(line));
+        for line in lines.filter(|line| line.contains('"')) {
+            commands.extend(line.match_indices("soong ").filter_map(|(at, _)| {
+                let is_hint = line[..at].ends_with([' ', '\'', '"']) && line[..at].contains('"');
+                is_hint.then(|| filled_in(message(&line[at..])))
+            }));
+        }
+    }
+    let names: Vec<String> = BUILT_IN.iter().map(|(name, _)| format!("soong {name} ")).collect();
+    commands.retain(|command| names.iter().any(|name| format!("{command} ").starts_with(name)));
+    commands
+}
+
+/// What of `text` is the command, up to the end of the sentence or of the literal.
+fn message(text: &str) -> &str {
+    let ends = ["\\n", "\"", "'", ",", ";", " (", ": "];
+    let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+    text[..end].trim_end()
+}
+
+/// `text` with something in each pair of braces: nothing where options may stand, else a name.
+fn filled_in(text: &str) -> String {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap_or(("", after));
+        filled.push_str(before);
+        let is_option = before.ends_with(|c: char| c.is_alphanumeric()) || name == "flag";
+        filled.push_str(if is_option { "" } else { "1" });
+        rest = after;
+    }
+    filled + rest
+}
+
+#[test]
+fn every_command_in_a_message_is_one_that_is_taken() {
+    let commands = commands_in_messages();
+    assert!(commands.len() > 40, "{commands:#?}");
+    // What has to be put in place of a word in capitals, or stands for whatever follows.
+    let words = |command: &str| command.replace("COMMAND", "1").replace(" …", "");
+    let mistakes: Vec<String> = commands
+        .iter()
+        .filter_map(|command| check(&words(command)).err().map(|error| format!("{command}: {error}")))
+        .collect();
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
 }
