@@ -16,7 +16,7 @@ __soong_hook() {
     __soong_status=$? __soong_text='' __soong_now=${EPOCHSECONDS-}
     # A line each: a value that moves from one to the next is a change.
     __soong_settings="${XDG_RUNTIME_DIR-}
-${TMPDIR-}
+${XDG_STATE_HOME-}
 ${SOONG_PROMPT_LEASE-}
 ${SOONG_PROMPT_SYMBOL_UP+=$SOONG_PROMPT_SYMBOL_UP}
 ${SOONG_PROMPT_COLOR_UP-32}
@@ -55,15 +55,9 @@ __soong_update() {
     local IFS=$' \n' dir text='' line left='' lease=0 worst=0 word='' ups=0 total=0 up='' all=''
     __soong_seen=$__soong_text __soong_set=$__soong_settings
     __soong_from=0 __soong_until=9999999999 __soong_pids=()
-    case ${XDG_RUNTIME_DIR-} in
-    /*) dir=$XDG_RUNTIME_DIR/soong ;;
-    *)
-        case ${TMPDIR-} in
-        /*) dir=$TMPDIR/soong-$EUID ;;
-        *) dir=/tmp/soong-$EUID ;;
-        esac
-        ;;
-    esac
+    # As src/system/paths/runtime.rs has it. Below the state directory nobody else can put anything.
+    case ${XDG_STATE_HOME-} in /*) dir=$XDG_STATE_HOME/soong/run ;; *) dir=${HOME-}/.local/state/soong/run ;; esac
+    case ${XDG_RUNTIME_DIR-} in /*) if [[ -O $XDG_RUNTIME_DIR ]]; then dir=$XDG_RUNTIME_DIR/soong; fi ;; esac
     __soong_file=$dir/prompt
     __soong_clock
     if [[ -s $__soong_file && -f $__soong_file ]]; then

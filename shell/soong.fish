@@ -26,7 +26,7 @@ function __soong_hook --on-event fish_prompt
 end
 
 # What runs when a setting has changed: no answer holds any longer.
-function __soong_forget --on-variable XDG_RUNTIME_DIR --on-variable TMPDIR --on-variable NO_COLOR --on-variable SOONG_PROMPT_FORMAT --on-variable SOONG_PROMPT_LEASE --on-variable SOONG_PROMPT_ASCII --on-variable SOONG_PROMPT_EXPORT --on-variable SOONG_PROMPT_SYMBOL_UP --on-variable SOONG_PROMPT_SYMBOL_WAIT --on-variable SOONG_PROMPT_SYMBOL_DOWN --on-variable SOONG_PROMPT_COLOR_UP --on-variable SOONG_PROMPT_COLOR_WAIT --on-variable SOONG_PROMPT_COLOR_DOWN
+function __soong_forget --on-variable XDG_RUNTIME_DIR --on-variable XDG_STATE_HOME --on-variable NO_COLOR --on-variable SOONG_PROMPT_FORMAT --on-variable SOONG_PROMPT_LEASE --on-variable SOONG_PROMPT_ASCII --on-variable SOONG_PROMPT_EXPORT --on-variable SOONG_PROMPT_SYMBOL_UP --on-variable SOONG_PROMPT_SYMBOL_WAIT --on-variable SOONG_PROMPT_SYMBOL_DOWN --on-variable SOONG_PROMPT_COLOR_UP --on-variable SOONG_PROMPT_COLOR_WAIT --on-variable SOONG_PROMPT_COLOR_DOWN
     set -g __soong_until -9999999999
 end
 
@@ -44,11 +44,11 @@ end
 # stay as they are, from __soong_from to __soong_until, which are told by the clock that now says $argv[1],
 # and as long as __soong_proof is true of the processes.
 function __soong_update
-    set -l dir /tmp/soong-$__soong_uid
-    if builtin string match -q '/*' -- "$XDG_RUNTIME_DIR"
+    # As src/system/paths/runtime.rs has it. Below the state directory nobody else can put anything.
+    set -l dir $HOME/.local/state/soong/run
+    builtin string match -q '/*' -- "$XDG_STATE_HOME"; and set dir $XDG_STATE_HOME/soong/run
+    if builtin string match -q '/*' -- "$XDG_RUNTIME_DIR"; and builtin test -O "$XDG_RUNTIME_DIR"
         set dir $XDG_RUNTIME_DIR/soong
-    else if builtin string match -q '/*' -- "$TMPDIR"
-        set dir $TMPDIR/soong-$__soong_uid
     end
     set -g __soong_seen $argv[2]
     set -g __soong_file $dir/prompt
@@ -305,12 +305,11 @@ function soong_unload
         complete -e -c $name
     end
     set -e SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer __soong_candidates
-    set -e __soong_{uid,proc,boot,path,symbols,placed,alias,seen,file,from,until,proof}
+    set -e __soong_{proc,boot,path,symbols,placed,alias,seen,file,from,until,proof}
     functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,wrap,segment,left,right,before,ask,command} soong_unload
 end
 
 function __soong_load
-    set -g __soong_uid (command id -u)
     set -g __soong_proc
     builtin test -e /proc/self/exe; and set __soong_proc yes
     # Not by its name: a fish that does not know it would not even read a function that calls it.

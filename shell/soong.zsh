@@ -14,7 +14,7 @@ _soong_hook() {
     \builtin typeset text clock='%D{%s}'
     # A line each: a value that moves from one to the next is a change.
     _soong_settings="${XDG_RUNTIME_DIR-}
-${TMPDIR-}
+${XDG_STATE_HOME-}
 ${SOONG_PROMPT_LEASE-}
 ${SOONG_PROMPT_SYMBOL_UP+=$SOONG_PROMPT_SYMBOL_UP}
 ${SOONG_PROMPT_COLOR_UP-32}
@@ -52,15 +52,9 @@ _soong_update() {
     \builtin typeset -a names up
     _soong_seen=${text-} _soong_set=$_soong_settings _soong_prompts= _soong_now=${(%)clock}
     _soong_from=0 _soong_until=9999999999 _soong_pids=()
-    case ${XDG_RUNTIME_DIR-} in
-    /*) dir=$XDG_RUNTIME_DIR/soong ;;
-    *)
-        case ${TMPDIR-} in
-        /*) dir=$TMPDIR/soong-$EUID ;;
-        *) dir=/tmp/soong-$EUID ;;
-        esac
-        ;;
-    esac
+    # As src/system/paths/runtime.rs has it. Below the state directory nobody else can put anything.
+    case ${XDG_STATE_HOME-} in /*) dir=$XDG_STATE_HOME/soong/run ;; *) dir=${HOME-}/.local/state/soong/run ;; esac
+    case ${XDG_RUNTIME_DIR-} in /*) if [[ -O $XDG_RUNTIME_DIR ]]; then dir=$XDG_RUNTIME_DIR/soong; fi ;; esac
     _soong_file=$dir/prompt
     if [[ -s $_soong_file && -f $_soong_file ]]; then
         # Not what others put there, which is looked at again each time.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{own_directory, trust};
+use super::own_directory;
 use crate::built_in::is_built_in;
 use crate::extension::discovery::{self, Found, State};
 use crate::extension::metadata::{Metadata, Origin};
+use crate::system::trust;
 use crate::terminal::printable;
 
 /// A program that is not soong's own, under the name of a command.

@@ -4,19 +4,21 @@
 //! process as the caller set it up, but for the variables `SOONG` and `SOONG_API`.
 
 use std::ffi::{CStr, CString, OsStr};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, geteuid};
 
-use super::{PREFIX, trust};
+use super::PREFIX;
 use crate::built_in::is_built_in;
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error};
-use crate::system::paths;
+use crate::system::paths::{self, Paths};
 use crate::system::script;
+use crate::system::trust;
 use crate::terminal::{self, printable};
 
 /// The version of the contract between `soong` and the programs it executes.
@@ -79,7 +81,7 @@ fn warn_if_open(candidate: &Path) {
         return;
     }
     if let Some(fault) = trust::fault(candidate)
-        && trust::is_news(candidate)
+        && is_news(candidate)
     {
         let label = terminal::hint_label();
         terminal::print_error(&format!(
@@ -87,6 +89,30 @@ fn warn_if_open(candidate: &Path) {
             printable(&candidate.to_string_lossy()),
         ));
     }
+}
+
+/// True if the user was not warned of `program` before, according to the state directory; notes the
+/// warning there.
+fn is_news(program: &Path) -> bool {
+    const LIMIT: u64 = 1 << 18;
+    let Ok(paths) = Paths::from_env() else { return true };
+    let line = program.as_os_str().as_encoded_bytes().escape_ascii().to_string();
+    let stamp = paths.state().join("warned-extensions");
+    let open = || -> std::io::Result<bool> {
+        if let Some(directory) = stamp.parent() {
+            paths::create_private(directory).map_err(std::io::Error::other)?;
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        let mut file = options.custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(&stamp)?;
+        let mut known = String::new();
+        Read::by_ref(&mut file).take(LIMIT).read_to_string(&mut known)?;
+        if known.lines().any(|known| known == line) {
+            return Ok(false);
+        }
+        file.write_all(format!("{line}\n").as_bytes()).map(|()| true)
+    };
+    open().unwrap_or(true)
 }
 
 /// Replaces this process by `candidate`; returns why that did not work. As in a shell, `/bin/sh` runs

@@ -1,8 +1,7 @@
 //! Extensions: programs `soong-NAME` on `PATH` that are called as `soong NAME`.
 //!
 //! [`launch`] finds one and becomes it; [`discovery`] finds all of them; [`metadata`] reads what
-//! they say of themselves without executing anything; [`trust`] says whether others than the user
-//! could have put one there; [`catalog`] puts these together. What is listed where, and in what
+//! they say of themselves without executing anything; [`catalog`] puts these together. What is listed where, and in what
 //! words, is the features' business.
 //!
 //! `soong` itself uses [`launch`] alone, and so stays small: the rest needs a TOML parser.
@@ -13,7 +12,6 @@ pub mod completion;
 pub mod discovery;
 pub mod launch;
 pub mod metadata;
-pub mod trust;
 
 use std::path::{Path, PathBuf};
 

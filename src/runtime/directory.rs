@@ -5,6 +5,7 @@
 //! other files say. The lock file itself is never removed: a process that waits for it would be
 //! left holding the lock of a file that nobody can find any more.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -13,11 +14,13 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
 
 use crate::config::forwarding::Listen;
 use crate::config::instance;
 use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths, SOCKET_PATH_MAX};
+use crate::terminal::printable;
 
 /// The directory of one tunnel.
 #[derive(Debug, Clone)]
@@ -32,36 +35,72 @@ pub type Lock = Flock<File>;
 /// the control socket while it sets it up (`mux.c`, `muxserver_listen`).
 const LONGEST_SOCKET: usize = "/ctl.0123456789abcdef".len();
 
+/// The directory in a runtime directory that holds a directory per tunnel.
+const TUNNELS: &str = "tunnels";
+
+impl fmt::Display for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable(&self.path.to_string_lossy()))
+    }
+}
+
 impl Directory {
-    /// The directory of the tunnel `name`; creates nothing. Long names give way to their digest
-    /// where sockets would not fit otherwise.
+    /// The directory that a tunnel `name` of this session has; creates nothing. Long names give way to
+    /// their digest where sockets would not fit otherwise.
     pub fn new(paths: &Paths, name: &str) -> Result<Self> {
-        let fits = |path: &Path| path.as_os_str().len() + LONGEST_SOCKET <= SOCKET_PATH_MAX;
-        let named = paths.tunnels().join(name);
-        if fits(&named) {
-            return Ok(Self { path: named });
-        }
-        let path = paths.tunnels().join(format!("@{}", instance::digest(name)));
-        if fits(&path) {
-            return Ok(Self { path });
-        }
-        Err(Error::failed(format!("the path {} is too long for sockets", paths.tunnels().display()))
-            .with_hint("set XDG_RUNTIME_DIR (or TMPDIR) to a shorter path"))
+        Self::below(paths.runtime(), name).ok_or_else(|| {
+            let shown = paths.runtime().display();
+            Error::failed(format!("the path {shown} is too long for sockets"))
+                .with_hint("set XDG_RUNTIME_DIR to a shorter path")
+        })
     }
 
-    /// All directories of tunnels that run or ran, in order of their names.
+    fn below(runtime: &Path, name: &str) -> Option<Self> {
+        let fits = |path: &PathBuf| path.as_os_str().len() + LONGEST_SOCKET <= SOCKET_PATH_MAX;
+        let tunnels = runtime.join(TUNNELS);
+        let names = [name.to_owned(), format!("@{}", instance::digest(name))];
+        let path = names.iter().map(|name| tunnels.join(name)).find(fits)?;
+        Some(Self { path })
+    }
+
+    /// The directories that a tunnel `name` has in the user's other sessions.
+    pub fn elsewhere(paths: &Paths, name: &str) -> Vec<Self> {
+        let others = paths.places().into_iter().filter(|place| place != paths.runtime());
+        others.filter_map(|place| Self::below(&place, name)).collect()
+    }
+
+    /// The directory of the tunnel `name` that runs, in whichever session; else that of this session.
+    pub fn find(paths: &Paths, name: &str) -> Result<Self> {
+        let own = Self::new(paths, name)?;
+        if own.is_locked().unwrap_or(true) {
+            return Ok(own);
+        }
+        let mut others = Self::elsewhere(paths, name).into_iter();
+        Ok(others.find(|other| other.is_locked().unwrap_or(false)).unwrap_or(own))
+    }
+
+    /// All directories of tunnels that run or ran, this session's first, in order of their names.
     pub fn all(paths: &Paths) -> Result<Vec<Self>> {
-        let tunnels = paths.tunnels();
-        let entries = match fs::read_dir(&tunnels) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::io("read", &tunnels, error)),
-        };
-        let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let mut all: Vec<Self> =
-            entries.flatten().filter(is_directory).map(|entry| Self { path: entry.path() }).collect();
-        all.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut all = Vec::new();
+        for place in paths.places() {
+            let tunnels = place.join(TUNNELS);
+            let entries = match fs::read_dir(&tunnels) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(Error::io("read", &tunnels, error)),
+            };
+            let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let mut found: Vec<Self> =
+                entries.flatten().filter(is_directory).map(|entry| Self { path: entry.path() }).collect();
+            found.sort_by(|a, b| a.path.cmp(&b.path));
+            all.extend(found);
+        }
         Ok(all)
+    }
+
+    /// True if it is that of a tunnel in another session of the user.
+    pub fn is_elsewhere(&self, paths: &Paths) -> bool {
+        !self.path.starts_with(paths.runtime())
     }
 
     /// Creates the directory.
@@ -115,14 +154,7 @@ impl Directory {
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Result<Option<Lock>> {
         let path = self.path.join("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(&path)
-            .map_err(|error| Error::io("open", &path, error))?;
+        let file = paths::open_lock(&path)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Some(lock)),
             Err((_, Errno::EWOULDBLOCK)) => Ok(None),
@@ -134,7 +166,8 @@ impl Directory {
     /// other; a start that meets one tries again.
     pub fn is_locked(&self) -> Result<bool> {
         let path = self.path.join("lock");
-        let file = match File::open(&path) {
+        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&path);
+        let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(Error::io("open", &path, error)),
@@ -146,10 +179,15 @@ impl Directory {
         }
     }
 
-    /// Whether `lock` is that of the file which others find here. It is not when somebody has deleted
-    /// the directory; then another tunnel may have come to be in its place.
+    /// True while `lock` is that of the file which others find here, in a directory that is this
+    /// user's. It is not after the directory was deleted or replaced: then another tunnel, or another
+    /// user, may have taken its place.
     pub fn is_held_by(&self, lock: &Lock) -> bool {
-        match (lock.metadata(), fs::metadata(self.path.join("lock"))) {
+        let is_ours = |metadata: &fs::Metadata| metadata.uid() == geteuid().as_raw();
+        if fs::symlink_metadata(&self.path).is_ok_and(|path| !path.is_dir() || !is_ours(&path)) {
+            return false;
+        }
+        match (lock.metadata(), fs::symlink_metadata(self.path.join("lock"))) {
             (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
             (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
             (Err(_), Ok(_)) => true,

@@ -1,13 +1,12 @@
 //! The forwards of a running tunnel beyond its services: `forwards.toml`, beside the state. A file
 //! of its own, because they come and go while the state stays what it is.
 
-use std::fs;
-
 use serde::{Deserialize, Serialize};
 
 use crate::config::forwarding::Forwarding;
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
+use crate::runtime::state::STATE_MAX;
 use crate::system::paths;
 use crate::toml_text;
 
@@ -57,7 +56,7 @@ pub fn write(directory: &Directory, extras: &[Extra]) -> Result<()> {
 
 /// What was last written; nothing where it cannot be understood.
 pub fn read(directory: &Directory) -> Vec<Extra> {
-    let text = fs::read_to_string(directory.forwards_file()).unwrap_or_default();
+    let text = paths::read_own(&directory.forwards_file(), STATE_MAX).unwrap_or_default();
     toml_text::parse::<Document>(&text).unwrap_or_default().forwards
 }
 

@@ -1,19 +1,24 @@
 //! The PID file of soong's predecessor: the PID of every running supervisor, a line each.
 //!
 //! It is written for other programs to read. Nothing here believes it: what it should say is
-//! computed from the locks, and whatever else it says is replaced.
+//! computed from the locks, and whatever else it says is replaced, but for the PIDs of supervisors in
+//! sessions that cannot be seen from this one.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::state::{Phase, State};
 use crate::system::paths::{self, Paths};
+
+/// The longest PID file that is read, in bytes.
+const FILE_MAX: u64 = 1 << 16;
 
 /// Makes the PID file say what is true. `ending` is the tunnel that is about to end, if any.
 pub fn update(paths: &Paths, ending: Option<&Directory>) -> Result<()> {
@@ -30,7 +35,29 @@ pub fn update(paths: &Paths, ending: Option<&Directory>) -> Result<()> {
             pids.push_str(&format!("{}\n", state.pid));
         }
     }
+    for pid in unseen(&paths.pid_file(), &pids) {
+        pids.push_str(&format!("{pid}\n"));
+    }
     write(&paths.pid_file(), &pids)
+}
+
+/// The PIDs in `file` that are not in `seen` and belong to a supervisor of this user, not this process.
+fn unseen(file: &Path, seen: &str) -> Vec<u32> {
+    let text = paths::read_own(file, FILE_MAX).unwrap_or_default();
+    let pids = text.lines().filter(|line| !seen.lines().any(|pid| pid == *line));
+    let pids = pids.filter_map(|line| line.parse().ok()).filter(|pid| *pid != std::process::id());
+    let mut pids: Vec<u32> = pids.filter(|pid| is_supervisor(*pid)).collect();
+    pids.dedup();
+    pids
+}
+
+/// True if the process `pid` is a supervisor of this user; false where that cannot be seen. Such a PID
+/// is only left where it stands: what is signalled is found by its lock.
+fn is_supervisor(pid: u32) -> bool {
+    let process = Path::new("/proc").join(pid.to_string());
+    let program = fs::read_link(process.join("exe")).unwrap_or_default();
+    let is_ours = fs::metadata(&process).is_ok_and(|process| process.uid() == geteuid().as_raw());
+    is_ours && program.file_name().is_some_and(|name| name == "soong-supervisor")
 }
 
 /// Whether there is a PID file.
@@ -49,7 +76,7 @@ fn write(file: &Path, pids: &str) -> Result<()> {
         return Ok(());
     }
     if let Some(directory) = file.parent() {
-        fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
+        paths::create_private(directory)?;
     }
     paths::write_atomically(file, pids)
 }
@@ -60,12 +87,7 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// Waits for the other writers.
 fn lock(path: &Path) -> Result<Flock<fs::File>> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| Error::io("open", path, error))?;
+    path.parent().map_or(Ok(()), paths::create_private)?;
+    let file = paths::open_lock(path)?;
     Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| Error::io("lock", path, errno.into()))
 }

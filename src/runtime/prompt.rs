@@ -16,15 +16,13 @@
 //! that there is no tunnel.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
@@ -48,6 +46,9 @@ pub const TTL: u64 = 75;
 /// are waiting meanwhile, so one that was stopped in the middle is not waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest prompt file that is read, in bytes.
+const FILE_MAX: u64 = 1 << 18;
 
 /// What the file says of one tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,9 +163,10 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Says `entry` of its tunnel from now on, and no more of tunnels that are gone.
+/// Says `entry` of its tunnel from now on, and no more of tunnels that are gone. The user's other
+/// sessions, whose shells read other files, are told as well.
 pub fn publish(paths: &Paths, entry: &Entry) -> Result<()> {
-    change(paths, |before| {
+    everywhere(paths, |before| {
         let mut entries = remaining(paths, before, Some(&entry.name));
         entries.push(entry.clone());
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -174,17 +176,19 @@ pub fn publish(paths: &Paths, entry: &Entry) -> Result<()> {
 
 /// Says no more of the tunnel `name`, nor of tunnels that are gone.
 pub fn withdraw(paths: &Paths, name: &str) -> Result<()> {
-    change(paths, |before| remaining(paths, before, Some(&field(name))))
+    everywhere(paths, |before| remaining(paths, before, Some(&field(name))))
 }
 
-/// Says no more of tunnels that are gone. Who gave up is not gone before somebody has been told.
+/// Says no more of tunnels that are gone. Failed tunnels stay listed until their error has been shown.
 pub fn tidy(paths: &Paths) -> Result<()> {
-    let text = fs::read_to_string(paths.prompt_file()).unwrap_or_default();
-    let entries: Vec<Entry> = text.lines().filter_map(Entry::parse).collect();
-    if text.lines().count() == entries.len() && remaining(paths, &entries, None).len() == entries.len() {
-        return Ok(());
-    }
-    change(paths, |before| remaining(paths, before, None))
+    paths.places().iter().try_for_each(|place| {
+        let text = paths::read_own(&file_in(place), FILE_MAX).unwrap_or_default();
+        let entries: Vec<Entry> = text.lines().filter_map(Entry::parse).collect();
+        if text.lines().count() == entries.len() && remaining(paths, &entries, None).len() == entries.len() {
+            return Ok(());
+        }
+        change(place, |before| remaining(paths, before, None))
+    })
 }
 
 /// The entries but for that of `except`, and those whose tunnels are gone.
@@ -195,30 +199,43 @@ fn remaining(paths: &Paths, entries: &[Entry], except: Option<&str>) -> Vec<Entr
 
 /// Whether the tunnel runs, or failed and its reason can still be read.
 fn is_current(paths: &Paths, entry: &Entry) -> bool {
-    let Ok(directory) = Directory::new(paths, &entry.name) else { return false };
+    let Ok(own) = Directory::new(paths, &entry.name) else { return false };
+    let mut all = std::iter::once(own).chain(Directory::elsewhere(paths, &entry.name));
     if entry.phase == Some(Phase::Failed) {
-        return State::read(&directory).is_some_and(|state| state.phase == Phase::Failed);
+        let failed = |state: State| state.phase == Phase::Failed;
+        return all.any(|directory| State::read(&directory).is_some_and(failed));
     }
     // Who cannot tell had better leave it to the reader, who looks at the process.
-    directory.is_locked().unwrap_or(true)
+    all.any(|directory| directory.is_locked().unwrap_or(true))
 }
 
 /// What the file says, for those who may not complain: nothing when it is not there, not a file, or
 /// not this user's.
 pub fn read(paths: &Paths) -> Vec<Entry> {
-    let is_own = |metadata: &fs::Metadata| metadata.uid() == geteuid().as_raw();
-    let file = paths.prompt_file();
-    let sound = fs::metadata(&file).is_ok_and(|metadata| metadata.is_file() && is_own(&metadata))
-        && fs::metadata(paths.runtime()).is_ok_and(|metadata| is_own(&metadata));
-    let bytes = if sound { fs::read(&file).unwrap_or_default() } else { Vec::new() };
-    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    lines.filter_map(Entry::parse).collect()
+    if !paths.check_runtime().unwrap_or(false) {
+        return Vec::new();
+    }
+    let text = paths::read_own(&file_in(paths.runtime()), FILE_MAX).unwrap_or_default();
+    text.lines().filter_map(Entry::parse).collect()
 }
 
-fn change(paths: &Paths, change: impl FnOnce(&[Entry]) -> Vec<Entry>) -> Result<()> {
-    let _lock = lock(&paths.prompt_lock())?;
-    let file = paths.prompt_file();
-    let before = fs::read_to_string(&file).ok();
+/// The prompt file of a runtime directory.
+fn file_in(runtime: &Path) -> PathBuf {
+    runtime.join("prompt")
+}
+
+/// Changes the file of this session, and those of the others as far as they can be.
+fn everywhere(paths: &Paths, make: impl Fn(&[Entry]) -> Vec<Entry>) -> Result<()> {
+    for place in paths.places().iter().filter(|place| *place != paths.runtime()) {
+        let _ = change(place, &make);
+    }
+    change(paths.runtime(), make)
+}
+
+fn change(runtime: &Path, change: impl FnOnce(&[Entry]) -> Vec<Entry>) -> Result<()> {
+    let _lock = lock(&runtime.join("prompt.lock"))?;
+    let file = file_in(runtime);
+    let before = paths::read_own(&file, FILE_MAX).ok();
     let entries: Vec<Entry> =
         before.as_deref().unwrap_or_default().lines().filter_map(Entry::parse).collect();
     let text: String = change(&entries).iter().map(|entry| format!("{entry}\n")).collect();
@@ -231,8 +248,7 @@ fn change(paths: &Paths, change: impl FnOnce(&[Entry]) -> Vec<Entry>) -> Result<
 /// Waits a moment for the other writers.
 fn lock(path: &Path) -> Result<Flock<File>> {
     let deadline = Instant::now() + PATIENCE;
-    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-    let mut file = open.map_err(|error| Error::io("open", path, error))?;
+    let mut file = paths::open_lock(path)?;
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(lock),

@@ -52,22 +52,20 @@ pub struct Survey {
 /// true; what tells of a crash is left for [`tidy`].
 pub fn survey(paths: &Paths) -> Result<Survey> {
     let mut survey = Survey::default();
-    if paths.check_runtime()? {
-        for directory in Directory::all(paths)? {
-            match running(&directory)? {
-                Some(running) => survey.running.push(running),
-                None => survey.look_at_remains(&directory)?,
-            }
+    paths.check_runtime()?;
+    for directory in Directory::all(paths)? {
+        match running(&directory)? {
+            Some(running) => survey.running.push(running),
+            None => survey.look_at_remains(&directory)?,
         }
-        // A prompt does not believe lines of the dead anyway; they are only in the way.
-        let _ = prompt::tidy(paths);
     }
+    // A prompt does not believe lines of the dead anyway; they are only in the way.
+    let _ = prompt::tidy(paths);
     // Compared with what runs, a PID file of a crash or of another program says too much.
     if pidfile::exists(paths) && survey.running.is_empty() {
         survey.remains = true;
     }
     if pidfile::exists(paths) {
-        paths.ensure_runtime()?;
         // Whoever cannot write the PID file, say in a read-only home, can still ask for the state.
         let _ = pidfile::update(paths, None);
     }
@@ -197,10 +195,8 @@ pub fn neighbour_on(paths: &Paths, port: u16, directory: &Directory) -> Option<S
 /// The tunnel to `instance` that runs, and its state. One to another instance of the same name is
 /// none.
 fn tunnel_to(paths: &Paths, instance: &Instance) -> Result<Option<(Running, State)>> {
-    if !paths.check_runtime()? {
-        return Ok(None);
-    }
-    let Some(mut running) = running(&Directory::new(paths, &instance.tunnel_name())?)? else {
+    paths.check_runtime()?;
+    let Some(mut running) = running(&Directory::find(paths, &instance.tunnel_name())?)? else {
         return Ok(None);
     };
     let state = running.state.take().filter(|state| state.instance.id == instance.id);
@@ -209,9 +205,7 @@ fn tunnel_to(paths: &Paths, instance: &Instance) -> Result<Option<(Running, Stat
 
 /// Removes what tunnels that do not run have left.
 pub fn tidy(paths: &Paths) -> Result<()> {
-    if !paths.check_runtime()? {
-        return Ok(());
-    }
+    paths.check_runtime()?;
     for directory in Directory::all(paths)? {
         if let Some(lock) = directory.try_lock()? {
             directory.clear(&lock, false);

@@ -5,8 +5,7 @@
 //! replaced the next time a tunnel comes up.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -85,8 +84,7 @@ fn read(file: &Path) -> Memory {
 
 /// The lock of the writers; an error when somebody keeps it, since no tunnel waits for this.
 fn lock(path: &Path) -> Result<Flock<File>> {
-    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-    let mut file = open.map_err(|error| Error::io("open", path, error))?;
+    let mut file = paths::open_lock(path)?;
     for _ in 0..LOCK_TRIES {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(lock),

@@ -3,7 +3,6 @@
 //! The file says what the tunnel was doing when it last changed its mind. Whether it still runs is
 //! not for this file to say, but for the lock beside it.
 
-use std::fs;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +32,9 @@ pub struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
 }
+
+/// The longest state file that is read, in bytes.
+pub(super) const STATE_MAX: u64 = 1 << 20;
 
 /// The state of one tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +145,8 @@ impl State {
     /// The state that was last written into `directory`; `None` where there is none that can be
     /// understood.
     pub fn read(directory: &Directory) -> Option<Self> {
-        let mut state: Self = toml_text::parse(&fs::read_to_string(directory.state_file()).ok()?).ok()?;
+        let mut state: Self =
+            toml_text::parse(&paths::read_own(&directory.state_file(), STATE_MAX).ok()?).ok()?;
         state.extra = extra::read(directory);
         Some(state)
     }

@@ -39,6 +39,7 @@ impl<'a> Supervisor<'a> {
         let directory = Directory::new(paths, &request.name)?;
         directory.create()?;
         let lock = control_server::lock(&directory).await?;
+        refuse_second(paths, &request.name, &audience)?;
         orphan::end(&directory, request.program());
         directory.clear(&lock, false);
         let (link_up, link) = watch::channel(false);
@@ -126,4 +127,15 @@ impl<'a> Supervisor<'a> {
         }
         Ok(())
     }
+}
+
+/// Refuses a tunnel that runs already in another session of the user, and says where.
+fn refuse_second(paths: &Paths, name: &str, audience: &Audience) -> Result<()> {
+    for other in Directory::elsewhere(paths, name) {
+        if other.is_locked()? {
+            audience.tell(&Event::Warning { text: format!("it runs in another session: {other}") });
+            return Err(Error::AlreadyRunning);
+        }
+    }
+    Ok(())
 }

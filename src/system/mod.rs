@@ -7,3 +7,4 @@ pub mod paths;
 pub mod script;
 pub mod signals;
 pub mod time;
+pub mod trust;

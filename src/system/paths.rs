@@ -3,20 +3,18 @@
 
 mod environment;
 mod replacement;
+mod runtime;
 
-use std::fs::{self, Metadata};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-
-use nix::unistd::geteuid;
 
 pub use self::environment::{
     ASKPASS_SOCKET, askpass_hint, askpass_socket, find_program, has_ssh_agent, is_executable, lambda_url,
     login_shell, search_path, sibling,
 };
 use self::environment::{absolute, home, variable};
-pub use self::replacement::{create_private, exchange, follow, remove, rewrite, write_atomically};
+pub use self::replacement::{
+    create_private, exchange, follow, open_lock, read_own, remove, rewrite, write_atomically,
+};
 use crate::error::{Error, Result};
 
 /// The longest path a Unix socket may have here, in bytes. The kernel allows 107 on Linux and 103
@@ -30,27 +28,24 @@ pub struct Paths {
     config_file: PathBuf,
     state: PathBuf,
     runtime: PathBuf,
+    runtime_fault: Option<String>,
 }
 
 impl Paths {
-    /// Resolves all places from `HOME`, `SOONG_CONFIG`, `XDG_*` and `TMPDIR`; touches no file but
-    /// the password database when `HOME` is unset. Relative values are ignored, as the XDG base
-    /// directory specification asks.
+    /// Resolves all places from `HOME`, `SOONG_CONFIG` and `XDG_*`; opens no file but the password
+    /// database when `HOME` is unset. Relative values are ignored, as the XDG base directory
+    /// specification asks, and so is an `XDG_RUNTIME_DIR` that is not this user's alone.
     pub fn from_env() -> Result<Self> {
         let home = home()?;
         let config_home = absolute("XDG_CONFIG_HOME")?.unwrap_or_else(|| home.join(".config"));
         let state_home = absolute("XDG_STATE_HOME")?.unwrap_or_else(|| home.join(".local/state"));
-        let runtime = match absolute("XDG_RUNTIME_DIR")? {
-            Some(directory) => directory.join("soong"),
-            None => absolute("TMPDIR")?
-                .unwrap_or_else(|| PathBuf::from("/tmp"))
-                .join(format!("soong-{}", geteuid())),
-        };
+        let state = state_home.join("soong");
+        let (runtime, runtime_fault) = runtime::choose(absolute("XDG_RUNTIME_DIR")?, &state);
         let config_file = match variable("SOONG_CONFIG")? {
             Some(file) => std::path::absolute(&file).map_err(|error| Error::io("find", &file, error))?,
             None => config_home.join("soong/config.toml"),
         };
-        Ok(Self { config_file, state: state_home.join("soong"), runtime, home })
+        Ok(Self { home, config_file, state, runtime, runtime_fault })
     }
 
     /// `config.toml`.
@@ -72,11 +67,6 @@ impl Paths {
     /// Where files live that are worth keeping but not worth editing.
     pub fn state(&self) -> &Path {
         &self.state
-    }
-
-    /// Where files live for as long as the user is logged in; see [`Paths::ensure_runtime`].
-    pub fn runtime(&self) -> &Path {
-        &self.runtime
     }
 
     /// Serialises the writers of the config file and of `credentials.toml`.
@@ -119,24 +109,9 @@ impl Paths {
         self.state.join("instances.json")
     }
 
-    /// The directory that holds a directory per tunnel.
-    pub fn tunnels(&self) -> PathBuf {
-        self.runtime.join("tunnels")
-    }
-
     /// Serialises the writers of the PID file.
     pub fn pid_file_lock(&self) -> PathBuf {
-        self.runtime.join("pid.lock")
-    }
-
-    /// What shells read to show tunnels in their prompts.
-    pub fn prompt_file(&self) -> PathBuf {
-        self.runtime.join("prompt")
-    }
-
-    /// Serialises the writers of the prompt file.
-    pub fn prompt_lock(&self) -> PathBuf {
-        self.runtime.join("prompt.lock")
+        self.state.join("pid.lock")
     }
 
     /// The PID file of soong's predecessor, where other programs look for it.
@@ -188,68 +163,12 @@ impl Paths {
         }
     }
 
-    /// Makes sure that the runtime directory exists and is private to this user.
-    pub fn ensure_runtime(&self) -> Result<()> {
-        create_private(&self.runtime)?;
-        self.check_runtime()?;
-        create_private(&self.tunnels())
-    }
-
-    /// Says whether the runtime directory exists; refuses one that others could tamper with.
-    pub fn check_runtime(&self) -> Result<bool> {
-        let metadata = match fs::symlink_metadata(&self.runtime) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(Error::io("read", &self.runtime, error)),
-        };
-        refuse_foreign(&self.runtime, &metadata)?;
-        if let Some(parent) = self.runtime.parent() {
-            let metadata = fs::metadata(parent).map_err(|error| Error::io("read", parent, error))?;
-            refuse_unsafe_parent(parent, &metadata)?;
-        }
-        Ok(true)
-    }
-
     /// Makes sure that the directories for logs and known hosts exist.
     pub fn ensure_state(&self) -> Result<()> {
         create_private(&self.state.join("logs")).map_err(|error| {
             error.with_hint("soong keeps its logs and pinned host keys there; set XDG_STATE_HOME to a directory you can write")
         })
     }
-}
-
-fn refuse_foreign(path: &Path, metadata: &Metadata) -> Result<()> {
-    let shown = path.display();
-    if !metadata.is_dir() {
-        return Err(
-            Error::failed(format!("{shown} is not a directory")).with_hint(format!("remove it: rm {shown}"))
-        );
-    }
-    if metadata.uid() != geteuid().as_raw() {
-        return Err(Error::failed(format!("{shown} belongs to another user (uid {})", metadata.uid()))
-            .with_hint("set XDG_RUNTIME_DIR to a directory of your own"));
-    }
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(Error::failed(format!("{shown} is open to other users"))
-            .with_hint(format!("close it: chmod 700 {shown}")));
-    }
-    Ok(())
-}
-
-/// Whoever can rename entries of the parent can put a directory of theirs in place of ours.
-fn refuse_unsafe_parent(path: &Path, metadata: &Metadata) -> Result<()> {
-    const STICKY: u32 = 0o1000;
-    let (shown, mode) = (path.display(), metadata.permissions().mode());
-    let owner = metadata.uid();
-    if owner != 0 && owner != geteuid().as_raw() {
-        return Err(Error::failed(format!("{shown} belongs to another user (uid {owner})"))
-            .with_hint("set XDG_RUNTIME_DIR to a directory of your own"));
-    }
-    if mode & 0o022 != 0 && mode & STICKY == 0 {
-        return Err(Error::failed(format!("{shown} can be written by other users"))
-            .with_hint(format!("close it: chmod go-w {shown}")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -262,6 +181,7 @@ mod tests {
             config_file: "/home/u/.config/soong/config.toml".into(),
             state: "/home/u/.local/state/soong".into(),
             runtime: "/run/user/1/soong".into(),
+            runtime_fault: None,
         }
     }
 

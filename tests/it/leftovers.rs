@@ -149,7 +149,7 @@ fn a_reboot_leaves_a_pid_file_and_no_runtime_directory() {
     let old = crash(&sandbox, &instance);
     reuse_pid(&sandbox, old, bystander.pid());
     wait::until_true("no orphan ssh", || sandbox.processes().is_empty());
-    fs::remove_dir_all(sandbox.runtime()).unwrap();
+    fs::remove_dir_all(sandbox.path("run/soong")).unwrap();
     sandbox.tunnel(["status"]).code(3).stdout(NOT_RUNNING).run();
     let pid = sandbox.start(&instance);
     assert_eq!(fs::read_to_string(sandbox.pid_file()).unwrap(), format!("{pid}\n"));

@@ -36,6 +36,7 @@ mod questions;
 mod retarget;
 mod run;
 mod secrets;
+mod sessions;
 mod signals;
 mod single;
 mod ssh;

@@ -173,9 +173,6 @@ fn described(machine: &Machine, other: &str) -> String {
 
 /// The tunnels whose lock is held.
 fn running(paths: &Paths) -> Vec<State> {
-    if !paths.check_runtime().unwrap_or(false) {
-        return Vec::new();
-    }
     let running = Directory::all(paths).unwrap_or_default();
     let running = running.into_iter().filter(|directory| directory.is_locked().unwrap_or(false));
     running.filter_map(|directory| State::read(&directory)).collect()

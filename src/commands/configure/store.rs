@@ -5,9 +5,9 @@
 //! Readers take no lock, since a file is replaced whole. A file that is a link stays one: what it
 //! leads to is replaced.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -48,8 +48,7 @@ impl<'a> Store<'a> {
     pub fn open(paths: &'a Paths) -> Result<Self> {
         paths.ensure_state()?;
         let file = paths.configure_lock();
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&file);
-        let mut opened = opened.map_err(|error| Error::io("open", &file, error))?;
+        let mut opened = paths::open_lock(&file)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {

@@ -9,9 +9,10 @@ use std::path::Path;
 use crate::built_in::{is_built_in, is_helper};
 use crate::error::{EXIT_FAILED, Error, Result};
 use crate::extension::metadata::{Completion, Metadata};
-use crate::extension::{PREFIX, is_name, trust};
+use crate::extension::{PREFIX, is_name};
 use crate::system::paths;
 use crate::system::script;
+use crate::system::trust;
 use crate::terminal::{print, printable};
 
 /// What is found.

@@ -75,7 +75,15 @@ fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
             return Err(Error::failed("interrupted"));
         }
         let directory = Directory::new(paths, &instance.tunnel_name());
-        hosts.push(Host { login, control: directory.ok().map(|directory| directory.ssh_control()) });
+        let directory = directory.ok().filter(|_| paths.is_runtime_reserved());
+        hosts.push(Host { login, control: directory.map(|directory| directory.ssh_control()) });
+    }
+    if !paths.is_runtime_reserved() {
+        // Who answers at a control socket gets the session, and no host key is checked.
+        hint(&format!(
+            "without ControlPath: after a reboot others could create {}; set XDG_RUNTIME_DIR",
+            shown(paths.runtime())
+        ));
     }
     Ok(hosts)
 }

@@ -73,8 +73,8 @@ fn shares_connection(options: &[OsString], login: &Login) -> Result<bool> {
 /// The control socket of the tunnel to `instance`, if it is up.
 fn open_connection(instance: &Instance, paths: &Paths) -> Option<PathBuf> {
     // Nothing is asked of a directory that somebody else could have filled: then there is no tunnel.
-    paths.check_runtime().ok().filter(|exists| *exists)?;
-    let directory = Directory::new(paths, &instance.tunnel_name()).ok()?;
+    paths.check_runtime().ok()?;
+    let directory = Directory::find(paths, &instance.tunnel_name()).ok()?;
     let control = directory.ssh_control();
     // ssh says so on stderr when it finds the socket dead, and would be right.
     UnixStream::connect(&control).ok()?;

@@ -30,7 +30,7 @@ use crate::supervisor::protocol::request::Request;
 use crate::supervisor::protocol::spawn::spawn;
 use crate::supervisor::relay::reserve;
 use crate::system::paths::Paths;
-use crate::terminal::{chosen_colour, print};
+use crate::terminal::{chosen_colour, hint_label, print, print_error, printable};
 
 /// How much longer than the tunnel may take to come up its supervisor may take to say so.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -81,6 +81,16 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
     }
     paths.ensure_runtime()?;
     paths.ensure_state()?;
+    if style != Style::Quiet
+        && let Some(fault) = paths.runtime_fault()
+    {
+        print_error(&format!(
+            "soong-tunnel: warning: XDG_RUNTIME_DIR is not used: {}\n{} unset it, or set it to a directory of your own; this tunnel uses {}\n",
+            printable(fault),
+            hint_label(),
+            printable(&paths.runtime().to_string_lossy()),
+        ));
+    }
     if arguments.foreground {
         return Order { request, style, command, colour: chosen_colour() }.carry_out(paths);
     }

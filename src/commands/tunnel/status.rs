@@ -75,6 +75,9 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
         }
         looks.iter().filter(|look| !look.doing.responds()).for_each(advise);
         point_to_instance(&looks);
+        for look in &looks {
+            name_session(&look.running, paths);
+        }
     }
     Ok(match (looks.is_empty(), looks.iter().all(Look::is_well)) {
         (true, _) => EXIT_NOT_RUNNING,
@@ -263,6 +266,14 @@ fn point_to_instance(looks: &[Look]) {
             "{} see on the instance whether it runs: soong ssh --instance-id {name}\n",
             hint_label()
         ));
+    }
+}
+
+/// Says of a tunnel that another session has started it, with another runtime directory.
+fn name_session(running: &Running, paths: &Paths) {
+    if running.directory.is_elsewhere(paths) {
+        let (name, directory) = (running.shown_name(), &running.directory);
+        print_error(&format!("{} {name} runs in another session: {directory}\n", hint_label()));
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use super::{alias, catalog, discovery, own_directory, trust};
+use super::{alias, catalog, discovery, own_directory};
 use crate::built_in::is_built_in;
 use crate::completion::{Answer, Candidate, Directive};
 use crate::config::{Config, DEFAULT_COMPLETION_TIMEOUT};
@@ -20,6 +20,7 @@ use crate::extension::metadata::{Completion, Metadata, Origin};
 use crate::system::child::{self, Limits};
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
+use crate::system::trust;
 
 /// How much an extension may answer, in bytes.
 const OUTPUT_MAX: usize = 256 << 10;

@@ -1,16 +1,27 @@
 //! How files get to where they are: beside their place first, then renamed into it.
 
-use std::fs::{self, DirBuilder, Metadata, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-/// Creates `path` and what is missing above it, readable by this user only.
+/// Creates `path` and what is missing above it, readable by this user only. Refuses to create a
+/// directory in one of another user, which root could: that user could not use it afterwards.
 pub fn create_private(path: &Path) -> Result<()> {
+    if let Some(Ok(metadata)) = path.ancestors().map(fs::metadata).find(io::Result::is_ok)
+        && metadata.uid() != 0
+        && metadata.uid() != geteuid().as_raw()
+        && !path.is_dir()
+    {
+        let reason = format!("the directory above it belongs to another user (uid {})", metadata.uid());
+        return Err(Error::io("create", path, io::Error::other(reason))
+            .with_hint("run soong as that user, or with a HOME of your own (sudo -H)"));
+    }
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -60,6 +71,29 @@ pub fn exchange(path: &Path, contents: &[u8], before: Option<&Metadata>, mode: u
     file.sync_all()?;
     new.persist(path)?;
     Ok(())
+}
+
+/// Opens the lock file `path` for `flock`, and creates it where there is none. A link in its place is
+/// not followed.
+pub fn open_lock(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    let opened = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    opened.map_err(|error| Error::io("open", path, error))
+}
+
+/// The text of a file that soong wrote for itself, at most `limit` bytes of it; what is not UTF-8 in it
+/// is replaced. A link, a file that is not regular and one of another user are refused.
+pub fn read_own(path: &Path, limit: u64) -> io::Result<String> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.uid() != geteuid().as_raw() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Removes the file that `path` is or leads to.

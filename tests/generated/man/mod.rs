@@ -20,13 +20,13 @@ const FILES: &[(&str, &str)] = &[
     ("~/.config/soong/config.toml", "the configuration; see soong-config(5)"),
     ("~/.config/soong/credentials.toml", "API keys and tokens, readable by you only"),
     ("~/.local/state/soong", "logs, pinned host keys, and what providers last said"),
-    ("$XDG_RUNTIME_DIR/soong", "running tunnels, or $TMPDIR/soong-UID where that is not set"),
+    ("$XDG_RUNTIME_DIR/soong", "running tunnels, or ~/.local/state/soong/run where that is not set"),
 ];
 
 /// Variables that every page tells of.
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("SOONG_CONFIG", "another configuration file"),
-    ("XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR, TMPDIR", "where FILES are"),
+    ("XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR", "where FILES are"),
     ("NO_COLOR", "when set, nothing is coloured, unless --color says so"),
     (
         "CLICOLOR_FORCE",

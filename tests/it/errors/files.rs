@@ -31,15 +31,6 @@ fn a_runtime_directory_that_others_can_write_is_refused() {
 }
 
 #[test]
-fn a_runtime_directory_whose_parent_others_can_write_is_refused() {
-    let instance = Instance::start();
-    let sandbox = Sandbox::with(&instance);
-    fs::set_permissions(sandbox.runtime(), Permissions::from_mode(0o777)).unwrap();
-    sandbox.tunnel(["start"]).fails(1, ["[ROOT]/run"]).hint("chmod").run();
-    sandbox.assert_idle();
-}
-
-#[test]
 fn a_runtime_directory_that_is_a_link_or_a_file_is_refused() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
@@ -59,7 +50,7 @@ fn a_runtime_directory_that_is_a_link_or_a_file_is_refused() {
     sandbox.assert_idle();
 }
 
-/// Only root can give a directory away. Everybody else looks at a directory that root owns.
+/// Only root can give a directory away.
 #[test]
 fn a_runtime_directory_of_somebody_else_is_refused() {
     let instance = Instance::start();
@@ -78,25 +69,7 @@ fn a_runtime_directory_of_somebody_else_is_refused() {
         }
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
         fs::remove_dir(&directory).unwrap();
-        chown(sandbox.runtime(), Some(SOMEBODY), None).unwrap();
-        sandbox.tunnel(["start"]).fails(1, ["[ROOT]/run", "another user"]).hint("XDG_RUNTIME_DIR").run();
-    } else {
-        sandbox.tunnel(["start"]).env("XDG_RUNTIME_DIR", "/usr").fails(1, ["/usr/soong"]).run();
     }
-    sandbox.assert_idle();
-}
-
-#[test]
-fn without_a_runtime_directory_there_is_one_in_the_temporary_directory() {
-    let instance = Instance::start();
-    let sandbox = Sandbox::with(&instance);
-    let soong = |command| sandbox.tunnel([command]).env_remove("XDG_RUNTIME_DIR");
-    soong("start").stdout(sandbox.started(&instance)).run();
-    let directory = sandbox.path(&format!("tmp/soong-{}", nix::unistd::geteuid()));
-    let mode = fs::metadata(&directory).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o700, "{}", directory.display());
-    soong("status").stdout("Tunnel is running\n").run();
-    soong("stop").stdout("Stopped tunnel (PID: [PID])\n").run();
     sandbox.assert_idle();
 }
 

@@ -1,17 +1,17 @@
-//! Whether others than the user and root could have put a program where it is.
+//! Checks that nobody but the user and root could have written a file that may run code, or could
+//! replace it: config, hooks, providers, extensions and the programs that the config names.
 //!
-//! Such a program still runs when its user calls it by name, as it would in a shell, but with a
-//! warning; it is never executed because somebody pressed TAB.
+//! As sshd's `StrictModes` does, it looks at every directory above the file. What is done about a
+//! fault depends on who asks: what soong runs by itself is refused; an extension that its user calls
+//! by name runs, as it would in a shell, with a warning.
 
 use std::collections::HashMap;
-use std::fs::{self, Metadata, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
-use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
 
 const STICKY: u32 = 0o1000;
@@ -52,29 +52,46 @@ impl Inspector {
         if let Some(known) = self.directories.get(directory) {
             return known.clone();
         }
-        let fault = directory_fault(directory);
+        let fault = directory_fault(directory).map(|why| format!("its directory {why}"));
         self.directories.insert(directory.to_path_buf(), fault.clone());
         fault
     }
 }
 
-/// Why others could put something into `directory`, or something else in its place.
-fn directory_fault(directory: &Path) -> Option<String> {
+/// Why others could put something into `directory`, or something else in its place. Begins with the
+/// name of the directory at fault; links are followed. `None` also for what does not exist.
+pub fn directory_fault(directory: &Path) -> Option<String> {
     let directory = fs::canonicalize(directory).ok()?;
-    let tell = |directory: &Path, why: &str| {
-        Some(format!("its directory {} {why}", printable(&directory.to_string_lossy())))
-    };
-    if let Some(why) = writable(&fs::metadata(&directory).ok()?) {
-        return tell(&directory, &why);
+    match writable(&fs::metadata(&directory).ok()?) {
+        Some(why) => Some(named(&directory, &why)),
+        None => fault_above(&directory),
     }
-    for above in directory.ancestors().skip(1) {
+}
+
+/// Why others could have changed `file`, or could put another in its place: the file itself and every
+/// directory above it are looked at, links followed. It may lie in a directory such as `/tmp`, whose
+/// sticky bit protects it.
+pub fn file_fault(file: &Path) -> Option<String> {
+    // The directories that hold a link count too: it can be replaced there.
+    let link = file.parent().and_then(|parent| fs::canonicalize(parent).ok())?;
+    let file = fs::canonicalize(file).ok()?;
+    match writable(&fs::metadata(&file).ok()?) {
+        Some(why) => Some(format!("it {why}")),
+        None => fault_above(&file).or_else(|| fault_above(&link.join("file"))),
+    }
+}
+
+fn fault_above(path: &Path) -> Option<String> {
+    path.ancestors().skip(1).find_map(|above| {
         let metadata = fs::metadata(above).ok()?;
         // With the sticky bit, others cannot put anything in place of what is ours.
-        if let Some(why) = writable(&metadata).filter(|_| metadata.mode() & STICKY == 0) {
-            return tell(above, &why);
-        }
-    }
-    None
+        let why = writable(&metadata).filter(|_| metadata.mode() & STICKY == 0)?;
+        Some(named(above, &why))
+    })
+}
+
+fn named(directory: &Path, why: &str) -> String {
+    format!("{} {why}", printable(&directory.to_string_lossy()))
 }
 
 /// Who else can write, to complete "the file …".
@@ -111,30 +128,6 @@ fn is_own_group(group: Gid) -> bool {
         }
 }
 
-/// Whether nobody was told of `program` before, according to the state directory; notes that
-/// somebody is now. Where that cannot be noted, it stays news.
-pub fn is_news(program: &Path) -> bool {
-    const LIMIT: u64 = 1 << 18;
-    let Ok(paths) = Paths::from_env() else { return true };
-    let line = program.as_os_str().as_encoded_bytes().escape_ascii().to_string();
-    let stamp = paths.state().join("warned-extensions");
-    let open = || -> std::io::Result<bool> {
-        if let Some(directory) = stamp.parent() {
-            paths::create_private(directory).map_err(std::io::Error::other)?;
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true).mode(0o600);
-        let mut file = options.custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(&stamp)?;
-        let mut known = String::new();
-        Read::by_ref(&mut file).take(LIMIT).read_to_string(&mut known)?;
-        if known.lines().any(|known| known == line) {
-            return Ok(false);
-        }
-        file.write_all(format!("{line}\n").as_bytes()).map(|()| true)
-    };
-    open().unwrap_or(true)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,14 +146,20 @@ mod tests {
             fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
             assert_eq!(fault(&program), None);
         }
+        fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
+        assert_eq!(file_fault(&open.join("soong-x")), None);
         for mode in [0o777, 0o1777, 0o757] {
             fs::set_permissions(&open, Permissions::from_mode(mode)).unwrap();
             let why = fault(&open.join("soong-x")).unwrap();
             assert!(why.contains("open can be written by everybody"), "{why}");
         }
+        fs::set_permissions(&open, Permissions::from_mode(0o757)).unwrap();
+        assert!(file_fault(&open.join("soong-x")).unwrap().ends_with("open can be written by everybody"));
         // A link in a safe place does not make what it leads to safe.
         symlink(open.join("soong-x"), safe.join("soong-link")).unwrap();
-        assert!(fault(&safe.join("soong-link")).is_some());
+        assert!(fault(&safe.join("soong-link")).is_some() && file_fault(&safe.join("soong-link")).is_some());
+        symlink(safe.join("soong-x"), open.join("soong-link")).unwrap();
+        assert!(file_fault(&open.join("soong-link")).is_some(), "the link can be replaced");
         // Nor does a safe directory that can itself be replaced.
         let below = open.join("below");
         fs::create_dir(&below).unwrap();
