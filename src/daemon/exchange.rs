@@ -141,7 +141,7 @@ fn refused(said: &str, login: &Login) -> Error {
     {
         return absent();
     }
-    let failure = failure::classify(&lines);
+    let failure = failure::classify(&failure::Said { log: lines, others: Vec::new() });
     let error = Error::failed(format!("cannot reach the instance: {}", failure.reason));
     failure::hints(failure.kind, login).into_iter().fold(error, Error::with_hint)
 }

@@ -2,6 +2,7 @@
 //! whether trying again makes sense. What the user can do is [`advice`].
 
 mod advice;
+mod messages;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,12 @@ pub enum Kind {
     HostKeyUnknown,
     /// The server accepts none of the keys that were offered.
     AuthenticationRefused,
+    /// The server gave up before every key was offered.
+    TooManyKeys,
+    /// The agent, or the security key, did not sign with a key that the server accepts.
+    SigningRefused,
+    /// The server accepts the key and asks for more, and nobody answered.
+    NeedsMoreThanKey,
     /// ssh needs the passphrase of the key, and nobody was there to type it.
     NeedsPassphrase,
     /// ssh or the server has a question, and nobody answered it.
@@ -45,8 +52,14 @@ pub enum Kind {
     ForwardRefused,
     /// The name of the host leads nowhere.
     UnknownHost,
-    /// Nothing listens on the SSH port, or only a relay in front of it that hangs up.
+    /// Nothing listens on the SSH port.
     Refused,
+    /// What listens on the SSH port ends connections before it says that it is a server.
+    HungUp,
+    /// The proxy or jump host on the way failed.
+    ProxyFailed,
+    /// The proxy or jump host on the way lets nobody through.
+    ProxyRefused,
     /// There is no way to the host.
     Unreachable,
     /// The host did not answer in time.
@@ -72,6 +85,10 @@ impl Kind {
             Self::HostKeyChanged
                 | Self::HostKeyUnknown
                 | Self::AuthenticationRefused
+                | Self::TooManyKeys
+                | Self::SigningRefused
+                | Self::NeedsMoreThanKey
+                | Self::ProxyRefused
                 | Self::NeedsPassphrase
                 | Self::NeedsAnswer
                 | Self::WrongPassphrase
@@ -83,82 +100,85 @@ impl Kind {
     }
 }
 
-/// What ssh says, in lower case, and what it means; the first that is found decides, so what is
-/// more telling stands first. Read off the sources of OpenSSH 7.6 to 10 and of the C libraries'
-/// error texts (glibc, musl, macOS).
-const MESSAGES: &[(&str, Kind)] = &[
-    ("remote host identification has changed", Kind::HostKeyChanged),
-    ("host key for .* has changed", Kind::HostKeyChanged),
-    ("host key is known for", Kind::HostKeyUnknown),
-    ("host key verification failed", Kind::HostKeyUnknown),
-    ("unprotected private key file", Kind::KeyUnusable),
-    ("load key ", Kind::KeyUnusable),
-    ("permission denied (", Kind::AuthenticationRefused),
-    ("too many authentication failures", Kind::AuthenticationRefused),
-    ("no supported authentication methods", Kind::AuthenticationRefused),
-    ("bad configuration option", Kind::Misconfigured),
-    ("unknown option", Kind::Misconfigured),
-    ("bad owner or permissions on", Kind::Misconfigured),
-    ("unable to negotiate", Kind::Misconfigured),
-    ("no matching ", Kind::Misconfigured),
-    ("bad ssh2 cipher spec", Kind::Misconfigured),
-    ("unsupported option", Kind::Misconfigured),
-    ("cannot listen to", Kind::ForwardRefused),
-    ("unix_listener:", Kind::ForwardRefused),
-    ("could not request local forwarding", Kind::ForwardRefused),
-    ("could not resolve hostname", Kind::UnknownHost),
-    ("connection refused", Kind::Refused),
-    ("no route to host", Kind::Unreachable),
-    ("network is unreachable", Kind::Unreachable),
-    ("host is down", Kind::Unreachable),
-    ("network is down", Kind::Unreachable),
-    ("can't assign requested address", Kind::Unreachable),
-    ("timed out", Kind::TimedOut),
-    // Before it said who it is: something else that takes connections in place of a server.
-    ("_exchange_identification: connection closed", Kind::Refused),
-    ("_exchange_identification: read: connection reset", Kind::Refused),
-    ("not responding", Kind::TimedOut),
-    ("connection closed by", Kind::Lost),
-    ("connection reset", Kind::Lost),
-    ("broken pipe", Kind::Lost),
-    ("closed by remote host", Kind::Lost),
-    ("disconnected from", Kind::Lost),
-    ("received disconnect", Kind::Lost),
-    ("software caused connection abort", Kind::Lost),
-];
-
-/// Reads the last lines that ssh wrote to stderr before it ended.
-pub fn classify(lines: &[String]) -> Failure {
-    for (pattern, kind) in MESSAGES {
-        if let Some(line) = lines.iter().rev().find(|line| contains(&line.to_lowercase(), pattern)) {
-            return Failure { kind: *kind, reason: told(line, *kind) };
-        }
-    }
-    let reason = lines.iter().rev().find(|line| !line.trim().is_empty());
-    let reason = reason.map_or_else(|| "ssh ended without a word".to_owned(), |line| tidy(line));
-    Failure { kind: Kind::Other, reason }
+/// What an ssh wrote before it ended.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// Its own log, line by line.
+    pub log: Vec<String>,
+    /// Everything else on its standard error: banners of the server, and the output of a
+    /// ProxyCommand, a jump host's ssh or another helper.
+    pub others: Vec<String>,
 }
 
-/// Whether `line` contains the parts of `pattern`, which `.*` separates, in their order.
-fn contains(line: &str, pattern: &str) -> bool {
-    let mut rest = line;
-    pattern.split(".*").all(|part| match rest.find(part) {
-        Some(at) => {
-            rest = &rest[at + part.len()..];
-            true
-        }
-        None => false,
-    })
+/// Reads what ssh wrote before it ended. Only ssh's own lines decide; what others wrote can complete
+/// them.
+pub fn classify(said: &Said) -> Failure {
+    let log = trustworthy(&said.log);
+    let found = messages::find(log);
+    if messages::is_of_proxy(log) {
+        return of_proxy(&said.others, found);
+    }
+    match found {
+        Some((line, Kind::Lost)) => Failure { kind: Kind::Lost, reason: with_last_words(line, &said.others) },
+        Some((line, kind)) => Failure { kind, reason: told(line, kind) },
+        None => unknown(log, &said.others),
+    }
+}
+
+/// The lines before the server's farewell, and it. The farewell may hold line breaks, so that what looks
+/// like ssh's next line may be the server's.
+fn trustworthy(log: &[String]) -> &[String] {
+    let farewell = log.iter().position(|line| line.starts_with(messages::FAREWELL));
+    &log[..farewell.map_or(log.len(), |at| at + 1)]
+}
+
+/// The failure of a connection through a proxy that ended before the server answered. The reason is
+/// on the proxy's side, and no banner of the server can have come.
+fn of_proxy(others: &[String], found: Option<(&str, Kind)>) -> Failure {
+    let proxy = messages::find(others);
+    let permanent = proxy.is_some_and(|(_, kind)| kind.is_permanent());
+    let line = proxy.map(|(line, _)| line).or_else(|| last(others)).or(found.map(|(line, _)| line));
+    let reason = format!("the proxy or jump host failed: {}", tidy(line.unwrap_or("it said nothing")));
+    Failure { kind: if permanent { Kind::ProxyRefused } else { Kind::ProxyFailed }, reason }
+}
+
+/// A failure without a known line. What ssh finds wrong on its command line it says before it has a
+/// log, and before there is a server that could say anything.
+fn unknown(log: &[String], others: &[String]) -> Failure {
+    if log.is_empty()
+        && let Some((line, kind @ Kind::Misconfigured)) = messages::find(others)
+    {
+        return Failure { kind, reason: told(line, kind) };
+    }
+    let reason = last(log).or_else(|| last(others));
+    Failure { kind: Kind::Other, reason: reason.map_or_else(|| "ssh ended without a word".to_owned(), tidy) }
+}
+
+fn last(lines: &[String]) -> Option<&str> {
+    lines.iter().rev().map(String::as_str).find(|line| !line.trim().is_empty())
 }
 
 /// The line as a reason. Where ssh's line is the frame of a banner, a sentence of ours.
 fn told(line: &str, kind: Kind) -> String {
     match kind {
         Kind::HostKeyChanged => "the host key has changed".to_owned(),
-        Kind::KeyUnusable if line.to_lowercase().contains("unprotected") => {
+        Kind::KeyUnusable if line.contains("UNPROTECTED") => {
             "the private key can be read by other users".to_owned()
         }
         _ => tidy(line),
+    }
+}
+
+/// The line with the last thing that the server said: it tells there why it lets nobody in (`nologin`, an
+/// expired account).
+fn with_last_words(line: &str, others: &[String]) -> String {
+    const SHOWN: usize = 200;
+    match last(others) {
+        Some(words) => {
+            let words: String = words.trim().chars().take(SHOWN).collect();
+            format!("{}; the server says: {}", tidy(line), tidy(&words))
+        }
+        None => tidy(line),
     }
 }
 
@@ -170,91 +190,68 @@ fn tidy(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::openssh::failure::*;
 
-    fn kind(text: &str) -> Kind {
-        classify(&text.lines().map(str::to_owned).collect::<Vec<_>>()).kind
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn failure(log: &str, others: &str) -> Failure {
+        classify(&Said { log: lines(log), others: lines(others) })
     }
 
     #[test]
-    fn real_messages_are_understood() {
-        let table = [
-            ("ssh: connect to host 192.0.2.1 port 22: Connection refused", Kind::Refused),
-            ("ssh: connect to host 192.0.2.1 port 22: No route to host", Kind::Unreachable),
-            ("ssh: connect to host 192.0.2.1 port 22: Network is unreachable", Kind::Unreachable),
-            ("ssh: connect to host 192.0.2.1 port 22: Connection timed out", Kind::TimedOut),
-            ("ssh: connect to host 192.0.2.1 port 22: Operation timed out", Kind::TimedOut),
-            (
-                "Connection timed out during banner exchange\nConnection to 192.0.2.1 port 22 timed out",
-                Kind::TimedOut,
-            ),
-            ("Timeout, server 192.0.2.1 not responding.", Kind::TimedOut),
-            ("ssh: Could not resolve hostname nowhere: Name or service not known", Kind::UnknownHost),
-            (
-                "ssh: Could not resolve hostname x: nodename nor servname provided, or not known",
-                Kind::UnknownHost,
-            ),
-            ("ssh: Could not resolve hostname x: Temporary failure in name resolution", Kind::UnknownHost),
-            ("ubuntu@192.0.2.1: Permission denied (publickey).", Kind::AuthenticationRefused),
-            (
-                "Received disconnect from 192.0.2.1 port 22:2: Too many authentication failures\nDisconnected from 192.0.2.1 port 22",
-                Kind::AuthenticationRefused,
-            ),
-            (
-                "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nIT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\nHost key verification failed.",
-                Kind::HostKeyChanged,
-            ),
-            (
-                "No ED25519 host key is known for gpu and you have requested strict checking.\nHost key verification failed.",
-                Kind::HostKeyUnknown,
-            ),
-            (
-                "Load key \"/home/u/.ssh/id\": invalid format\nu@h: Permission denied (publickey).",
-                Kind::KeyUnusable,
-            ),
-            (
-                "Load key \"/home/u/.ssh/id\": error in libcrypto\nu@h: Permission denied (publickey).",
-                Kind::KeyUnusable,
-            ),
-            (
-                "@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @\nPermissions 0644 for '/k' are too open.\nu@h: Permission denied (publickey).",
-                Kind::KeyUnusable,
-            ),
-            (
-                "kex_exchange_identification: Connection closed by remote host\nConnection closed by 192.0.2.1 port 22",
-                Kind::Refused,
-            ),
-            (
-                "kex_exchange_identification: read: Connection reset by peer\nConnection reset by 192.0.2.1 port 22",
-                Kind::Refused,
-            ),
-            ("client_loop: send disconnect: Broken pipe", Kind::Lost),
-            ("Connection to 192.0.2.1 closed by remote host.", Kind::Lost),
-            ("command-line: line 0: Bad configuration option: nosuch", Kind::Misconfigured),
-            (
-                "Unable to negotiate with 192.0.2.1 port 22: no matching host key type found. Their offer: ssh-rsa",
-                Kind::Misconfigured,
-            ),
-            (
-                "unix_listener: cannot bind to path /x/8000.sock: No such file or directory\nCould not request local forwarding.",
-                Kind::ForwardRefused,
-            ),
-            ("", Kind::Other),
-            ("something new", Kind::Other),
-        ];
-        for (text, expected) in table {
-            assert_eq!(kind(text), expected, "{text}");
-        }
+    fn only_sshs_own_lines_decide() {
+        let banner = "Upload key first\nLoad key \"x\": invalid format\nHost key verification failed.\nConnection timed out";
+        let closed = failure("Connection closed by 192.0.2.1 port 22", banner);
+        assert_eq!(closed.kind, Kind::Lost);
+        let denied = failure("u@192.0.2.1: Permission denied (publickey).", banner);
+        assert_eq!(denied.kind, Kind::AuthenticationRefused);
+        assert_eq!(denied.reason, "u@192.0.2.1: Permission denied (publickey)");
+        assert_eq!(failure("something new", banner).kind, Kind::Other);
+        assert_eq!(failure("", banner).kind, Kind::Other);
+    }
+
+    #[test]
+    fn a_farewell_cannot_add_lines_of_ssh() {
+        let log = "Received disconnect from 192.0.2.1 port 22:11: bye\nHost key verification failed.\nDisconnected from 192.0.2.1 port 22";
+        assert_eq!(failure(log, "").kind, Kind::Lost);
+    }
+
+    #[test]
+    fn what_the_server_says_when_it_closes_is_told() {
+        let failure = failure("Connection closed by 192.0.2.1 port 22", "\"System is booting up.\"\n");
+        assert_eq!(
+            failure.reason,
+            "Connection closed by 192.0.2.1 port 22; the server says: \"System is booting up.\""
+        );
+    }
+
+    #[test]
+    fn a_proxys_own_words_tell_why_it_failed() {
+        let log = "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535";
+        let told = |others| failure(log, others);
+        let silent = told("");
+        assert_eq!(silent.kind, Kind::ProxyFailed);
+        let own = told("nc: cannot reach it");
+        assert_eq!(own.kind, Kind::ProxyFailed);
+        assert_eq!(own.reason, "the proxy or jump host failed: nc: cannot reach it");
+        let denied = told("Welcome to the bastion\nme@bastion: Permission denied (publickey).");
+        assert_eq!(denied.kind, Kind::ProxyRefused);
+        assert_eq!(denied.reason, "the proxy or jump host failed: me@bastion: Permission denied (publickey)");
     }
 
     #[test]
     fn the_reason_is_one_clean_line() {
-        let said = [
-            "Warning: x".to_owned(),
-            "ssh: connect to host \u{1b}[31mh port 22: Connection refused".to_owned(),
-        ];
-        assert_eq!(classify(&said).reason, "connect to host \\u{1b}[31mh port 22: Connection refused");
-        assert_eq!(classify(&[]).reason, "ssh ended without a word");
+        let log = "Warning: x\nssh: connect to host \u{1b}[31mh port 22: Connection refused";
+        assert_eq!(failure(log, "").reason, "connect to host \\u{1b}[31mh port 22: Connection refused");
+        assert_eq!(failure("", "").reason, "ssh ended without a word");
+    }
+
+    #[test]
+    fn a_mistake_on_the_command_line_comes_before_there_is_a_log() {
+        let failure = failure("", "command-line: line 0: Bad configuration option: nosuch");
+        assert_eq!(failure.kind, Kind::Misconfigured);
     }
 
     #[test]

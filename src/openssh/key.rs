@@ -10,38 +10,45 @@ use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::openssh::quoting::check_path;
 use crate::system::paths::{self, Paths};
+use crate::terminal::printable;
 use crate::toml_text::typed_key;
 
-/// A private key, and how it came to be chosen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Key {
-    /// The file.
-    pub file: PathBuf,
-    /// Whether the user named it. Then ssh is to try no other.
+/// The private keys to log in with, and how they came to be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Keys {
+    /// The files, in the order in which ssh tries them; none leaves the choice to ssh.
+    pub files: Vec<PathBuf>,
+    /// Whether the user named the one there is. Then ssh tries no other, and none of the agent's.
     pub named: bool,
 }
 
 /// The names that ssh looks for by itself, most usual first (`ssh(1)`, option `-i`).
 const USUAL_KEYS: [&str; 5] = ["id_rsa", "id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_ecdsa_sk"];
 
-/// The key for `instance`: its own, else the one of `[ssh]`, else the first usual one there is.
-pub(super) fn choose(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Option<Key>> {
-    let (file, named) = match instance.key.as_ref().or(ssh.key.as_ref()) {
-        // The supervisor, and so ssh, works in another directory than the user.
-        Some(file) => {
-            let absolute = std::path::absolute(file);
-            (absolute.map_err(|error| Error::io("use the SSH key", file, error))?, true)
-        }
-        None => {
-            match USUAL_KEYS.iter().map(|name| paths.ssh_directory().join(name)).find(|file| file.exists()) {
-                Some(file) => (file, false),
-                None => return Ok(None),
-            }
-        }
-    };
+/// The keys for `instance`: its own, else the one of `[ssh]`, else the usual ones that exist.
+pub(super) fn choose(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Keys> {
+    let Some(file) = instance.key.as_ref().or(ssh.key.as_ref()) else { return usual(instance, paths) };
+    // The supervisor, and so ssh, works in another directory than the user.
+    let file = std::path::absolute(file).map_err(|error| Error::io("use the SSH key", file, error))?;
     check_key(&file, instance)?;
     check_path(&file)?;
-    Ok(Some(Key { file, named }))
+    Ok(Keys { files: vec![file], named: true })
+}
+
+/// The usual keys that ssh can use; an error when there are some and it can use none.
+fn usual(instance: &Instance, paths: &Paths) -> Result<Keys> {
+    let names = USUAL_KEYS.iter().map(|name| paths.ssh_directory().join(name));
+    let (mut files, mut unusable) = (Vec::new(), None);
+    for file in names.filter(|file| file.exists()) {
+        match check_key(&file, instance).and_then(|()| check_path(&file)) {
+            Ok(()) => files.push(file),
+            Err(error) => unusable = unusable.or(Some(error)),
+        }
+    }
+    match unusable {
+        Some(error) if files.is_empty() => Err(error),
+        _ => Ok(Keys { files, named: false }),
+    }
 }
 
 /// ssh ignores a key that it cannot read or that others can read, and then fails for a reason that
@@ -69,7 +76,27 @@ fn check_key(file: &Path, instance: &Instance) -> Result<()> {
         ))
         .with_hint(format!("close it: chmod 600 {}", shell_words::quote(&file.to_string_lossy()))));
     }
-    std::fs::File::open(file).map(drop).map_err(|error| Error::io("use the SSH key", file, error))
+    let text = beginning(file).map_err(|error| Error::io("use the SSH key", file, error))?;
+    let error = |what: &str| Error::failed(format!("the SSH key {} {what}", printable(&shown.to_string())));
+    let quoted = shell_words::quote(&file.to_string_lossy()).into_owned();
+    if text.starts_with(b"PuTTY-User-Key-File") {
+        return Err(error("has PuTTY's format, which ssh cannot read")
+            .with_hint(format!("convert it: puttygen {quoted} -O private-openssh -o {quoted}.openssh")));
+    }
+    if text.starts_with(b"-----BEGIN OPENSSH PRIVATE KEY-----\r\n") {
+        return Err(error("has Windows line endings, which ssh cannot read")
+            .with_hint(format!("remove them: sed -i.bak 's/\\r$//' {quoted}")));
+    }
+    Ok(())
+}
+
+/// The first bytes of `file`.
+fn beginning(file: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)?.take(64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What to do about `file` where it is the public half of a key, which ssh takes for a private one that

@@ -9,7 +9,7 @@ use crate::config::forwarding::Target as Destination;
 use crate::config::instance::{self, Instance};
 use crate::config::{HostKeyCheck, Ssh};
 use crate::error::{Error, Result};
-use crate::openssh::key::{self, Key};
+use crate::openssh::key::{self, Keys};
 use crate::openssh::quoting::{check_path, field, percent_escaped, quoted};
 use crate::system::paths::{self, Paths};
 
@@ -20,8 +20,8 @@ pub struct Login {
     pub program: PathBuf,
     /// Where to.
     pub instance: Instance,
-    /// The private key; `None` leaves the choice to ssh and its agent.
-    pub key: Option<Key>,
+    /// The private keys.
+    pub keys: Keys,
     /// The policy for host keys.
     pub host_key_check: HostKeyCheck,
     /// The file that pinned host keys are kept in.
@@ -54,6 +54,11 @@ impl SocketForward {
     }
 }
 
+/// Has ssh write its log to its standard output, which carries nothing else. Its standard error then holds
+/// what others say: the server's banner, a `ProxyCommand`, the ssh of a jump host. ssh closes every higher
+/// descriptor at its start, and the last `-E` counts.
+const LOG: [&str; 2] = ["-E", "/dev/fd/1"];
+
 /// Keepalive questions that may stay unanswered before ssh gives the connection up.
 const KEEPALIVE_COUNT: u32 = 3;
 
@@ -65,7 +70,7 @@ impl Login {
         let known_hosts = paths.known_hosts();
         check_path(&known_hosts)?;
         Ok(Self {
-            key: key::choose(instance, ssh, paths)?,
+            keys: key::choose(instance, ssh, paths)?,
             program: program()?,
             instance: instance.clone(),
             host_key_check: ssh.host_key_check,
@@ -91,11 +96,13 @@ impl Login {
             "PermitLocalCommand=no",
             "ForwardAgent=no",
             "ForwardX11=no",
-            "LogLevel=INFO",
+            // Tells of a key that was accepted and was not enough.
+            "LogLevel=VERBOSE",
         ] {
             push_option(&mut arguments, option);
         }
         arguments.extend(self.options.iter().cloned());
+        arguments.extend(LOG.map(str::to_owned));
         self.push_defaults(&mut arguments);
         for forward in forwards {
             arguments.push("-L".to_owned());
@@ -163,16 +170,16 @@ impl Login {
     }
 
     pub(crate) fn push_destination(&self, arguments: &mut Vec<String>) {
-        if let Some(key) = &self.key {
-            if key.named {
-                push_option(arguments, "IdentitiesOnly=yes");
-            }
-            if key.file.to_string_lossy().contains('%') {
+        if self.keys.named {
+            push_option(arguments, "IdentitiesOnly=yes");
+        }
+        for file in &self.keys.files {
+            if file.to_string_lossy().contains('%') {
                 // What -i names has to exist as it is written, and is replaced in nevertheless.
-                push_option(arguments, &format!("IdentityFile={}", quoted(&key.file)));
+                push_option(arguments, &format!("IdentityFile={}", quoted(file)));
             } else {
                 arguments.push("-i".to_owned());
-                arguments.push(key.file.to_string_lossy().into_owned());
+                arguments.push(file.to_string_lossy().into_owned());
             }
         }
         if let Some(port) = self.instance.port {

@@ -7,7 +7,7 @@ pub(crate) mod options;
 pub(crate) mod quoting;
 pub(crate) mod route;
 
-pub use self::key::Key;
+pub use self::key::Keys;
 pub use self::login::{Login, SocketForward, host_key_alias};
 pub use self::quoting::check_path;
 pub use crate::config::forwarding::Target as Destination;

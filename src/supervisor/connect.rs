@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::{End, Supervisor, backoff, told};
 use crate::openssh::Login;
-use crate::openssh::failure::{Failure, Kind};
+use crate::openssh::failure::{self, Failure, Kind};
 use crate::supervisor::link::process::Link;
 use crate::supervisor::link::stderr::{Listener, Use};
 use crate::supervisor::link::tcp_probe::{self, Port};
@@ -35,7 +35,8 @@ impl Supervisor<'_> {
         let extras = self.switchboard.hand_over().await;
         let arguments = self.request.ssh_arguments(&self.directory, &extras);
         self.questions.begin();
-        let link = Link::spawn(self.request.program(), &arguments, &self.askpass, self.listener());
+        let (log, others) = (self.listener(), self.listener_to_others());
+        let link = Link::spawn(self.request.program(), &arguments, &self.askpass, log, others);
         let mut link = link.map_err(|error| {
             End::Failed(Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
         })?;
@@ -52,8 +53,7 @@ impl Supervisor<'_> {
                 Some(End::Failed(Failure { kind: Kind::TimedOut, reason: "timed out".into() }))
             }
             () = self.questions.refusal() => {
-                let failure = Failure { kind: Kind::Other, reason: "a question went unanswered".into() };
-                Some(End::Failed(self.questions.explain(failure)))
+                Some(End::Failed(self.questions.explain(failure::classify(&link.said()))))
             }
         };
         self.questions.end();
@@ -78,6 +78,19 @@ impl Supervisor<'_> {
                 audience.tell(&Event::Said { line: line.to_owned() });
             }
             if is_of_connection(line) { Use::Drop } else { Use::Keep }
+        })
+    }
+
+    /// Takes what the server's banner and the programs that ssh started say, to the log and to a starter
+    /// that listens.
+    fn listener_to_others(&self) -> Listener {
+        let (log, audience) = (Arc::clone(&self.log), self.audience.clone());
+        let questions = Arc::clone(&self.questions);
+        Box::new(move |line| {
+            log.write(&format!("server or proxy: {line}"));
+            questions.said(line);
+            audience.tell(&Event::Said { line: line.to_owned() });
+            Use::Keep
         })
     }
 }

@@ -255,15 +255,29 @@ async fn receive(stream: &mut UnixStream) -> Option<Question> {
 
 /// What is behind the failure of an attempt that has asked questions.
 fn explain(asked: &[Exchange], failure: Failure) -> Failure {
-    use Kind::{AuthenticationRefused, HostKeyUnknown, KeyUnusable, Other};
+    use Kind::{
+        AuthenticationRefused, HostKeyUnknown, KeyUnusable, NeedsMoreThanKey, Other, ProxyFailed, ProxyRefused,
+        TooManyKeys,
+    };
 
-    if !matches!(failure.kind, AuthenticationRefused | HostKeyUnknown | KeyUnusable | Other) {
+    if !matches!(
+        failure.kind,
+        AuthenticationRefused
+            | HostKeyUnknown
+            | KeyUnusable
+            | NeedsMoreThanKey
+            | Other
+            | ProxyFailed
+            | ProxyRefused
+            | TooManyKeys
+    ) {
         return failure;
     }
     if let Some(open) = asked.iter().rfind(|exchange| !exchange.answered) {
         let kind = match open.question.sort {
             Sort::Passphrase => Kind::NeedsPassphrase,
             Sort::HostKey => HostKeyUnknown,
+            Sort::Server if failure.kind == NeedsMoreThanKey => NeedsMoreThanKey,
             Sort::Confirm | Sort::Notice | Sort::Server => Kind::NeedsAnswer,
         };
         let reason = match kind {
@@ -280,7 +294,7 @@ fn explain(asked: &[Exchange], failure: Failure) -> Failure {
             let reason = format!("wrong answer to: {}", last.question.summary());
             Failure { kind: Kind::WrongPassphrase, reason }
         }
-        Sort::Server if failure.kind == AuthenticationRefused => {
+        Sort::Server if matches!(failure.kind, AuthenticationRefused | NeedsMoreThanKey | TooManyKeys) => {
             Failure { kind: Kind::AnswerRefused, ..failure }
         }
         _ => failure,
@@ -305,7 +319,7 @@ mod tests {
         const HOST: &str = "The authenticity of host 'h' can't be established.\n(yes/no)? ";
         type Asked = &'static [(&'static str, bool)];
         let refused = Kind::AuthenticationRefused;
-        let table: [(Kind, Asked, Kind); 9] = [
+        let table: [(Kind, Asked, Kind); 12] = [
             (refused, &[], refused),
             (refused, &[(KEY, false)], Kind::NeedsPassphrase),
             (refused, &[(KEY, true)], refused),
@@ -315,6 +329,9 @@ mod tests {
             (refused, &[("Password: ", true), ("Code: ", true)], Kind::AnswerRefused),
             (Kind::HostKeyUnknown, &[(HOST, false)], Kind::HostKeyUnknown),
             (Kind::Refused, &[(KEY, false)], Kind::Refused),
+            (Kind::NeedsMoreThanKey, &[("Code: ", false)], Kind::NeedsMoreThanKey),
+            (Kind::NeedsMoreThanKey, &[("Code: ", true)], Kind::AnswerRefused),
+            (Kind::ProxyRefused, &[(HOST, false)], Kind::HostKeyUnknown),
         ];
         for (kind, asked, expected) in table {
             let asked: Vec<_> = asked.iter().map(|(text, answered)| exchange(text, *answered)).collect();

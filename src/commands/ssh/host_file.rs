@@ -109,10 +109,8 @@ fn block(host: &Host, alias: &str) -> Result<String, &'static str> {
     lines.push(format!("HostName {}", login.instance.host.replace('%', "%%")));
     lines.push(format!("User {}", login.instance.user));
     lines.extend(login.instance.port.map(|port| format!("Port {port}")));
-    if let Some(key) = &login.key {
-        lines.extend(key.named.then(|| "IdentitiesOnly yes".to_owned()));
-        lines.push(line("IdentityFile", &key.file));
-    }
+    lines.extend(login.keys.named.then(|| "IdentitiesOnly yes".to_owned()));
+    lines.extend(login.keys.files.iter().map(|file| line("IdentityFile", file)));
     lines.extend(login.defaults().iter().map(|default| default.replacen('=', " ", 1)));
     if lines.iter().any(|line| line.contains(char::is_control)) {
         return Err("a control character is in what ssh has to know of it");
@@ -147,7 +145,7 @@ fn as_line(given: &options::Given) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openssh::Key;
+    use crate::openssh::Keys;
     use crate::openssh::login::tests::login;
 
     fn host(name: &str) -> Host {
@@ -160,7 +158,7 @@ mod tests {
     fn a_block_says_all_that_a_tunnels_ssh_is_told() {
         let mut host = host("dev");
         host.login.instance.port = Some(2222);
-        host.login.key = Some(Key { file: "/k/a b%".into(), named: true });
+        host.login.keys = Keys { files: vec!["/k/a b%".into()], named: true };
         let Blocks { text, aliases, left_out } = render(&[host]);
         assert!(
             text.starts_with("\n# dev\nHost soong-dev\n    ControlMaster no\n    ControlPath /run/u/"),
@@ -211,7 +209,7 @@ mod tests {
         let mut bad_user = host("b");
         bad_user.login.instance.user = "u v".into();
         let mut bad_key = host("c");
-        bad_key.login.key = Some(Key { file: "/k\nProxyCommand x".into(), named: true });
+        bad_key.login.keys = Keys { files: vec!["/k\nProxyCommand x".into()], named: true };
         let mut bad_option = host("d");
         bad_option.login.options = vec!["-o".into(), "Port=1\nProxyCommand x".into()];
         let blocks = render(&[bad_host, bad_user, bad_key, bad_option, host("e"), host("e")]);

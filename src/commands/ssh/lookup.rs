@@ -43,7 +43,7 @@ fn with_answer(mut login: Login, answer: &str) -> Login {
     if login.host_key_check != HostKeyCheck::Pin {
         found.extend(value("hostkeyalias").map(|value| format!("HostKeyAlias={}", in_config(value))));
     }
-    if login.key.as_ref().is_none_or(|key| !key.named) {
+    if !login.keys.named {
         let own = |value: &&str| !value.starts_with("~/.ssh/id_");
         let files = lines().filter(|(keyword, _)| *keyword == "identityfile").map(|(_, value)| value);
         found.extend(files.filter(own).map(|value| format!("IdentityFile={}", in_config(value))));
@@ -55,7 +55,7 @@ fn with_answer(mut login: Login, answer: &str) -> Login {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openssh::Key;
+    use crate::openssh::Keys;
     use crate::openssh::login::tests::login;
 
     const ANSWER: &str = "user me\nhostname 198.51.100.3\nport 2200\nidentityfile ~/.ssh/id_rsa\n\
@@ -73,7 +73,7 @@ mod tests {
     fn what_soong_was_told_stays() {
         let mut told = login();
         told.instance.port = Some(22);
-        told.key = Some(Key { file: "/k".into(), named: true });
+        told.keys = Keys { files: vec!["/k".into()], named: true };
         let login = with_answer(told, ANSWER);
         assert_eq!(login.instance.port, Some(22));
         assert_eq!(login.options, ["-o", "ProxyJump=bastion"]);

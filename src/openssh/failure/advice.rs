@@ -1,14 +1,13 @@
 //! What the user can do when ssh has failed.
 
 use super::Kind;
+use crate::config::HostKeyCheck;
 use crate::openssh::{Login, host_key_alias, key};
 use crate::terminal::printable;
 
 /// What the user can do about trouble of this kind, a line each.
 pub fn hints(kind: Kind, login: &Login) -> Vec<String> {
     let instance = &login.instance;
-    let key = login.key.as_ref().map(|key| shell_words::quote(&key.file.to_string_lossy()).into_owned());
-    let public_half = || key::public_half(&login.key.as_ref()?.file, instance);
     let name = printable(&instance.name);
     let port = instance.port.unwrap_or(22);
     match kind {
@@ -22,56 +21,108 @@ pub fn hints(kind: Kind, login: &Login) -> Vec<String> {
                 shell_words::quote(&login.known_hosts.to_string_lossy()),
             ),
         ],
-        Kind::HostKeyUnknown => vec![
-            "ssh.host-key-check is strict: run 'soong tunnel start' in a terminal to look at the key and accept it, or set it to \"pin\""
-                .to_owned(),
+        Kind::HostKeyUnknown => vec![unknown_host_key(login)],
+        Kind::UnknownHost => vec![format!("check the host of '{name}' in config.toml, and your network")],
+        Kind::Refused => vec![format!(
+            "the instance may still be booting; check its address with 'soong status', and that its SSH port is {port}"
+        )],
+        Kind::HungUp => vec![
+            "the instance may still be booting, or keep your address out after failed logins".to_owned(),
+            "wait a minute, then try again: soong tunnel start".to_owned(),
         ],
-        Kind::AuthenticationRefused => vec![
-            offered(key.as_deref(), login),
-            "run 'soong configure' or set ssh.key and ssh.user".to_owned(),
+        Kind::ProxyFailed | Kind::ProxyRefused => vec![
+            "see whether ssh gets through by itself: soong ssh -- true".to_owned(),
+            "check ProxyJump and ProxyCommand in ssh.options and your ~/.ssh/config".to_owned(),
+        ],
+        Kind::Unreachable | Kind::TimedOut => timeout_hints(login),
+        Kind::Misconfigured => vec!["check ssh.options in config.toml and your ~/.ssh/config".to_owned()],
+        Kind::Displaced => vec!["start it again: soong tunnel start".to_owned()],
+        Kind::ForwardRefused => Vec::new(),
+        Kind::Lost | Kind::Other => vec!["'soong tunnel start -v' shows everything ssh says".to_owned()],
+        _ => login_hints(kind, login),
+    }
+}
+
+/// What the user can do where the server was reached and let nobody in.
+fn login_hints(kind: Kind, login: &Login) -> Vec<String> {
+    let key = only_key(login);
+    match kind {
+        Kind::TooManyKeys => vec![
+            "the server gave up before every key was offered: the agent holds too many (ssh-add -l)".to_owned(),
+            "name the key to offer, and only that is: soong configure set ssh.key FILE".to_owned(),
+        ],
+        Kind::SigningRefused => vec![
+            "the instance accepts the key, but the agent or the security key did not sign with it".to_owned(),
+            format!("unlock it, or add the key to the agent again: ssh-add{}", behind(key)),
+        ],
+        Kind::NeedsMoreThanKey => vec![
+            "the instance accepts the key and asks for more, such as a one-time code".to_owned(),
+            "run 'soong tunnel start' in a terminal and answer there".to_owned(),
         ],
         Kind::NeedsPassphrase => vec![
             format!(
                 "type the passphrase once, to the agent, and it is never asked for again: ssh-add{}",
-                key.map(|key| format!(" {key}")).unwrap_or_default()
+                behind(key)
             ),
             "or run 'soong tunnel start' in a terminal; a tunnel that loses its link then has to ask again".to_owned(),
         ],
         Kind::NeedsAnswer => vec![
             "run 'soong tunnel start' in a terminal and answer there".to_owned(),
-            format!("nothing is asked where the key is enough; {}", offered(key.as_deref(), login)),
+            format!("nothing is asked where the key is enough; {}", offered(login)),
         ],
-        Kind::WrongPassphrase => vec![match key {
-            Some(key) => format!("see whether you know it: ssh-keygen -y -f {key}"),
-            None => "see whether you know it: ssh-keygen -y -f KEY".to_owned(),
-        }],
+        Kind::WrongPassphrase => {
+            vec![format!("check the passphrase: ssh-keygen -y -f {}", key.as_deref().unwrap_or("KEY"))]
+        }
         Kind::AnswerRefused => vec![
             "the server did not accept what was typed; try again: soong tunnel start".to_owned(),
-            format!("nothing is asked where the key is enough; {}", offered(key.as_deref(), login)),
+            format!("nothing is asked where the key is enough; {}", offered(login)),
         ],
-        Kind::KeyUnusable => vec![match (public_half(), key) {
-            (Some(hint), _) => format!("this is the public half of a key that no agent holds; {hint}"),
-            (None, Some(key)) => format!("check the key: chmod 600 {key} && ssh-keygen -y -f {key}"),
-            (None, None) => "check the keys that your ssh config names".to_owned(),
-        }],
-        Kind::Misconfigured => vec!["check ssh.options in config.toml and your ~/.ssh/config".to_owned()],
-        Kind::Displaced => vec!["start it again: soong tunnel start".to_owned()],
-        Kind::ForwardRefused => Vec::new(),
-        Kind::UnknownHost => vec![format!("check the host of '{name}' in config.toml, and your network")],
-        Kind::Refused => vec![format!(
-            "the instance may still be booting; check its address with 'soong status', and that its SSH port is {port}"
-        )],
-        Kind::Unreachable | Kind::TimedOut => timeout_hints(login),
-        Kind::Lost | Kind::Other => vec!["'soong tunnel start -v' shows everything ssh says".to_owned()],
+        Kind::KeyUnusable => vec![unusable_key(login)],
+        _ => vec![offered(login), "run 'soong configure' or set ssh.key and ssh.user".to_owned()],
+    }
+}
+
+/// The key, as it is typed, where there is one.
+fn only_key(login: &Login) -> Option<String> {
+    match login.keys.files.as_slice() {
+        [file] => Some(shell_words::quote(&file.to_string_lossy()).into_owned()),
+        _ => None,
+    }
+}
+
+fn behind(word: Option<String>) -> String {
+    word.map(|word| format!(" {word}")).unwrap_or_default()
+}
+
+fn unusable_key(login: &Login) -> String {
+    let public_half = || key::public_half(login.keys.files.first()?, &login.instance);
+    match (public_half(), only_key(login)) {
+        (Some(hint), _) => format!("this is the public half of a key that no agent holds; {hint}"),
+        (None, Some(key)) => format!("check the key: chmod 600 {key} && ssh-keygen -y -f {key}"),
+        (None, None) => "check the keys in ~/.ssh, or name one: soong configure set ssh.key FILE".to_owned(),
+    }
+}
+
+/// Under `pin` the instance's own key is accepted when it is new; only that of a host on the way can be
+/// unknown.
+fn unknown_host_key(login: &Login) -> String {
+    let accept = "run 'soong tunnel start' in a terminal to look at the key and accept it";
+    match login.host_key_check {
+        HostKeyCheck::Strict => {
+            format!("ssh.host-key-check is strict: {accept}, or set it to \"pin\"")
+        }
+        _ => format!("the key of a jump host is not known: {accept}, or log in to the jump host once with ssh"),
     }
 }
 
 /// What was tried without asking.
-fn offered(key: Option<&str>, login: &Login) -> String {
+fn offered(login: &Login) -> String {
     let user = &login.instance.user;
-    match key {
-        Some(key) => format!("the instance does not accept the key {key} for user {user}"),
-        None => format!("no key was found in ~/.ssh to log in as {user} with"),
+    let files = login.keys.files.iter().map(|file| shell_words::quote(&file.to_string_lossy()).into_owned());
+    match files.collect::<Vec<_>>().as_slice() {
+        [] => format!("no key was found in ~/.ssh to log in as {user} with"),
+        [key] => format!("the instance does not accept the key {key} for user {user}"),
+        keys => format!("the instance accepts none of the keys for user {user}: {}", keys.join(", ")),
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) fn login() -> Login {
             port: None,
             key: None,
         },
-        key: None,
+        keys: Keys::default(),
         host_key_check: HostKeyCheck::Pin,
         known_hosts: "/s/known_hosts".into(),
         keepalive: 60,
@@ -74,12 +74,13 @@ fn the_users_options_come_before_the_defaults_they_override() {
 #[test]
 fn a_key_that_was_named_is_the_only_one_tried() {
     let mut login = login();
-    login.key = Some(Key { file: "/k".into(), named: true });
+    login.keys = Keys { files: vec!["/k".into()], named: true };
     assert!(command(&login).contains("-o IdentitiesOnly=yes -i /k -- "));
-    login.key = Some(Key { file: "/a b/%d".into(), named: true });
+    login.keys = Keys { files: vec!["/a b/%d".into()], named: true };
     assert!(command(&login).contains("-o IdentitiesOnly=yes -o IdentityFile=\"/a b/%%d\" -- "));
-    login.key = Some(Key { file: "/k".into(), named: false });
-    assert!(!command(&login).contains("IdentitiesOnly"));
+    login.keys = Keys { files: vec!["/k".into(), "/l".into()], named: false };
+    let usual = command(&login);
+    assert!(usual.contains(" -i /k -i /l -- ") && !usual.contains("IdentitiesOnly"), "{usual}");
 }
 
 #[test]

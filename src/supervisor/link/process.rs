@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::stderr::{Ear, Listener};
-use crate::openssh::failure::{self, Failure, Kind};
+use crate::openssh::failure::{self, Failure, Kind, Said};
 use crate::supervisor::askpass::helper::Askpass;
 
 /// How long ssh may take to end by itself once asked to.
@@ -25,12 +25,15 @@ const GRACE: Duration = Duration::from_secs(2);
 /// still hold the pipe.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// A running ssh. Its listener stops when it is dropped.
+/// A running ssh. Its listeners stop when it is dropped.
 #[derive(Debug)]
 pub struct Link {
     child: Child,
+    /// Its log, which ssh writes to its standard output: see [`Login::tunnel_arguments`](crate::openssh::Login::tunnel_arguments).
     ear: Ear,
-    listening: JoinHandle<io::Result<()>>,
+    /// Its standard error: banners of the server, and the output of programs that ssh started.
+    others: Ear,
+    listening: [JoinHandle<io::Result<()>>; 2],
 }
 
 impl Link {
@@ -39,17 +42,21 @@ impl Link {
         program: &Path,
         arguments: &[String],
         askpass: &Askpass,
-        listener: Listener,
+        log: Listener,
+        others: Listener,
     ) -> io::Result<Self> {
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.envs(askpass.environment());
         leave_session(&mut command);
         die_with_parent(&mut command);
         let mut child = command.spawn()?;
+        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("ssh has no stdout"))?;
         let stderr = child.stderr.take().ok_or_else(|| io::Error::other("ssh has no stderr"))?;
-        let ear = Ear::new(stderr.into_owned_fd()?, listener);
-        Ok(Self { child, listening: tokio::spawn(ear.clone().listen()), ear })
+        let ear = Ear::new(stdout.into_owned_fd()?, log);
+        let others = Ear::new(stderr.into_owned_fd()?, others);
+        let listening = [&ear, &others].map(|ear| tokio::spawn(ear.clone().listen()));
+        Ok(Self { child, ear, others, listening })
     }
 
     /// Waits until the control socket takes a connection, which ssh lets it do once it has
@@ -60,7 +67,7 @@ impl Link {
     /// finest.
     pub async fn up(&mut self, control: &Path) -> Result<(), Failure> {
         let begun = Instant::now();
-        let ear = self.ear.clone();
+        let (ear, others) = (self.ear.clone(), self.others.clone());
         // One for all rounds: the end takes longer to tell than a round where a program that ssh has
         // started outlives it.
         let mut ended = pin!(self.ended());
@@ -75,6 +82,7 @@ impl Link {
                 // What was said on the way here did not keep it from getting here, and does not
                 // tell why the link is lost one day.
                 ear.forget();
+                others.forget();
                 return Ok(());
             }
         }
@@ -88,16 +96,23 @@ impl Link {
     /// Waits until ssh ends and says why.
     pub async fn ended(&mut self) -> Failure {
         let status = self.child.wait().await;
-        let _ = timeout(LAST_WORDS, &mut self.listening).await;
-        let said = self.ear.kept();
+        let [log, others] = &mut self.listening;
+        let _ = timeout(LAST_WORDS, async { tokio::join!(log, others) }).await;
+        let said = self.said();
         let mut failure = failure::classify(&said);
-        if let (Kind::Other, true, Ok(status)) = (failure.kind, said.is_empty(), status) {
+        let is_silent = said.log.is_empty() && said.others.is_empty();
+        if let (Kind::Other, true, Ok(status)) = (failure.kind, is_silent, status) {
             failure.reason = match status.signal() {
                 Some(signal) => format!("ssh was killed by signal {signal}"),
                 None => format!("ssh ended with exit code {}", status.code().unwrap_or_default()),
             };
         }
         failure
+    }
+
+    /// What it has said lately.
+    pub fn said(&self) -> Said {
+        Said { log: self.ear.kept(), others: self.others.kept() }
     }
 
     /// Ends ssh, by force if it does not go by itself.
@@ -119,7 +134,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.listening.abort();
+        self.listening.iter().for_each(JoinHandle::abort);
     }
 }
 
