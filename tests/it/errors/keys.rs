@@ -153,7 +153,49 @@ fn a_key_with_a_passphrase_does_not_hang() {
     sandbox.assert_idle();
 }
 
-/// Without a configured key, the first of the usual names is taken that exists in `~/.ssh`.
+/// ssh says of both no more than "invalid format".
+#[test]
+fn a_key_that_was_made_on_windows_is_told_as_that() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let file = sandbox.path("home/key");
+    sandbox.configure(|config| {
+        config.set(["ssh", "key"], path(&file));
+    });
+    let key = fs::read_to_string(instance.sshd.key()).unwrap();
+    for (text, told, hint) in [
+        (key.replace('\n', "\r\n"), "Windows line endings", "sed -i.bak"),
+        ("PuTTY-User-Key-File-3: ssh-ed25519\n".to_owned(), "PuTTY's format", "puttygen"),
+    ] {
+        sandbox.write(&file, text);
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        sandbox.tunnel(["start"]).fails(1, ["[ROOT]/home/key", told]).hint(hint).run();
+    }
+    sandbox.assert_idle();
+}
+
+/// Without a configured key every usual one is tried; one that ssh would not use keeps no other from it.
+#[test]
+fn the_usual_keys_are_all_tried() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.remove("ssh", "key");
+    });
+    let directory = sandbox.path("home/.ssh");
+    fs::create_dir(&directory).unwrap();
+    generate_key(&directory.join("id_rsa"));
+    sandbox.write(&directory.join("id_ecdsa"), "open to others");
+    fs::set_permissions(directory.join("id_ecdsa"), Permissions::from_mode(0o644)).unwrap();
+    fs::copy(instance.sshd.key(), directory.join("id_ed25519")).unwrap();
+    sandbox.start(&instance);
+    sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
+    fs::remove_file(directory.join("id_ed25519")).unwrap();
+    let start = sandbox.tunnel(["start"]).fails(1, ["Permission denied"]);
+    start.hint("[ROOT]/home/.ssh/id_rsa for user").run();
+}
+
+/// Without a configured key those of the usual names are taken that exist in `~/.ssh`.
 #[test]
 fn the_usual_keys_are_found() {
     let instance = Instance::start();

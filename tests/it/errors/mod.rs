@@ -6,3 +6,4 @@ mod hosts;
 mod instances;
 mod keys;
 mod ports;
+mod reasons;
