@@ -80,7 +80,7 @@ pub const KEYS: &[Key] = &[
         "ssh.key",
         Kind::Path,
         "~/.ssh/id_rsa",
-        "private key to log in with; by default the first of ssh's usual names that exists",
+        "private key to log in with; by default every one of ssh's usual names that exists",
     ),
     key("ssh.user", Kind::User, "ubuntu", "account on the instance"),
     key("ssh.port", Kind::Port, "22", "port of the instance's SSH server"),

@@ -26,7 +26,7 @@ fn a_banner_does_not_decide_what_failed() {
     let start = sandbox.tunnel(["start"]).fails(1, ["Permission denied"]);
     start.hint("does not accept the key").run();
     // Whoever asks sees the banner all the same.
-    sandbox.tunnel(["start", "-v"]).code(1).stderr_has("Upload key first").run();
+    sandbox.tunnel(["start", "-v"]).code(1).stdout_has("").stderr_has("Upload key first").run();
     sandbox.assert_idle();
 }
 
@@ -63,7 +63,7 @@ fn a_proxy_tells_itself_why_it_failed() {
 fn an_unknown_key_of_a_jump_host_is_told_as_that() {
     let instance = Instance::start();
     let mut sandbox = Sandbox::with(&instance);
-    let jump = format!("-F none -J {}@127.0.0.1:{}", user(), instance.sshd.port);
+    let jump = format!("-F none -J {}@localhost:{}", user(), instance.sshd.port);
     sandbox.configure(|config| {
         config.set(["ssh", "options"], jump);
     });
