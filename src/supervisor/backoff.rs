@@ -29,7 +29,8 @@ pub fn delay(failures: u32, kind: Kind, away: Duration, chance: f64) -> Duration
     if failures == 0 {
         return Duration::ZERO;
     }
-    let doublings = if matches!(kind, Kind::Refused | Kind::HungUp) && away < RESTART { 0 } else { failures - 1 };
+    let doublings =
+        if matches!(kind, Kind::Refused | Kind::HungUp) && away < RESTART { 0 } else { failures - 1 };
     let doubled = FIRST.saturating_mul(2u32.saturating_pow(doublings)).min(RETRY_MAX);
     doubled.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0)).min(RETRY_MAX)
 }

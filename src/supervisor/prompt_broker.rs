@@ -256,8 +256,8 @@ async fn receive(stream: &mut UnixStream) -> Option<Question> {
 /// What is behind the failure of an attempt that has asked questions.
 fn explain(asked: &[Exchange], failure: Failure) -> Failure {
     use Kind::{
-        AuthenticationRefused, HostKeyUnknown, KeyUnusable, NeedsMoreThanKey, Other, ProxyFailed, ProxyRefused,
-        TooManyKeys,
+        AuthenticationRefused, HostKeyUnknown, KeyUnusable, NeedsMoreThanKey, Other, ProxyFailed,
+        ProxyRefused, TooManyKeys,
     };
 
     if !matches!(

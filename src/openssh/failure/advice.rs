@@ -48,7 +48,8 @@ fn login_hints(kind: Kind, login: &Login) -> Vec<String> {
     let key = only_key(login);
     match kind {
         Kind::TooManyKeys => vec![
-            "the server gave up before every key was offered: the agent holds too many (ssh-add -l)".to_owned(),
+            "the server gave up before every key was offered: the agent holds too many (ssh-add -l)"
+                .to_owned(),
             "name the key to offer, and only that is: soong configure set ssh.key FILE".to_owned(),
         ],
         Kind::SigningRefused => vec![
@@ -64,7 +65,8 @@ fn login_hints(kind: Kind, login: &Login) -> Vec<String> {
                 "type the passphrase once, to the agent, and it is never asked for again: ssh-add{}",
                 behind(key)
             ),
-            "or run 'soong tunnel start' in a terminal; a tunnel that loses its link then has to ask again".to_owned(),
+            "or run 'soong tunnel start' in a terminal; a tunnel that loses its link then has to ask again"
+                .to_owned(),
         ],
         Kind::NeedsAnswer => vec![
             "run 'soong tunnel start' in a terminal and answer there".to_owned(),
@@ -111,7 +113,9 @@ fn unknown_host_key(login: &Login) -> String {
         HostKeyCheck::Strict => {
             format!("ssh.host-key-check is strict: {accept}, or set it to \"pin\"")
         }
-        _ => format!("the key of a jump host is not known: {accept}, or log in to the jump host once with ssh"),
+        _ => {
+            format!("the key of a jump host is not known: {accept}, or log in to the jump host once with ssh")
+        }
     }
 }
 

@@ -22,7 +22,10 @@ const MESSAGES: &[(&str, Kind)] = &[
     ("Authenticated with partial success.", Kind::NeedsMoreThanKey),
     ("*: Permission denied (*).", Kind::AuthenticationRefused),
     ("Permission denied (*).", Kind::AuthenticationRefused),
-    ("Received disconnect from *: No supported authentication methods available*", Kind::AuthenticationRefused),
+    (
+        "Received disconnect from *: No supported authentication methods available*",
+        Kind::AuthenticationRefused,
+    ),
     ("*: Bad configuration option: *", Kind::Misconfigured),
     ("* line *: Bad *", Kind::Misconfigured),
     ("* line *: bad *", Kind::Misconfigured),

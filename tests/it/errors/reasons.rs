@@ -118,7 +118,8 @@ impl Agent {
     fn with(sandbox: &Sandbox, key: &std::path::Path) -> Self {
         let socket = sandbox.path("tmp/agent");
         let mut command = Command::new(tool("ssh-agent"));
-        let child = command.args(["-D", "-a"]).arg(&socket).env_clear().stdout(Stdio::null()).spawn().unwrap();
+        let child =
+            command.args(["-D", "-a"]).arg(&socket).env_clear().stdout(Stdio::null()).spawn().unwrap();
         let agent = Self { child, socket };
         wait::until_true("the agent to listen", || agent.socket.exists());
         let mut add = Command::new(tool("ssh-add"));
