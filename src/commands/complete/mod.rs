@@ -5,18 +5,17 @@
 //! soong-complete words WORD…            the words up to the cursor, the last one partial
 //! soong-complete bash COLUMNS TYPE BREAKS ALIAS LINE      what bash knows of the line
 //!
-//! line ─ (bash: words) ─ programs ─ definition ─ values ─ answer ─ (bash: candidates)
+//! line ─ (bash: words) ─ programs ─ engine ─ values ─ answer ─ (bash: candidates)
 //! ```
 //!
-//! The words of our own programs are answered from their clap definitions, of which only the one
-//! that is needed is built; what stands for things that come and go (instances, tunnels, keys) from
-//! files. Nobody is asked, nothing is started. This module stands above the other features, as it
+//! clap_complete's engine answers from the clap definitions, of which only the one that is needed is
+//! built; values that come and go (instances, tunnels, keys) come from files. No process is started. This module stands above the other features, as it
 //! reads their definitions; none of them knows of it.
 
 pub mod programs;
 
 mod bash;
-mod definition;
+mod engine;
 mod forwards;
 mod keys;
 mod line;

@@ -3,13 +3,12 @@
 
 use clap::{Arg, Command};
 
-use super::definition::{self, Expected};
-use super::values;
+use super::engine;
 use crate::built_in::BUILT_IN;
 use crate::command_line;
 use crate::commands::{configure, ext, extend, init, ssh, status, tunnel};
 use crate::completion::{Answer, Candidate, Directive};
-use crate::extension::{catalog, completion as foreign};
+use crate::extension::completion as foreign;
 use crate::instances::lambda;
 use crate::terminal::Colour;
 
@@ -119,12 +118,6 @@ fn of_alias(words: &[String], rest: &[&str], last: &str) -> Answer {
     if answer.directive.contains(Directive::COMMAND) { Answer::files() } else { answer }
 }
 
-/// What `soong ext exec` runs.
-pub(super) fn extensions() -> Vec<Candidate> {
-    let extensions = catalog::reachable();
-    extensions.iter().map(|extension| Candidate::new(&extension.name, extension.summary())).collect()
-}
-
 fn candidates(pairs: &[(&str, &str)]) -> Vec<Candidate> {
     pairs.iter().map(|(value, description)| Candidate::new(*value, *description)).collect()
 }
@@ -132,29 +125,16 @@ fn candidates(pairs: &[(&str, &str)]) -> Vec<Candidate> {
 /// How the words behind `soong NAME` could go on; `place` is that of the name on the command line,
 /// counted from 0.
 fn of_command(name: &str, before: &[&str], last: &str, place: usize) -> Answer {
-    let Some(mut definition) = definition(name) else {
+    let Some(definition) = definition(name) else {
         return foreign::answer(name, before, last, place);
     };
     if let ("ext", ["exec", name, rest @ ..]) = (name, before) {
         return foreign::answer(name, rest, last, place + 2);
     }
-    definition.build();
     // ssh's own options are not part of the definition.
     let own = if name == "ssh" { own_words(before) } else { Some(before.to_vec()) };
     let Some(own) = own else { return Answer::files() };
-    match definition::expected(&definition, &own, last) {
-        Expected::Words(words) => Answer::words(words),
-        Expected::Value { argument, command, prefix, instead } => {
-            let typed = last.strip_prefix(&prefix).unwrap_or(last);
-            let mut answer = values::of(argument, command, &own, typed).behind(&prefix);
-            answer.candidates.extend(instead);
-            answer
-        }
-        Expected::CommandLine { index } => {
-            Answer::command(index + before.len() - own.len() + place + 1, None)
-        }
-        Expected::Nothing => Answer::nothing(),
-    }
+    engine::answer(definition, &own, last, before.len() - own.len() + place + 1)
 }
 
 /// The words before the cursor without ssh's options; `None` where the value of one comes next.

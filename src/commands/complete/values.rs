@@ -1,142 +1,84 @@
-//! What the values of an argument are. Which kind of value it takes is told by the definition alone:
-//! its possible values, its value hint, or the name of its value, by convention (see [`Kind::of`]).
-//! The values themselves come from files; no provider is asked and no supervisor is talked to.
-
-use clap::builder::ValueHint;
-use clap::{Arg, Command};
+//! The values of each kind that arguments declare ([`Values`]). They come from files; no provider is asked and no
+//! supervisor is talked to.
 
 use super::{forwards, keys};
-use crate::completion::{Answer, Candidate, Directive};
+use crate::completion::{Answer, Candidate, Values};
 use crate::config::{Config, Service, forwarding};
+use crate::extension::catalog;
 use crate::instances::inventory::{Inventory, Machine, Status};
 use crate::runtime::directory::Directory;
 use crate::runtime::state::{Phase, State};
 use crate::system::paths::Paths;
 
-/// What can stand for a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
-    /// One of the words that the definition lists.
-    Choice(Vec<Candidate>),
-    File,
-    Instance,
-    /// A tunnel that runs.
-    Tunnel,
-    /// A tunnel that has a log.
-    Log,
-    Service,
-    /// `SERVICE=`, with a port to follow.
-    ServiceAnd,
-    Key(keys::Use),
-    /// The value of the key in the word before.
-    ValueOfKey,
-    /// What is forwarded besides the services.
-    Forward(forwarding::Kind),
-    /// The same, or before it the name of a tunnel that runs.
-    TunnelOrForward,
-    /// A command of soong that is not soong's own.
-    Extension,
-    Unknown,
+/// What has been typed up to the cursor.
+#[derive(Debug)]
+pub(super) struct Typed {
+    /// The words of the command before the last one.
+    before: Vec<String>,
+    /// The beginning of the value at the cursor.
+    value: String,
 }
 
-impl Kind {
-    /// The kind of the values of `argument`, which belongs to `command`.
-    fn of(argument: &Arg, command: &Command) -> Self {
-        let choices: Vec<Candidate> = argument
-            .get_possible_values()
-            .iter()
-            .filter(|value| !value.is_hide_set())
-            .map(|value| {
-                let help = value.get_help().map(ToString::to_string).unwrap_or_default();
-                Candidate::new(value.get_name(), help)
-            })
-            .collect();
-        if !choices.is_empty() {
-            return Self::Choice(choices);
-        }
-        let name = argument.get_value_names().and_then(<[_]>::first).map_or("", |name| name.as_str());
-        match name.trim_matches('.') {
-            "FILE" | "PATH" | "DIR" | "DIRECTORY" => Self::File,
-            "ID" | "INSTANCE" => Self::Instance,
-            "TUNNEL" | "NAME" if command.get_name() == "logs" => Self::Log,
-            "TUNNEL" => Self::Tunnel,
-            // `soong tunnel stop NAME`, and what is like it.
-            "NAME" if argument.is_positional() && is_of_tunnels(command) => Self::Tunnel,
-            "SERVICE" => Self::Service,
-            "NAME" if argument.get_id() == "service" => Self::Service,
-            "NAME" if command.get_bin_name() == Some("soong ext exec") => Self::Extension,
-            "NAME=LOCAL" => Self::ServiceAnd,
-            "KEY" => Self::Key(match command.get_name() {
-                "get" => keys::Use::Get,
-                "unset" => keys::Use::Unset,
-                _ => keys::Use::Set,
-            }),
-            "VALUE" => Self::ValueOfKey,
-            "EXTENSION" => Self::Extension,
-            "LOCAL:HOST:PORT" => Self::TunnelOrForward,
-            "SPEC" | "PORT" if argument.get_id() == "forward" => Self::Forward(forwarding::Kind::Local),
-            "SPEC" | "PORT" if argument.get_id() == "remote" => Self::Forward(forwarding::Kind::Remote),
-            "SPEC" | "PORT" if argument.get_id() == "socks" => Self::Forward(forwarding::Kind::Socks),
-            _ => match argument.get_value_hint() {
-                ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath => Self::File,
-                _ => Self::Unknown,
-            },
-        }
+impl Typed {
+    pub(super) fn new(before: &[&str], value: &str) -> Self {
+        Self { before: before.iter().map(|word| (*word).to_owned()).collect(), value: value.to_owned() }
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.before.iter().any(|known| known == word)
     }
 }
 
-/// Whether `command`, a subcommand, is one of `soong tunnel`'s.
-fn is_of_tunnels(command: &Command) -> bool {
-    command.get_bin_name().is_some_and(|name| name.starts_with("soong tunnel "))
-}
-
-/// How the value of `argument` could go on, of which `typed` is there; `before` are the words before it.
-pub(super) fn of(argument: &Arg, command: &Command, before: &[&str], typed: &str) -> Answer {
-    let paths = Paths::from_env().ok();
-    match Kind::of(argument, command) {
-        Kind::Choice(choices) => Answer::words(choices),
-        Kind::File => Answer::files(),
-        Kind::Unknown => Answer::nothing(),
-        Kind::Extension => Answer::words(super::programs::extensions()),
-        kind => paths.map_or_else(Answer::nothing, |paths| from_files(&kind, before, typed, &paths)),
+/// Returns the values of a kind to choose from.
+pub(super) fn of(kind: Values, typed: &Typed) -> Answer {
+    match (kind, Paths::from_env()) {
+        (Values::KeyValues, _) => keys::values(typed.before.last().map_or("", String::as_str)),
+        (_, Ok(paths)) => Answer::words(from_files(kind, typed, &paths)),
+        (_, Err(_)) => Answer::nothing(),
     }
 }
 
-fn from_files(kind: &Kind, before: &[&str], typed: &str, paths: &Paths) -> Answer {
+fn from_files(kind: Values, typed: &Typed, paths: &Paths) -> Vec<Candidate> {
     let config = || Config::load(paths).ok();
+    let services = |behind| config().map_or_else(Vec::new, |config| services(&config.services, behind));
     match kind {
-        Kind::Instance => Answer::words(
-            config().map_or_else(Vec::new, |config| instances(&Inventory::cached(&config, paths))),
-        ),
-        Kind::Tunnel => Answer::words(running(paths).iter().map(tunnel).collect()),
-        Kind::Log => Answer::words(logs(paths)),
-        Kind::Service => {
-            Answer::words(config().map_or_else(Vec::new, |config| services(&config.services, "")))
+        Values::Instances => {
+            config().map_or_else(Vec::new, |config| instances(&Inventory::cached(&config, paths)))
         }
-        // The port is the user's to say.
-        Kind::ServiceAnd if typed.contains('=') => Answer::nothing(),
-        Kind::ServiceAnd => {
-            let services = config().map_or_else(Vec::new, |config| services(&config.services, "="));
-            let mut answer = Answer::words(services);
-            answer.directive = answer.directive | Directive::NO_SPACE;
-            answer
-        }
-        Kind::Key(usage) => Answer::words(keys::keys(*usage, paths)),
-        Kind::Forward(kind) => {
-            Answer::words(forwards::candidates(*kind, before, typed, &running(paths), config().as_ref()))
-        }
-        Kind::TunnelOrForward => {
+        Values::Tunnels => running(paths).iter().map(tunnel).collect(),
+        Values::Logs => logs(paths),
+        Values::Services => services(""),
+        // The port is the user's to choose.
+        Values::ServicePorts if typed.value.contains('=') => Vec::new(),
+        Values::ServicePorts => services("="),
+        Values::KeysToGet => keys::keys(keys::Use::Get, paths),
+        Values::KeysToSet => keys::keys(keys::Use::Set, paths),
+        Values::KeysToUnset => keys::keys(keys::Use::Unset, paths),
+        Values::KeyValues => Vec::new(),
+        Values::Forwards => forwards(forwarding::Kind::Local, typed, paths),
+        Values::RemoteForwards => forwards(forwarding::Kind::Remote, typed, paths),
+        Values::SocksPorts => forwards(forwarding::Kind::Socks, typed, paths),
+        Values::TunnelThenForwards => {
             let running = running(paths);
-            let is_named = |state: &State| before.contains(&state.instance.name.as_str());
+            let is_named = running.iter().any(|state| typed.has(&state.instance.name));
             let mut words: Vec<Candidate> =
-                if running.iter().any(is_named) { Vec::new() } else { running.iter().map(tunnel).collect() };
-            let kind = forwarding::Kind::Local;
-            words.extend(forwards::candidates(kind, before, typed, &running, config().as_ref()));
-            Answer::words(words)
+                if is_named { Vec::new() } else { running.iter().map(tunnel).collect() };
+            words.extend(forwards(forwarding::Kind::Local, typed, paths));
+            words
         }
-        Kind::ValueOfKey => keys::values(before.last().copied().unwrap_or_default()),
-        _ => Answer::nothing(),
+        Values::Extensions => extensions(),
     }
+}
+
+fn forwards(kind: forwarding::Kind, typed: &Typed, paths: &Paths) -> Vec<Candidate> {
+    let before: Vec<&str> = typed.before.iter().map(String::as_str).collect();
+    forwards::candidates(kind, &before, &typed.value, &running(paths), Config::load(paths).ok().as_ref())
+}
+
+/// The extensions that `soong ext exec` runs.
+fn extensions() -> Vec<Candidate> {
+    let extensions = catalog::reachable();
+    extensions.iter().map(|extension| Candidate::new(&extension.name, extension.summary())).collect()
 }
 
 /// The instances, first by name, then by id. Those that are over count only where nothing else is

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+use crate::completion::Values;
 
 use crate::config::address::Address;
 
@@ -39,7 +41,7 @@ pub struct Arguments {
 #[derive(Debug, Clone, Default, Args)]
 pub struct SetupArguments {
     /// Private key to log in with
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub key: Option<String>,
     /// Account on the instances
     #[arg(long, value_name = "NAME")]
@@ -87,6 +89,7 @@ pub enum Command {
   soong configure get lambda.api-key --reveal")]
     Get {
         /// Which, for example ssh.user or instances.dev.host
+        #[arg(add = Values::KeysToGet)]
         key: String,
         /// Print it even if it is a secret
         #[arg(long)]
@@ -103,9 +106,10 @@ Examples:
   pass show lambda | soong configure set lambda.api-key -")]
     Set {
         /// Which, for example ssh.user or instances.dev.host
+        #[arg(add = Values::KeysToSet)]
         key: String,
         /// The new value; '-' reads it from standard input
-        #[arg(allow_hyphen_values = true)]
+        #[arg(allow_hyphen_values = true, add = Values::KeyValues)]
         value: Option<String>,
     },
     /// Take a key out of the config, or a whole instance: instances.NAME
@@ -114,6 +118,7 @@ Examples:
   soong configure unset instances.dev")]
     Unset {
         /// Which, for example ssh.user or instances.dev
+        #[arg(add = Values::KeysToUnset)]
         key: String,
     },
     /// Show all keys, their values and where each comes from

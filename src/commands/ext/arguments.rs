@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::completion::Values;
 use crate::extension::is_name;
 
 /// The command line of `soong-ext`.
@@ -50,7 +51,7 @@ Examples:
   soong ext exec status --all     soong-status of somebody else's on PATH")]
     Exec {
         /// Its name: NAME of soong-NAME
-        #[arg(value_name = "EXTENSION")]
+        #[arg(value_name = "EXTENSION", add = Values::Extensions)]
         name: OsString,
         /// Handed to it as they are
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -2,6 +2,8 @@
 
 use clap::Parser;
 
+use crate::completion::Values;
+
 /// The command line of `soong-extend`.
 #[derive(Debug, Parser)]
 #[command(
@@ -21,7 +23,7 @@ pub struct Arguments {
     #[arg(value_name = "HOURS", value_parser = hours)]
     pub hours: u32,
     /// Instance: its id, the start of its id, or its name
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
 }
 

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use clap::{Arg, Args, Parser, Subcommand};
+use clap::{Arg, Args, Parser, Subcommand, ValueHint};
 
 use crate::command_line::definition;
 use crate::error::{Error, Result};
@@ -53,7 +53,7 @@ pub struct Arguments {
     #[arg(long)]
     pub print: bool,
     /// What to run on the instance; a shell if there is nothing
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
 }
 

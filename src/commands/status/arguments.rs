@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::completion::Values;
+
 /// The command line of `soong-status`.
 #[derive(Debug, Parser)]
 #[command(
@@ -20,7 +22,7 @@ Examples:
 )]
 pub struct Arguments {
     /// Only this one: its id, the start of it, or its name
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
     /// Ask no provider; show what it last said
     #[arg(long)]

@@ -5,6 +5,7 @@ mod start;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::start::{LocalPort, RestartArguments, RunArguments, StartArguments};
+use crate::completion::Values;
 
 /// The command line of `soong-tunnel`.
 #[derive(Debug, Parser)]
@@ -76,6 +77,7 @@ Examples:
   soong tunnel status --json | jq '.tunnels[].state'")]
 pub struct StatusArguments {
     /// Only the tunnel to the instance of this name or id
+    #[arg(add = Values::Tunnels)]
     pub name: Option<String>,
     /// Ask each service through the tunnel whether it answers
     #[arg(long)]
@@ -116,13 +118,13 @@ Examples:
 )]
 pub struct ForwardArguments {
     /// What to forward; before it a name, if several run
-    #[arg(value_name = "LOCAL:HOST:PORT")]
+    #[arg(value_name = "LOCAL:HOST:PORT", add = Values::TunnelThenForwards)]
     pub words: Vec<String>,
     /// Lead a port of the instance here: PORT:HOST:PORT
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", add = Values::RemoteForwards)]
     pub remote: Vec<String>,
     /// Local port of a SOCKS proxy out of the instance
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", add = Values::SocksPorts)]
     pub socks: Vec<String>,
     /// Take these away; what they listen on is enough
     #[arg(long)]
@@ -140,7 +142,7 @@ pub struct ForwardArguments {
   soong tunnel stop --all")]
 pub struct StopArguments {
     /// Name or id of the instance; not needed when only one tunnel runs
-    #[arg(conflicts_with = "all")]
+    #[arg(conflicts_with = "all", add = Values::Tunnels)]
     pub name: Option<String>,
     /// Stop all tunnels
     #[arg(long)]
@@ -157,6 +159,7 @@ pub struct StopArguments {
   soong tunnel logs dev --follow -n 200")]
 pub struct LogsArguments {
     /// Name or id of the instance; by default that of the running tunnel
+    #[arg(add = Values::Logs)]
     pub name: Option<String>,
     /// Go on with what is added, until interrupted
     #[arg(short, long)]
@@ -172,9 +175,10 @@ pub struct LogsArguments {
   curl $(soong tunnel url sglang)/v1/models")]
 pub struct UrlArguments {
     /// Name of the service, for example sglang
+    #[arg(add = Values::Services)]
     pub service: String,
     /// Instance: its id, the start of its id, or its name
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
 }
 
@@ -188,7 +192,7 @@ pub struct EnvArguments {
     #[arg(long, value_enum, default_value_t = Shell::Sh, hide_possible_values = true)]
     pub shell: Shell,
     /// Instance: its id, the start of its id, or its name
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
 }
 
@@ -202,7 +206,7 @@ Examples:
   soong tunnel wait --service sglang --timeout 900      while a model loads")]
 pub struct WaitArguments {
     /// Also wait until this service answers
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = Values::Services)]
     pub service: Option<String>,
     /// How long to wait; 0 only looks
     #[arg(
@@ -213,7 +217,7 @@ pub struct WaitArguments {
     )]
     pub timeout: u64,
     /// Instance: its id, the start of its id, or its name
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
 }
 

@@ -7,12 +7,13 @@ use clap::Args;
 
 use super::Wish;
 use super::wait::WAIT_MAX;
+use crate::completion::Values;
 
 /// Which instance is wanted.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Choice {
     /// Instance: its id, the start of its id, or its name
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
     /// Wait for an instance that boots [default: 900]
     #[arg(

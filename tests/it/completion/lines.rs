@@ -26,6 +26,10 @@ const LINES: &[(&str, &[&str])] = &[
     ("soong tunnel start --port com|81", &["soong", "tunnel", "start", "--port", "comfyui=81"]),
     ("soong tunnel start --port com||81", &["soong", "tunnel", "start", "--port", "comfyui=81"]),
     ("soong tunnel start --port=com|81", &["soong", "tunnel", "start", "--port=comfyui=81"]),
+    (
+        "soong tunnel start --port sglang=1 --port com|81",
+        &["soong", "tunnel", "start", "--port", "sglang=1", "--port", "comfyui=81"],
+    ),
     ("soong tunnel start --forward=5432:db|", &["soong", "tunnel", "start", "--forward=5432:db:5432"]),
     ("soong tunnel url a:b:|x", &["soong", "tunnel", "url", "a:b:x"]),
     ("soong tunnel resta| --qui|", &["soong", "tunnel", "restart", "--quiet"]),
@@ -34,6 +38,10 @@ const LINES: &[(&str, &[&str])] = &[
     (
         "soong tunnel run --instance-id my| -- soong-sta|",
         &["soong", "tunnel", "run", "--instance-id", "my box", "--", "soong-status"],
+    ),
+    (
+        "soong tunnel run --auto| --port=com|1 -- soong-sta|",
+        &["soong", "tunnel", "run", "--auto-ports", "--port=comfyui=1", "--", "soong-status"],
     ),
     ("soong ssh -- soong-sta|", &["soong", "ssh", "--", "soong-status"]),
     ("soong ssh -t --print -- ls pla|", &["soong", "ssh", "-t", "--print", "--", "ls", "plain file.txt"]),

@@ -43,10 +43,17 @@ fn tunnels_that_run_are_offered_where_one_is_meant() {
     assert_eq!(answer(&sandbox, &["soong", "tunnel", "stop", ""]), ":4\n");
     sandbox.start(&instance);
     let ports = sandbox.config.local.map(|port| port.to_string()).join(" ");
-    for command in ["stop", "status", "logs"] {
-        let expected = format!("dev\tup, ports {ports}\n:4\n");
-        assert_eq!(answer(&sandbox, &["soong", "tunnel", command, ""]), expected, "{command}");
+    let expected = format!("dev\tup, ports {ports}\n:4\n");
+    for words in
+        ["stop", "stop --quiet", "stop --", "status --check", "logs -fn 3", "restart --port sglang=1"]
+    {
+        let line: Vec<&str> = ["soong", "tunnel"].into_iter().chain(words.split(' ')).chain([""]).collect();
+        assert_eq!(answer(&sandbox, &line), expected, "{words}");
     }
+    let address =
+        ["dev\ta1b2c3d4", "a1b2c3d4\tdev"].map(|line| format!("--instance-id={line}, 127.0.0.1\n")).concat();
+    let instances = answer(&sandbox, &["soong", "tunnel", "restart", "--instance-id="]);
+    assert_eq!(instances, format!("{address}:4\n"), "instances, not tunnels");
     sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
     assert_eq!(answer(&sandbox, &["soong", "tunnel", "stop", ""]), ":4\n");
     assert_eq!(answer(&sandbox, &["soong", "tunnel", "logs", ""]), "dev\tnot running\n:4\n");

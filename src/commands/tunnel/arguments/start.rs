@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
+use crate::completion::Values;
 use crate::config::forwarding::{Forwarding, Kind};
 use crate::instances::inventory::Choice;
 
@@ -33,16 +34,16 @@ pub struct StartArguments {
     #[arg(long, value_name = "PORT", value_parser = port)]
     pub status_port: Option<u16>,
     /// Local port for any service of the config
-    #[arg(long = "port", value_name = "NAME=LOCAL", value_parser = local_port)]
+    #[arg(long = "port", value_name = "NAME=LOCAL", value_parser = local_port, add = Values::ServicePorts)]
     pub ports: Vec<LocalPort>,
     /// Also forward this: LOCAL:HOST:PORT
-    #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Local.parse(text))]
+    #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Local.parse(text), add = Values::Forwards)]
     pub forward: Vec<Forwarding>,
     /// Lead a port of the instance here: PORT:HOST:PORT
-    #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Remote.parse(text))]
+    #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Remote.parse(text), add = Values::RemoteForwards)]
     pub remote: Vec<Forwarding>,
     /// Local port of a SOCKS proxy out of the instance
-    #[arg(long, value_name = "PORT", value_parser = |text: &str| Kind::Socks.parse(text))]
+    #[arg(long, value_name = "PORT", value_parser = |text: &str| Kind::Socks.parse(text), add = Values::SocksPorts)]
     pub socks: Vec<Forwarding>,
     /// Take the next free port where one is taken
     #[arg(long)]
@@ -71,7 +72,7 @@ pub struct StartArguments {
   soong tunnel restart dev --sglang-port 8001")]
 pub struct RestartArguments {
     /// Name or id of the instance; not needed when only one tunnel runs
-    #[arg(conflicts_with = "instance_id")]
+    #[arg(conflicts_with = "instance_id", add = Values::Tunnels)]
     pub name: Option<String>,
     /// How to start it.
     #[command(flatten)]
@@ -97,7 +98,13 @@ pub struct RunArguments {
     #[command(flatten)]
     pub start: StartArguments,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND",
+        value_hint = ValueHint::CommandWithArguments
+    )]
     pub command: Vec<OsString>,
 }
 

@@ -1,0 +1,160 @@
+//! clap_complete's engine, asked what can stand at the cursor. Values come from [`super::values`].
+//!
+//! What the engine does not do, and is done here:
+//!
+//! - It filters by the start of the word. Shells filter by their users' settings, so the engine gets an empty last
+//!   word, or `--option=`.
+//! - It lists files itself and cannot name a command's completion. Both are the shell's work.
+//! - It offers options beside values, and options that were given already. clap's parser says which were.
+//! - It offers an argument that stands behind `--` only (`last`) before it, and takes options behind the first word of
+//!   a command (`trailing_var_arg`) for its own.
+
+use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
+
+use clap::builder::StyledStr;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
+
+use super::values::{self, Typed};
+use crate::completion::{Answer, Candidate, Directive, Values};
+
+/// Ids of candidates that stand for something else than their text.
+const FILES: &str = "soong::files";
+const COMMAND: &str = "soong::command";
+const VALUE: &str = "soong::value";
+
+/// Returns how the word `last` behind the words `before` could go on. `place` is the index of the first of `before` on
+/// the command line.
+pub(super) fn answer(definition: Command, before: &[&str], last: &str, place: usize) -> Answer {
+    let stub = option_of(last);
+    let typed = Arc::new(Typed::new(before, &last[stub.len()..]));
+    let mut command = with_completers(definition, &typed).ignore_errors(true);
+    let words = |last: Option<&str>| -> Vec<OsString> {
+        std::iter::once("soong").chain(before.iter().copied()).chain(last).map(OsString::from).collect()
+    };
+    let Ok(matches) = command.try_get_matches_from_mut(words(None)) else { return Answer::nothing() };
+    let Ok(mut candidates) = complete(&mut command, words(Some(stub)), before.len() + 1, None) else {
+        return Answer::nothing();
+    };
+    let (command, matches) = innermost(&command, &matches);
+    candidates.retain(|candidate| {
+        candidate.get_value().as_encoded_bytes().starts_with(stub.as_bytes())
+            && !is_spent(candidate, command, matches)
+    });
+    let is_offered = !last.starts_with('-') && candidates.iter().any(|candidate| has_id(candidate, COMMAND));
+    if let Some(index) = start_of_command(command, matches, before, is_offered) {
+        return Answer::command(place + index, None);
+    }
+    let is_wanted =
+        |candidate: &CompletionCandidate| is_option(candidate) == (stub.is_empty() && last.starts_with('-'));
+    if candidates.iter().any(is_wanted) {
+        candidates.retain(is_wanted);
+    }
+    if candidates.iter().any(|candidate| has_id(candidate, FILES)) {
+        return Answer::files();
+    }
+    candidates.retain(|candidate| !has_id(candidate, VALUE) && !has_id(candidate, COMMAND));
+    let mut answer = Answer::words(candidates.iter().filter_map(shown).collect());
+    if !answer.candidates.is_empty()
+        && answer.candidates.iter().all(|candidate| candidate.value.ends_with('='))
+    {
+        answer.directive = answer.directive | Directive::NO_SPACE;
+    }
+    answer
+}
+
+/// Returns `--option=` where the value behind it is being typed.
+fn option_of(last: &str) -> &str {
+    let end = last.find('=').filter(|_| last.starts_with("--"));
+    end.map_or("", |end| &last[..=end])
+}
+
+/// Gives each argument of `command` that takes values the completer of its kind.
+fn with_completers(command: Command, typed: &Arc<Typed>) -> Command {
+    let command = command.mut_subcommands(|below| with_completers(below, typed));
+    command.mut_args(|argument| {
+        let has_choices = !argument.get_possible_values().is_empty();
+        if !argument.get_action().takes_values() || has_choices {
+            return argument;
+        }
+        let kind = argument.get::<Values>().copied();
+        let hint = argument.get_value_hint();
+        let is_mandatory = argument.get_num_args().is_none_or(|range| range.min_values() > 0);
+        let typed = Arc::clone(typed);
+        argument.add(ArgValueCompleter::new(move |_: &OsStr| {
+            let answer = kind.map_or_else(Answer::nothing, |kind| values::of(kind, &typed));
+            let mark = match hint {
+                ValueHint::AnyPath | ValueHint::FilePath | ValueHint::DirPath => FILES,
+                ValueHint::CommandWithArguments => COMMAND,
+                _ if answer.directive.contains(Directive::NO_FILES) => VALUE,
+                _ => FILES,
+            };
+            let mark = is_mandatory.then(|| CompletionCandidate::new("").id(Some(mark.to_owned())));
+            let values = answer.candidates.into_iter().map(|candidate| {
+                CompletionCandidate::new(candidate.value).help(Some(StyledStr::from(candidate.description)))
+            });
+            mark.into_iter().chain(values).collect()
+        }))
+    })
+}
+
+/// The subcommand that the words have led to, and what was given there.
+fn innermost<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command, &'a ArgMatches) {
+    match matches.subcommand().and_then(|(name, matches)| Some((command.find_subcommand(name)?, matches))) {
+        Some((command, matches)) => innermost(command, matches),
+        None => (command, matches),
+    }
+}
+
+/// Returns true for an option that was given and can be given once.
+fn is_spent(candidate: &CompletionCandidate, command: &Command, matches: &ArgMatches) -> bool {
+    let id = candidate.get_id().and_then(|id| id.strip_prefix("arg::"));
+    let argument = id.and_then(|id| command.get_arguments().find(|argument| argument.get_id() == id));
+    argument.is_some_and(|argument| {
+        let is_repeatable = matches!(argument.get_action(), ArgAction::Append | ArgAction::Count);
+        !is_repeatable && is_given(argument, matches)
+    })
+}
+
+fn is_given(argument: &Arg, matches: &ArgMatches) -> bool {
+    let id = argument.get_id().as_str();
+    matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine)
+}
+
+/// Returns the index of the first word of the command line that an argument holds, if the cursor is in it.
+fn start_of_command(
+    command: &Command,
+    matches: &ArgMatches,
+    before: &[&str],
+    is_offered: bool,
+) -> Option<usize> {
+    let argument =
+        command.get_positionals().find(|it| it.get_value_hint() == ValueHint::CommandWithArguments)?;
+    let count = matches.get_raw(argument.get_id().as_str()).map_or(0, Iterator::count);
+    if count > 0 {
+        return Some(before.len() - count);
+    }
+    let dashes = before.iter().position(|word| *word == "--");
+    match dashes {
+        Some(dashes) => Some(dashes + 1),
+        None => (is_offered && !argument.is_last_set()).then_some(before.len()),
+    }
+}
+
+fn is_option(candidate: &CompletionCandidate) -> bool {
+    candidate.get_id().is_some_and(|id| id.starts_with("arg::"))
+}
+
+fn has_id(candidate: &CompletionCandidate, id: &str) -> bool {
+    candidate.get_id().is_some_and(|known| known == id)
+}
+
+fn shown(candidate: &CompletionCandidate) -> Option<Candidate> {
+    let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+    Some(Candidate::new(candidate.get_value().to_str()?, help.lines().next().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests;
