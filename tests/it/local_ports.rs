@@ -68,6 +68,9 @@ fn auto_ports_takes_the_next_free_ones_and_list_shows_them() {
         assert!(dry.stdout.contains(&format!("/{port}.sock:")), "{}", dry.stdout);
         assert!(ports::is_taken(*port));
     }
+    // Before any request: one that ends between the two commands would change a count.
+    let status = sandbox.tunnel(["status", "--json"]).stdout_has("").run().stdout;
+    assert_eq!(status, sandbox.tunnel(["list", "--json"]).stdout_has("").run().stdout);
     assert_eq!(get(&format!("http://localhost:{}/id", moved[1])), "n8n");
     let text = sandbox.tunnel(["list"]).stdout_has("NAME     STATE    OPEN  UP ").run().stdout;
     // The request may count as open for a moment; the other tunnel carried none.
@@ -83,8 +86,6 @@ fn auto_ports_takes_the_next_free_ones_and_list_shows_them() {
     }
     assert_eq!(text.lines().count(), 3, "{text}");
     assert!(text.contains("running  0     0 B"), "{text}");
-    let status = sandbox.tunnel(["status", "--json"]).stdout_has("").run().stdout;
-    assert_eq!(status, sandbox.tunnel(["list", "--json"]).stdout_has("").run().stdout);
     sandbox.tunnel(["restart"]).code(1).stderr_has("choose one: dev, staging").run();
     let again = sandbox.tunnel(["restart", "staging"]).stdout_has("SSH tunnel started").run().stdout;
     assert!(again.contains(&format!("  localhost:{} -> ", moved[0])), "{again}");
