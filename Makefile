@@ -52,7 +52,7 @@ install-files:
 		ln -sf soong.fish "$(share)/fish/vendor_completions.d/$$name.fish" || exit 1; \
 	done
 	install -m 644 shell/soong.fish $(share)/fish/vendor_conf.d/soong.fish
-	install -m 644 shell/soong.bash shell/soong.zsh $(share)/soong/shell
+	install -m 644 shell/soong.bash shell/placement.bash shell/soong.zsh $(share)/soong/shell
 	for section in 1 5 7; do \
 		for page in man/*.$$section; do \
 			if [ -f "$$page" ]; then install -m 644 "$$page" "$(share)/man/man$$section" || exit 1; fi; \

@@ -9,6 +9,8 @@ _soong() {
     COMPREPLY=()
     # What bash 3 does not say: whether it puts one candidate after the other on the line, as others do at 37.
     case ${COMP_TYPE-$(bind -q menu-complete 2>/dev/null)} in *'\C-i'*) kind=37 ;; esac
+    # ble.sh has a menu of its own, and puts on the line what it finds there.
+    if [[ -n ${BLE_ATTACHED-} ]]; then kind=37; fi
     case ${COMP_WORDS[0]##*/} in
     soong | soong-*) ;;
     "${__soong_alias-}") alias=soong ;;
@@ -75,7 +77,7 @@ _soong_command() {
 }
 
 _soong_register() {
-    local spaces='' line name
+    local spaces='' line name value
     # Without compopt, a space can be left out only always.
     if ((BASH_VERSINFO[0] < 4)); then spaces=-o\ nospace; fi
     # begin generated
@@ -89,16 +91,32 @@ _soong_register() {
             complete -p "$name" >/dev/null 2>&1 || complete -o bashdefault -o default $spaces -F _soong "$name"
         done
     fi
-    while IFS= read -r line; do
-        case $line in
-        *"='soong'" | *"='soong "* | *"='soong-"*)
-            name=${line%%=*}
-            # shellcheck disable=SC2086
-            complete -o bashdefault -o default $spaces -F _soong -- "${name#alias }"
-            ;;
-        esac
-    done < <(alias -p)
+    if ((BASH_VERSINFO[0] > 3)); then
+        for name in "${!BASH_ALIASES[@]}"; do _soong_register_alias "$name" "${BASH_ALIASES[$name]}"; done
+        _soong_aliases=${#BASH_ALIASES[@]}
+    else
+        while IFS= read -r line; do
+            line=${line#alias }
+            value=${line#*=\'}
+            _soong_register_alias "${line%%=*}" "${value%\'}"
+        done < <(alias -p)
+        _soong_aliases=0
+    fi
 }
 
-_soong_register
-unset -f _soong_register
+# Completes the alias $1 if it stands for $2 of ours, unless something completes it.
+_soong_register_alias() {
+    case $2 in
+    soong | 'soong '* | soong-*) ;;
+    *) return 0 ;;
+    esac
+    # shellcheck disable=SC2086
+    complete -p "$1" >/dev/null 2>&1 || complete -o bashdefault -o default $spaces -F _soong -- "$1"
+}
+
+# Where the shell is restricted nothing can be asked.
+if ! shopt -q restricted_shell; then
+    _soong_register
+    # Once more at the first prompt, when all aliases are there, and whenever there are more: see soong.bash.
+    _soong_aliases=unread
+fi

@@ -3,17 +3,19 @@
 #
 # Before each prompt it sets SOONG_STATE, SOONG_TEXT and SOONG_PROMPT from the file that the tunnels'
 # supervisors keep (its format: src/runtime/prompt.rs), without starting any process. What it reads
-# is believed only as far as it has been looked at, character by character. `soong_unload` undoes it.
+# is believed only as far as it has been looked at, character by character. `soong_unload` undoes it. How it
+# gets into PROMPT_COMMAND and PS1, and out of them, is in placement.bash beside this file.
 #
 # \builtin: whatever functions and aliases the user has made. Errors and traces go nowhere.
 #
 # PROMPT_COMMAND may be a string or an array, and the variables are for others to use.
-# shellcheck disable=SC2034,SC2128,SC2178
+# shellcheck disable=SC1091,SC2034,SC2128,SC2154,SC2178,SC2179
 
-# What runs before each prompt. It is short because bash copies a function each time it calls it: where
-# nothing has changed, what was shown last still holds, and the rest of this file has nothing to do.
+# Runs before each prompt, ahead of other hooks. It is short because bash copies a function each time it calls it:
+# where nothing has changed, what was shown last still holds, and the rest of this file has nothing to do.
+# shellcheck disable=SC2319
 __soong_hook() {
-    __soong_status=$? __soong_text='' __soong_now=${EPOCHSECONDS-}
+    __soong_status=$? __soong_text='' __soong_now=${EPOCHSECONDS-} __soong_ran=yes
     # A line each: a value that moves from one to the next is a change.
     __soong_settings="${XDG_RUNTIME_DIR-}
 ${XDG_STATE_HOME-}
@@ -42,17 +44,36 @@ ${NO_COLOR-}"
     elif [[ ! -e /proc/$__soong_alone/exe ]]; then
         __soong_live || __soong_update
     fi
-    case ${PROMPT_COMMAND-} in __soong_hook*) ;; *) __soong_lead ;; esac
-    # Whoever names the variable has placed it.
-    case ${PS1-} in *SOONG_PROMPT*) ;; *) PS1=$__soong_place${PS1-} ;; esac
+    if [[ ${PROMPT_COMMAND[*]-}${precmd_functions-} != "$__soong_arranged" ]]; then
+        __soong_arrange
+        __soong_arranged="${PROMPT_COMMAND[*]-}${precmd_functions-}"
+    fi
+    # A prompt that names the variable has placed it.
+    case ${PS1-} in *SOONG_PROMPT*) ;; *) __soong_put ;; esac
+    if ! \builtin shopt -q promptvars; then __soong_withdraw; fi
+    # Aliases that were defined since.
+    case ${_soong_aliases-none} in none | "${#BASH_ALIASES[@]}") ;; *) _soong_register ;; esac
     # With errexit this would end the shell, and there the status is always 0 or of no use.
     case $- in *e*) ;; *) \builtin return "$__soong_status" ;; esac
+} 2>/dev/null
+
+# Runs before each prompt, behind other hooks, which may have made a new prompt.
+__soong_last() {
+    local status=$?
+    if [[ -z $__soong_ran ]]; then __soong_hook; fi
+    __soong_ran=''
+    # A hook that draws it, or a program that knows it from the environment, needs no help.
+    case $__soong_drawn:${SOONG_PROMPT_EXPORT-} in
+    : | :0) case ${PS1-} in *SOONG_PROMPT*) ;; *) __soong_put ;; esac ;;
+    esac
+    case $- in *e*) ;; *) \builtin return "$status" ;; esac
 } 2>/dev/null
 
 # Looks at everything anew, and notes how long the answer holds: while the file and the settings stay
 # as they are, from __soong_from to __soong_until, and as long as all of __soong_pids live.
 __soong_update() {
-    local IFS=$' \n' dir text='' line left='' lease=0 worst=0 word='' ups=0 total=0 up='' all=''
+    local IFS=$' \n' dir text='' line left='' lease=0 worst=0 bad=failed ups=0 total=0 names
+    names=('' '' '' '')
     __soong_seen=$__soong_text __soong_set=$__soong_settings
     __soong_from=0 __soong_until=9999999999 __soong_pids=()
     # As src/system/paths/runtime.rs has it. Below the state directory nobody else can put anything.
@@ -72,7 +93,11 @@ __soong_update() {
     while [[ -n $text ]]; do
         line=${text%%$'\n'*}
         text=${text#*$'\n'}
-        case $line in 'soong1 '*) __soong_judge "${line#soong1 }" ;; esac
+        case $line in
+        'soong2 '*) __soong_judge "${line#soong2 }" ;;
+        # Without a name to show.
+        'soong1 '*) __soong_judge "${line#soong1 } -" ;;
+        esac
     done
     if ((lease)); then
         left=$((__soong_now < lease ? (lease - __soong_now) / 60 : 0))
@@ -87,13 +112,12 @@ __soong_update() {
     SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT=''
     if ((total)); then __soong_show; fi
     case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
-    __soong_place=$__soong_segment
     case ${SOONG_PROMPT_SIDE-} in off) __soong_withdraw ;; esac
 } 2>/dev/null
 
 # Takes a line apart and counts its tunnel in. The variables are __soong_update's.
 __soong_judge() {
-    local line=$1 pid until ttl state name end ports rank=3
+    local line=$1 pid until ttl state name end ports shown rank=3
     local plain=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:,@-
     # One space between fields, so that no field is empty.
     pid=${line%% *} line=${line#* }
@@ -101,13 +125,16 @@ __soong_judge() {
     ttl=${line%% *} line=${line#* }
     state=${line%% *} line=${line#* }
     name=${line%% *} line=${line#* }
-    end=${line%% *} ports=${line#* }
+    end=${line%% *} line=${line#* }
+    ports=${line%% *} shown=${line#* }
     case $pid:$until:$ttl in
     [123456789]*:[123456789]*:[123456789]*) ;;
     *) return 0 ;;
     esac
     case $pid$until$ttl in *[!0123456789]*) return 0 ;; esac
-    case $state:$name:$end:$ports in :* | *::* | *: | *[!$plain]*) return 0 ;; esac
+    case $state:$name:$end:$ports:$shown in :* | *::* | *: | *[!$plain]*) return 0 ;; esac
+    case $line in "$shown") return 0 ;; esac
+    case $shown in -) shown=$name ;; esac
     case $end in
     -) end=0 ;;
     0* | *[!0123456789]*) return 0 ;;
@@ -132,17 +159,14 @@ __soong_judge() {
     *) state=down ;;
     esac
     case $state in
-    up)
-        rank=0
-        if ((ups < 3)); then up+=,$name; fi
-        ((ups += 1))
-        ;;
+    up) rank=0 ups=$((ups + 1)) ;;
     starting) rank=1 ;;
     reconnecting) rank=2 ;;
+    down) bad=down ;;
     esac
-    if ((total < 3)); then all+=,$name; fi
+    names[rank]+=" $shown"
     ((total += 1))
-    if ((rank >= worst)); then worst=$rank word=$state; fi
+    if ((rank > worst)); then worst=$rank; fi
 }
 
 # Narrows the time for which the answer holds.
@@ -177,29 +201,41 @@ __soong_clock() {
 
 # Puts together what __soong_update has found, whose variables it uses.
 __soong_show() {
-    local symbol color text soon='' more limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
-    if ((ups == 0)); then up=$all more=$((total - 3)); else more=$((ups - 3)); fi
-    text=${up#,}
-    if ((more > 0)); then text+=+$more; fi
+    local name text='' more=0 shown=0 soon='' symbol color mark limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
+    for name in ${names[worst]}; do
+        if ((shown == 0)); then
+            text=$name
+        elif ((shown < 3 && ${#text} + ${#name} < 30)); then
+            text+=,$name
+        else
+            ((more += 1))
+            continue
+        fi
+        ((shown += 1))
+    done
+    if ((more)); then text+=+$more; fi
+    case $worst in
+    1) text+=' starting' ;;
+    2) text+=' reconnecting' ;;
+    3) text+=" $bad" ;;
+    esac
+    if ((worst && total > 1)); then text="$ups/$total $text"; fi
     SOONG_STATE=down
-    if ((ups == total)); then
-        SOONG_STATE=up
-    elif ((ups)); then
-        text="$ups/$total $text"
-    elif ((total > 1)); then
-        text="0/$total $text $word"
-    else
-        text="$text $word"
-    fi
+    if ((worst == 0)); then SOONG_STATE=up; fi
+    symbol=$__soong_symbols
+    case ${SOONG_PROMPT_ASCII-} in '' | 0) ;; *) symbol='= ~ ! ..' ;; esac
+    text=${text//../${symbol##* }} symbol=${symbol% *}
     case $limit in '' | *[!0123456789]* | 0?* | ??????*) limit=30 ;; esac
     if [[ -n $left ]] && ((left < limit)); then
-        if ((left < 60)); then soon=${left}m; else soon=$((left / 60))h$((left % 60))m; fi
+        soon="${left}m left"
+        if ((left >= 60)); then soon="$((left / 60))h$((left % 60))m left"; fi
     fi
     SOONG_TEXT=$text${soon:+ $soon}
-    symbol=$__soong_symbols
-    case ${SOONG_PROMPT_ASCII-} in '' | 0) ;; *) symbol='= ~ !' ;; esac
     case $worst in
-    0) symbol=${SOONG_PROMPT_SYMBOL_UP-${symbol%% *}} color=${SOONG_PROMPT_COLOR_UP-32} ;;
+    0)
+        symbol=${SOONG_PROMPT_SYMBOL_UP-${symbol%% *}} color=${SOONG_PROMPT_COLOR_UP-32}
+        if [[ -n $soon ]]; then color=${SOONG_PROMPT_COLOR_WAIT-33}; fi
+        ;;
     3) symbol=${SOONG_PROMPT_SYMBOL_DOWN-${symbol##* }} color=${SOONG_PROMPT_COLOR_DOWN-31} ;;
     *)
         symbol=${symbol#* }
@@ -210,9 +246,15 @@ __soong_show() {
         SOONG_PROMPT=${symbol:+$symbol }$SOONG_TEXT
     else
         # The user's own text first: what stands in it for data is not looked for in the data.
-        case $format in *'{symbol}'*) format=${format%%'{symbol}'*}$symbol${format#*'{symbol}'} ;; esac
-        case $format in *'{text}'*) format=${format%%'{text}'*}$text${format#*'{text}'} ;; esac
-        case $format in *'{lease}'*) format=${format%%'{lease}'*}$soon${format#*'{lease}'} ;; esac
+        for name in symbol text lease; do
+            mark="{$name}"
+            case $name in symbol) name=$symbol ;; text) name=$text ;; lease) name=$soon ;; esac
+            # A part that is empty takes a space with it.
+            if [[ -z $name ]]; then
+                case $format in *" $mark"*) mark=" $mark" ;; *"$mark "*) mark="$mark " ;; esac
+            fi
+            case $format in *"$mark"*) format=${format%%"$mark"*}$name${format#*"$mark"} ;; esac
+        done
         SOONG_PROMPT=$format
     fi
     if [[ -z ${NO_COLOR-} ]]; then
@@ -224,41 +266,22 @@ __soong_show() {
     fi
 }
 
-# Goes back to the first place, before a hook that put itself there and may show what is set here. The
-# shell goes through a copy of the array, and a string has been read by now.
-__soong_lead() {
-    local one i
-    case ${PROMPT_COMMAND[0]-} in
-    __soong_hook* | *__soong_hook*__soong_hook*) \builtin return 0 ;;
-    *__soong_hook*)
-        # Others put a command before it into the string, which is not ours to edit: once more, in front.
-        PROMPT_COMMAND=__soong_hook$'\n'${PROMPT_COMMAND[0]}
-        \builtin return 0
-        ;;
-    esac
-    for i in "${!PROMPT_COMMAND[@]}"; do
-        if [[ ${PROMPT_COMMAND[i]} == __soong_hook ]]; then
-            \builtin unset -v "PROMPT_COMMAND[i]"
-            PROMPT_COMMAND=(__soong_hook "${PROMPT_COMMAND[@]}")
-            \builtin return 0
-        fi
-    done
-}
-
-# Takes the segment out of PS1.
-__soong_withdraw() {
-    case ${PS1-} in *"$__soong_segment"*) PS1=${PS1%%"$__soong_segment"*}${PS1#*"$__soong_segment"} ;; esac
-    __soong_place=''
-}
-
-# Has __soong_hook run before each prompt, ahead of others: a theme that renders in a hook of its own
-# is to find the variables of this prompt.
+# Begins.
 __soong_load() {
     # shellcheck disable=SC2016 # For PS1 to expand: text that stands there itself could be executed.
-    __soong_segment='${SOONG_PROMPT:+$SOONG_PROMPT }' __soong_text='' __soong_settings=''
+    __soong_segment='${SOONG_PROMPT:+$SOONG_PROMPT }' __soong_text='' __soong_settings='' __soong_ran=''
+    __soong_place=$__soong_segment
+    # Behind a pipeline, the hooks of others see its PIPESTATUS, which no function could restore: there
+    # __soong_last runs __soong_hook.
+    # shellcheck disable=SC2016
+    __soong_open='case ${#PIPESTATUS[@]} in 1) __soong_hook ;'$'& *)\n'
+    __soong_end=$'\n;; esac' __soong_close=$'\n__soong_last ;; esac' __soong_behind=$'__soong_last\n'__bp_interactive_mode
+    if ((BASH_VERSINFO[0] < 4)); then
+        __soong_open=$'__soong_hook\n' __soong_end='' __soong_close=$'\n'__soong_last
+    fi
     case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in
-    *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) __soong_symbols='⇄ ↻ ✗' ;;
-    *) __soong_symbols='= ~ !' ;;
+    *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) __soong_symbols='⇄ ↻ ✗ …' ;;
+    *) __soong_symbols='= ~ ! ..' ;;
     esac
     __soong_epoch='' __soong_no_clock=''
     if ((BASH_VERSINFO[0] < 5)); then __soong_no_clock=yes; fi
@@ -268,63 +291,26 @@ __soong_load() {
         ((__soong_epoch -= SECONDS)) || :
     fi
     __soong_update
-    if [[ -n ${bash_preexec_imported-}${__bp_imported-} ]]; then
-        case " ${precmd_functions[*]-} " in
-        *__soong_hook*) ;;
-        *) precmd_functions=(__soong_hook ${precmd_functions[@]+"${precmd_functions[@]}"}) ;;
-        esac
-        \builtin return 0
+    if [[ -z ${__soong_was-} ]]; then
+        __soong_was=none
+        if [[ -n ${PROMPT_COMMAND+set} ]]; then __soong_was=string; fi
+        case $(\builtin declare -p PROMPT_COMMAND) in 'declare -a'*) __soong_was=array ;; esac
     fi
-    case " ${PROMPT_COMMAND[*]-} " in *__soong_hook*) \builtin return 0 ;; esac
-    __soong_was='unset'
-    if [[ -n ${PROMPT_COMMAND+set} ]]; then __soong_was=string; fi
-    case $(\builtin declare -p PROMPT_COMMAND) in 'declare -a'*) __soong_was=array ;; esac
-    if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
-        PROMPT_COMMAND=(__soong_hook ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"})
-    else
-        # Not a semicolon: what follows may begin with one.
-        PROMPT_COMMAND=__soong_hook${PROMPT_COMMAND:+$'\n'$PROMPT_COMMAND}
-    fi
-} 2>/dev/null
-
-# Leaves the shell as it was before.
-soong_unload() {
-    local one kept IFS=$'\n'
-    kept=()
-    __soong_withdraw
-    for one in ${precmd_functions[@]+"${precmd_functions[@]}"}; do
-        if [[ $one != __soong_hook ]]; then kept[${#kept[@]}]=$one; fi
-    done
-    if [[ -n ${precmd_functions+set} ]]; then precmd_functions=(${kept[@]+"${kept[@]}"}); fi
-    kept=()
-    for one in ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"}; do
-        one=${one#__soong_hook$'\n'}
-        if [[ $one == __soong_hook ]]; then continue; fi
-        # Where others put a command before it, a command has to stay.
-        one=${one//__soong_hook/:}
-        kept[${#kept[@]}]=$one
-    done
-    if [[ -n ${__soong_was-} ]]; then
-        \builtin unset -v PROMPT_COMMAND
-        if [[ $__soong_was = array ]] || ((${#kept[@]} > 1)); then
-            PROMPT_COMMAND=(${kept[@]+"${kept[@]}"})
-        elif [[ $__soong_was = string ]] || ((${#kept[@]})); then
-            PROMPT_COMMAND=${kept[0]-}
-        fi
-    fi
-    if [[ -n ${__soong_alias-} ]]; then \builtin unalias "$__soong_alias"; fi
-    for one in $(\builtin complete -p); do
-        case $one in *' _soong '*) \builtin complete -r "${one##* }" ;; esac
-    done
-    \builtin unset -v SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer
-    \builtin unset -v __soong_segment __soong_place __soong_symbols __soong_epoch __soong_no_clock __soong_was __soong_alias
-    \builtin unset -v __soong_status __soong_text __soong_seen __soong_settings __soong_set __soong_file
-    \builtin unset -v __soong_now __soong_from __soong_until __soong_pids __soong_alone
-    \builtin unset -f __soong_hook __soong_update __soong_judge __soong_hold __soong_live __soong_clock __soong_show
-    \builtin unset -f __soong_lead __soong_withdraw __soong_load soong_unload _soong _soong_command
+    __soong_arrange begin
+    __soong_arranged="${PROMPT_COMMAND[*]-}${precmd_functions-}"
+    # Before others wrap what they find there.
+    case ${PS1-} in *SOONG_PROMPT*) ;; ?*) __soong_put ;; esac
 } 2>/dev/null
 
 case $-:${TERM:-dumb} in
 *:dumb) ;;
-*i*:*) __soong_load ;;
+*i*:*)
+    # There nothing can be written to /dev/null, as everything here does.
+    if \builtin shopt -q restricted_shell; then
+        \builtin printf 'soong: cannot show tunnels in this prompt: the shell is restricted\n'
+    else
+        \builtin declare -F __soong_arrange >/dev/null || . "${BASH_SOURCE[0]%/*}/placement.bash"
+        __soong_load
+    fi
+    ;;
 esac

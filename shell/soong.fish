@@ -6,7 +6,7 @@
 #
 # builtin: whatever functions the user has made.
 
-# What runs before each prompt. Where nothing has changed, what was shown last still holds, and the rest of
+# Runs before each prompt. Where nothing has changed, what was shown last still holds, and the rest of
 # this file has nothing to do.
 function __soong_hook --on-event fish_prompt
     # Nothing that could block, and nothing that could fail to open.
@@ -21,8 +21,7 @@ function __soong_hook --on-event fish_prompt
     or set time (__soong_clock)
     builtin test "=$text" = "=$__soong_seen" -a $time -ge $__soong_from -a $time -le $__soong_until -a $__soong_proof
     or __soong_update $time "$text"
-    # At the first prompt, when config.fish has defined all it wants to define.
-    set -q __soong_placed; or __soong_place
+    builtin test -n "$SOONG_PROMPT" -a -z "$__soong_placed"; and __soong_place
 end
 
 # What runs when a setting has changed: no answer holds any longer.
@@ -30,14 +29,23 @@ function __soong_forget --on-variable XDG_RUNTIME_DIR --on-variable XDG_STATE_HO
     set -g __soong_until -9999999999
 end
 
-# What runs when the segment is to stand elsewhere: it is put there before the next prompt.
-function __soong_withdraw --on-variable SOONG_PROMPT_SIDE
-    if builtin test -n "$__soong_placed[1]"
-        functions -e $__soong_placed[1]
-        set -q __soong_placed[2]; and functions -c __soong_before $__soong_placed[1]
+# Takes the segment out of the prompt before a command runs, which finds the user's own functions and may copy,
+# save or redefine them, and when it is to stand elsewhere. It is there again at the next prompt.
+function __soong_withdraw --on-event fish_preexec --on-variable SOONG_PROMPT_SIDE
+    switch "$__soong_placed"
+        case fish_prompt fish_right_prompt
+            # Somebody else who took it for the user's own keeps it.
+            if not functions $__soong_placed | builtin string match -q '*__soong_before*'
+                set -g __soong_placed taken
+                return
+            end
+            functions -e $__soong_placed
+            set -q __soong_own; and functions -c __soong_before $__soong_placed
+            functions -e __soong_before
+        case taken
+            return
     end
-    functions -e __soong_before
-    set -e __soong_placed
+    set -g __soong_placed
 end
 
 # Looks at everything anew, and notes how long the answer holds: while the file says $argv[2] and the settings
@@ -71,10 +79,12 @@ function __soong_update
     set -l lease
     set -l number '[1-9][0-9]'
     set -l plain '[A-Za-z0-9._:,@-]+'
-    for line in (builtin string split \n -- "$text")
-        set -l fields (builtin string match -r "^soong1 ($number{0,6}) ($number{0,11}) ($number{0,2}) ($plain) ($plain) (-|$number{0,11}) $plain\$" -- $line)
+    # A line that begins with soong1 lacks a name to show.
+    for line in (builtin string split \n -- "$text" | builtin string replace -r '^soong1( .*)' 'soong2$1 -')
+        set -l fields (builtin string match -r "^soong2 ($number{0,6}) ($number{0,11}) ($number{0,2}) ($plain) ($plain) (-|$number{0,11}) $plain ($plain)\$" -- $line)
         or continue
         builtin test $fields[2] != 1; or continue
+        builtin test $fields[8] != -; or set fields[8] $fields[6]
         set -l state $fields[5]
         if builtin contains -- $state up starting reconnecting
             if builtin test $fields[7] != -
@@ -104,7 +114,7 @@ function __soong_update
             set state down
         end
         set -a found $state
-        set -a names $fields[6]
+        set -a names $fields[8]
     end
     set -l left
     if builtin test -n "$lease"
@@ -158,76 +168,76 @@ end
 function __soong_show
     set -l left $argv[1]
     set -l found (builtin string split ' ' -- $argv[2])
-    set -l all $argv[3..]
     set -l total (builtin count $found)
-    set -l up
+    set -l ups (builtin count (builtin string match up -- $found))
     set -l worst 0
     set -l word up
-    for state in $found
-        set -l rank 3
-        switch $state
-            case up
-                set rank 0
-                set -a up $all[1]
-            case starting
-                set rank 1
-            case reconnecting
-                set rank 2
-        end
-        if builtin test $rank -ge $worst
-            set worst $rank
-            set word $state
-        end
-        set -e all[1]
+    builtin contains -- starting $found; and set worst 1; and set word starting
+    builtin contains -- reconnecting $found; and set worst 2; and set word reconnecting
+    builtin contains -- failed $found; and set worst 3; and set word failed
+    if builtin contains -- down $found
+        set worst 3
+        set word down
+        set found (builtin string replace failed down -- $found)
     end
-    set -l ups (builtin count $up)
-    set -l names $up
-    builtin test $ups -eq 0; and set names $argv[3..]
-    set -l text (builtin string join , -- $names[1..3])
-    builtin test (builtin count $names) -gt 3; and set text $text+(builtin math (builtin count $names) - 3)
+    set -l names
+    set -l more 0
+    for name in $argv[3..]
+        if builtin test $found[1] = $word
+            if builtin test -z "$names"
+                set names $name
+            else if builtin test (builtin count $names) -lt 3 -a (builtin string length "$names$name") -lt 30
+                set -a names $name
+            else
+                set more (builtin math $more + 1)
+            end
+        end
+        set -e found[1]
+    end
+    set -l text (builtin string join , -- $names)
+    builtin test $more -gt 0; and set text "$text+$more"
+    builtin test $worst -gt 0; and set text "$text $word"
+    builtin test $worst -gt 0 -a $total -gt 1; and set text "$ups/$total $text"
     set SOONG_STATE down
-    if builtin test $ups -eq $total
-        set SOONG_STATE up
-    else if builtin test $ups -gt 0
-        set text "$ups/$total $text"
-    else if builtin test $total -gt 1
-        set text "0/$total $text $word"
-    else
-        set text "$text $word"
-    end
+    builtin test $worst -eq 0; and set SOONG_STATE up
+    set -l symbols $__soong_symbols
+    builtin test -n "$SOONG_PROMPT_ASCII" -a "$SOONG_PROMPT_ASCII" != 0; and set symbols = '~' ! ..
+    set text (builtin string replace -a .. $symbols[4] -- $text)
     set -l soon ''
     if builtin test -n "$left"
         set -l limit 30
         builtin string match -qr '^(0|[1-9][0-9]{0,4})$' -- "$SOONG_PROMPT_LEASE"; and set limit $SOONG_PROMPT_LEASE
         if builtin test $left -lt $limit
-            set soon {$left}m
-            builtin test $left -ge 60; and set soon (builtin math "floor($left / 60)")h(builtin math "$left % 60")m
+            set soon "$left""m left"
+            builtin test $left -ge 60; and set soon (builtin math "floor($left / 60)")h(builtin math "$left % 60")"m left"
         end
     end
     set SOONG_TEXT $text
     builtin test -n "$soon"; and set SOONG_TEXT "$text $soon"
-    __soong_paint $worst "$text" "$soon"
+    __soong_paint $worst "$text" "$soon" $symbols
 end
 
-# Sets SOONG_PROMPT. $argv: the worst state as a number, the text, the lease.
+# Sets SOONG_PROMPT. $argv: the worst state as a number, the text, the lease, the symbols.
 function __soong_paint
-    set -l symbols $__soong_symbols
-    builtin test -n "$SOONG_PROMPT_ASCII" -a "$SOONG_PROMPT_ASCII" != 0; and set symbols = '~' !
     set -l symbol
     set -l color
     switch $argv[1]
         case 0
-            set symbol $symbols[1]
+            set symbol $argv[4]
             set color 32
             set -q SOONG_PROMPT_SYMBOL_UP; and set symbol "$SOONG_PROMPT_SYMBOL_UP"
             set -q SOONG_PROMPT_COLOR_UP; and set color "$SOONG_PROMPT_COLOR_UP"
+            if builtin test -n "$argv[3]"
+                set color 33
+                set -q SOONG_PROMPT_COLOR_WAIT; and set color "$SOONG_PROMPT_COLOR_WAIT"
+            end
         case 3
-            set symbol $symbols[3]
+            set symbol $argv[6]
             set color 31
             set -q SOONG_PROMPT_SYMBOL_DOWN; and set symbol "$SOONG_PROMPT_SYMBOL_DOWN"
             set -q SOONG_PROMPT_COLOR_DOWN; and set color "$SOONG_PROMPT_COLOR_DOWN"
         case '*'
-            set symbol $symbols[2]
+            set symbol $argv[5]
             set color 33
             set -q SOONG_PROMPT_SYMBOL_WAIT; and set symbol "$SOONG_PROMPT_SYMBOL_WAIT"
             set -q SOONG_PROMPT_COLOR_WAIT; and set color "$SOONG_PROMPT_COLOR_WAIT"
@@ -236,63 +246,66 @@ function __soong_paint
         set SOONG_PROMPT $SOONG_TEXT
         builtin test -n "$symbol"; and set SOONG_PROMPT "$symbol $SOONG_TEXT"
     else
-        # Only the first of each, as in the other shells.
-        set SOONG_PROMPT (builtin string replace -- '{symbol}' "$symbol" "$SOONG_PROMPT_FORMAT" | builtin string replace -- '{text}' "$argv[2]" | builtin string replace -- '{lease}' "$argv[3]" | builtin string collect)
+        # Only the first of each, as in the other shells. A part that is empty takes a space with it.
+        set SOONG_PROMPT "$SOONG_PROMPT_FORMAT"
+        for part in symbol/$symbol text/$argv[2] lease/$argv[3]
+            set -l part (builtin string split -m 1 / -- "$part")
+            set -l mark "{$part[1]}"
+            if builtin test -z "$part[2]"
+                for spaced in "$mark " " $mark"
+                    builtin string match -q -- "*$spaced*" "$SOONG_PROMPT"; and set mark $spaced
+                end
+            end
+            set SOONG_PROMPT (builtin string replace -- $mark "$part[2]" "$SOONG_PROMPT" | builtin string collect)
+        end
     end
     if builtin test -z "$NO_COLOR"; and builtin string match -qr '^[0-9;]+$' -- "$color"
         set SOONG_PROMPT \e"[$color""m$SOONG_PROMPT"\e'[0m'
     end
 end
 
-# Puts the segment where it is to stand.
+# Puts the segment where it is to stand, until the next command.
 function __soong_place
-    set -g __soong_placed ''
+    set -g __soong_placed none
     set -l side "$SOONG_PROMPT_SIDE"
-    for one in fish_prompt fish_right_prompt
-        # Whoever names the variable has placed it.
-        functions -q $one; and functions $one | builtin string match -q '*SOONG_*'; and set side off
-    end
+    # A prompt that names the variable has placed it, also where it is wrapped by VS Code, venv or conda. What
+    # starship draws knows the variables from the environment.
+    functions fish_prompt fish_right_prompt __vsc_fish_prompt _old_fish_prompt __fish_prompt_orig 2>/dev/null | builtin string match -q '*SOONG_*'
+    or builtin test "$STARSHIP_SHELL" = fish -a -n "$SOONG_PROMPT_EXPORT" -a "$SOONG_PROMPT_EXPORT" != 0
+    and set side off
     switch $side
         case off
         case left
-            __soong_wrap fish_prompt __soong_left
+            # VS Code takes what it finds at the first prompt for the user's own, once.
+            functions -q __preserve_fish_prompt; or __soong_wrap fish_prompt __soong_left
         case '*'
-            if functions -q fish_right_prompt
-                __soong_wrap fish_right_prompt __soong_right
-            else
-                functions -c __soong_segment fish_right_prompt
-                set -g __soong_placed fish_right_prompt
-            end
+            __soong_wrap fish_right_prompt __soong_right
     end
 end
 
-# Has the function $argv[2] stand in for $argv[1].
+# Has the function $argv[2] stand in for $argv[1], which is then called __soong_before.
 function __soong_wrap
+    set -e __soong_own
     if functions -q $argv[1]
+        set -g __soong_own
         functions -c $argv[1] __soong_before
         functions -e $argv[1]
-        set -g __soong_placed $argv[1] restore
     else
         function __soong_before
         end
-        set -g __soong_placed $argv[1]
     end
     functions -c $argv[2] $argv[1]
-end
-
-# Where the user has no right prompt.
-function __soong_segment
-    builtin test -n "$SOONG_PROMPT"; and builtin echo -ns ' ' $SOONG_PROMPT
+    set -g __soong_placed $argv[1]
 end
 
 # The user's own is called first, while $status and $pipestatus are those of the last command.
 function __soong_right
-    __soong_before
+    __soong_before $argv
     builtin test -n "$SOONG_PROMPT"; and builtin echo -ns ' ' $SOONG_PROMPT
 end
 
 function __soong_left
-    set -l rest (__soong_before | builtin string collect -N)
+    set -l rest (__soong_before $argv | builtin string collect -N)
     builtin test -n "$SOONG_PROMPT"; and builtin echo -ns $SOONG_PROMPT ' '
     builtin echo -ns $rest
 end
@@ -304,9 +317,11 @@ function soong_unload
     for name in soong soong-{tunnel,ssh,status,extend,configure,ext,init,prompt,doctor} $__soong_alias
         complete -e -c $name
     end
+    # What somebody took for the user's own prompt has to go on working.
+    builtin test "$__soong_placed" = taken; or functions -e __soong_before
     set -e SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer __soong_candidates
-    set -e __soong_{proc,boot,path,symbols,placed,alias,seen,file,from,until,proof}
-    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,wrap,segment,left,right,before,ask,command} soong_unload
+    set -e __soong_{proc,boot,path,symbols,placed,own,alias,seen,file,from,until,proof}
+    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,wrap,right,left,ask,command} soong_unload
 end
 
 function __soong_load
@@ -320,8 +335,8 @@ function __soong_load
         set -g __soong_boot
         builtin test -n "$__soong_path"; or set __soong_boot (builtin math (command date +%s) - $uptime)
     end
-    set -g __soong_symbols = '~' !
-    builtin string match -qir 'utf-?8' -- "$LC_ALL$LC_CTYPE$LANG"; and set __soong_symbols ⇄ ↻ ✗
+    set -g __soong_symbols = '~' ! ..
+    builtin string match -qir 'utf-?8' -- "$LC_ALL$LC_CTYPE$LANG"; and set __soong_symbols ⇄ ↻ ✗ …
     __soong_update 0 ''
     functions -e __soong_load
 end
@@ -329,5 +344,5 @@ end
 if status is-interactive; and builtin test -n "$TERM" -a "$TERM" != dumb
     __soong_load
 else
-    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,wrap,segment,left,right,load} soong_unload
+    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,wrap,left,right,load} soong_unload
 end

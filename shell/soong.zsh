@@ -7,9 +7,10 @@
 # \builtin: whatever functions and aliases the user has made. The syntax is what `emulate sh` can
 # parse too; each function then sets the options that it needs.
 
-# What runs before each prompt. Where nothing has changed, what was shown last still holds, and the rest of
-# this file has nothing to do.
+# Runs before each prompt, ahead of other hooks. Where nothing has changed, what was shown last still holds, and
+# the rest of this file has nothing to do.
 _soong_hook() {
+    if [[ -o promptpercent ]]; then _soong_percent=yes; else _soong_percent=; fi
     \builtin emulate -LR zsh
     \builtin typeset text clock='%D{%s}'
     # A line each: a value that moves from one to the next is a change.
@@ -36,20 +37,25 @@ ${NO_COLOR-}"
     elif [[ ! -e /proc/$_soong_alone/exe ]]; then
         _soong_live $_soong_pids || _soong_update
     fi
-    # Before a hook that put itself first and may show what is set here; from the next prompt on.
-    if [[ ${precmd_functions[1]-} != _soong_hook ]]; then
-        precmd_functions=(_soong_hook ${precmd_functions:#_soong_hook})
-    fi
-    if [[ :${PROMPT-}:${RPROMPT-} != "$_soong_prompts" ]]; then _soong_place; fi
+    if [[ "${(j: :)precmd_functions}" != "$_soong_hooks" ]]; then _soong_arrange; fi
+    if [[ ":${PROMPT-}:${RPROMPT-${RPS1-}}" != "$_soong_prompts" ]]; then _soong_place; fi
+}
+
+# Runs before each prompt, behind other hooks, which may have made a new prompt.
+_soong_last() {
+    case $_soong_drawn:${SOONG_PROMPT_EXPORT-} in
+    : | :0) if [[ ":${PROMPT-}:${RPROMPT-${RPS1-}}" != "$_soong_prompts" ]]; then _soong_place; fi ;;
+    esac
 }
 
 # Looks at everything anew, and notes how long the answer holds: while the file and the settings stay
 # as they are, from _soong_from to _soong_until, and as long as all of _soong_pids live.
 _soong_update() {
     \builtin emulate -LR zsh
-    \builtin typeset dir line left word clock='%D{%s}'
-    \builtin typeset -i lease worst
-    \builtin typeset -a names up
+    \builtin typeset dir line left bad=failed clock='%D{%s}'
+    \builtin typeset -i lease worst ups total
+    \builtin typeset -a names
+    names=('' '' '' '')
     _soong_seen=${text-} _soong_set=$_soong_settings _soong_prompts= _soong_now=${(%)clock}
     _soong_from=0 _soong_until=9999999999 _soong_pids=()
     # As src/system/paths/runtime.rs has it. Below the state directory nobody else can put anything.
@@ -75,26 +81,34 @@ _soong_update() {
     *) _soong_alone=none ;;
     esac
     \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT=
-    if (( ${#names} )); then _soong_show; fi
+    if (( total )); then _soong_show; fi
     case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
 } 2>/dev/null
 
 # Takes a line apart and counts its tunnel in. The variables are _soong_update's.
 _soong_judge() {
     \builtin emulate -LR zsh
-    \builtin typeset pid until ttl state name end
+    \builtin typeset pid until ttl state name end shown
     \builtin typeset -i rank=3
     \builtin typeset -a fields
     # One space between fields, so that no field is empty.
     fields=("${(@s: :)line}")
-    if (( ${#fields} != 8 )); then \builtin return 0; fi
-    pid=$fields[2] until=$fields[3] ttl=$fields[4] state=$fields[5] name=$fields[6] end=$fields[7]
-    case $fields[1]:$pid:$until:$ttl in
-    soong1:[123456789]*:[123456789]*:[123456789]*) ;;
+    case $fields[1]:${#fields} in
+    # Without a name to show.
+    soong1:8) fields+=("$fields[6]") ;;
+    soong2:9) ;;
+    *) \builtin return 0 ;;
+    esac
+    pid=$fields[2] until=$fields[3] ttl=$fields[4] state=$fields[5] name=$fields[6] end=$fields[7] shown=$fields[9]
+    case $pid:$until:$ttl in
+    [123456789]*:[123456789]*:[123456789]*) ;;
     *) \builtin return 0 ;;
     esac
     case $pid$until$ttl in *[!0123456789]*) \builtin return 0 ;; esac
-    case $state:$name:$end:$fields[8] in :* | *::* | *: | *[!A-Za-z0-9._:,@-]*) \builtin return 0 ;; esac
+    case $state:$name:$end:$fields[8]:$shown in
+    :* | *::* | *: | *[!A-Za-z0-9._:,@-]*) \builtin return 0 ;;
+    esac
+    case $shown in -) shown=$name ;; esac
     case $end in
     -) end=0 ;;
     0* | *[!0123456789]*) \builtin return 0 ;;
@@ -119,15 +133,14 @@ _soong_judge() {
     *) state=down ;;
     esac
     case $state in
-    up)
-        rank=0
-        up+=($name)
-        ;;
+    up) rank=0 ups+=1 ;;
     starting) rank=1 ;;
     reconnecting) rank=2 ;;
+    down) bad=down ;;
     esac
-    names+=($name)
-    if (( rank >= worst )); then worst=$rank word=$state; fi
+    names[rank+1]+=" $shown"
+    total+=1
+    if (( rank > worst )); then worst=$rank; fi
 }
 
 # Narrows the time for which the answer holds.
@@ -150,30 +163,42 @@ _soong_live() {
 # Puts together what has been found. The variables are _soong_update's.
 _soong_show() {
     \builtin emulate -LR zsh
-    \builtin typeset text soon symbol color limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
-    \builtin typeset -i ups=${#up} total=${#names}
-    if (( ups == 0 )); then up=($names); fi
-    text=${(j:,:)up[1,3]}
-    if (( ${#up} > 3 )); then text+=+$(( ${#up} - 3 )); fi
+    \builtin typeset text name mark soon symbol color limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
+    \builtin typeset -i more shown
+    for name in ${(s: :)names[worst+1]}; do
+        if (( shown == 0 )); then
+            text=$name
+        elif (( shown < 3 && ${#text} + ${#name} < 30 )); then
+            text+=,$name
+        else
+            more+=1
+            continue
+        fi
+        shown+=1
+    done
+    if (( more )); then text+=+$more; fi
+    case $worst in
+    1) text+=' starting' ;;
+    2) text+=' reconnecting' ;;
+    3) text+=" $bad" ;;
+    esac
+    if (( worst && total > 1 )); then text="$ups/$total $text"; fi
     SOONG_STATE=down
-    if (( ups == total )); then
-        SOONG_STATE=up
-    elif (( ups )); then
-        text="$ups/$total $text"
-    elif (( total > 1 )); then
-        text="0/$total $text $word"
-    else
-        text="$text $word"
-    fi
+    if (( worst == 0 )); then SOONG_STATE=up; fi
+    symbol=$_soong_symbols
+    case ${SOONG_PROMPT_ASCII-} in '' | 0) ;; *) symbol='= ~ ! ..' ;; esac
+    text=${text//../${symbol##* }} symbol=${symbol% *}
     case $limit in '' | *[!0123456789]* | 0?* | ??????*) limit=30 ;; esac
     if [[ -n $left ]] && (( left < limit )); then
-        if (( left < 60 )); then soon=${left}m; else soon=$(( left / 60 ))h$(( left % 60 ))m; fi
+        soon="${left}m left"
+        if (( left >= 60 )); then soon="$(( left / 60 ))h$(( left % 60 ))m left"; fi
     fi
     SOONG_TEXT=$text${soon:+ $soon}
-    symbol=$_soong_symbols
-    case ${SOONG_PROMPT_ASCII-} in '' | 0) ;; *) symbol='= ~ !' ;; esac
     case $worst in
-    0) symbol=${SOONG_PROMPT_SYMBOL_UP-${symbol%% *}} color=${SOONG_PROMPT_COLOR_UP-32} ;;
+    0)
+        symbol=${SOONG_PROMPT_SYMBOL_UP-${symbol%% *}} color=${SOONG_PROMPT_COLOR_UP-32}
+        if [[ -n $soon ]]; then color=${SOONG_PROMPT_COLOR_WAIT-33}; fi
+        ;;
     3) symbol=${SOONG_PROMPT_SYMBOL_DOWN-${symbol##* }} color=${SOONG_PROMPT_COLOR_DOWN-31} ;;
     *)
         symbol=${symbol#* }
@@ -184,9 +209,13 @@ _soong_show() {
         SOONG_PROMPT=${symbol:+$symbol }$SOONG_TEXT
     else
         # The user's own text first: what stands in it for data is not looked for in the data.
-        case $format in *'{symbol}'*) format=${format%%'{symbol}'*}$symbol${format#*'{symbol}'} ;; esac
-        case $format in *'{text}'*) format=${format%%'{text}'*}$text${format#*'{text}'} ;; esac
-        case $format in *'{lease}'*) format=${format%%'{lease}'*}$soon${format#*'{lease}'} ;; esac
+        for mark name in '{symbol}' "$symbol" '{text}' "$text" '{lease}' "$soon"; do
+            # A part that is empty takes a space with it.
+            if [[ -z $name ]]; then
+                case $format in *" $mark"*) mark=" $mark" ;; *"$mark "*) mark="$mark " ;; esac
+            fi
+            case $format in *"$mark"*) format=${format%%"$mark"*}$name${format#*"$mark"} ;; esac
+        done
         SOONG_PROMPT=$format
     fi
     if [[ -z ${NO_COLOR-} ]]; then
@@ -197,74 +226,118 @@ _soong_show() {
     fi
 }
 
-# Puts the segment into the prompt that it is to stand in, and notes what prompts there are now.
+# Puts the segment where it is to stand and nowhere else, and notes what prompts there are now. Others wrap, save
+# and restore prompts with it: two conditions that have no text mark where it begins and ends.
 _soong_place() {
     \builtin emulate -LR zsh
-    _soong_withdraw
-    # Whoever names the variable has placed it; themes that draw both sides have places of their own.
-    case ${SOONG_PROMPT_SIDE-}:${PROMPT-}${RPROMPT-} in
-    off:* | *SOONG_PROMPT*) ;;
-    left:*)
-        _soong_placed=${SOONG_PROMPT:+$SOONG_PROMPT }
-        PROMPT=$_soong_placed${PROMPT-}
-        ;;
+    \builtin typeset left= right= all=${PROMPT-}${RPROMPT-${RPS1-}}
+    # Who names the variable has placed it; themes that draw both sides have places of their own.
+    case ${SOONG_PROMPT_SIDE-}:$_soong_percent:$all in
+    off:* | *::* | *SOONG_PROMPT*) ;;
+    left:*) left=$SOONG_PROMPT ;;
     *)
-        if (( ! ${+functions[p10k]} && ! ${+functions[starship_precmd]} && ! ${+functions[prompt_starship_precmd]} )); then
-            _soong_placed=$SOONG_PROMPT${SOONG_PROMPT:+${RPROMPT:+ }}
-            if [[ -n $_soong_placed ]]; then RPROMPT=$_soong_placed${RPROMPT-}; fi
-        fi
+        case ${+functions[p10k]}${+functions[starship_precmd]}${+functions[prompt_starship_precmd]}:${SOONG_PROMPT_EXPORT-} in
+        1* | 0*1*:[!0]*) ;;
+        *) right=$SOONG_PROMPT ;;
+        esac
         ;;
     esac
-    _soong_prompts=:${PROMPT-}:${RPROMPT-}
+    _soong_insert "${PROMPT-}" "$left" ' '
+    if [[ ${PROMPT-} != "$_soong_changed" ]]; then PROMPT=$_soong_changed; fi
+    _soong_insert "${RPROMPT-${RPS1-}}" "$right" ''
+    if [[ ${RPROMPT-${RPS1-}} != "$_soong_changed" ]]; then
+        # One value, and each name shows it only when it was set by that name.
+        if (( ${+RPS1} && ! ${+RPROMPT} )); then RPS1=$_soong_changed; else RPROMPT=$_soong_changed; fi
+    fi
+    _soong_prompts=:${PROMPT-}:${RPROMPT-${RPS1-}}
 }
 
-# Takes the segment out of the prompts.
-_soong_withdraw() {
+# Sets _soong_changed to the prompt $1 with the segment $2, in the place of one that is there, or else at the
+# beginning, behind what a terminal has put there to know it. $3 stands between the segment and nothing.
+_soong_insert() {
     \builtin emulate -LR zsh
-    if [[ -z ${_soong_placed-} ]]; then \builtin return 0; fi
-    if [[ ${RPROMPT-} == "$_soong_placed"* ]]; then RPROMPT=${RPROMPT#"$_soong_placed"}; fi
-    if [[ ${PROMPT-} == "$_soong_placed"* ]]; then PROMPT=${PROMPT#"$_soong_placed"}; fi
-    _soong_placed=
+    \builtin typeset before= rest=$1
+    if [[ $rest == *"$_soong_begin"*"$_soong_end"* ]]; then
+        before=${rest%%"$_soong_begin"*} rest=${rest#*"$_soong_end"}
+        while [[ $rest == *"$_soong_begin"*"$_soong_end"* ]]; do
+            rest=${rest%%"$_soong_begin"*}${rest#*"$_soong_end"}
+        done
+    else
+        while [[ $rest == $'%{\e]'*%\}* ]]; do
+            before+=${rest%%\%\}*}%\} rest=${rest#*%\}}
+        done
+    fi
+    _soong_changed=$before${2:+$_soong_begin$2${${rest:+ }:-$3}$_soong_end}$rest
 }
 
-# Has _soong_hook run before each prompt, ahead of others: a theme that renders in a hook of its own
-# is to find the variables of this prompt.
+# Has _soong_hook run before each prompt, ahead of other hooks, so that one that draws the prompt finds the variables
+# of this prompt, and _soong_last behind them.
+_soong_arrange() {
+    \builtin emulate -LR zsh
+    \builtin typeset one
+    precmd_functions=(${precmd_functions:#_soong_(hook|last)})
+    _soong_drawn=
+    for one in $precmd_functions; do
+        # A hook that draws it needs no help.
+        if [[ ${functions[$one]-} == *SOONG_[PST]* ]]; then _soong_drawn=yes; fi
+    done
+    if (( ${#precmd_functions} )); then precmd_functions+=(_soong_last); fi
+    precmd_functions=(_soong_hook $precmd_functions)
+    _soong_hooks=${(j: :)precmd_functions}
+}
+
+# Begins.
 _soong_load() {
     \builtin emulate -LR zsh
-    \builtin typeset -g _soong_placed=${_soong_placed-} _soong_symbols='= ~ !'
+    # What a version before this one had put there.
+    if [[ -n ${_soong_placed-} ]]; then
+        RPROMPT=${RPROMPT/"$_soong_placed"/} PROMPT=${PROMPT/"$_soong_placed"/}
+        \builtin unset _soong_placed
+    fi
+    \builtin typeset -g _soong_begin='%(7001?..)' _soong_end='%(7002?..)' _soong_symbols='= ~ ! ..' _soong_percent=yes
     \builtin typeset -g _soong_settings= _soong_set= _soong_seen= _soong_prompts= _soong_file= _soong_alone=
+    \builtin typeset -g _soong_changed= _soong_drawn= _soong_hooks= _soong_right=${_soong_right-${RPS1+set}${RPROMPT+set}}
     \builtin typeset -gi _soong_now _soong_from _soong_until
     \builtin typeset -ga _soong_pids
     case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in
-    *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) _soong_symbols='⇄ ↻ ✗' ;;
+    *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) _soong_symbols='⇄ ↻ ✗ …' ;;
     esac
     \builtin typeset -ga precmd_functions
-    precmd_functions=(_soong_hook ${precmd_functions:#_soong_hook})
+    _soong_arrange
     _soong_update
 }
 
 # Leaves the shell as it was before.
 soong_unload() {
     \builtin emulate -LR zsh
-    _soong_withdraw
-    precmd_functions=(${precmd_functions:#_soong_(hook|register_late)})
+    \builtin typeset name
+    SOONG_PROMPT=
+    _soong_place
+    # Prompts that others have saved come back.
+    for name in ${(k)parameters[(R)scalar*]}; do
+        if [[ $parameters[$name] != *readonly* && ${(P)name} == *"$_soong_begin"*"$_soong_end"* ]]; then
+            _soong_insert "${(P)name}" '' ''
+            \builtin typeset -g "$name=$_soong_changed"
+        fi
+    done
+    if [[ -z $_soong_right && -z ${RPROMPT-} ]]; then \builtin unset RPROMPT; fi
+    precmd_functions=(${precmd_functions:#_soong_(hook|last|register_late)})
     if [[ -n ${_soong_alias-} ]]; then \builtin unalias -- $_soong_alias; fi
     if (( ${+functions[compdef]} )); then
-        \builtin typeset name
         for name in ${(k)_comps}; do
             if [[ ${_comps[$name]} == _soong ]]; then compdef -d $name; fi
         done
     elif (( ${+functions[_soong_register]} )); then
         _soong_register none
-        \builtin unset _soong_described _soong_rest
+        \builtin unset _soong_described _soong_going_on _soong_rest
         \builtin unfunction _soong_register _soong_register_late _soong_without_compinit _soong_without_compinit_rest
     fi
     if (( ${+functions[_soong_command]} )); then \builtin unfunction _soong _soong_command; fi
-    \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_placed _soong_symbols _soong_alias _soong_completer
-    \builtin unset _soong_settings _soong_set _soong_seen _soong_prompts _soong_file
-    \builtin unset _soong_now _soong_from _soong_until _soong_pids _soong_alone
-    \builtin unfunction _soong_hook _soong_update _soong_judge _soong_hold _soong_live _soong_show _soong_place
-    \builtin unfunction _soong_withdraw _soong_load soong_unload
+    \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_begin _soong_end _soong_symbols _soong_alias _soong_completer
+    \builtin unset _soong_settings _soong_set _soong_seen _soong_prompts _soong_file _soong_hooks _soong_drawn
+    \builtin unset _soong_now _soong_from _soong_until _soong_pids _soong_alone _soong_changed _soong_percent _soong_right
+    \builtin unfunction _soong_hook _soong_last _soong_update _soong_judge _soong_hold _soong_live _soong_show
+    \builtin unfunction _soong_place _soong_insert _soong_arrange _soong_load soong_unload
 }
 
 case $-:${TERM:-dumb} in

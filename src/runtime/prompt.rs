@@ -3,11 +3,13 @@
 //! A line per tunnel, its fields separated by single spaces:
 //!
 //! ```text
-//! soong1 PID NOT_AFTER TTL STATE NAME LEASE_END PORTS
+//! soong2 PID NOT_AFTER TTL STATE NAME LEASE_END PORTS SHOWN
 //! ```
 //!
 //! A field is made of `[A-Za-z0-9._:,@-]` only, so that nothing in it means anything to a shell;
-//! `-` stands for none. A line is a promise that expires: it says "up" until NOT_AFTER (seconds since
+//! `-` stands for none. NAME identifies the tunnel; SHOWN is the instance's name as prompts show it, at
+//! most 20 characters, with `..` where something was left out. Lines that begin with `soong1` lack SHOWN;
+//! supervisors that run since before an update write them. A line is a promise that expires: it says "up" until NOT_AFTER (seconds since
 //! the epoch), and its supervisor renews it while it knows that the link is alive. Readers believe
 //! it no longer than that, and no longer than the process PID lives. TTL is the longest that a
 //! promise can have left: one that has more was made before the clock was set back.
@@ -30,8 +32,14 @@ use crate::runtime::state::{Phase, State};
 use crate::system::paths::{self, Paths};
 use crate::system::time::now;
 
-/// What a line begins with; another number will stand for another format.
-const MARK: &str = "soong1";
+/// What a line begins with; another number stands for another format.
+const MARK: &str = "soong2";
+/// Begins a line without the field SHOWN.
+const MARK_BEFORE: &str = "soong1";
+
+/// The longest shown name, and how much of a longer name is kept before and after the `..`.
+const SHOWN_MAX: usize = 20;
+const SHOWN_PARTS: (usize, usize) = (12, 6);
 
 /// How long a supervisor that is alive and well waits before it renews its promise. Each renewal
 /// wakes this machine up, and asks the far end for an answer.
@@ -67,6 +75,8 @@ pub struct Entry {
     pub lease_end: Option<u64>,
     /// Its local ports.
     pub ports: Vec<u16>,
+    /// The name of its instance as prompts show it.
+    pub shown: String,
 }
 
 impl Entry {
@@ -80,13 +90,22 @@ impl Entry {
             name: field(name),
             lease_end: state.daemon.as_ref().and_then(|facts| facts.lease_end).filter(|end| is_moment(*end)),
             ports: state.forwards.iter().map(|forward| forward.local).collect(),
+            shown: shown(&state.instance.name).unwrap_or_else(|| field(name)),
         }
     }
 
     /// What `line` says; `None` where it is not a line of this format, to the letter.
     pub fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(' ').collect();
-        let [MARK, pid, not_after, ttl, phase, name, lease_end, ports] = fields[..] else { return None };
+        let (pid, not_after, ttl, phase, name, lease_end, ports, shown) = match fields[..] {
+            [MARK, pid, not_after, ttl, phase, name, lease_end, ports, shown] => {
+                (pid, not_after, ttl, phase, name, lease_end, ports, shown)
+            }
+            [MARK_BEFORE, pid, not_after, ttl, phase, name, lease_end, ports] => {
+                (pid, not_after, ttl, phase, name, lease_end, ports, name)
+            }
+            _ => return None,
+        };
         let is_sound = |field: &&&str| !field.is_empty() && field.chars().all(is_plain);
         if fields.iter().filter(is_sound).count() != fields.len() {
             return None;
@@ -105,6 +124,7 @@ impl Entry {
                 .map(str::parse)
                 .collect::<std::result::Result<_, _>>()
                 .ok()?,
+            shown: shown.to_owned(),
         })
     }
 }
@@ -136,6 +156,26 @@ fn field(text: &str) -> String {
     }
 }
 
+/// `name` in ASCII as far as it can be written so, shortened in the middle; what does not belong into a field is
+/// shown as `_`. `None` where nothing readable is left.
+fn shown(name: &str) -> Option<String> {
+    let mut text = String::new();
+    for c in any_ascii::any_ascii(name).chars() {
+        if is_plain(c) {
+            text.push(c);
+        } else if !text.ends_with('_') {
+            text.push('_');
+        }
+    }
+    let text = text.trim_matches('_');
+    if !text.contains(|c: char| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let (head, tail) = SHOWN_PARTS;
+    let long = text.len() > SHOWN_MAX;
+    Some(if long { format!("{}..{}", &text[..head], &text[text.len() - tail..]) } else { text.to_owned() })
+}
+
 fn phase_word(phase: Option<Phase>) -> &'static str {
     match phase {
         Some(Phase::Starting) => "starting",
@@ -154,12 +194,12 @@ fn word_phase(word: &str) -> Option<Phase> {
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pid, not_after, ttl, name, .. } = self;
+        let Self { pid, not_after, ttl, name, shown, .. } = self;
         let phase = phase_word(self.phase);
         let lease_end = self.lease_end.map_or_else(|| "-".to_owned(), |end| end.to_string());
         let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
         let ports = if ports.is_empty() { "-".to_owned() } else { ports.join(",") };
-        write!(f, "{MARK} {pid} {not_after} {ttl} {phase} {name} {lease_end} {ports}")
+        write!(f, "{MARK} {pid} {not_after} {ttl} {phase} {name} {lease_end} {ports} {shown}")
     }
 }
 

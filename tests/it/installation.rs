@@ -47,6 +47,7 @@ fn each_file_is_where_it_is_looked_for() {
         "share/fish/vendor_completions.d/soong-tunnel.fish",
         "share/fish/vendor_conf.d/soong.fish",
         "share/soong/shell/soong.bash",
+        "share/soong/shell/placement.bash",
         "share/man/man1/soong-tunnel.1",
         "share/man/man5/soong-config.5",
         "share/licenses/soong/LICENSE-MIT",

@@ -28,6 +28,9 @@ const DESCRIPTION_MIN: usize = 12;
 /// The lines for bash: candidates as they are to be inserted and shown, and the directive.
 pub(super) fn reply(asked: &Asked<'_>, answer: impl FnOnce(&[&str]) -> Answer) -> String {
     let line = Line::read(asked.line, asked.breaks);
+    if line.is_target {
+        return Answer::files().render();
+    }
     let alias = Line::read(asked.alias, asked.breaks);
     let mut words: Vec<&str> = Vec::new();
     let typed = line.command().iter().map(String::as_str);

@@ -5,8 +5,10 @@
 /// A line up to the cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// The words, without quotes; the last is the one at the cursor, which may be empty.
+    /// The words, without quotes and without redirections; the last is the one at the cursor, which may be empty.
     pub words: Vec<String>,
+    /// Whether the last word is the target of a redirection.
+    pub is_target: bool,
     /// The quote that is open at the cursor.
     pub open: Option<char>,
     /// What of the last word stands before the text that the shell is to replace.
@@ -17,7 +19,7 @@ impl Line {
     /// Reads `text`. The shell replaces what stands behind the last of the characters `breaks` that
     /// is not quoted, or behind the quote that is open.
     pub(super) fn read(text: &str, breaks: &str) -> Self {
-        let mut line = Self { words: Vec::new(), open: None, head: String::new() };
+        let mut line = Self { words: Vec::new(), is_target: false, open: None, head: String::new() };
         let (mut word, mut started) = (String::new(), false);
         let mut head_outside = String::new();
         let mut characters = text.chars().peekable();
@@ -43,9 +45,21 @@ impl Line {
                 }
                 (None, c) if c.is_ascii_whitespace() => {
                     if started {
-                        line.words.push(std::mem::take(&mut word));
+                        line.end(std::mem::take(&mut word));
                     }
                     line.head.clear();
+                    started = false;
+                }
+                (None, '<' | '>') => {
+                    // A number, or both outputs.
+                    let descriptor = word.bytes().all(|byte| byte.is_ascii_digit()) || word == "&";
+                    if started && !descriptor {
+                        line.end(std::mem::take(&mut word));
+                    }
+                    word.clear();
+                    while characters.next_if(|next| "<>&|".contains(*next)).is_some() {}
+                    line.head.clear();
+                    line.is_target = true;
                     started = false;
                 }
                 (None, c) => {
@@ -59,6 +73,14 @@ impl Line {
         }
         line.words.push(word);
         line
+    }
+
+    /// Ends a word that is not the last.
+    fn end(&mut self, word: String) {
+        if std::mem::take(&mut self.is_target) {
+            return;
+        }
+        self.words.push(word);
     }
 
     /// The words of the command itself: without the settings of variables before it, and without
@@ -95,7 +117,7 @@ mod tests {
     const BREAKS: &str = " \t\n\"'@><=;|&(:";
 
     fn read(text: &str) -> (Vec<String>, Option<char>, String) {
-        let Line { words, open, head } = Line::read(text, BREAKS);
+        let Line { words, open, head, .. } = Line::read(text, BREAKS);
         (words, open, head)
     }
 
@@ -122,6 +144,24 @@ mod tests {
         ] {
             let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
             assert_eq!(read(text), (words, open, head.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn redirections_are_no_words() {
+        for (text, words, is_target) in [
+            ("soong logs > /tmp/x", "soong logs /tmp/x", true),
+            ("soong logs >/tmp/x", "soong logs /tmp/x", true),
+            ("soong logs 2>>/tmp/x", "soong logs /tmp/x", true),
+            ("soong logs &> ", "soong logs ", true),
+            ("soong logs <\"a b", "soong logs a b", true),
+            ("soong logs > x --fo", "soong logs --fo", false),
+            ("soong logs>x 2>&1 --fo", "soong logs --fo", false),
+            ("soong logs '>' x", "soong logs > x", false),
+            ("soong logs \\> x", "soong logs > x", false),
+        ] {
+            let line = Line::read(text, BREAKS);
+            assert_eq!((line.words.join(" ").as_str(), line.is_target), (words, is_target), "{text}");
         }
     }
 

@@ -21,18 +21,20 @@ Examples:
     after_long_help = "The prompt:
   Before each prompt, and without starting a process, the shell sets
     SOONG_STATE   up when every tunnel is, down when one is not, else empty
-    SOONG_TEXT    names of the tunnels that are up, or 1/2 and those names,
-                  or what is wrong: dev down, dev reconnecting, dev failed
+    SOONG_TEXT    names of the tunnels when all are up, else of those that are
+                  not: dev down, 1/2 dev reconnecting (one of two is up)
     SOONG_PROMPT  the same with a symbol and colour, ready to be placed
   bash shows SOONG_PROMPT at the left, zsh and fish at the right. To place it
   yourself, name it in your prompt: PS1='${SOONG_PROMPT} \\$ ', in single quotes
-  (in zsh with 'setopt promptsubst').
+  (in zsh with 'setopt promptsubst'). Long names are shortened to 20 characters,
+  others than ASCII transliterated. It is yellow when the lease ends soon.
   After the death of a tunnel's supervisor the next prompt says down. One that
   hangs is believed for at most 75 seconds.
 
   These variables change it, at any time:
     SOONG_PROMPT_SIDE        left, right (not in bash), or off: variables only
-    SOONG_PROMPT_FORMAT      for example '[{symbol} {text} {lease}]'
+    SOONG_PROMPT_FORMAT      for example '[{symbol} {text} {lease}]'; a part
+                             that is empty takes a space beside it along
     SOONG_PROMPT_SYMBOL_UP, _WAIT, _DOWN
                              what stands before the names
     SOONG_PROMPT_COLOR_UP, _WAIT, _DOWN
@@ -40,6 +42,7 @@ Examples:
     SOONG_PROMPT_ASCII       1: symbols are = ~ ! (also without a UTF-8 locale)
     SOONG_PROMPT_LEASE       show the lease's end below this many minutes [30]
     SOONG_PROMPT_EXPORT      1: export SOONG_STATE and SOONG_TEXT, for themes
+                             that show them, such as starship
     NO_COLOR                 no colour
 
 Examples:

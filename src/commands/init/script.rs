@@ -17,7 +17,10 @@ const fn parts(shell: Shell) -> Parts {
     match shell {
         Shell::Bash => Parts {
             completions: include_str!("../../../completions/soong.bash"),
-            hook: include_str!("../../../shell/soong.bash"),
+            hook: concat!(
+                include_str!("../../../shell/placement.bash"),
+                include_str!("../../../shell/soong.bash")
+            ),
             condition: CASE,
         },
         Shell::Zsh => Parts {

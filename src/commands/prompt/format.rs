@@ -64,7 +64,10 @@ pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
     } else {
         ["⇄", "↻", "✗"][mood]
     });
-    let text = escape(&fill(style.template.as_deref(), symbol, segment), format);
+    let dots = if style.ascii { ".." } else { "…" };
+    let text = escape(&fill(style.template.as_deref(), symbol, segment, dots), format);
+    // What is up is shown in the colour of what soon is not, when its lease ends.
+    let mood = if mood == 0 && segment.lease.is_some() { 1 } else { mood };
     let color = style.colors[mood].as_deref().unwrap_or(["32", "33", "31"][mood]);
     let legal = !color.is_empty() && color.bytes().all(|byte| byte.is_ascii_digit() || byte == b';');
     if !style.colored || !legal {
@@ -82,17 +85,23 @@ pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
     }
 }
 
-/// Puts the parts together. What stands in the data for a part is not looked for: the rest of the
-/// template is filled in pieces.
-fn fill(template: Option<&str>, symbol: &str, segment: &Segment) -> String {
+/// Puts the parts together; where one is empty, a space beside it goes too. What stands in the data for a part
+/// is not looked for: the rest of the template is filled in pieces.
+fn fill(template: Option<&str>, symbol: &str, segment: &Segment, dots: &str) -> String {
     let Some(template) = template.filter(|template| !template.is_empty()) else {
         let gap = if symbol.is_empty() { "" } else { " " };
-        return format!("{symbol}{gap}{}", segment.full_text());
+        return format!("{symbol}{gap}{}", segment.full_text().replace("..", dots));
     };
+    let text = segment.text.replace("..", dots);
     let lease = segment.lease.as_deref().unwrap_or_default();
-    [("{symbol}", symbol), ("{text}", &segment.text), ("{lease}", lease)]
-        .into_iter()
-        .fold(template.to_owned(), |text, (mark, value)| text.replacen(mark, value, 1))
+    [("{symbol}", symbol), ("{text}", &text), ("{lease}", lease)].into_iter().fold(
+        template.to_owned(),
+        |all, (mark, value)| {
+            let spaced = [format!(" {mark}"), format!("{mark} ")];
+            let empty = spaced.iter().find(|spaced| value.is_empty() && all.contains(spaced.as_str()));
+            all.replacen(empty.map_or(mark, String::as_str), value, 1)
+        },
+    )
 }
 
 /// Names need no escapes; a user's own symbols and template may.
@@ -127,7 +136,7 @@ mod tests {
             mood: Mood::Waiting,
             word: "starting",
             text: "dev starting".into(),
-            lease: Some("5m".into()),
+            lease: Some("5m left".into()),
         }
     }
 
@@ -135,10 +144,10 @@ mod tests {
     fn each_format_has_colour_without_width() {
         let style = Style { colored: true, ..Style::default() };
         let said = |format| render(&segment(), format, &style);
-        assert_eq!(said(Format::Plain), "↻ dev starting 5m");
-        assert_eq!(said(Format::Tmux), "#[fg=yellow]↻ dev starting 5m#[default]");
-        assert_eq!(said(Format::Zsh), "%{\x1b[33m%}↻ dev starting 5m%{\x1b[0m%}");
-        assert_eq!(said(Format::Bash), "\x01\x1b[33m\x02↻ dev starting 5m\x01\x1b[0m\x02");
+        assert_eq!(said(Format::Plain), "↻ dev starting 5m left");
+        assert_eq!(said(Format::Tmux), "#[fg=yellow]↻ dev starting 5m left#[default]");
+        assert_eq!(said(Format::Zsh), "%{\x1b[33m%}↻ dev starting 5m left%{\x1b[0m%}");
+        assert_eq!(said(Format::Bash), "\x01\x1b[33m\x02↻ dev starting 5m left\x01\x1b[0m\x02");
     }
 
     #[test]
@@ -150,9 +159,41 @@ mod tests {
             colored: true,
             ..Style::default()
         };
-        assert_eq!(render(&segment(), Format::Tmux, &style), "%##[dev starting] 5m");
-        assert_eq!(render(&segment(), Format::Zsh, &style), "%%#[dev starting] 5m");
-        assert_eq!(render(&segment(), Format::Plain, &style), "%#[dev starting] 5m");
+        assert_eq!(render(&segment(), Format::Tmux, &style), "%##[dev starting] 5m left");
+        assert_eq!(render(&segment(), Format::Zsh, &style), "%%#[dev starting] 5m left");
+        assert_eq!(render(&segment(), Format::Plain, &style), "%#[dev starting] 5m left");
+    }
+
+    #[test]
+    fn an_empty_part_leaves_no_space() {
+        let style = |template: &str, symbol: Option<&str>| Style {
+            template: Some(template.into()),
+            symbols: [const { None }; 3].map(|_: Option<String>| symbol.map(str::to_owned)),
+            ..Style::default()
+        };
+        let up = Segment { mood: Mood::Up, word: "up", text: "llama-70b-fi..ment-3".into(), lease: None };
+        for (template, symbol, expected) in [
+            ("[{symbol} {text} {lease}]", None, "[⇄ llama-70b-fi…ment-3]"),
+            ("[{lease} {symbol} {text}]", Some(""), "[llama-70b-fi…ment-3]"),
+            ("[{symbol}{text}]{lease}", Some(""), "[llama-70b-fi…ment-3]"),
+        ] {
+            assert_eq!(render(&up, Format::Plain, &style(template, symbol)), expected, "{template}");
+        }
+        assert_eq!(
+            render(&segment(), Format::Plain, &style("[{symbol} {text} {lease}]", Some(""))),
+            "[dev starting 5m left]"
+        );
+    }
+
+    #[test]
+    fn what_is_up_is_yellow_when_its_lease_ends() {
+        let style = Style { colored: true, ..Style::default() };
+        let up = Segment { mood: Mood::Up, word: "up", text: "dev".into(), lease: Some("5m left".into()) };
+        assert_eq!(render(&up, Format::Tmux, &style), "#[fg=yellow]⇄ dev 5m left#[default]");
+        assert_eq!(
+            render(&Segment { lease: None, ..up }, Format::Tmux, &style),
+            "#[fg=green]⇄ dev#[default]"
+        );
     }
 
     #[test]

@@ -153,7 +153,7 @@ fn json(entries: &[Entry], segment: Option<&Segment>, now: u64) -> String {
         lease_end: entry.lease_end,
         ports: &entry.ports,
     });
-    let text = segment.map(Segment::full_text).unwrap_or_default();
+    let text = segment.map(|segment| segment.full_text().replace("..", "…")).unwrap_or_default();
     let answer = Answer { state, text, tunnels: tunnels.collect() };
     serde_json::to_string(&answer).map_or_else(|_| String::new(), |json| json + "\n")
 }

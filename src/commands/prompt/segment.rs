@@ -3,8 +3,9 @@
 use crate::runtime::prompt::Entry;
 use crate::runtime::state::Phase;
 
-/// How many names are shown.
+/// How many names are shown at most, and as long as they take fewer characters than this; the first always is.
 const NAMES_MAX: usize = 3;
+const WIDTH_MAX: usize = 30;
 /// Under how many minutes a lease is worth telling of.
 const LEASE: u64 = 30;
 
@@ -35,7 +36,8 @@ pub struct Segment {
     pub mood: Mood,
     /// The state of the worst of them, as a word.
     pub word: &'static str,
-    /// Names and what is wrong with them.
+    /// The names of the tunnels that are in this state; unless all are up, with this word. `..` stands where a
+    /// name was shortened.
     pub text: String,
     /// The time left of the lease that ends first, once it is short.
     pub lease: Option<String>,
@@ -57,17 +59,16 @@ impl Segment {
                 (rank, word, entry)
             })
             .collect();
-        // Among those that are equally bad the last one has the word.
-        let (worst, word, _) = *judged.iter().max_by_key(|(rank, ..)| *rank)?;
-        let ups: Vec<&str> =
-            names(judged.iter().filter(|(rank, ..)| *rank == Rank::Up).map(|judged| judged.2));
-        let all: Vec<&str> = names(entries.iter());
-        let total = all.len();
-        let text = match ups.len() {
-            up if up == total => listing(&ups),
-            0 if total > 1 => format!("0/{total} {} {word}", listing(&all)),
-            0 => format!("{} {word}", listing(&all)),
-            up => format!("{up}/{total} {}", listing(&ups)),
+        let worst = judged.iter().map(|(rank, ..)| *rank).max()?;
+        let concerned: Vec<_> = judged.iter().filter(|(rank, ..)| *rank == worst).collect();
+        // A tunnel that failed is down too.
+        let word = concerned.iter().map(|(_, word, _)| *word).reduce(|a, b| if a == b { a } else { "down" })?;
+        let names = listing(concerned.iter().map(|(.., entry)| entry.shown.as_str()));
+        let (total, up) = (judged.len(), judged.iter().filter(|(rank, ..)| *rank == Rank::Up).count());
+        let text = match total {
+            total if total == up => names,
+            1 => format!("{names} {word}"),
+            _ => format!("{up}/{total} {names} {word}"),
         };
         let ends =
             entries.iter().filter(|entry| matches!(entry.phase, Some(phase) if phase != Phase::Failed));
@@ -106,23 +107,27 @@ fn judge(entry: &Entry, now: u64, is_alive: impl Fn(u32) -> bool) -> (Rank, &'st
     }
 }
 
-fn names<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<&'a str> {
-    entries.map(|entry| entry.name.as_str()).collect()
-}
-
-fn listing(names: &[&str]) -> String {
-    let shown = names[..names.len().min(NAMES_MAX)].join(",");
-    match names.len() {
-        ..=NAMES_MAX => shown,
-        more => format!("{shown}+{}", more - NAMES_MAX),
+fn listing<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let (mut text, mut shown, mut more) = (String::new(), 0, 0);
+    for name in names {
+        if shown == 0 {
+            text.push_str(name);
+        } else if shown < NAMES_MAX && text.len() + name.len() < WIDTH_MAX {
+            text = format!("{text},{name}");
+        } else {
+            more += 1;
+            continue;
+        }
+        shown += 1;
     }
+    if more == 0 { text } else { format!("{text}+{more}") }
 }
 
 fn short(minutes: u64, limit: u64) -> Option<String> {
     match minutes {
         long if long >= limit => None,
-        0..60 => Some(format!("{minutes}m")),
-        _ => Some(format!("{}h{}m", minutes / 60, minutes % 60)),
+        0..60 => Some(format!("{minutes}m left")),
+        _ => Some(format!("{}h{}m left", minutes / 60, minutes % 60)),
     }
 }
 
@@ -148,9 +153,9 @@ mod tests {
             ("soong1 42 1800000075 75 starting dev - 8000", "dev starting"),
             ("soong1 42 1800000075 75 dreaming dev - 8000", "dev down"),
             ("soong1 420 1700000000 75 failed dev - 8000", "dev failed"),
-            ("soong1 42 1800000075 75 up dev 1800001799 8000", "dev 29m"),
+            ("soong1 42 1800000075 75 up dev 1800001799 8000", "dev 29m left"),
             ("soong1 42 1800000075 75 up dev 1800001800 8000", "dev"),
-            ("soong1 42 1800000075 75 up dev 1700000000 8000", "dev 0m"),
+            ("soong1 42 1800000075 75 up dev 1700000000 8000", "dev 0m left"),
         ] {
             assert_eq!(text(&[line]).as_deref(), Some(expected), "{line}");
         }
@@ -164,9 +169,22 @@ mod tests {
             let lines: Vec<String> = lines.iter().map(|(phase, name)| line(phase, name)).collect();
             text(&lines.iter().map(String::as_str).collect::<Vec<_>>()).unwrap()
         };
-        assert_eq!(said(&[("up", "a"), ("up", "b")]), "a,b");
-        assert_eq!(said(&[("up", "a"), ("failed", "b"), ("up", "c")]), "2/3 a,c");
-        assert_eq!(said(&[("starting", "a"), ("reconnecting", "b")]), "0/2 a,b reconnecting");
-        assert_eq!(said(&[("up", "a"), ("up", "b"), ("up", "c"), ("up", "d"), ("up", "e")]), "a,b,c+2");
+        for (tunnels, expected) in [
+            (&[("up", "a"), ("up", "b")][..], "a,b"),
+            (&[("up", "a"), ("failed", "b"), ("up", "c")], "2/3 b failed"),
+            (&[("up", "a"), ("reconnecting", "b"), ("failed", "c")], "1/3 c failed"),
+            (&[("starting", "a"), ("reconnecting", "b")], "0/2 b reconnecting"),
+            (&[("failed", "a"), ("failed", "b")], "0/2 a,b failed"),
+            (&[("failed", "a"), ("dreaming", "b")], "0/2 a,b down"),
+            (&[("up", "a"), ("up", "b"), ("up", "c"), ("up", "d"), ("up", "e")], "a,b,c+2"),
+        ] {
+            assert_eq!(said(tunnels), expected);
+        }
+        let many: Vec<String> = (10..22).map(|number| format!("training-run-{number}")).collect();
+        let all = |state| many.iter().map(|name| (state, name.as_str())).collect::<Vec<_>>();
+        assert_eq!(said(&all("up")), "training-run-10+11");
+        let mut one_down = all("up");
+        one_down[11].0 = "failed";
+        assert_eq!(said(&one_down), "11/12 training-run-21 failed");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LINE: &str = "soong1 4242 1800000000 75 up dev 1800003600 8000,5678,8080";
+const LINE: &str = "soong2 4242 1800000000 75 up dev 1800003600 8000,5678,8080 dev";
 
 fn entry() -> Entry {
     Entry {
@@ -13,6 +13,7 @@ fn entry() -> Entry {
         name: "dev".into(),
         lease_end: Some(1_800_003_600),
         ports: vec![8000, 5678, 8080],
+        shown: "dev".into(),
     }
 }
 
@@ -21,7 +22,7 @@ fn a_line_says_what_its_entry_says() {
     assert_eq!(entry().to_string(), LINE);
     assert_eq!(Entry::parse(LINE), Some(entry()));
     let bare = Entry { lease_end: None, ports: vec![], phase: Some(Phase::Reconnecting), ..entry() };
-    assert_eq!(bare.to_string(), "soong1 4242 1800000000 75 reconnecting dev - -");
+    assert_eq!(bare.to_string(), "soong2 4242 1800000000 75 reconnecting dev - - dev");
     assert_eq!(Entry::parse(&bare.to_string()), Some(bare));
     assert_eq!(Entry::parse(&LINE.replace(" up ", " dreaming ")).unwrap().phase, None);
 }
@@ -57,8 +58,9 @@ fn a_lease_that_readers_would_refuse_is_left_out() {
 #[test]
 fn what_is_not_to_the_letter_is_not_a_line() {
     for (was, is) in [
-        ("soong1", "soong2"),
-        ("soong1 ", "soong1  "),
+        ("soong2", "soong1"),
+        ("soong2", "soong3"),
+        ("soong2 ", "soong2  "),
         (" 4242 ", " 0 "),
         (" 4242 ", " 1 "),
         (" 4242 ", " -1 "),
@@ -78,6 +80,10 @@ fn what_is_not_to_the_letter_is_not_a_line() {
         (",8080", ",8080 "),
         (",8080", ",8080\r"),
         (" 8000,5678,8080", ""),
+        ("8080 dev", "8080"),
+        ("8080 dev", "8080 "),
+        ("8080 dev", "8080 d\u{e9}v"),
+        ("8080 dev", "8080 dev more"),
     ] {
         let line = LINE.replace(was, is);
         assert_eq!(Entry::parse(&line), None, "{line:?}");
@@ -89,4 +95,39 @@ fn names_cannot_leave_their_field() {
     assert_eq!(field("a b$(x)\n`y`%F{red}"), "a_b__x___y__F_red_");
     assert_eq!(field("dev-1.a_b@c"), "dev-1.a_b@c");
     assert_eq!(field(""), "_");
+}
+
+#[test]
+fn a_line_of_before_is_read() {
+    let before = Entry { name: "x@1".into(), shown: "x@1".into(), ..entry() };
+    let line = "soong1 4242 1800000000 75 up x@1 1800003600 8000,5678,8080";
+    assert_eq!(Entry::parse(line), Some(before));
+}
+
+#[test]
+fn names_are_shown_as_they_can_be_read() {
+    for (name, expected) in [
+        ("dev", "dev"),
+        ("twenty-characters-20", "twenty-characters-20"),
+        ("llama-70b-finetune-experiment-3", "llama-70b-fi..ment-3"),
+        ("my box", "my_box"),
+        ("n größe", "n_grosse"),
+        ("训练", "XunLian"),
+        ("Обучение", "Obuchenie"),
+        ("a $(touch pwned)\n`y`%F{red}\u{1b}[31m", "a_touch_pwne..ed_31m"),
+        ("#[fg=red]\\e", "fg_red_e"),
+    ] {
+        assert_eq!(shown(name).as_deref(), Some(expected), "{name}");
+    }
+    for name in ["", "$$$", "\u{202e}", "---"] {
+        assert_eq!(shown(name), None, "{name}");
+    }
+}
+
+#[test]
+fn what_is_shown_of_any_name_is_a_field() {
+    for c in (0..=0x2_ffff).filter_map(char::from_u32) {
+        let text = shown(&format!("a{c}b{c}")).unwrap();
+        assert!(text.len() <= SHOWN_MAX && text.chars().all(is_plain), "{c:?}: {text}");
+    }
 }

@@ -50,6 +50,7 @@ const LINES: &[(&str, &[&str])] = &[
     ("s tunnel resta|", &["s", "tunnel", "restart"]),
     // Two steps to the left: the cursor is behind `resta`.
     ("soong tunnel resta x\x1b[D\x1b[D|", &["soong", "tunnel", "restart", "x"]),
+    ("soong tunnel logs 2>/dev/null --fol|", &["soong", "tunnel", "logs", "--follow"]),
     // Nothing fits, and nothing is offered in its place.
     ("soong tunnel stop pla|", &["soong", "tunnel", "stop", "pla"]),
     ("soong configure get pla|", &["soong", "configure", "get", "pla"]),
@@ -66,6 +67,9 @@ fn check(kind: Kind) {
     let old = kind == Kind::Bash && bash_version(&sandbox) < (4, 0);
     for (keys, words) in LINES.iter().chain(Some(&BEHIND_ASSIGNMENT).filter(|_| !old)) {
         assert_eq!(shell.words(&keys.replace('|', "\t")), *words, "{kind:?}: {keys}");
+    }
+    for redirection in ["> ", ">", "2>>", "< "] {
+        shell.shows(&format!("soong tunnel logs {redirection}pla\t"), &["plain\\ file.txt"]);
     }
 }
 
@@ -117,6 +121,30 @@ fn what_init_prints_completes_the_name_that_it_gives() {
     }
 }
 
+/// At the first prompt of a startup file that goes on, and when one is made later.
+#[test]
+fn bash_completes_aliases_of_later() {
+    let sandbox = sandbox();
+    let setup = format!("eval \"$('{}' init bash)\"\nalias st='soong tunnel'", env!("CARGO_BIN_EXE_soong"));
+    let mut shell = Shell::run(Kind::Bash, &sandbox, &setup, &sandbox.path("bin"));
+    assert_eq!(shell.words("st resta\t"), ["st", "restart"]);
+    // What the user completes in another way stays.
+    shell.command("alias s=soong other=soong; complete -W mine other");
+    shell.command("alias more=soong");
+    assert_eq!(shell.words("s tunnel resta\t"), ["s", "tunnel", "restart"]);
+    assert_eq!(shell.words("other m\t"), ["other", "mine"]);
+}
+
+/// ble.sh shows candidates in a menu of its own, and inserts the one that is chosen as it is.
+#[test]
+fn nothing_is_described_in_the_menu_of_ble_sh() {
+    let sandbox = sandbox();
+    let mut shell = Shell::start(Kind::Bash, &sandbox, "");
+    let complete = "COMP_WORDS=(soong tunnel st) COMP_CWORD=2 COMP_LINE='soong tunnel st' COMP_POINT=15 COMP_TYPE=9";
+    let ask = "BLE_ATTACHED=1 _soong soong st tunnel 2>/dev/null; echo \"<${COMPREPLY[*]}>\"";
+    shell.shows(&format!("{complete}; {ask}\r"), &["<start status stop>"]);
+}
+
 /// In a startup file, the line of init may stand above the one that starts zsh's completion.
 #[test]
 fn zsh_completes_whichever_comes_first() {
@@ -137,7 +165,7 @@ fn zsh_completes_without_compinit_and_after_it() {
     let mut shell = Shell::run(
         Kind::Zsh,
         &sandbox,
-        "later() { :; }; precmd_functions+=(later)\n. ~/startup",
+        "later() { :; }; precmd_functions+=(later)\n. ~/startup; . ~/startup\n. ~/startup",
         &sandbox.path("bin"),
     );
     for options in ["", "setopt nounset noglob noclobber shwordsplit ksharrays"] {
@@ -155,15 +183,34 @@ fn zsh_completes_without_compinit_and_after_it() {
             assert_eq!(shell.words(keys), words, "{options}: {keys}");
         }
         shell.shows("soong tunnel st\t", &["status", "Stop a tunnel"]);
+        assert_eq!(shell.count("soong tunnel st\t", "Stop a tunnel"), 1, "{options}");
     }
     shell.command("unsetopt ksharrays; autoload -U compinit; compinit -u -D");
-    shell.shows("echo \"hooks $precmd_functions.\"\r", &["hooks _soong_hook later."]);
+    shell.shows("echo \"hooks $precmd_functions.\"\r", &["hooks _soong_hook later _soong_last."]);
     assert_eq!(
         shell.words("soong tunnel start --port com\t81"),
         ["soong", "tunnel", "start", "--port", "comfyui=81"]
     );
     shell.command("soong_unload");
     shell.shows("soong tunnel resta\t", &["resta"]);
+}
+
+/// Options that are set before the line of init, which has to be read under them.
+#[test]
+fn zsh_reads_the_completion_under_any_option() {
+    let sandbox = sandbox();
+    let soong = env!("CARGO_BIN_EXE_soong");
+    for options in ["setopt ksharrays", "emulate sh", "emulate ksh", "setopt nounset"] {
+        for start in ["", "autoload -U compinit; compinit -u -D"] {
+            let script = format!("{options}\n{start}\neval \"$('{soong}' init zsh)\" 2>&1\n");
+            sandbox.write(&sandbox.path("home/startup"), &script);
+            let setup = ". ~/startup >~/said\nemulate zsh";
+            let mut shell = Shell::run(Kind::Zsh, &sandbox, setup, &sandbox.path("bin"));
+            assert_eq!(shell.words("soong tunnel resta\t"), ["soong", "tunnel", "restart"], "{options} {start}");
+            let said = fs::read_to_string(sandbox.path("home/said")).unwrap();
+            assert_eq!(said, "", "{options} {start}");
+        }
+    }
 }
 
 /// bash breaks words at other characters for those who tell it to.

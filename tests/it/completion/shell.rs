@@ -127,6 +127,18 @@ impl Shell {
         words.trim_start_matches('<').trim_end_matches('>').split("><").map(str::to_owned).collect()
     }
 
+    /// Types `keys` and then a mark; how often the terminal has shown `text` when it shows the mark.
+    #[track_caller]
+    pub fn count(&mut self, keys: &str, text: &str) -> usize {
+        let before = self.terminal.screen().len();
+        self.terminal.type_text(&format!("{keys}MARK"));
+        wait::until_true("the mark to be shown", || plain(&self.terminal.screen()[before..]).contains("MARK"));
+        let count = plain(&self.terminal.screen()[before..]).matches(text).count();
+        self.terminal.type_text("\x03");
+        self.command("true");
+        count
+    }
+
     /// Types `keys` and waits until the terminal shows each of `texts`; then forgets the line.
     #[track_caller]
     pub fn shows(&mut self, keys: &str, texts: &[&str]) {

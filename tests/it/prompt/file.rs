@@ -30,8 +30,8 @@ fn a_tunnel_has_a_line_from_its_start_to_its_end() {
     let [line] = &lines(&sandbox)[..] else { panic!("{:?}", lines(&sandbox)) };
     let ports: Vec<String> = sandbox.config.local.iter().map(u16::to_string).collect();
     let (pid, ports) = (pid.to_string(), ports.join(","));
-    assert_eq!([&line[0], &line[1], &line[4], &line[5]], ["soong1", &pid, "up", "dev"]);
-    assert_eq!([&line[6], &line[7]], ["-", &ports]);
+    assert_eq!([&line[0], &line[1], &line[4], &line[5]], ["soong2", &pid, "up", "dev"]);
+    assert_eq!([&line[6], &line[7], &line[8]], ["-", &ports, "dev"]);
     let (not_after, ttl): (u64, u64) = (line[2].parse().unwrap(), line[3].parse().unwrap());
     assert!(ttl <= 120 && not_after > now() && not_after <= now() + ttl, "{line:?}");
     sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();

@@ -30,6 +30,7 @@ fn bash_keeps_its_options_and_statuses() {
     let options = [
         "set -u",
         "set -e",
+        "set -euo pipefail",
         "set -o posix",
         "set -f",
         "shopt -s failglob",
@@ -99,21 +100,75 @@ fn what_ran_before_a_prompt_still_runs_in_bash() {
     let sandbox = with_tunnel();
     let load = BASH.load();
     for (before, after) in [
-        ("PROMPT_COMMAND='mine'", "__soong_hook mine"),
-        ("PROMPT_COMMAND='mine;'", "__soong_hook mine;"),
-        ("PROMPT_COMMAND=(mine yours)", "__soong_hook mine yours"),
-        ("PROMPT_COMMAND=", "__soong_hook"),
-        (":", "__soong_hook"),
+        ("PROMPT_COMMAND='mine'", "[declare --]\n[mine dev]\n"),
+        ("PROMPT_COMMAND='mine; # not yours'", "[declare --]\n[mine dev]\n"),
+        ("PROMPT_COMMAND='mine;'", "[declare --]\n[mine dev]\n"),
+        ("PROMPT_COMMAND=(mine)", "[declare -a]\n[mine dev]\n"),
+        ("PROMPT_COMMAND=(mine yours)", "[declare -a]\n[mine dev]\n[yours]\n"),
+        ("PROMPT_COMMAND=", "[declare --]\n"),
+        (":", "[declare --]\n"),
     ] {
-        // Before 5.1 it is one string, of lines.
         let script = format!(
-            "{before}\nwas=$(declare -p PROMPT_COMMAND 2>/dev/null); ps1=$PS1\n{load}{load}\n\
-             now=\"${{PROMPT_COMMAND[*]}}\"; now=${{now% }}; echo \"[${{now//$'\\n'/ }}]\"\n__soong_hook\nsoong_unload\n\
+            "mine() {{ echo \"[mine $SOONG_TEXT]\"; }}; yours() {{ echo '[yours]'; }}\n\
+             {before}\nwas=$(declare -p PROMPT_COMMAND 2>/dev/null); ps1=$PS1\n{load}{load}\n\
+             now=$(declare -p PROMPT_COMMAND); echo \"[${{now:0:10}}]\"\n\
+             for one in \"${{PROMPT_COMMAND[@]}}\"; do eval \"$one\"; done\n{load}__soong_hook\nsoong_unload\n\
              if [[ $was = \"$(declare -p PROMPT_COMMAND 2>/dev/null)\" && $PS1 = \"$ps1\" ]]; then echo '[restored]'; fi\n\
              echo \"[$(set | grep -i '^[a-z_]*soong' ; declare -F | grep soong)]\"\n"
         );
-        assert_eq!(said(&BASH, &sandbox, &script), format!("[{after}]\n[restored]\n[]\n"), "{before}");
+        assert_eq!(said(&BASH, &sandbox, &script), format!("{after}[restored]\n[]\n"), "{before}");
     }
+}
+
+/// What a hook of the user's finds, first with the statuses of a command and then with those of a pipeline.
+#[test]
+fn hooks_find_the_statuses_of_the_last_command_in_bash() {
+    let sandbox = with_tunnel();
+    let load = BASH.load();
+    for before in ["PROMPT_COMMAND=mine", "PROMPT_COMMAND=(mine)"] {
+        let script = format!(
+            "mine() {{ echo \"[$? ${{PIPESTATUS[*]}}]\"; }}\n{before}\n{load}\n\
+             (exit 3); eval \"$PROMPT_COMMAND\"\ntrue | (exit 4) | (exit 5); eval \"$PROMPT_COMMAND\"; echo \"[$SOONG_TEXT]\"\n"
+        );
+        // Before bash 4 nothing can be in front of a hook and leave it these.
+        let old = said(&BASH, &sandbox, "echo \"[$BASH_VERSION]\"\n").starts_with("[3.");
+        let pipe = if old { "[5 5]" } else { "[5 0 4 5]" };
+        assert_eq!(said(&BASH, &sandbox, &script), format!("[3 3]\n{pipe}\n[dev]\n"), "{before}");
+    }
+}
+
+#[test]
+fn bash_says_in_one_line_why_it_cannot_show_tunnels() {
+    let sandbox = with_tunnel();
+    let said = |arguments: &[&str], script: &str| {
+        let file = sandbox.path("script");
+        sandbox.write(&file, script);
+        let arguments = [arguments, &[file.to_str().unwrap()]].concat();
+        let programs = std::path::Path::new(env!("CARGO_BIN_EXE_soong")).parent().unwrap();
+        let output = BASH.run(&sandbox, &arguments).env("PATH", programs).unchecked();
+        let ours = |text: &str| text.lines().filter(|line| line.contains("soong")).map(str::to_owned).collect();
+        let lines: [Vec<String>; 2] = [ours(&output.stdout), ours(&output.stderr)];
+        assert_eq!(lines[1], Vec::<String>::new());
+        lines[0].clone()
+    };
+    let (load, line) = (BASH.load(), "soong: cannot show tunnels in this prompt:");
+    let hook = "eval \"${PROMPT_COMMAND-}\"; echo \"after $? <${PS1@P}>\"\n";
+    assert_eq!(
+        said(&[], &format!("mine() {{ :; }}; readonly PROMPT_COMMAND=mine\n{load}{load}{hook}{hook}soong_unload\n")),
+        [format!("{line} PROMPT_COMMAND is read-only")]
+    );
+    assert_eq!(
+        said(&[], &format!("shopt -u promptvars\n{load}{hook}{hook}{load}soong_unload\n")),
+        [format!("{line} shopt promptvars is off")]
+    );
+    assert_eq!(
+        said(&["-r"], &format!("eval \"$(soong init bash)\"\n{hook}{hook}complete -p\n")),
+        [format!("{line} the shell is restricted")]
+    );
+    // Made read-only, or switched off, when all is in place already.
+    assert_eq!(said(&[], &format!("{load}readonly PROMPT_COMMAND PS1\n{hook}{hook}")), [""; 0]);
+    let later = format!("PS1='$ '\n{load}{hook}shopt -u promptvars\n{hook}{hook}");
+    assert_eq!(said(&[], &later), [format!("{line} shopt promptvars is off")]);
 }
 
 #[test]
@@ -121,8 +176,8 @@ fn bash_forgets_the_hook_in_a_string_of_others() {
     let sandbox = with_tunnel();
     let load = BASH.load();
     for (before, after) in [
-        ("PROMPT_COMMAND='mine'; {load}PROMPT_COMMAND=\"theme;$PROMPT_COMMAND\"", "theme;:|mine"),
-        ("{load}PROMPT_COMMAND=\"theme; $PROMPT_COMMAND\"", "theme; :"),
+        ("PROMPT_COMMAND='mine'; {load}PROMPT_COMMAND=\"theme;$PROMPT_COMMAND\"", "theme;mine"),
+        ("{load}PROMPT_COMMAND=\"theme; $PROMPT_COMMAND\"", "theme"),
         ("{load}PROMPT_COMMAND=\"theme; $PROMPT_COMMAND; mine\"", "theme; :; mine"),
     ] {
         let script = format!(
@@ -143,8 +198,9 @@ fn zsh_and_fish_are_left_as_they_were() {
          echo \"[$(set | grep -a '^[A-Za-z_]*soong' ; print -l ${{(k)functions}} | grep soong)]\"\n",
         load = ZSH.load()
     );
-    let segment = "%{\x1b[32m%}= dev%{\x1b[0m%}";
-    let expected = format!("[_soong_hook mine]\n[{segment} right]\n[{segment} new]\n[mine new %# ]\n[]\n");
+    let segment = "%(7001?..)%{\x1b[32m%}= dev%{\x1b[0m%} %(7002?..)";
+    let expected =
+        format!("[_soong_hook mine _soong_last]\n[{segment}right]\n[{segment}new]\n[mine new %# ]\n[]\n");
     assert_eq!(said(&ZSH, &sandbox, &script), expected);
 
     let script = format!(
@@ -219,9 +275,11 @@ fn the_scripts_are_clean() {
     let sandbox = Sandbox::new();
     let [bash, zsh, fish] =
         ["bash", "zsh", "fish"].map(|name| format!("{}/shell/soong.{name}", env!("CARGO_MANIFEST_DIR")));
+    let placement = bash.replace("soong.bash", "placement.bash");
     for (program, arguments) in [
-        (tool("shellcheck"), vec![bash.as_str()]),
+        (tool("shellcheck"), vec![bash.as_str(), &placement]),
         (tools::shell("bash"), vec!["-n", &bash]),
+        (tools::shell("bash"), vec!["-n", &placement]),
         (tools::shell("zsh"), vec!["-n", &zsh]),
         (tools::shell("fish"), vec!["--no-execute", &fish]),
         (tool("fish_indent"), vec!["--check", &fish]),

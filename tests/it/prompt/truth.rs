@@ -63,7 +63,7 @@ fn cases(sandbox: &Sandbox, zombie: u32) -> Vec<Case> {
     let mut cases = Cases { sandbox, all: Vec::new() };
     let (me, dead, then) = (std::process::id(), dead_pid(), now() + 60);
     let line = |pid: &str, until: u64, state: &str, name: &str| {
-        format!("soong1 {pid} {until} 75 {state} {name} - 8000\n")
+        format!("soong2 {pid} {until} 75 {state} {name} - 8000 {name}\n")
     };
     let mine = |state: &str, name: &str| line(&me.to_string(), then, state, name);
     let up = mine("up", "dev");
@@ -95,20 +95,36 @@ fn cases(sandbox: &Sandbox, zombie: u32) -> Vec<Case> {
     // Several.
     let two = up.clone() + &mine("up", "staging");
     cases.add("two", &two, "dev,staging");
-    cases.add("two of three", two.clone() + &mine("reconnecting", "x"), "2/3 dev,staging");
-    cases.add("none of two", mine("starting", "a") + &mine("failed", "b"), "0/2 a,b failed");
+    cases.add("two of three", two.clone() + &mine("reconnecting", "x"), "2/3 x reconnecting");
+    cases.add("one of three", up.clone() + &mine("failed", "x") + &mine("starting", "y"), "1/3 x failed");
+    cases.add("one gave up, one died", mine("failed", "x") + &mine("dreaming", "y"), "0/2 x,y down");
+    cases.add("none of two", mine("starting", "a") + &mine("failed", "b"), "0/2 b failed");
     cases.add("five", ["a", "b", "c", "d", "e"].map(|name| mine("up", name)).concat(), "a,b,c+2");
+    let many = |last: &str| -> String {
+        let names = (10..21).map(|number| mine("up", &format!("training-run-{number}")));
+        names.chain([mine(last, "training-run-21")]).collect()
+    };
+    cases.add("twelve", many("up"), "training-run-10+11");
+    cases.add("one of twelve", many("failed"), "11/12 training-run-21 failed");
+    // Names to show.
+    let shown = |mark: &str, rest: &str| format!("{mark} {me} {then} 75 up x@353a2671b67 - 8000{rest}\n");
+    cases.add("a real name", shown("soong2", " llama-70b-fi..ment-3"), "llama-70b-fi..ment-3");
+    cases.add("a supervisor of before", shown("soong1", ""), "x@353a2671b67");
+    cases.add("a supervisor of before that says more", shown("soong1", " x"), "");
+    cases.add("no name to show", shown("soong2", ""), "");
+    cases.add("no name to show, but a space", shown("soong2", " "), "");
+    cases.add("more than a name", shown("soong2", " x y"), "");
     // Leases.
-    let lease = |end: u64| format!("soong1 {me} {then} 75 up dev {end} 8000\n");
-    cases.add("a short lease", lease(now() + 610), "dev 10m");
+    let lease = |end: u64| format!("soong2 {me} {then} 75 up dev {end} 8000 dev\n");
+    cases.add("a short lease", lease(now() + 610), "dev 10m left");
     cases.add("a long lease", lease(now() + 7200), "dev");
-    cases.add("an ended lease", lease(now() - 7200), "dev 0m");
+    cases.add("an ended lease", lease(now() - 7200), "dev 0m left");
     // Files that say nothing.
     cases.add("empty", "", "");
-    cases.add("garbage", b"\x00\xff\x1b[31m\n\n   \nsoong1\n\x80", "");
+    cases.add("garbage", b"\x00\xff\x1b[31m\n\n   \nsoong2\n\x80", "");
     cases.add("truncated", &up[..30], "");
-    cases.add("another format", up.replace("soong1", "soong2"), "");
-    cases.add("garbage around a line", format!("\u{1b}]0;x\u{7}\n{up}soong1 1\n"), "dev");
+    cases.add("another format", up.replace("soong2", "soong3"), "");
+    cases.add("garbage around a line", format!("\u{1b}]0;x\u{7}\n{up}soong2 1\n"), "dev");
     // Files that want to be executed.
     let pwned = sandbox.path("pwned");
     let command = format!("$(touch${{IFS}}{})", pwned.display());
@@ -131,8 +147,9 @@ fn cases(sandbox: &Sandbox, zombie: u32) -> Vec<Case> {
             "dev".into(),
             " - ".into(),
             "8000".into(),
+            " dev\n".into(),
         ] {
-            let is = if was.starts_with(' ') { format!(" {hostile} ") } else { hostile.to_owned() };
+            let is = was.replace(was.trim(), hostile);
             cases.add(&format!("{is} for {was}"), up.replacen(&was, &is, 1), "");
         }
     }

@@ -7,7 +7,7 @@ use std::fs;
 const YOUNGER: [(&[&str], &[&str]); 3] = [
     // bash 3.2: what it does not know ends the script or is an error at each prompt.
     (
-        &["shell/soong.bash", "completions/soong.bash"],
+        &["shell/soong.bash", "shell/placement.bash", "completions/soong.bash"],
         &[
             "declare -A",
             "declare -g",
