@@ -156,7 +156,7 @@ impl Stage {
             fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let line = format!("soong1 {} {} 900 up dev - 8000\n", std::process::id(), now + 800);
+        let line = format!("soong2 {} {} 900 up dev - 8000 dev\n", std::process::id(), now + 800);
         let prompt = runtime.join("prompt");
         fs::write(&prompt, line).map_err(|error| Error::io("write", &prompt, error))?;
         sandbox.write("idle/soong/prompt", "")?;

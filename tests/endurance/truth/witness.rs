@@ -98,7 +98,7 @@ fn status(sandbox: &Sandbox) -> bool {
     sandbox.tunnel(["status"]).unchecked().stdout == "Tunnel is running\n"
 }
 
-/// What a shell's hook would make of the prompt file (`soong1 PID NOT_AFTER TTL STATE …`).
+/// What a shell's hook would make of the prompt file (`soong2 PID NOT_AFTER TTL STATE …`).
 fn prompt(sandbox: &Sandbox) -> bool {
     says_up(&sandbox.runtime().join("soong/prompt"))
 }
@@ -108,7 +108,7 @@ fn says_up(file: &Path) -> bool {
     let text = fs::read_to_string(file).unwrap_or_default();
     text.lines().any(|line| {
         let fields: Vec<&str> = line.split(' ').collect();
-        let ["soong1", pid, not_after, ttl, "up", ..] = fields[..] else { return false };
+        let ["soong2", pid, not_after, ttl, "up", ..] = fields[..] else { return false };
         let left = not_after.parse::<u64>().unwrap().checked_sub(now);
         left.is_some_and(|left| left <= ttl.parse().unwrap())
             && kill(Pid::from_raw(pid.parse().unwrap()), None).is_ok()

@@ -8,7 +8,7 @@ use crate::support::tools::{self, tool};
 /// A sandbox in which a tunnel seems to be up.
 pub fn with_tunnel() -> Sandbox {
     let sandbox = Sandbox::new();
-    let line = format!("soong1 {} {} 75 up dev - 8000\n", std::process::id(), now() + 60);
+    let line = format!("soong2 {} {} 75 up dev - 8000 dev\n", std::process::id(), now() + 60);
     sandbox.write(&sandbox.path("run/soong/prompt"), line);
     sandbox
 }

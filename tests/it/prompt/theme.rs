@@ -63,7 +63,7 @@ fn themes(shell: &Shell) -> Vec<String> {
 }
 
 fn say(sandbox: &Sandbox, state: &str) {
-    let line = format!("soong1 {} {} 75 {state} dev - 8000\n", std::process::id(), now() + 60);
+    let line = format!("soong2 {} {} 75 {state} dev - 8000 dev\n", std::process::id(), now() + 60);
     sandbox.write(&sandbox.path("run/soong/prompt"), line);
 }
 
