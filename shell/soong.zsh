@@ -267,7 +267,9 @@ _soong_insert() {
             before+=${rest%%\%\}*}%\} rest=${rest#*%\}}
         done
     fi
-    _soong_changed=$before${2:+$_soong_begin$2${${rest:+ }:-$3}$_soong_end}$rest
+    # What a terminal has put behind it is no text to be apart from.
+    \builtin typeset gap=${${rest#$'%{\e]'*%\}}:+ }
+    _soong_changed=$before${2:+$_soong_begin$2${gap:-$3}$_soong_end}$rest
 }
 
 # Has _soong_hook run before each prompt, ahead of other hooks, so that one that draws the prompt finds the variables
