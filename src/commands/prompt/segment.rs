@@ -62,7 +62,8 @@ impl Segment {
         let worst = judged.iter().map(|(rank, ..)| *rank).max()?;
         let concerned: Vec<_> = judged.iter().filter(|(rank, ..)| *rank == worst).collect();
         // A tunnel that failed is down too.
-        let word = concerned.iter().map(|(_, word, _)| *word).reduce(|a, b| if a == b { a } else { "down" })?;
+        let word =
+            concerned.iter().map(|(_, word, _)| *word).reduce(|a, b| if a == b { a } else { "down" })?;
         let names = listing(concerned.iter().map(|(.., entry)| entry.shown.as_str()));
         let (total, up) = (judged.len(), judged.iter().filter(|(rank, ..)| *rank == Rank::Up).count());
         let text = match total {

@@ -140,7 +140,8 @@ fn bash_completes_aliases_of_later() {
 fn nothing_is_described_in_the_menu_of_ble_sh() {
     let sandbox = sandbox();
     let mut shell = Shell::start(Kind::Bash, &sandbox, "");
-    let complete = "COMP_WORDS=(soong tunnel st) COMP_CWORD=2 COMP_LINE='soong tunnel st' COMP_POINT=15 COMP_TYPE=9";
+    let complete =
+        "COMP_WORDS=(soong tunnel st) COMP_CWORD=2 COMP_LINE='soong tunnel st' COMP_POINT=15 COMP_TYPE=9";
     let ask = "BLE_ATTACHED=1 _soong soong st tunnel 2>/dev/null; echo \"<${COMPREPLY[*]}>\"";
     shell.shows(&format!("{complete}; {ask}\r"), &["<start status stop>"]);
 }
@@ -206,7 +207,11 @@ fn zsh_reads_the_completion_under_any_option() {
             sandbox.write(&sandbox.path("home/startup"), &script);
             let setup = ". ~/startup >~/said\nemulate zsh";
             let mut shell = Shell::run(Kind::Zsh, &sandbox, setup, &sandbox.path("bin"));
-            assert_eq!(shell.words("soong tunnel resta\t"), ["soong", "tunnel", "restart"], "{options} {start}");
+            assert_eq!(
+                shell.words("soong tunnel resta\t"),
+                ["soong", "tunnel", "restart"],
+                "{options} {start}"
+            );
             let said = fs::read_to_string(sandbox.path("home/said")).unwrap();
             assert_eq!(said, "", "{options} {start}");
         }

@@ -132,7 +132,9 @@ impl Shell {
     pub fn count(&mut self, keys: &str, text: &str) -> usize {
         let before = self.terminal.screen().len();
         self.terminal.type_text(&format!("{keys}MARK"));
-        wait::until_true("the mark to be shown", || plain(&self.terminal.screen()[before..]).contains("MARK"));
+        wait::until_true("the mark to be shown", || {
+            plain(&self.terminal.screen()[before..]).contains("MARK")
+        });
         let count = plain(&self.terminal.screen()[before..]).matches(text).count();
         self.terminal.type_text("\x03");
         self.command("true");

@@ -146,7 +146,8 @@ fn bash_says_in_one_line_why_it_cannot_show_tunnels() {
         let arguments = [arguments, &[file.to_str().unwrap()]].concat();
         let programs = std::path::Path::new(env!("CARGO_BIN_EXE_soong")).parent().unwrap();
         let output = BASH.run(&sandbox, &arguments).env("PATH", programs).unchecked();
-        let ours = |text: &str| text.lines().filter(|line| line.contains("soong")).map(str::to_owned).collect();
+        let ours =
+            |text: &str| text.lines().filter(|line| line.contains("soong")).map(str::to_owned).collect();
         let lines: [Vec<String>; 2] = [ours(&output.stdout), ours(&output.stderr)];
         assert_eq!(lines[1], Vec::<String>::new());
         lines[0].clone()
@@ -154,7 +155,10 @@ fn bash_says_in_one_line_why_it_cannot_show_tunnels() {
     let (load, line) = (BASH.load(), "soong: cannot show tunnels in this prompt:");
     let hook = "eval \"${PROMPT_COMMAND-}\"; echo \"after $? <${PS1@P}>\"\n";
     assert_eq!(
-        said(&[], &format!("mine() {{ :; }}; readonly PROMPT_COMMAND=mine\n{load}{load}{hook}{hook}soong_unload\n")),
+        said(
+            &[],
+            &format!("mine() {{ :; }}; readonly PROMPT_COMMAND=mine\n{load}{load}{hook}{hook}soong_unload\n")
+        ),
         [format!("{line} PROMPT_COMMAND is read-only")]
     );
     assert_eq!(
