@@ -1,5 +1,6 @@
 //! The tunnel in the prompt: the file that supervisors keep, and what shells make of it.
 
+mod beside;
 // Elsewhere one cannot see whether the program of a zombie is gone.
 #[cfg(target_os = "linux")]
 mod change;

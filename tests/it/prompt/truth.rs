@@ -59,6 +59,24 @@ fn dead_pid() -> u32 {
     child.id()
 }
 
+/// Many names, long names, and lines with and without a name to show.
+fn add_names(cases: &mut Cases, mine: &impl Fn(&str, &str) -> String, me: u32, then: u64) {
+    let many = |last: &str| -> String {
+        let names = (10..21).map(|number| mine("up", &format!("training-run-{number}")));
+        names.chain([mine(last, "training-run-21")]).collect()
+    };
+    cases.add("twelve", many("up"), "training-run-10+11");
+    cases.add("one of twelve", many("failed"), "11/12 training-run-21 failed");
+    // Names to show.
+    let shown = |mark: &str, rest: &str| format!("{mark} {me} {then} 75 up x@353a2671b67 - 8000{rest}\n");
+    cases.add("a real name", shown("soong2", " llama-70b-fi..ment-3"), "llama-70b-fi..ment-3");
+    cases.add("a supervisor of before", shown("soong1", ""), "x@353a2671b67");
+    cases.add("a supervisor of before that says more", shown("soong1", " x"), "");
+    cases.add("no name to show", shown("soong2", ""), "");
+    cases.add("no name to show, but a space", shown("soong2", " "), "");
+    cases.add("more than a name", shown("soong2", " x y"), "");
+}
+
 fn cases(sandbox: &Sandbox, zombie: u32) -> Vec<Case> {
     let mut cases = Cases { sandbox, all: Vec::new() };
     let (me, dead, then) = (std::process::id(), dead_pid(), now() + 60);
@@ -100,20 +118,7 @@ fn cases(sandbox: &Sandbox, zombie: u32) -> Vec<Case> {
     cases.add("one gave up, one died", mine("failed", "x") + &mine("dreaming", "y"), "0/2 x,y down");
     cases.add("none of two", mine("starting", "a") + &mine("failed", "b"), "0/2 b failed");
     cases.add("five", ["a", "b", "c", "d", "e"].map(|name| mine("up", name)).concat(), "a,b,c+2");
-    let many = |last: &str| -> String {
-        let names = (10..21).map(|number| mine("up", &format!("training-run-{number}")));
-        names.chain([mine(last, "training-run-21")]).collect()
-    };
-    cases.add("twelve", many("up"), "training-run-10+11");
-    cases.add("one of twelve", many("failed"), "11/12 training-run-21 failed");
-    // Names to show.
-    let shown = |mark: &str, rest: &str| format!("{mark} {me} {then} 75 up x@353a2671b67 - 8000{rest}\n");
-    cases.add("a real name", shown("soong2", " llama-70b-fi..ment-3"), "llama-70b-fi..ment-3");
-    cases.add("a supervisor of before", shown("soong1", ""), "x@353a2671b67");
-    cases.add("a supervisor of before that says more", shown("soong1", " x"), "");
-    cases.add("no name to show", shown("soong2", ""), "");
-    cases.add("no name to show, but a space", shown("soong2", " "), "");
-    cases.add("more than a name", shown("soong2", " x y"), "");
+    add_names(&mut cases, &mine, me, then);
     // Leases.
     let lease = |end: u64| format!("soong2 {me} {then} 75 up dev {end} 8000 dev\n");
     cases.add("a short lease", lease(now() + 610), "dev 10m left");
