@@ -61,7 +61,7 @@ __soong_arrange() {
     done
     case ${bash_preexec_imported-}${__bp_imported-}:${kept-} in
     ?*:*)
-        for i in "${!kept[@]}"; do PROMPT_COMMAND[i]=${kept[i]/__bp_interactive_mode/$__soong_behind}; done
+        for i in "${!kept[@]}"; do PROMPT_COMMAND[i]=${kept[i]/__bp_interactive_mode/$'__soong_last\n'__bp_interactive_mode}; done
         kept=()
         for i in ${precmd_functions[@]+"${precmd_functions[@]}"}; do
             case $i in __soong_hook) ;; *) kept+=("$i") ;; esac
@@ -118,7 +118,7 @@ __soong_wrap() {
 __soong_strip() {
     local one
     __soong_rest=$1
-    for one in "$__soong_open" "$__soong_close" "$__soong_end" "$__soong_behind" $'\n'__soong_last; do
+    for one in "$__soong_open" "$__soong_close" "$__soong_end" $'\n'__soong_last $'__soong_last\n'; do
         case $__soong_rest in
         *"$one"*) __soong_rest=${__soong_rest%%"$one"*}${__soong_rest#*"$one"} ;;
         esac

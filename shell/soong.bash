@@ -275,7 +275,7 @@ __soong_load() {
     # __soong_last runs __soong_hook.
     # shellcheck disable=SC2016
     __soong_open='case ${#PIPESTATUS[@]} in 1) __soong_hook ;'$'& *)\n'
-    __soong_end=$'\n;; esac' __soong_close=$'\n__soong_last ;; esac' __soong_behind=$'__soong_last\n'__bp_interactive_mode
+    __soong_end=$'\n;; esac' __soong_close=$'\n__soong_last ;; esac'
     if ((BASH_VERSINFO[0] < 4)); then
         __soong_open=$'__soong_hook\n' __soong_end='' __soong_close=$'\n'__soong_last
     fi

@@ -7,6 +7,7 @@ mod change;
 mod file;
 mod hooks;
 mod install;
+mod kept;
 mod options;
 mod screen;
 mod status_line;

@@ -15,7 +15,7 @@ pub fn with_tunnel() -> Sandbox {
 
 /// What `shell` prints when it runs `script`.
 #[track_caller]
-fn said(shell: &Shell, sandbox: &Sandbox, script: &str) -> String {
+pub fn said(shell: &Shell, sandbox: &Sandbox, script: &str) -> String {
     let file = sandbox.path("script");
     sandbox.write(&file, script);
     let output = shell.run(sandbox, &[file.to_str().unwrap()]).unchecked();

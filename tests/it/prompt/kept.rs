@@ -1,0 +1,88 @@
+//! What is the user's stays the user's: prompts that are copied, saved, wrapped and given back, and hooks that are
+//! added and replaced later on.
+
+use super::hooks::{BASH, FISH, ZSH};
+use super::options::{said, with_tunnel};
+use super::screen::Screen;
+
+#[test]
+fn fish_saves_the_users_own_prompt() {
+    let sandbox = with_tunnel();
+    let config = format!(
+        "function fish_greeting; end\nfunction fish_prompt; echo -n '$ '; end\n\
+         function fish_right_prompt; echo -n own; end\n{}",
+        FISH.load()
+    );
+    sandbox.write(&sandbox.path("home/.config/fish/config.fish"), config);
+    let screen = Screen::open(&sandbox, 80, &format!("{} -i", FISH.program().display()));
+    let run = |line: &str, prompt: &str| {
+        screen.keys(&format!("{line}; clear"));
+        screen.keys("Enter");
+        screen.wait_until(prompt, |text| {
+            let words: Vec<_> = text.split_whitespace().collect();
+            words == prompt.split_whitespace().collect::<Vec<_>>()
+        });
+    };
+    run("true", "$ own = dev");
+    run("funcsave fish_prompt fish_right_prompt", "$ own = dev");
+    let saved = |name: &str| {
+        std::fs::read_to_string(sandbox.path(&format!("home/.config/fish/functions/{name}.fish"))).unwrap()
+    };
+    assert!(saved("fish_right_prompt").contains("echo -n own"), "{}", saved("fish_right_prompt"));
+    // Whoever redefines it, by whatever command, has it with the segment.
+    run("function fish_right_prompt; echo -n new; end", "$ new = dev");
+    run("functions -e fish_right_prompt", "$ = dev");
+    run("fish_config prompt choose minimalist", "tmp > = dev");
+    run("source ~/.config/fish/config.fish", "$ own = dev");
+    // An environment that wraps what it finds, and gives it back when nothing of ours is there.
+    run("functions -c fish_right_prompt old; functions -e fish_right_prompt", "$ = dev");
+    run("function fish_right_prompt; echo -n '(venv) '; old; end", "$ (venv) own = dev");
+    run("soong_unload", "$ (venv) own");
+    run("functions -e fish_right_prompt; functions -c old fish_right_prompt", "$ own");
+    assert!(!(saved("fish_prompt") + &saved("fish_right_prompt")).contains("soong"));
+}
+
+#[test]
+fn zsh_knows_every_segment_that_it_has_placed() {
+    let sandbox = with_tunnel();
+    let prompt = "for one in $precmd_functions; do $one; done; print -r -- \"[$PROMPT|$RPS1]\"\n";
+    let file = sandbox.path("run/soong/prompt").display().to_string();
+    let script = format!(
+        "NO_COLOR=1; PROMPT='%# '; RPS1=own; other() {{ :; }}; precmd_functions=(other)\n{load}{prompt}\
+         SOONG_PROMPT_SIDE=left; {prompt}saved=$PROMPT; PROMPT=\"(venv) $PROMPT\"\n{prompt}\
+         SOONG_PROMPT_FORMAT='<{{text}}>'; {prompt}PROMPT=\"$saved$PROMPT\"; {prompt}\
+         saved=$PROMPT; : >'{file}'; {prompt}PROMPT=$saved; {prompt}PROMPT=$saved; soong_unload\n\
+         print -r -- \"[$PROMPT|$RPS1|$saved]\"\n",
+        load = ZSH.load()
+    );
+    let segment = |text: &str| format!("%(7001?..){text}%(7002?..)");
+    let (first, second) = (segment("= dev "), segment("<dev> "));
+    let expected = [
+        format!("[%# |{}own]", segment("= dev ")),
+        format!("[{first}%# |own]"),
+        format!("[(venv) {first}%# |own]"),
+        format!("[(venv) {second}%# |own]"),
+        format!("[{second}%# (venv) %# |own]"),
+        "[%# (venv) %# |own]".to_owned(),
+        "[%# (venv) %# |own]".to_owned(),
+        "[%# (venv) %# |own|%# (venv) %# ]".to_owned(),
+    ];
+    assert_eq!(said(&ZSH, &sandbox, &script).lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn hooks_of_later_run_in_their_order_in_bash() {
+    let sandbox = with_tunnel();
+    let load = BASH.load();
+    for (change, ran) in [
+        ("PROMPT_COMMAND+=$'\\nmark'", "[old]\n[mark]\n"),
+        ("PROMPT_COMMAND=\"mark;$PROMPT_COMMAND\"", "[mark]\n[old]\n"),
+        ("PROMPT_COMMAND=mark", "[mark]\n"),
+    ] {
+        let script = format!(
+            "old() {{ echo '[old]'; }}; mark() {{ echo '[mark]'; }}\nPROMPT_COMMAND=old\n{load}{change}\n\
+             prompt() {{ for one in \"${{PROMPT_COMMAND[@]}}\"; do eval \"$one\"; done; }}\nprompt; prompt\n"
+        );
+        assert_eq!(said(&BASH, &sandbox, &script), [ran, ran].concat(), "{change}");
+    }
+}
