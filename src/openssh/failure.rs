@@ -6,7 +6,7 @@ mod messages;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::advice::{hints, timeout_hints};
+pub use self::advice::{forward_hints, hints, timeout_hints};
 use crate::terminal::printable;
 
 /// Why an ssh ended.
@@ -48,8 +48,12 @@ pub enum Kind {
     Misconfigured,
     /// The tunnel's own files were deleted.
     Displaced,
-    /// A forward could not be set up.
+    /// ssh could not set a forward up on this machine.
     ForwardRefused,
+    /// The server does not listen for a remote forward.
+    ListenRefused,
+    /// The server does not let clients connect to the target of a forward.
+    ForwardForbidden,
     /// The name of the host leads nowhere.
     UnknownHost,
     /// Nothing listens on the SSH port.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::options;
-use crate::config::forwarding::Target as Destination;
+use super::user_config::UserConfig;
 use crate::config::instance::{self, Instance};
 use crate::config::{HostKeyCheck, Ssh};
 use crate::error::{Error, Result};
 use crate::openssh::key::{self, Keys};
-use crate::openssh::quoting::{check_path, field, percent_escaped, quoted};
+use crate::openssh::quoting::{check_path, percent_escaped, quoted};
 use crate::system::paths::{self, Paths};
 
 /// Everything ssh needs to know to log in to one instance.
@@ -32,27 +32,22 @@ pub struct Login {
     pub connect_timeout: u64,
     /// The user's further arguments, checked by [`options::check`].
     pub options: Vec<String>,
+    /// What takes back settings of the user's `ssh_config` that only newer versions of ssh know.
+    pub overrides: Vec<String>,
+    /// Whether AES-GCM is to be preferred: the user's `ssh_config` chooses no ciphers.
+    pub prefers_aes: bool,
 }
 
-/// One `-L` of a tunnel: a Unix socket here that stands for something there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SocketForward {
-    /// The socket that ssh creates and listens on.
-    pub socket: PathBuf,
-    /// What a connection to it leads to.
-    pub destination: Destination,
-}
-
-impl SocketForward {
-    /// The value of ssh's `-L`.
-    fn argument(&self) -> String {
-        let socket = field(&self.socket);
-        match &self.destination {
-            port @ Destination::Port(..) => format!("{socket}:{port}"),
-            Destination::Socket(path) => format!("{socket}:{}", field(path)),
-        }
-    }
-}
+/// What a connection without a session is started with, whatever the user's `ssh_config` says.
+/// Every ssh since 7.6 knows these; [`user_config`] has those that are newer.
+const NO_SESSION: [&str; 6] = [
+    "RemoteCommand=none",
+    "PermitLocalCommand=no",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "UpdateHostKeys=no",
+    "VisualHostKey=no",
+];
 
 /// Has ssh write its log to its standard output, which carries nothing else. Its standard error then holds
 /// what others say: the server's banner, a `ProxyCommand`, the ssh of a jump host. ssh closes every higher
@@ -69,9 +64,13 @@ impl Login {
         options::check(&ssh.options)?;
         let known_hosts = paths.known_hosts();
         check_path(&known_hosts)?;
+        let program = program()?;
+        let user_config = UserConfig::read(&program, &ssh.options, paths);
         Ok(Self {
             keys: key::choose(instance, ssh, paths)?,
-            program: program()?,
+            overrides: user_config.overrides(&program),
+            prefers_aes: has_aes() && !user_config.sets("ciphers"),
+            program,
             instance: instance.clone(),
             host_key_check: ssh.host_key_check,
             known_hosts,
@@ -81,33 +80,28 @@ impl Login {
         })
     }
 
-    /// ssh's arguments for a tunnel that is controlled through `control` and carries `forwards`.
+    /// ssh's arguments for a tunnel that is controlled through `control`. Its forwards are requested
+    /// there; none comes from the command line or the user's `ssh_config` (see `docs/ssh-config.md`).
     ///
     /// ssh keeps the first value it is given for an option, so the order is: what a tunnel cannot
     /// do without, what the user asked for, then the defaults.
-    pub fn tunnel_arguments(&self, control: &Path, forwards: &[SocketForward]) -> Vec<String> {
+    pub fn tunnel_arguments(&self, control: &Path) -> Vec<String> {
         let mut arguments: Vec<String> = ["-N", "-T", "-M", "-S"].map(str::to_owned).to_vec();
         arguments.push(percent_escaped(control));
         for option in [
             "ControlPersist=no",
-            "ExitOnForwardFailure=yes",
+            "ClearAllForwardings=yes",
             "StreamLocalBindUnlink=yes",
-            "RemoteCommand=none",
-            "PermitLocalCommand=no",
-            "ForwardAgent=no",
-            "ForwardX11=no",
+            "StreamLocalBindMask=0177",
             // Tells of a key that was accepted and was not enough.
             "LogLevel=VERBOSE",
         ] {
             push_option(&mut arguments, option);
         }
+        self.push_no_session(&mut arguments);
         arguments.extend(self.options.iter().cloned());
         arguments.extend(LOG.map(str::to_owned));
         self.push_defaults(&mut arguments);
-        for forward in forwards {
-            arguments.push("-L".to_owned());
-            arguments.push(forward.argument());
-        }
         self.push_destination(&mut arguments);
         arguments
     }
@@ -120,6 +114,7 @@ impl Login {
         for option in ["BatchMode=yes", "ClearAllForwardings=yes", "ControlPath=none", "LogLevel=INFO"] {
             push_option(&mut arguments, option);
         }
+        self.push_no_session(&mut arguments);
         arguments.extend(self.options.iter().cloned());
         self.push_defaults(&mut arguments);
         self.push_destination(&mut arguments);
@@ -135,6 +130,16 @@ impl Login {
         arguments
     }
 
+    /// Keeps what the user's `ssh_config` says of sessions from a connection that has none.
+    fn push_no_session(&self, arguments: &mut Vec<String>) {
+        for option in NO_SESSION {
+            push_option(arguments, option);
+        }
+        for option in &self.overrides {
+            push_option(arguments, option);
+        }
+    }
+
     pub(crate) fn push_defaults(&self, arguments: &mut Vec<String>) {
         for option in self.defaults() {
             push_option(arguments, &option);
@@ -147,7 +152,7 @@ impl Login {
         defaults.push(format!("ServerAliveInterval={}", self.keepalive));
         defaults.push(format!("ServerAliveCountMax={KEEPALIVE_COUNT}"));
         defaults.push(format!("ConnectTimeout={}", self.connect_timeout));
-        if has_aes() {
+        if self.prefers_aes {
             defaults.push("Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com".to_owned());
         }
         defaults

@@ -6,8 +6,8 @@ pub(crate) mod login;
 pub(crate) mod options;
 pub(crate) mod quoting;
 pub(crate) mod route;
+mod user_config;
 
 pub use self::key::Keys;
-pub use self::login::{Login, SocketForward, host_key_alias};
+pub use self::login::{Login, host_key_alias};
 pub use self::quoting::check_path;
-pub use crate::config::forwarding::Target as Destination;

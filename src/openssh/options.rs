@@ -13,6 +13,8 @@ const FLAGS: &str = "1246afgkqstvxyACGKMNTVXYn";
 const WITH_VALUE: &str = "bceilmopBDEFIJLOPQRSwW";
 /// Options that would make a tunnel's ssh do something else than carry the tunnel.
 const NOT_FOR_TUNNELS: &str = "fGMNOQSVWs";
+/// Forwards, as letters and as what `-o` sets: a tunnel has no others than soong's.
+const FORWARDS: (&str, &[&str]) = ("LRDw", &["localforward", "remoteforward", "dynamicforward", "tunnel"]);
 /// Options that say something about a session, not about the connection it goes over (`-o` is
 /// neither by itself: see [`SESSION_KEYWORDS`]).
 const OF_A_SESSION: &str = "aefknqstvxyEGNQTVW";
@@ -111,12 +113,24 @@ pub fn check(words: &[String]) -> Result<()> {
         };
         at_fault(&mistake.to_string(), &hint)
     })?;
-    match given.iter().find(|given| NOT_FOR_TUNNELS.contains(given.letter)) {
-        Some(Given { letter, .. }) => {
-            Err(at_fault(&format!("-{letter} does not go with a tunnel"), "take it out of ssh.options"))
+    for given in &given {
+        let keyword = keyword(given);
+        let is_forward = match &keyword {
+            Some(keyword) => FORWARDS.1.contains(&keyword.as_str()),
+            None => FORWARDS.0.contains(given.letter),
+        };
+        let what = keyword.unwrap_or_else(|| format!("-{}", given.letter));
+        let message = format!("{} does not go with a tunnel", printable(&what));
+        if is_forward {
+            let hint =
+                "write it as forward, remote or socks below [instances.NAME]: forward = [\"5432:db:5432\"]";
+            return Err(at_fault(&message, hint));
         }
-        None => Ok(()),
+        if NOT_FOR_TUNNELS.contains(given.letter) {
+            return Err(at_fault(&message, "take it out of ssh.options"));
+        }
     }
+    Ok(())
 }
 
 /// Whether a session with these options is the same over a connection that another ssh has made.
@@ -165,9 +179,7 @@ mod tests {
 
     #[test]
     fn options_with_and_without_values_pass() {
-        for text in
-            ["", "-C", "-o ProxyJump=b -C", "-oProxyJump=b", "-vC4", "-J 'a b' -6", "-vo Port=1", "-L 1:a:2"]
-        {
+        for text in ["", "-C", "-o ProxyJump=b -C", "-oProxyJump=b", "-vC4", "-J 'a b' -6", "-vo Port=1"] {
             assert_eq!(verdict(text), Ok(()), "{text}");
         }
     }
@@ -178,7 +190,9 @@ mod tests {
             assert!(verdict(text).is_err(), "{text}");
         }
         assert!(verdict("-o").unwrap_err().contains("has no value"));
-        assert!(verdict("-f").unwrap_err().contains("does not go with a tunnel"));
+        for text in ["-f", "-L 1:a:2", "-R1:a:2", "-o RemoteForward=1", "'-oLocalForward 1 a:2'"] {
+            assert!(verdict(text).unwrap_err().contains("does not go with a tunnel"), "{text}");
+        }
         assert!(verdict("-Z").unwrap_err().contains("no option -Z"));
         assert!(verdict("-vé").unwrap_err().contains("no option -é"));
     }

@@ -21,11 +21,6 @@ pub(crate) fn percent_escaped(path: &Path) -> String {
     path.to_string_lossy().replace('%', "%%")
 }
 
-/// `path` as one field of a `-L` argument, where `:` separates and `\` escapes.
-pub(super) fn field(path: &Path) -> String {
-    percent_escaped(path).replace('\\', "\\\\").replace(':', "\\:")
-}
-
 /// `path` as a value of an option that takes a list of words.
 pub(crate) fn quoted(path: &Path) -> String {
     in_config(&percent_escaped(path))

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{End, Supervisor, backoff, told};
+use crate::config::forwarding::Listen;
 use crate::openssh::Login;
 use crate::openssh::failure::{self, Failure, Kind};
+use crate::supervisor::link::forwards::Requester;
+use crate::supervisor::link::mux::{Control, Forward, Side};
+use crate::supervisor::link::permission;
+use crate::supervisor::link::probe;
 use crate::supervisor::link::process::Link;
-use crate::supervisor::link::stderr::{Listener, Use};
+use crate::supervisor::link::stderr::{Ear, Listener, Quota, Use};
 use crate::supervisor::link::tcp_probe::{self, Port};
 use crate::supervisor::monitor::Reason;
 use crate::supervisor::protocol::event::Event;
@@ -24,16 +29,14 @@ impl Supervisor<'_> {
     /// link, if there was one.
     pub(super) async fn connect(&mut self, away: Option<Duration>) -> Result<Link, End> {
         let again = away.is_some();
-        let control = self.directory.ssh_control();
         let limit = Duration::from_secs(self.request.login.connect_timeout);
         if let Some(failure) = self.displaced() {
             return Err(End::Failed(failure));
         }
         // ssh does not become a master on a control socket that exists, be it dead.
-        let _ = std::fs::remove_file(&control);
+        let _ = std::fs::remove_file(self.control.path());
         self.probe.reset();
-        let extras = self.switchboard.hand_over().await;
-        let arguments = self.request.ssh_arguments(&self.directory, &extras);
+        let arguments = self.request.ssh_arguments(&self.directory);
         self.questions.begin();
         let (log, others) = (self.listener(), self.listener_to_others());
         let link = Link::spawn(self.request.program(), &arguments, &self.askpass, log, others);
@@ -41,12 +44,15 @@ impl Supervisor<'_> {
             End::Failed(Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
         })?;
         let pid = link.pid();
+        self.control.expect(pid);
+        self.permission.begin(link.ear());
+        let set_up = self.set_up(!again, link.ear());
         let end = tokio::select! {
             () = told(&mut self.stop) => Some(End::Stop),
             () = overtaken(&self.request.login, pid, away) => Some(End::Answered),
             what = stale(&mut self.disturbances), if again => Some(End::Failed(Reason::Disturbance(what).failure())),
             news = self.provider.next(&self.request.login.instance), if again => Some(End::News(news)),
-            outcome = link.up(&control) => {
+            outcome = come_up(&mut link, &self.control, set_up) => {
                 outcome.err().map(|failure| End::Failed(self.questions.explain(failure)))
             }
             () = self.questions.time_out(limit) => {
@@ -57,27 +63,57 @@ impl Supervisor<'_> {
             }
         };
         self.questions.end();
-        let end = match end {
-            None if again => None,
-            None => self.switchboard.complete().await.err().map(End::Failed),
-            failed => failed,
-        };
         let Some(end) = end else { return Ok(link) };
         link.end().await;
         Err(end)
     }
 
+    /// Has the present ssh carry every forward: the services, the probe's, and those beyond.
+    fn set_up(&self, first: bool, ear: &Ear) -> impl Future<Output = Result<(), Failure>> + use<> {
+        let services = self.request.forwards.iter().map(|forward| Forward {
+            side: Side::Local,
+            listen: Listen::Socket(self.directory.forward_socket(forward.local)),
+            target: forward.target(),
+        });
+        let mut forwards: Vec<Forward> = services.collect();
+        let permission = Arc::clone(&self.permission);
+        let requester = Requester {
+            probe: probe::forward(&self.directory),
+            control: self.control.clone(),
+            ear: ear.clone(),
+            permission,
+        };
+        let switchboard = Arc::clone(&self.switchboard);
+        async move {
+            let (extras, more): (Vec<_>, Vec<_>) = switchboard.wanted(first).await.into_iter().unzip();
+            forwards.extend(more);
+            requester.request(forwards).await?;
+            switchboard.carry(&extras).await;
+            Ok(())
+        }
+    }
+
     /// Takes what ssh says to the log, and to a starter that listens.
     fn listener(&self) -> Listener {
         let (log, audience, probe) = (Arc::clone(&self.log), self.audience.clone(), Arc::clone(&self.probe));
-        let questions = Arc::clone(&self.questions);
+        let (questions, permission) = (Arc::clone(&self.questions), Arc::clone(&self.permission));
+        let mut quota = Quota::new();
         Box::new(move |line| {
-            if !probe.is_echo(line) {
-                log.write(&format!("ssh: {line}"));
-                questions.said(line);
-                audience.tell(&Event::Said { line: line.to_owned() });
+            if permission.hear(line) {
+                return Use::Drop;
             }
-            if is_of_connection(line) { Use::Drop } else { Use::Keep }
+            if !probe.is_echo(line) {
+                questions.said(line);
+                let (passes, is_last) = quota.take();
+                if passes {
+                    log.write(&format!("ssh: {line}"));
+                    audience.tell(&Event::Said { line: line.to_owned() });
+                }
+                if is_last {
+                    log.write("ssh says too much; lines are left out");
+                }
+            }
+            if permission::failure(line).is_some() { Use::Drop } else { Use::Keep }
         })
     }
 
@@ -86,18 +122,42 @@ impl Supervisor<'_> {
     fn listener_to_others(&self) -> Listener {
         let (log, audience) = (Arc::clone(&self.log), self.audience.clone());
         let questions = Arc::clone(&self.questions);
+        let mut quota = Quota::new();
         Box::new(move |line| {
-            log.write(&format!("server or proxy: {line}"));
             questions.said(line);
-            audience.tell(&Event::Said { line: line.to_owned() });
+            let (passes, is_last) = quota.take();
+            if passes {
+                log.write(&format!("server or proxy: {line}"));
+                audience.tell(&Event::Said { line: line.to_owned() });
+            }
+            if is_last {
+                log.write("the server or proxy says too much; lines are left out");
+            }
             Use::Keep
         })
     }
 }
 
-/// Whether ssh speaks of one connection that it carries, which says nothing of the link.
-fn is_of_connection(line: &str) -> bool {
-    line.starts_with("channel ") && line.contains(": open failed: ")
+/// Waits until ssh has logged in and `set_up` is done, or says why not.
+async fn come_up(
+    link: &mut Link,
+    control: &Control,
+    set_up: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    /// How long ssh may take to end after it has stopped to answer.
+    const TIME_TO_END: Duration = Duration::from_secs(1);
+    link.up(control).await?;
+    let failure = tokio::select! {
+        failure = link.ended() => failure,
+        outcome = set_up => match outcome {
+            Ok(()) => return Ok(()),
+            Err(failure) => failure,
+        }
+    };
+    match failure.kind {
+        Kind::Other => Err(timeout(TIME_TO_END, link.ended()).await.unwrap_or(failure)),
+        _ => Err(failure),
+    }
 }
 
 /// Resolves when the server answers others while the ssh `pid` is still waiting for a first answer.

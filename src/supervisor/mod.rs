@@ -40,6 +40,8 @@ use tokio::time::{Instant, sleep};
 use self::askpass::helper::Askpass;
 use self::hooks::Hooks;
 use self::link::liveness::Pulse;
+use self::link::mux::Control;
+use self::link::permission::Permission;
 use self::link::probe::Probe;
 use self::link::tcp_probe::Port;
 use self::prompt_broker::Questions;
@@ -100,6 +102,9 @@ struct Supervisor<'a> {
     request: Request,
     paths: &'a Paths,
     directory: Directory,
+    /// The present ssh, and whether its server allows what the forwards need.
+    control: Control,
+    permission: Arc<Permission>,
     lock: Lock,
     log: Arc<Log>,
     audience: Audience,

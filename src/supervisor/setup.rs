@@ -16,6 +16,8 @@ use crate::runtime::state::State;
 use crate::supervisor::askpass::helper::Askpass;
 use crate::supervisor::hooks::Hooks;
 use crate::supervisor::link::liveness::Pulse;
+use crate::supervisor::link::mux::Control;
+use crate::supervisor::link::permission::Permission;
 use crate::supervisor::link::probe::Probe;
 use crate::supervisor::prompt_broker::{self, Questions};
 use crate::supervisor::protocol::event::Event;
@@ -54,9 +56,13 @@ impl<'a> Supervisor<'a> {
         let room = Arc::new(Semaphore::new(fd_limit::raise()));
         let way = Way { link, hold: request.hold, room, pulse: Arc::clone(&pulse), meter: Arc::default() };
         let traffic = Traffic::default();
+        let control = Control::new(directory.ssh_control());
+        let permission = Arc::new(Permission::new(control.clone()));
         let mut supervisor = Self {
             switchboard: Arc::new(Switchboard::new(
                 &directory,
+                &control,
+                &permission,
                 way.clone(),
                 traffic.clone(),
                 Arc::clone(&log),
@@ -73,6 +79,8 @@ impl<'a> Supervisor<'a> {
             request,
             paths,
             directory,
+            control,
+            permission,
             lock,
             audience,
             state,

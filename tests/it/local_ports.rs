@@ -65,7 +65,7 @@ fn auto_ports_takes_the_next_free_ones_and_list_shows_them() {
     for (default, port) in sandbox.config.local.iter().zip(&moved) {
         assert!(port > default, "{moved:?}");
         assert!(started.stdout.contains(&format!("  localhost:{port} -> ")), "{}", started.stdout);
-        assert!(dry.stdout.contains(&format!("/{port}.sock:")), "{}", dry.stdout);
+        assert!(dry.stdout.contains(&format!("# localhost:{port} -> ")), "{}", dry.stdout);
         assert!(ports::is_taken(*port));
     }
     // Before any request: one that ends between the two commands would change a count.

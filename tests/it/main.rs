@@ -40,6 +40,7 @@ mod sessions;
 mod signals;
 mod single;
 mod ssh;
+mod ssh_config;
 mod status;
 mod stuck;
 mod supervisor;

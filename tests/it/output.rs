@@ -8,11 +8,11 @@ use crate::support::sandbox::Sandbox;
 
 const STOPPED: &str = "Stopped tunnel (PID: [PID])\n";
 
-/// The words of the ssh command line that `--dry-run` prints.
-fn dry_run(sandbox: &Sandbox) -> Vec<String> {
+/// The words of the ssh command line that `--dry-run` prints, and the forwards below it.
+fn dry_run(sandbox: &Sandbox) -> (Vec<String>, String) {
     let output = sandbox.tunnel(["start", "--dry-run"]).stdout_has("ssh ").run();
-    assert_eq!(output.stdout.lines().count(), 1, "{}", output.stdout);
-    shell_words::split(&output.stdout).unwrap()
+    let (command, forwards) = output.stdout.split_once('\n').unwrap();
+    (shell_words::split(command).unwrap(), forwards.to_owned())
 }
 
 #[test]
@@ -20,14 +20,13 @@ fn a_dry_run_prints_the_command_that_start_runs() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
     let before = sandbox.files();
-    let words = dry_run(&sandbox);
+    let (words, forwards) = dry_run(&sandbox);
     assert_eq!(sandbox.files(), before, "a dry run writes nothing");
     assert_eq!(instance.sshd.logins(), 0);
     sandbox.assert_idle();
-    for service in &instance.services {
-        let target = format!(":localhost:{}", service.port);
-        assert!(words.iter().any(|word| word.ends_with(&target)), "{target} in {words:?}");
-    }
+    let lines = instance.services.iter().zip(sandbox.config.local);
+    let lines = lines.map(|(service, local)| format!("# localhost:{local} -> localhost:{}\n", service.port));
+    assert_eq!(forwards, lines.collect::<String>());
     sandbox.start(&instance);
     assert_eq!(words.join(" "), sandbox.clients()[0].command);
     let running: Vec<i32> = sandbox.processes().iter().map(|process| process.pid).collect();
@@ -45,7 +44,7 @@ fn a_dry_run_quotes_for_the_shell() {
     sandbox.configure(|config| {
         config.set(["ssh", "key"], key.to_str().unwrap());
     });
-    assert!(dry_run(&sandbox).contains(&key.to_str().unwrap().to_owned()));
+    assert!(dry_run(&sandbox).0.contains(&key.to_str().unwrap().to_owned()));
 }
 
 #[test]

@@ -15,7 +15,6 @@ use self::resolve::resolve;
 use super::arguments::{RestartArguments, StartArguments};
 use super::stop;
 use crate::config::Config;
-use crate::config::forwarding::Forwarding;
 use crate::error::{Error, Result};
 use crate::openssh::{self, failure};
 use crate::runtime::directory::Directory;
@@ -77,7 +76,7 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
     let is_shown = arguments.dry_run || style == Style::Verbose;
     let command = if is_shown { command_line(&request, &directory) } else { String::new() };
     if arguments.dry_run {
-        return show(&format!("{command}\n{}", extra_forwards::comments(&request.extras)));
+        return show(&format!("{command}\n{}", extra_forwards::comments(&request)));
     }
     paths.ensure_runtime()?;
     paths.ensure_state()?;
@@ -138,8 +137,7 @@ fn style(arguments: &StartArguments) -> Style {
 /// The ssh command as it could be typed.
 fn command_line(request: &Request, directory: &Directory) -> String {
     let program = request.program().to_string_lossy().into_owned();
-    let extras: Vec<Forwarding> = request.extras.iter().map(|extra| extra.forwarding.clone()).collect();
-    shell_words::join(std::iter::once(program).chain(request.ssh_arguments(directory, &extras)))
+    shell_words::join(std::iter::once(program).chain(request.ssh_arguments(directory)))
 }
 
 fn show(text: &str) -> Result<()> {

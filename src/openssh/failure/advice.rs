@@ -37,7 +37,7 @@ pub fn hints(kind: Kind, login: &Login) -> Vec<String> {
         Kind::Unreachable | Kind::TimedOut => timeout_hints(login),
         Kind::Misconfigured => vec!["check ssh.options in config.toml and your ~/.ssh/config".to_owned()],
         Kind::Displaced => vec!["start it again: soong tunnel start".to_owned()],
-        Kind::ForwardRefused => Vec::new(),
+        Kind::ForwardRefused | Kind::ListenRefused | Kind::ForwardForbidden => forward_hints(kind),
         Kind::Lost | Kind::Other => vec!["'soong tunnel start -v' shows everything ssh says".to_owned()],
         _ => login_hints(kind, login),
     }
@@ -117,6 +117,23 @@ fn unknown_host_key(login: &Login) -> String {
             format!("the key of a jump host is not known: {accept}, or log in to the jump host once with ssh")
         }
     }
+}
+
+/// What the user can do about a forward that was refused.
+pub fn forward_hints(kind: Kind) -> Vec<String> {
+    let hints: &[&str] = match kind {
+        Kind::ForwardForbidden => &[
+            "on the instance, let sshd_config allow it: AllowTcpForwarding yes, PermitOpen any, no DisableForwarding",
+            "take 'restrict' and 'no-port-forwarding' out of the line of your key in ~/.ssh/authorized_keys there",
+            "an expired password or a login limit forbids it too: see whether 'soong ssh' gives you a shell",
+        ],
+        Kind::ListenRefused => &[
+            "see whether another program has the port on the instance: soong ssh -- ss -ltnp",
+            "sshd_config may forbid it (AllowTcpForwarding, PermitListen), and ports below 1024 are for root only",
+        ],
+        _ => &["see what ssh said: soong tunnel logs"],
+    };
+    hints.iter().map(|hint| (*hint).to_owned()).collect()
 }
 
 /// What was tried without asking.

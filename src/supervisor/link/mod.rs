@@ -1,8 +1,10 @@
 //! One link: an ssh [`process`], the client of its control socket ([`mux`]), and the checks that tell
 //! whether the link is alive.
 
+pub(crate) mod forwards;
 pub(crate) mod liveness;
 pub(crate) mod mux;
+pub(crate) mod permission;
 pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod stderr;

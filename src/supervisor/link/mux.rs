@@ -2,12 +2,12 @@
 //! protocol, version 4 (`PROTOCOL.mux` in its sources), as far as forwards need it.
 
 pub(crate) mod blocking;
+mod control;
 mod message;
 mod stdio_forward;
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 pub use self::blocking::reach;
+pub use self::control::Control;
 use self::message::{CLOSE_FORWARD, Message, NO_PORT, OK, OPEN_FORWARD, check_hello, hello, verdict};
 use self::stdio_forward::Offer;
 use crate::config::forwarding::{Listen, Target};
@@ -70,34 +71,83 @@ pub struct Channel {
     _offer: Offer,
 }
 
-/// Has ssh forward `listen` to `target`.
-pub async fn open(control: &Path, side: Side, listen: &Listen, target: &Target) -> Result<(), Refusal> {
-    change(control, OPEN_FORWARD, side, listen, target).await
+/// A forward that ssh is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// Who listens.
+    pub side: Side,
+    /// What on.
+    pub listen: Listen,
+    /// Where it leads.
+    pub target: Target,
 }
 
-/// Has ssh stop forwarding `listen` to `target`; connections stay.
-pub async fn close(control: &Path, side: Side, listen: &Listen, target: &Target) -> Result<(), Refusal> {
-    change(control, CLOSE_FORWARD, side, listen, target).await
-}
-
-async fn change(
-    control: &Path,
-    what: u32,
-    side: Side,
-    listen: &Listen,
-    target: &Target,
-) -> Result<(), Refusal> {
-    let mut message = Message::new(what);
-    message.number(side as u32);
-    match listen {
-        // An empty address stands for what ssh binds when none is given: localhost.
-        Listen::Port(port) => message.place("", (*port).into()),
-        Listen::Socket(path) => message.place(&path.to_string_lossy(), NO_PORT),
+impl Forward {
+    fn message(&self, what: u32) -> Vec<u8> {
+        let mut message = Message::new(what);
+        message.number(self.side as u32);
+        match &self.listen {
+            // An empty address stands for what ssh binds when none is given: localhost.
+            Listen::Port(port) => message.place("", (*port).into()),
+            Listen::Socket(path) => message.place(&path.to_string_lossy(), NO_PORT),
+        }
+        message.target(&self.target);
+        message.bytes()
     }
-    message.target(target);
+}
+
+/// Has ssh set up all of `forwards`; one answer for each, in their order. ssh is asked for all
+/// local ones at once, and the server for all remote ones, so that they take one round trip.
+pub async fn open_all(control: &Control, forwards: &[Forward]) -> io::Result<Vec<Result<(), String>>> {
+    // ssh answers in order, but reads nothing further on a connection while it waits for the server.
+    let mut locals = greet(control).await?;
+    let mut streams = Vec::new();
+    for forward in forwards {
+        let message = forward.message(OPEN_FORWARD);
+        streams.push(match forward.side {
+            Side::Local => {
+                locals.write_all(&message).await?;
+                None
+            }
+            Side::Remote => {
+                let mut stream = control.connect().await?;
+                stream.write_all(&[hello(), message].concat()).await?;
+                Some(stream)
+            }
+        });
+    }
+    let mut answers = Vec::new();
+    for stream in streams {
+        let answer = match stream {
+            None => answer(&mut locals, OK).await,
+            Some(mut stream) => {
+                hear_hello(&mut stream).await?;
+                answer(&mut stream, OK).await
+            }
+        };
+        answers.push(match answer {
+            Ok(()) => Ok(()),
+            Err(Refusal::Refused(reason)) => Err(reason),
+            Err(Refusal::Silent(error)) => return Err(error),
+        });
+    }
+    Ok(answers)
+}
+
+/// Has ssh set up `forward`.
+pub async fn open(control: &Control, forward: &Forward) -> Result<(), Refusal> {
+    change(control, OPEN_FORWARD, forward).await
+}
+
+/// Has ssh give up `forward`; its connections stay.
+pub async fn close(control: &Control, forward: &Forward) -> Result<(), Refusal> {
+    change(control, CLOSE_FORWARD, forward).await
+}
+
+async fn change(control: &Control, what: u32, forward: &Forward) -> Result<(), Refusal> {
     limited(async {
         let mut stream = greet(control).await?;
-        stream.write_all(&message.bytes()).await?;
+        stream.write_all(&forward.message(what)).await?;
         answer(&mut stream, OK).await
     })
     .await
@@ -105,7 +155,7 @@ async fn change(
 
 /// Connects to `target` through the server. Waits for as long as the server takes, which knows when
 /// to give up; ssh is given a moment.
-pub async fn connect(control: &Path, target: &Target) -> Result<Channel, Refusal> {
+pub async fn connect(control: &Control, target: &Target) -> Result<Channel, Refusal> {
     // Two pairs, because a socket that is both ends at once could not be closed in one direction.
     let ((up, theirs_in), (down, theirs_out)) = (UnixStream::pair()?, UnixStream::pair()?);
     let mut offer = stdio_forward::request(control, target, [theirs_in.as_fd(), theirs_out.as_fd()]).await?;
@@ -119,8 +169,8 @@ async fn limited<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T,
 }
 
 /// A connection on which both sides have said which version they speak.
-async fn greet(control: &Path) -> io::Result<UnixStream> {
-    let mut stream = UnixStream::connect(control).await?;
+async fn greet(control: &Control) -> io::Result<UnixStream> {
+    let mut stream = control.connect().await?;
     stream.write_all(&hello()).await?;
     hear_hello(&mut stream).await?;
     Ok(stream)

@@ -18,7 +18,8 @@ use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::openssh::{Destination, SocketForward};
+use super::mux::{Forward, Side};
+use crate::config::forwarding::{Listen, Target};
 use crate::runtime::directory::Directory;
 use crate::system::deadline_stream::Line;
 
@@ -26,8 +27,9 @@ use crate::system::deadline_stream::Line;
 const NOWHERE: &str = "/nonexistent/soong";
 
 /// The forward that a probe uses.
-pub fn forward(directory: &Directory) -> SocketForward {
-    SocketForward { socket: socket(directory), destination: Destination::Socket(NOWHERE.into()) }
+pub fn forward(directory: &Directory) -> Forward {
+    let (listen, target) = (Listen::Socket(socket(directory)), Target::Socket(NOWHERE.into()));
+    Forward { side: Side::Local, listen, target }
 }
 
 /// Asks the link of the tunnel in `directory` once: whether its far end answers within `patience`.

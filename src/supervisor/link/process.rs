@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::mux::Control;
 use super::stderr::{Ear, Listener};
 use crate::openssh::failure::{self, Failure, Kind, Said};
 use crate::supervisor::askpass::helper::Askpass;
@@ -60,12 +60,12 @@ impl Link {
     }
 
     /// Waits until the control socket takes a connection, which ssh lets it do once it has
-    /// authenticated and set up every forward; or says why ssh ended instead.
+    /// authenticated; or says why ssh ended instead.
     ///
     /// The socket is looked for at intervals that grow with the time already waited, so that the
     /// looking adds at most a two-hundredth to the wait, or the millisecond that is the timer's
     /// finest.
-    pub async fn up(&mut self, control: &Path) -> Result<(), Failure> {
+    pub async fn up(&mut self, control: &Control) -> Result<(), Failure> {
         let begun = Instant::now();
         let (ear, others) = (self.ear.clone(), self.others.clone());
         // One for all rounds: the end takes longer to tell than a round where a program that ssh has
@@ -78,14 +78,28 @@ impl Link {
                 () = sleep(pause) => {}
             }
             // Whether it is there is asked for less than a connection that is refused.
-            if control.exists() && UnixStream::connect(control).await.is_ok() {
-                // What was said on the way here did not keep it from getting here, and does not
-                // tell why the link is lost one day.
-                ear.forget();
-                others.forget();
-                return Ok(());
+            if !control.path().exists() {
+                continue;
+            }
+            match control.connect().await {
+                Ok(_) => {
+                    // What was said on the way here did not keep it from getting here, and does not
+                    // tell why the link is lost one day.
+                    ear.forget();
+                    others.forget();
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(Failure { kind: Kind::Displaced, reason: error.to_string() });
+                }
+                Err(_) => {}
             }
         }
+    }
+
+    /// What it says.
+    pub fn ear(&self) -> &Ear {
+        &self.ear
     }
 
     /// The PID of ssh, while it is our child.

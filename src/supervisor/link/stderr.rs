@@ -3,18 +3,23 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
-use std::io;
-#[cfg(test)]
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::net::unix::pipe::Receiver;
+use tokio::time::sleep;
 
 /// How many of ssh's last lines are kept to tell why it ended.
 const LINES_KEPT: usize = 40;
 /// The longest line taken from ssh, in bytes; of a longer one the rest is a line of its own.
 const LINE_MAX: usize = 4096;
+
+/// How much is taken from ssh in one turn, in bytes. Then everything else has its turn, and an ssh
+/// that has more to say waits: a server can have it write without end.
+const TURN_MAX: usize = 64 << 10;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What becomes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,17 +71,18 @@ impl Ear {
         let source = Receiver::from_file(source)?;
         loop {
             source.readable().await?;
-            let mut hearing = self.hearing();
             // Only what reads by itself learns that there is nothing left to be woken for.
-            if hearing.read(|buffer| source.try_read(buffer)) == End::Reached {
-                return Ok(());
+            let end = self.hearing().read(|buffer| source.try_read(buffer));
+            match end {
+                End::Reached => return Ok(()),
+                End::Open => {}
+                End::More => sleep(PAUSE).await,
             }
         }
     }
 
-    /// Takes every line that has been written by now.
-    #[cfg(test)]
-    fn catch_up(&self) -> End {
+    /// Takes the lines that have been written by now, up to [`TURN_MAX`] bytes.
+    pub fn catch_up(&self) -> End {
         self.hearing().catch_up()
     }
 
@@ -97,35 +103,41 @@ impl Ear {
 
 /// Whether there will be more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub enum End {
     /// There may be more later.
     Open,
+    /// There is more, for the next turn.
+    More,
     /// Nothing will come any more.
     Reached,
 }
 
 impl Hearing {
-    #[cfg(test)]
     fn catch_up(&mut self) -> End {
         let source = Arc::clone(&self.source);
         self.read(|buffer| (&*source).read(buffer))
     }
 
-    /// Takes what `source` has, until it has nothing.
+    /// Takes what `source` has, until it has nothing or the turn is over.
     fn read(&mut self, mut source: impl FnMut(&mut [u8]) -> io::Result<usize>) -> End {
         let mut buffer = [0; LINE_MAX];
-        loop {
+        let mut taken = 0;
+        while taken < TURN_MAX {
             match source(&mut buffer) {
                 Ok(0) => {
                     self.finish_line();
                     return End::Reached;
                 }
-                Ok(read) => self.take(&buffer[..read]),
+                Ok(read) => {
+                    taken += read;
+                    self.take(&buffer[..read]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return End::Open,
                 Err(_) => return End::Reached,
             }
         }
+        End::More
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -149,6 +161,38 @@ impl Hearing {
             }
             self.kept.push_back(line);
         }
+    }
+}
+
+/// Limits how many lines of one ssh go to the log and to a waiting start: a burst, then a trickle.
+#[derive(Debug)]
+pub struct Quota {
+    left: u32,
+    /// When a line was last added to what is left.
+    filled: Instant,
+}
+
+impl Quota {
+    /// Lines in a burst. A login has a few, and a long banner some hundred.
+    const BURST: u32 = 1000;
+    /// The time in which one more may be passed on.
+    const REFILL: Duration = Duration::from_millis(100);
+
+    /// The quota of an ssh that is started now.
+    pub fn new() -> Self {
+        Self { left: Self::BURST, filled: Instant::now() }
+    }
+
+    /// Counts a line; says whether it is passed on, and whether it is the last one for now.
+    pub fn take(&mut self) -> (bool, bool) {
+        let more = self.filled.elapsed().as_millis() / Self::REFILL.as_millis();
+        if more > 0 {
+            self.filled = Instant::now();
+            self.left = self.left.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(Self::BURST);
+        }
+        let passes = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        (passes, passes && self.left == 0)
     }
 }
 
@@ -202,6 +246,28 @@ mod tests {
         ear.catch_up();
         assert_eq!(ear.kept().len(), LINES_KEPT);
         assert_eq!(ear.kept().last().unwrap(), "79");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_flood_is_taken_in_turns() {
+        let (mut ssh, ear, heard) = ear();
+        nix::fcntl::fcntl(&ssh, nix::fcntl::FcntlArg::F_SETPIPE_SZ(1 << 20)).unwrap();
+        let flood = format!("{}\n", long(99)).repeat(1000);
+        ssh.write_all(flood.as_bytes()).unwrap();
+        assert_eq!(ear.catch_up(), End::More);
+        assert!(heard.lock().unwrap().len() * 100 <= TURN_MAX);
+        assert_eq!(ear.catch_up(), End::Open);
+        assert_eq!(heard.lock().unwrap().len(), 1000);
+    }
+
+    #[test]
+    fn a_flood_is_passed_on_in_part() {
+        let mut quota = Quota::new();
+        let taken: Vec<_> = (0..10 * Quota::BURST).map(|_| quota.take()).collect();
+        let passed = taken.iter().filter(|(passes, _)| *passes).count();
+        assert!((1000..1100).contains(&passed), "{passed}");
+        assert!(taken[999].1 && !taken[998].1);
     }
 
     #[test]

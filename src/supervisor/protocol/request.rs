@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::forwarding::Forwarding;
-use crate::openssh::{Login, SocketForward};
+use crate::openssh::Login;
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
 use crate::runtime::state::Forward;
-use crate::supervisor::link::probe;
 use crate::terminal::printable;
 
 /// A tunnel that is wanted.
@@ -34,22 +32,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// ssh's arguments for this tunnel, with its sockets in `directory`, when it is to carry `extras`
-    /// besides the services. Of these only local ones are ssh's from its start.
-    pub fn ssh_arguments(&self, directory: &Directory, extras: &[Forwarding]) -> Vec<String> {
-        let services = self.forwards.iter().map(|forward| SocketForward {
-            socket: directory.forward_socket(forward.local),
-            destination: forward.target(),
-        });
-        let locals = extras.iter().filter_map(|forwarding| match forwarding {
-            Forwarding::Local(listen, target) => {
-                Some(SocketForward { socket: directory.extra_socket(listen), destination: target.clone() })
-            }
-            _ => None,
-        });
-        let forwards: Vec<SocketForward> =
-            services.chain(locals).chain([probe::forward(directory)]).collect();
-        self.login.tunnel_arguments(&directory.ssh_control(), &forwards)
+    /// ssh's arguments for this tunnel, with its sockets in `directory`.
+    pub fn ssh_arguments(&self, directory: &Directory) -> Vec<String> {
+        self.login.tunnel_arguments(&directory.ssh_control())
     }
 
     /// The option that chose the instance, with a space before it; empty where none had to.

@@ -2,12 +2,10 @@
 //! present ssh carries of them, and how they come and go without hurting what is under way.
 //!
 //! Local forwards and proxies are held as services are: the supervisor listens, and connections
-//! wait for the link. Remote ones are ssh's, which is asked for them through its control socket: of
-//! those on its command line it does not say in time whether the server has them. For the first link
+//! wait for the link. Remote ones are ssh's. For the first link
 //! a refusal ends the start. For a later one it is asked again and again, because a server may not
 //! have noticed yet that the old link is dead, and that must not keep the services away.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +17,15 @@ use super::metrics::Traffic;
 use super::serve::{self, Way};
 use super::socks;
 use super::unix_socket::{self, Door};
-use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding, Kind, Listen, Target};
+use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding, Listen};
 use crate::error::{Error, Result};
 use crate::openssh::failure::{self, Failure};
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::{self, Extra, Origin};
 use crate::runtime::log::Log;
-use crate::supervisor::link::mux::{self, Refusal, Side};
+use crate::supervisor::link::forwards;
+use crate::supervisor::link::mux::{self, Control, Forward, Refusal, Side};
+use crate::supervisor::link::permission::Permission;
 use crate::terminal::printable;
 
 /// How long to wait before a forward is asked for again that was refused.
@@ -35,6 +35,8 @@ const RETRY: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Switchboard {
     directory: Directory,
+    control: Control,
+    permission: Arc<Permission>,
     log: Arc<Log>,
     way: Way,
     traffic: Traffic,
@@ -55,9 +57,18 @@ struct Line {
 
 impl Switchboard {
     /// A switchboard without a forward.
-    pub fn new(directory: &Directory, way: Way, traffic: Traffic, log: Arc<Log>) -> Self {
+    pub fn new(
+        directory: &Directory,
+        control: &Control,
+        permission: &Arc<Permission>,
+        way: Way,
+        traffic: Traffic,
+        log: Arc<Log>,
+    ) -> Self {
         Self {
             directory: directory.clone(),
+            control: control.clone(),
+            permission: Arc::clone(permission),
             log,
             way,
             traffic,
@@ -75,28 +86,29 @@ impl Switchboard {
         extra::write(&self.directory, extras)
     }
 
-    /// What there is, for an ssh that is started now. It carries the local ones from its start.
-    pub async fn hand_over(&self) -> Vec<Forwarding> {
+    /// Returns what an ssh that is started now is to carry before the link counts as up: everything
+    /// if it is the `first`, else without the remote ones. A later link is up without those.
+    pub async fn wanted(&self, first: bool) -> Vec<(Forwarding, Forward)> {
         let mut lines = self.lines.lock().await;
+        let mut wanted = Vec::new();
         for line in lines.iter_mut() {
-            line.carried = line.extra.forwarding.kind() != Kind::Remote;
+            let forwarding = &line.extra.forwarding;
+            let forward = self.request(forwarding);
+            line.carried = forward.is_none();
+            wanted.extend(
+                forward
+                    .filter(|forward| first || forward.side == Side::Local)
+                    .map(|forward| (forwarding.clone(), forward)),
+            );
         }
-        lines.iter().map(|line| line.extra.forwarding.clone()).collect()
+        wanted
     }
 
-    /// Has the first ssh carry the rest; says why it does not.
-    pub async fn complete(&self) -> std::result::Result<(), Failure> {
-        for line in self.lines.lock().await.iter_mut().filter(|line| !line.carried) {
-            match self.ask(&line.extra.forwarding).await {
-                Ok(()) => line.carried = true,
-                Err(Refusal::Refused(reason)) => {
-                    return Err(Failure { kind: failure::Kind::ForwardRefused, reason: told(&reason) });
-                }
-                // It may be about to end, and then says why itself.
-                Err(Refusal::Silent(_)) => {}
-            }
+    /// Notes that the present ssh carries these.
+    pub async fn carry(&self, forwardings: &[Forwarding]) {
+        for line in self.lines.lock().await.iter_mut() {
+            line.carried |= forwardings.contains(&line.extra.forwarding);
         }
-        Ok(())
     }
 
     /// Has the ssh that is up carry what it does not carry yet, for ever. To be dropped when that
@@ -134,14 +146,13 @@ impl Switchboard {
             unix_socket::open(&forwarding).map_err(|error| unix_socket::refused(&forwarding, &error))?;
         let mut line = self.line(Extra::new(forwarding, Origin::Command), door)?;
         if self.way.is_up() {
-            match self.ask(&line.extra.forwarding).await {
-                Ok(()) => line.carried = true,
-                Err(Refusal::Refused(reason)) => {
+            match self.ask_once(&line.extra.forwarding).await {
+                Ok(carried) => line.carried = carried,
+                Err(failure) => {
                     line.close().await;
-                    return Err(Error::failed(told(&reason)));
+                    let hints = failure::forward_hints(failure.kind);
+                    return Err(Error::Failed { message: failure.reason, hints });
                 }
-                // The link has just gone; the next one is asked.
-                Err(Refusal::Silent(_)) => {}
             }
         }
         self.log.write(&format!("added: {}", line.extra.forwarding));
@@ -192,7 +203,7 @@ impl Switchboard {
     fn line(&self, extra: Extra, door: Option<Door>) -> Result<Line> {
         let at_fault = |source| Error::Io { action: "cannot serve a forward".into(), source, hint: None };
         let (mut listeners, mut file) = (Vec::new(), None);
-        let (mut way, control) = (self.way.clone(), self.directory.ssh_control());
+        let (mut way, control) = (self.way.clone(), &self.control);
         if door.is_some() {
             way.meter = self.traffic.meter(extra.forwarding.listen());
         }
@@ -223,29 +234,56 @@ impl Switchboard {
 
     /// Has ssh carry `forwarding`.
     async fn ask(&self, forwarding: &Forwarding) -> std::result::Result<(), Refusal> {
-        let Some((side, listen, target)) = self.wish(forwarding) else { return Ok(()) };
-        mux::open(&self.directory.ssh_control(), side, &listen, target).await
+        match self.request(forwarding) {
+            Some(forward) => mux::open(&self.control, &forward).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Has ssh carry `forwarding` now; `false` if the link has just gone, and the next one is asked.
+    async fn ask_once(&self, forwarding: &Forwarding) -> std::result::Result<bool, Failure> {
+        match (self.ask(forwarding).await, forwarding) {
+            (Ok(()), Forwarding::Local(_, target)) => {
+                match forwards::forbidden(&self.permission.forbidden(std::slice::from_ref(target)).await) {
+                    None => Ok(true),
+                    Some(failure) => {
+                        self.withdraw(forwarding).await;
+                        Err(failure)
+                    }
+                }
+            }
+            (Ok(()), _) => Ok(true),
+            (Err(Refusal::Refused(reason)), Forwarding::Remote(listen, _)) => {
+                Err(forwards::listen_refused(listen, &reason))
+            }
+            (Err(Refusal::Refused(reason)), _) => {
+                Err(Failure { kind: failure::Kind::ForwardRefused, reason: told(&reason) })
+            }
+            (Err(Refusal::Silent(_)), _) => Ok(false),
+        }
     }
 
     /// Has ssh carry `forwarding` no more. One that does not answer is about to be replaced.
     async fn withdraw(&self, forwarding: &Forwarding) {
-        let Some((side, listen, target)) = self.wish(forwarding) else { return };
-        if let Err(refusal) = mux::close(&self.directory.ssh_control(), side, &listen, target).await {
+        let Some(forward) = self.request(forwarding) else { return };
+        if let Err(refusal) = mux::close(&self.control, &forward).await {
             self.log.write(&format!("{forwarding}: {refusal}"));
         }
-        if let (Side::Local, Listen::Socket(socket)) = (side, listen) {
+        if let (Side::Local, Listen::Socket(socket)) = (forward.side, forward.listen) {
             let _ = std::fs::remove_file(socket);
         }
     }
 
     /// What ssh has to do for `forwarding`: nothing for a proxy, which asks when it needs something.
-    fn wish<'a>(&self, forwarding: &'a Forwarding) -> Option<(Side, Listen, &'a Target)> {
+    fn request(&self, forwarding: &Forwarding) -> Option<Forward> {
         match forwarding {
             Forwarding::Local(listen, target) => {
-                let socket: PathBuf = self.directory.extra_socket(listen);
-                Some((Side::Local, Listen::Socket(socket), target))
+                let listen = Listen::Socket(self.directory.extra_socket(listen));
+                Some(Forward { side: Side::Local, listen, target: target.clone() })
             }
-            Forwarding::Remote(listen, target) => Some((Side::Remote, listen.clone(), target)),
+            Forwarding::Remote(listen, target) => {
+                Some(Forward { side: Side::Remote, listen: listen.clone(), target: target.clone() })
+            }
             Forwarding::Socks(_) => None,
         }
     }

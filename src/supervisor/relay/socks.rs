@@ -7,8 +7,6 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,7 +17,7 @@ use super::accept;
 use super::serve::{self, Way};
 use crate::config::forwarding::Target;
 use crate::config::instance::is_host;
-use crate::supervisor::link::mux::{self, Channel, Refusal};
+use crate::supervisor::link::mux::{self, Channel, Control, Refusal};
 
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,13 +29,12 @@ const USER_MAX: usize = 255;
 const CONNECT: u8 = 1;
 
 /// Answers clients on `listener` for ever; ssh is asked on `control`. Connections wait for the link.
-pub async fn serve(listener: TcpListener, control: PathBuf, way: Way) {
-    let control: Arc<Path> = control.into();
+pub async fn serve(listener: TcpListener, control: Control, way: Way) {
     // Its two directions and the request take a file each.
-    accept::serve(listener, way, 2, |client, way| attend(client, Arc::clone(&control), way)).await;
+    accept::serve(listener, way, 2, |client, way| attend(client, control.clone(), way)).await;
 }
 
-async fn attend(mut client: TcpStream, control: Arc<Path>, mut way: Way) -> io::Result<()> {
+async fn attend(mut client: TcpStream, control: Control, mut way: Way) -> io::Result<()> {
     let wish = timeout(PATIENCE, hear(&mut client)).await??;
     let outcome = match &wish.target {
         Ok(target) => connect(&control, target, &mut way).await,
@@ -53,7 +50,7 @@ async fn attend(mut client: TcpStream, control: Arc<Path>, mut way: Way) -> io::
 }
 
 /// A connection to `target`, as soon as there is a link.
-async fn connect(control: &Path, target: &Target, way: &mut Way) -> Result<Channel, Outcome> {
+async fn connect(control: &Control, target: &Target, way: &mut Way) -> Result<Channel, Outcome> {
     let deadline = way.deadline();
     loop {
         way.until_up(deadline).await.map_err(|_| Outcome::NoNetwork)?;

@@ -2,6 +2,7 @@
 //! Whatever happens, it is never told to be up for longer than it takes to notice that it is not.
 
 mod commands;
+mod forbidden;
 mod knock;
 mod link;
 mod load;

@@ -150,8 +150,8 @@ fn a_dry_run_shows_them_all() {
         .run()
         .stdout;
     for part in [
-        format!("/{}.sock:localhost:{}", each.port, instance.services[1].port),
-        format!("/{}.sock:{}", each.socket, far.display()),
+        format!("\n# localhost:{} -> localhost:{}\n", each.port, instance.services[1].port),
+        format!("\n# localhost:{} -> {}\n", each.socket, far.display()),
         format!("\n# instance:{} -> 127.0.0.1:{} on", each.remote, instance.services[2].port),
         format!("\n# localhost:{} -> anywhere, as a SOCKS proxy\n", each.socks),
         format!("\n# {} -> localhost:", each.from_socket.display()),

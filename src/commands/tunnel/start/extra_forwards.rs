@@ -4,11 +4,12 @@
 use crate::commands::tunnel::arguments::StartArguments;
 use crate::config::Config;
 use crate::config::forwarding::display::path_of;
-use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding};
+use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding, Listen};
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::runtime::extra::{Extra, Origin};
 use crate::runtime::state::{Forward, State};
+use crate::supervisor::protocol::request::Request;
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
@@ -71,9 +72,14 @@ fn collision(one: &str, forwarding: &Forwarding) -> Error {
     .with_hint("move one of them to another port")
 }
 
-/// The forwards as comments for a shell, below an ssh command that does not show what listens.
-pub fn comments(extras: &[Extra]) -> String {
-    extras.iter().map(|extra| format!("# {}\n", printable(&path_of(&extra.forwarding)))).collect()
+/// Every forward of `request` as a comment for a shell, below an ssh command that does not show them.
+pub fn comments(request: &Request) -> String {
+    let services = request
+        .forwards
+        .iter()
+        .map(|forward| Forwarding::Local(Listen::Port(forward.local), forward.target()));
+    let extras = request.extras.iter().map(|extra| extra.forwarding.clone());
+    services.chain(extras).map(|forwarding| format!("# {}\n", printable(&path_of(&forwarding)))).collect()
 }
 
 #[cfg(test)]

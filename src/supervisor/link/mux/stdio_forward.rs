@@ -2,14 +2,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::message::{SESSION_OPENED, hello, send_descriptor, stdio_forward};
-use super::{PATIENCE, Refusal, answer, hear_hello};
+use super::{Control, PATIENCE, Refusal, answer, hear_hello};
 use crate::config::forwarding::Target;
 
 /// What ssh was given to carry. ssh is told to let go of it when this is dropped.
@@ -28,9 +27,13 @@ impl Offer {
 
 /// Has ssh connect what is read from and written to `ends` with `target`. Nothing is waited for: all of it
 /// is written at once, and ssh reads no further than it understands.
-pub(super) async fn request(control: &Path, target: &Target, ends: [BorrowedFd<'_>; 2]) -> io::Result<Offer> {
+pub(super) async fn request(
+    control: &Control,
+    target: &Target,
+    ends: [BorrowedFd<'_>; 2],
+) -> io::Result<Offer> {
     let work = async {
-        let mut mux = UnixStream::connect(control).await?;
+        let mut mux = control.connect().await?;
         mux.write_all(&[hello(), stdio_forward(target)].concat()).await?;
         for end in ends {
             mux.async_io(Interest::WRITABLE, || send_descriptor(mux.as_fd(), end)).await?;

@@ -1,0 +1,76 @@
+//! The forwards of a new link: they are requested all at once, and the link counts as up when ssh
+//! and the server have confirmed each of them.
+
+use std::sync::Arc;
+
+use super::mux::{self, Control, Forward, Side};
+use super::permission::{Forbidden, Permission};
+use super::stderr::Ear;
+use crate::config::forwarding::{Listen, Target};
+use crate::openssh::failure::{self, Failure, Kind, Said};
+use crate::terminal::printable;
+
+/// Requests the forwards of one link.
+#[derive(Debug)]
+pub struct Requester {
+    /// The forward of the probe, which leads nowhere; whether that is allowed does not matter.
+    pub probe: Forward,
+    /// ssh.
+    pub control: Control,
+    /// What ssh says.
+    pub ear: Ear,
+    /// The server.
+    pub permission: Arc<Permission>,
+}
+
+impl Requester {
+    /// Has ssh carry `forwards`; says which of them it or the server refuses.
+    pub async fn request(&self, forwards: Vec<Forward>) -> Result<(), Failure> {
+        let targets: Vec<Target> = forwards
+            .iter()
+            .filter(|forward| forward.side == Side::Local)
+            .map(|forward| forward.target.clone())
+            .collect();
+        let forwards: Vec<Forward> = forwards.into_iter().chain([self.probe.clone()]).collect();
+        let answers = mux::open_all(&self.control, &forwards).await.map_err(|error| Failure {
+            kind: Kind::Other,
+            reason: format!("ssh does not answer on its control socket: {error}"),
+        })?;
+        if let Some((forward, said)) =
+            forwards.iter().zip(answers).find_map(|(forward, answer)| Some((forward, answer.err()?)))
+        {
+            return Err(self.refused(forward, &said));
+        }
+        match forbidden(&self.permission.forbidden(&targets).await) {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    fn refused(&self, forward: &Forward, said: &str) -> Failure {
+        if forward.side == Side::Remote {
+            return listen_refused(&forward.listen, said);
+        }
+        let _ = self.ear.catch_up();
+        // Why, ssh only says there.
+        let failure = failure::classify(&Said { log: self.ear.kept(), others: Vec::new() });
+        let why = if failure.kind == Kind::ForwardRefused { failure.reason } else { said.to_owned() };
+        let reason = format!("ssh on this machine refuses the forward to {}: {why}", forward.target);
+        Failure { kind: Kind::ForwardRefused, reason: printable(&reason).into_owned() }
+    }
+}
+
+/// The failure of a remote forward that the server does not listen for.
+pub fn listen_refused(listen: &Listen, said: &str) -> Failure {
+    let said = said.trim().trim_end_matches('.');
+    let reason = format!("the server refuses to listen on {listen}: {said}");
+    Failure { kind: Kind::ListenRefused, reason: printable(&reason).into_owned() }
+}
+
+/// The failure of forwards to these targets; `None` where there is no such target.
+pub fn forbidden(forbidden: &[Forbidden]) -> Option<Failure> {
+    let first = forbidden.first()?;
+    let targets: Vec<String> = forbidden.iter().map(|forbidden| forbidden.target.to_string()).collect();
+    let reason = format!("the server forbids forwarding to {}: {}", targets.join(", "), first.reason);
+    Some(Failure { kind: Kind::ForwardForbidden, reason: printable(&reason).into_owned() })
+}

@@ -1,0 +1,106 @@
+//! The control socket, and the proof that the tunnel's own ssh listens on it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::unistd::geteuid;
+use tokio::net::UnixStream;
+use tokio::net::unix::UCred;
+
+/// The control socket of the ssh that carries a tunnel. Copies share it.
+#[derive(Debug, Clone)]
+pub struct Control {
+    path: Arc<Path>,
+    /// The PID of ssh; 0 before the first one.
+    ssh: Arc<AtomicU32>,
+}
+
+impl Control {
+    /// The socket at `path`. Nothing is trusted there before [`expect`](Self::expect).
+    pub fn new(path: PathBuf) -> Self {
+        Self { path: path.into(), ssh: Arc::default() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Trusts the ssh with this PID, and no other process, from now on.
+    pub fn expect(&self, ssh: Option<u32>) {
+        self.ssh.store(ssh.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// Connects. Fails with [`io::ErrorKind::PermissionDenied`] if another process than ssh
+    /// listens there, which happens when the directory was replaced.
+    pub async fn connect(&self) -> io::Result<UnixStream> {
+        let stream = UnixStream::connect(&self.path).await?;
+        if is_ssh(&stream.peer_cred()?, self.ssh.load(Ordering::Relaxed)) {
+            Ok(stream)
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "another process listens on its control socket",
+            ))
+        }
+    }
+}
+
+/// True if `peer` is our user's, and the process `ssh` or started by it: the program called ssh
+/// may be a script. Where the kernel names no process the user has to do.
+fn is_ssh(peer: &UCred, ssh: u32) -> bool {
+    let pid = peer.pid().map(i32::unsigned_abs);
+    peer.uid() == geteuid().as_raw() && pid.is_none_or(|pid| descends(pid, ssh))
+}
+
+/// True if the process `pid` is `ancestor` or below it.
+fn descends(mut pid: u32, ancestor: u32) -> bool {
+    const DEPTH_MAX: usize = 8;
+    for _ in 0..DEPTH_MAX {
+        if pid == ancestor {
+            return ancestor != 0;
+        }
+        match parent(pid) {
+            Some(parent) if parent > 1 => pid = parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// The parent of the process `pid`, by `proc_pid_stat(5)`; `None` elsewhere than on Linux.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in parentheses, may hold anything.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn only_the_expected_process_is_trusted() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = Control::new(directory.path().join("ctl"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let _listener = UnixListener::bind(control.path()).unwrap();
+            let kind = async || control.connect().await.err().map(|error| error.kind());
+            assert_eq!(kind().await, Some(io::ErrorKind::PermissionDenied), "before there is an ssh");
+            control.expect(Some(std::process::id()));
+            assert_eq!(kind().await, None);
+            // A script whose child listens.
+            control.expect(Some(std::os::unix::process::parent_id()));
+            #[cfg(target_os = "linux")]
+            assert_eq!(kind().await, None);
+            control.expect(Some(1));
+            #[cfg(target_os = "linux")]
+            assert_eq!(kind().await, Some(io::ErrorKind::PermissionDenied));
+        });
+    }
+}

@@ -1,0 +1,136 @@
+//! Finding out whether the server allows the connections that a tunnel's forwards need.
+//!
+//! ssh sets a local forward up whatever the server thinks of it; only a connection tells. One is
+//! made to where nothing can be, before the tunnel counts as up. A server without restrictions
+//! (`AllowTcpForwarding`, `PermitOpen`, `restrict` …) fails to connect, and no service notices.
+//! A server that refuses it is then asked for each target; those connections are closed at once.
+//!
+//! ssh says why a connection was refused only on its standard error (`channels.c`,
+//! `channel_input_open_failure`), just before it answers on its control socket.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::mux::{self, Control, Refusal};
+use super::stderr::Ear;
+use crate::config::forwarding::Target;
+
+/// How long the server may take to answer. One that takes longer forbids nothing: it connects.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// An address that no system connects to over TCP: the limited broadcast address (RFC 919). It
+/// needs no name server, and no packet is sent.
+const NOWHERE: &str = "255.255.255.255";
+
+/// Asks the present ssh's server.
+#[derive(Debug)]
+pub struct Permission {
+    control: Control,
+    heard: Mutex<Heard>,
+    /// One question at a time, so that what ssh says belongs to it.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    ear: Option<Ear>,
+    /// Whether a question stands.
+    asking: bool,
+    /// The last reason that ssh gave meanwhile for a connection that failed.
+    reason: Option<String>,
+}
+
+/// A target that the server does not connect to, and ssh's words for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forbidden {
+    /// The target.
+    pub target: Target,
+    /// For example `administratively prohibited: open failed`.
+    pub reason: String,
+}
+
+impl Permission {
+    /// Asks over `control`.
+    pub fn new(control: Control) -> Self {
+        Self { control, heard: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    }
+
+    /// Begins with another ssh, to which `ear` listens.
+    pub fn begin(&self, ear: &Ear) {
+        *self.heard() = Heard { ear: Some(ear.clone()), ..Heard::default() };
+    }
+
+    /// Takes a line of ssh's; true if it answers a question of ours.
+    pub fn hear(&self, line: &str) -> bool {
+        let (mut heard, reason) = (self.heard(), failure(line));
+        let is_answer = heard.asking && reason.is_some();
+        if is_answer {
+            heard.reason = reason.map(str::to_owned);
+        }
+        is_answer
+    }
+
+    /// Those of `targets` that the server forbids. Of a socket OpenSSH does not say whether it is
+    /// forbidden or missing.
+    pub async fn forbidden(&self, targets: &[Target]) -> Vec<Forbidden> {
+        let _turn = self.turn.lock().await;
+        let mut forbidden = Vec::new();
+        if self.refusal(&Target::Port(NOWHERE.to_owned(), 1)).await.is_some() {
+            for target in targets.iter().filter(|target| matches!(target, Target::Port(..))) {
+                let reason = self.refusal(target).await;
+                forbidden.extend(reason.map(|reason| Forbidden { target: target.clone(), reason }));
+            }
+        }
+        forbidden
+    }
+
+    /// Why the server refuses to connect to `target`; `None` if it connects, tries to, or cannot.
+    async fn refusal(&self, target: &Target) -> Option<String> {
+        self.heard().asking = true;
+        let answer = timeout(PATIENCE, mux::connect(&self.control, target)).await;
+        let ear = self.heard().ear.clone();
+        // Ends in `hear`.
+        let _ = ear.map(|ear| ear.catch_up());
+        let mut heard = self.heard();
+        heard.asking = false;
+        let reason = heard.reason.take();
+        reason.filter(|reason| matches!(answer, Ok(Err(Refusal::Refused(_)))) && is_forbidding(reason))
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why the server did not open a channel, where `line` tells that.
+pub fn failure(line: &str) -> Option<&str> {
+    let (number, reason) = line.strip_prefix("channel ")?.split_once(": open failed: ")?;
+    number.bytes().all(|byte| byte.is_ascii_digit()).then_some(reason)
+}
+
+/// True if a server that gives this reason does not want to connect, rather than cannot (RFC 4254, 5.1).
+fn is_forbidding(reason: &str) -> bool {
+    !reason.starts_with("connect failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prohibition_is_told_from_a_service_that_does_not_run() {
+        for (line, expected) in [
+            ("channel 2: open failed: administratively prohibited: open failed", Some(true)),
+            ("channel 12: open failed: unknown channel type: ", Some(true)),
+            ("channel 2: open failed: connect failed: Connection refused", Some(false)),
+            ("channel 2: open failed: connect failed: open failed", Some(false)),
+            ("channel x: open failed: administratively prohibited: open failed", None),
+            ("channel 2: administratively prohibited", None),
+            ("Upload a key: channel 2: open failed: x", None),
+        ] {
+            assert_eq!(failure(line).map(is_forbidding), expected, "{line}");
+        }
+    }
+}
