@@ -6,5 +6,6 @@ pub(crate) mod hidden_line;
 pub mod paths;
 pub mod script;
 pub mod signals;
+pub(crate) mod spinner;
 pub mod time;
 pub mod trust;

@@ -39,6 +39,7 @@ mod secrets;
 mod sessions;
 mod signals;
 mod single;
+mod spinner;
 mod ssh;
 mod ssh_config;
 mod status;

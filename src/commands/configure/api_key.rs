@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::instances::provider;
 use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
+use crate::system::spinner::Spinner;
 
 const PROVIDER: &str = "lambda";
 
@@ -37,6 +38,7 @@ pub fn check(key: &Secret, paths: &Paths) -> Result<usize> {
     let secrets = document::set("", &SecretName::ApiKey.segments(), &key.expose().into())?;
     paths::write_atomically(&config.with_file_name("credentials.toml"), &secrets)?;
     let environment: [(&str, &OsStr); 1] = [("SOONG_CONFIG", config.as_os_str())];
+    let _spinner = Spinner::new("Asking lambda");
     provider::ask_with(PROVIDER, &environment, &watch).map(|instances| instances.len())
 }
 

@@ -18,8 +18,9 @@ use crate::instances::inventory::{self, Wish};
 use crate::openssh::Login;
 use crate::runtime::registry;
 use crate::system::paths::Paths;
+use crate::system::spinner::Spinner;
 use crate::system::time;
-use crate::terminal::print;
+use crate::terminal::{print, printable};
 
 /// `soong-extend`: does what the command line says and returns the exit code.
 pub fn main() -> ExitCode {
@@ -48,6 +49,7 @@ fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
 
 /// Sends `request` to the daemon on `instance` and returns its answer.
 fn ask(instance: &Instance, config: &Config, paths: &Paths, request: &[u8]) -> Result<Vec<u8>> {
+    let _spinner = Spinner::watching(&format!("Asking the status daemon of {}", printable(&instance.name)));
     if let Some(socket) = registry::forward_to(paths, instance, daemon::SERVICE)? {
         return exchange::through_tunnel(&socket, request);
     }

@@ -60,7 +60,7 @@ pub fn run(arguments: &ConfigArguments, paths: &Paths) -> Result<()> {
 fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
     let at_fault = |source| Error::Io { action: "cannot handle signals".into(), source, hint: None };
     let watch = Watch::new().map_err(at_fault)?;
-    let inventory = Inventory::fresh(config, paths, &watch);
+    let inventory = Inventory::fresh(config, paths, &watch, false);
     for error in inventory.sources.iter().filter_map(|source| source.error.as_ref()) {
         error.report("soong-ssh");
     }

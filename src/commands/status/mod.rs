@@ -86,7 +86,7 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
     let inventory = if cached {
         Inventory::meanwhile(failures, &config, paths)
     } else {
-        let inventory = ask(&config, paths)?;
+        let inventory = ask(&config, paths, arguments.json || arguments.watch.is_some())?;
         *failures = inventory.failures();
         inventory
     };
@@ -100,7 +100,7 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
 }
 
 /// What providers say now. A signal ends them with this program.
-fn ask(config: &Config, paths: &Paths) -> Result<Inventory> {
+fn ask(config: &Config, paths: &Paths, quiet: bool) -> Result<Inventory> {
     if config.providers.is_empty() {
         return Ok(Inventory::cached(config, paths));
     }
@@ -109,7 +109,7 @@ fn ask(config: &Config, paths: &Paths) -> Result<Inventory> {
         source,
         hint: None,
     })?;
-    let inventory = Inventory::fresh(config, paths, &watch);
+    let inventory = Inventory::fresh(config, paths, &watch, quiet);
     if watch.interrupted() { Err(Error::failed("interrupted")) } else { Ok(inventory) }
 }
 

@@ -29,6 +29,7 @@ use crate::supervisor::protocol::request::Request;
 use crate::supervisor::protocol::spawn::spawn;
 use crate::supervisor::relay::reserve;
 use crate::system::paths::Paths;
+use crate::system::spinner::Spinner;
 use crate::terminal::{chosen_colour, hint_label, print, print_error, printable};
 
 /// How much longer than the tunnel may take to come up its supervisor may take to say so.
@@ -93,14 +94,20 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
     if arguments.foreground {
         return Order { request, style, command, colour: chosen_colour() }.carry_out(paths);
     }
-    in_background(&request, style, command, paths).map(drop)
+    in_background(&request, style, command, style == Style::Normal, paths).map(drop)
 }
 
-/// Has a supervisor of its own bring the tunnel up; returns its PID.
-fn in_background(request: &Request, style: Style, command: String, paths: &Paths) -> Result<u32> {
+/// Has a supervisor of its own bring the tunnel up; returns its PID. `spins` shows a spinner meanwhile.
+fn in_background(
+    request: &Request,
+    style: Style,
+    command: String,
+    spins: bool,
+    paths: &Paths,
+) -> Result<u32> {
     let (mut child, stream) = spawn(request, paths)?;
     let report = Report::new(request, style, child.id(), command);
-    follow(request, &report, stream, &mut child, paths)?;
+    follow(request, &report, spins, stream, &mut child, paths)?;
     Ok(child.id())
 }
 
@@ -121,7 +128,7 @@ pub fn open(arguments: &StartArguments, paths: &Paths) -> Result<Opened> {
     openssh::check_path(&directory.ssh_control())?;
     paths.ensure_runtime()?;
     paths.ensure_state()?;
-    let pid = in_background(&request, Style::Quiet, String::new(), paths)?;
+    let pid = in_background(&request, Style::Quiet, String::new(), !arguments.quiet, paths)?;
     Ok(Opened { directory, pid })
 }
 
@@ -166,6 +173,7 @@ fn answer(asked: &Asked, report: &Report, supervisor: &mut UnixStream) -> Result
 fn follow(
     request: &Request,
     report: &Report,
+    spins: bool,
     stream: UnixStream,
     child: &mut Child,
     paths: &Paths,
@@ -176,11 +184,19 @@ fn follow(
     limited.map_err(at_fault)?;
     let mut ours = stream.try_clone().map_err(at_fault)?;
     let mut receiver = Receiver::new(stream);
+    let message = format!("Waiting for {}", printable(&request.login.instance.name));
+    let start_spinner = || if spins { Spinner::watching(&message) } else { Spinner::hidden() };
+    let mut spinner = start_spinner();
     loop {
         match receiver.receive::<Event>() {
-            Ok(Some(Event::Question { asked })) => answer(&asked, report, &mut ours)?,
+            Ok(Some(Event::Question { asked })) => {
+                // It would run into the question, and holds signals back.
+                drop(spinner);
+                answer(&asked, report, &mut ours)?;
+                spinner = start_spinner();
+            }
             Ok(Some(event)) => {
-                report.show(&event);
+                spinner.suspend(|| report.show(&event));
                 if let Some(outcome) = event.outcome() {
                     if outcome.is_err() {
                         // Nothing is left running when the failure is told.

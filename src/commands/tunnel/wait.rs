@@ -11,6 +11,7 @@ use crate::runtime::liveness::Doing;
 use crate::runtime::registry::{self, Form, Survey};
 use crate::runtime::state::{Phase, State};
 use crate::system::paths::Paths;
+use crate::system::spinner::Spinner;
 use crate::terminal::{print_error, printable};
 
 /// The time between two looks at a tunnel.
@@ -30,10 +31,14 @@ pub fn wait(arguments: &WaitArguments, paths: &Paths) -> Result<u8> {
     };
     let directory = running.directory;
     drop(running.supervisor);
+    let message =
+        arguments.service.as_ref().map_or("the tunnel".to_owned(), |service| printable(service).into_owned());
+    let spinner = Spinner::watching(&format!("Waiting for {message}"));
     let answer = match &arguments.service {
         None => until_up(&directory, deadline)?.map(drop),
         Some(service) => until_answering(&directory, service, deadline)?,
     };
+    drop(spinner);
     if answer.is_none() {
         print_error("soong-tunnel: the tunnel was stopped\n");
         return Ok(EXIT_NOT_RUNNING);

@@ -33,7 +33,7 @@ pub fn choose(wish: &Wish<'_>, config: &Config, paths: &Paths) -> Result<Instanc
         return Ok(found.clone());
     }
     let watch = watch()?;
-    let inventory = Inventory::fresh(config, paths, &watch);
+    let inventory = Inventory::fresh(config, paths, &watch, wish.quiet);
     if watch.interrupted() {
         return Err(Error::failed("interrupted"));
     }

@@ -12,7 +12,6 @@
 mod arguments;
 mod candidates;
 mod choose;
-mod indicator;
 mod machine;
 mod picker;
 mod wait;
@@ -28,7 +27,9 @@ use crate::instances::provider::answer::Listed;
 use crate::instances::provider::{self, cache};
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
+use crate::system::spinner::Spinner;
 use crate::system::time::now;
+use crate::terminal::printable;
 
 pub use self::arguments::Choice;
 pub use self::choose::{Wish, choose, known};
@@ -65,14 +66,19 @@ type Answer = (Source, Vec<Listed>);
 
 impl Inventory {
     /// Asks every provider that is switched on, all at once. One that cannot answer is represented
-    /// by its last answer, and its source says so. `watch` lets a signal end the asking.
-    pub fn fresh(config: &Config, paths: &Paths, watch: &Watch) -> Self {
+    /// by its last answer, and its source says so. `watch` lets a signal end the asking; `quiet` hides the spinner.
+    pub fn fresh(config: &Config, paths: &Paths, watch: &Watch, quiet: bool) -> Self {
+        let spinner = match config.providers.join(", ") {
+            names if quiet || names.is_empty() => Spinner::hidden(),
+            names => Spinner::new(&format!("Asking {}", printable(&names))),
+        };
         let answers: Vec<Result<Vec<Listed>>> = thread::scope(|scope| {
             let asked: Vec<_> =
                 config.providers.iter().map(|name| scope.spawn(move || provider::ask(name, watch))).collect();
             let ended = || Err(Error::failed("the thread that asked a provider ended early"));
             asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
         });
+        drop(spinner);
         let answers = config.providers.iter().zip(answers).map(|(name, answer)| match answer {
             Ok(listed) => {
                 let taken = now();

@@ -3,18 +3,23 @@
 //! The provider is asked every few seconds, less often when it does not answer: most of them limit
 //! how often they may be asked.
 
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
+use console::truncate_str;
+
 use super::choose::{Readiness, Wish, readiness};
-use super::indicator::Indicator;
 use super::{Machine, Status};
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::instances::provider;
 use crate::system::signals::Watch;
-use crate::terminal::printable;
+use crate::system::spinner::Spinner;
+use crate::terminal::{print_error, printable};
 
+/// Columns of a name that are shown.
+const NAME_SHOWN: usize = 32;
 /// The time between two questions.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// The longest time between two questions to a provider that fails.
@@ -47,9 +52,23 @@ pub(super) fn until_reachable(
         let listed = provider::ask(&provider, watch)?.into_iter().find(|listed| listed.id == machine.id);
         Ok(listed.map(|listed| machine.renewed(listed, &config.ssh)))
     };
-    let indicator = Indicator::new(machine, limit, wish.quiet);
+    let name = printable(&machine.name);
+    let message = format!(
+        "Waiting for {} to boot, at most {}",
+        truncate_str(&name, NAME_SHOWN, "…"),
+        humantime::format_duration(limit)
+    );
+    if !wish.quiet && !io::stderr().is_terminal() {
+        print_error(&format!("{message}...\n"));
+    }
+    let begun = Instant::now();
+    let spinner = if wish.quiet { Spinner::hidden() } else { Spinner::new(&message) };
     let outcome = poll(machine, limit, &mut ask, &mut |time| watch.sleep(time));
-    indicator.finish(outcome.is_ok());
+    drop(spinner);
+    if outcome.is_ok() && !wish.quiet {
+        let elapsed = humantime::format_duration(Duration::from_secs(begun.elapsed().as_secs()));
+        print_error(&format!("{name} is up after {elapsed}\n"));
+    }
     outcome
 }
 

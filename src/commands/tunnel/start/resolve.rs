@@ -50,7 +50,7 @@ pub fn resolve(
 }
 
 fn choose_instance(arguments: &StartArguments, config: &Config, paths: &Paths) -> Result<Instance> {
-    let wish = arguments.choice.wish(arguments.quiet);
+    let wish = arguments.choice.wish(arguments.quiet || arguments.json);
     inventory::choose(&wish, config, paths).map_err(|error| {
         if config.instances.is_empty() && config.providers.is_empty() {
             let file = printable(&paths.config_file().to_string_lossy()).into_owned();

@@ -1,0 +1,100 @@
+//! Spinner: a line on stderr that shows what a command waits for, and for how long. Drawn by indicatif, after a
+//! second, on terminals only.
+
+use std::io::{self, IsTerminal, PipeWriter};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use console::{Term, truncate_str};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nix::poll::{PollFd, PollFlags, poll};
+
+use crate::system::signals::{self, Watch};
+
+/// Shorter waits show nothing.
+const DELAY: Duration = Duration::from_secs(1);
+/// Time between two frames.
+const FRAME: Duration = Duration::from_millis(100);
+/// Columns beside the message: the spinner, the elapsed time, and room for the `^C` that a terminal writes.
+const RESERVED: usize = 12;
+
+/// Removes its line when dropped.
+#[derive(Debug)]
+pub struct Spinner {
+    bar: ProgressBar,
+    /// The drawing thread, and the pipe whose end stops it.
+    drawing: Option<(PipeWriter, JoinHandle<()>)>,
+}
+
+impl Spinner {
+    /// Shows `message` until dropped. For callers that hold a [`Watch`], and drop this first.
+    pub fn new(message: &str) -> Self {
+        Self::start(message, || None)
+    }
+
+    /// The same for callers without a [`Watch`]: removes the line also before a signal ends the program.
+    pub fn watching(message: &str) -> Self {
+        Self::start(message, || Watch::new().ok())
+    }
+
+    /// Shows nothing.
+    pub fn hidden() -> Self {
+        Self { bar: ProgressBar::hidden(), drawing: None }
+    }
+
+    fn start(message: &str, watch: impl FnOnce() -> Option<Watch>) -> Self {
+        let mut spinner = Self::hidden();
+        if !io::stderr().is_terminal() {
+            return spinner;
+        }
+        let Ok((reader, writer)) = io::pipe() else { return spinner };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {elapsed}") {
+            spinner.bar.set_style(style);
+        }
+        let (bar, watch, message) = (spinner.bar.clone(), watch(), message.to_owned());
+        let draw = move || draw(&bar, &message, reader.as_fd(), watch.as_ref());
+        spinner.drawing = thread::Builder::new().spawn(draw).ok().map(|thread| (writer, thread));
+        spinner
+    }
+
+    /// Prints with `print` while the line is removed.
+    pub fn suspend(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        if let Some((writer, thread)) = self.drawing.take() {
+            drop(writer);
+            // A thread that panicked has drawn its last.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Draws until the other end of `stop` is closed or `watch` catches a signal, which takes effect when that is dropped.
+fn draw(bar: &ProgressBar, message: &str, stop: BorrowedFd<'_>, watch: Option<&Watch>) {
+    if is_over(DELAY, stop, watch) {
+        return;
+    }
+    bar.set_draw_target(ProgressDrawTarget::stderr());
+    loop {
+        let width = usize::from(Term::stderr().size().1).saturating_sub(RESERVED);
+        bar.set_message(truncate_str(message, width, "…").into_owned());
+        bar.tick();
+        if is_over(FRAME, stop, watch) {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+}
+
+/// Waits for `time`; returns true if the wait ended before.
+fn is_over(time: Duration, stop: BorrowedFd<'_>, watch: Option<&Watch>) -> bool {
+    let watched = watch.map_or(stop, AsFd::as_fd);
+    let mut ends = [stop, watched].map(|end| PollFd::new(end, PollFlags::POLLIN));
+    // A poll that a signal interrupts counts as a frame: the next one sees the signal.
+    poll(&mut ends, signals::timeout(time)).is_ok_and(|count| count > 0)
+}

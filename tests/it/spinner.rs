@@ -1,0 +1,98 @@
+//! What is shown at a terminal while a command waits: nothing for a second, then a line that goes again.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
+use crate::support::run::Run;
+use crate::support::sandbox::Sandbox;
+use crate::support::terminal::Terminal;
+use crate::support::tools;
+
+/// The last thing that a spinner writes.
+const CLEARED: &str = "\r\x1b[2K";
+const CTRL_C: &str = "\x03";
+
+/// A sandbox whose provider answers once the file `answer` is there.
+fn slow() -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.configure(|config| {
+        config.set(["providers", "slow"], true);
+    });
+    let program = sandbox.path("bin/soong-provider-slow");
+    let list = r#"{"api":1,"instances":[{"id":"a1","name":"gpu","status":"active","host":"192.0.2.1"}]}"#;
+    let wait = "while ! [ -e \"$HOME/answer\" ]; do sleep 0.05; done";
+    sandbox.write(&program, format!("#!/bin/sh\n{wait}\necho '{list}'\n"));
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox
+}
+
+fn status<'a>(sandbox: &'a Sandbox, args: &[&str]) -> Run<'a> {
+    let path = format!("{}:{}", sandbox.path("bin").display(), tools::system_path().to_str().unwrap());
+    sandbox.soong(["status"]).args(args).env("PATH", path)
+}
+
+/// What stands on the terminal behind the last line that turned, which is gone.
+#[track_caller]
+fn behind_spinner(screen: &str, message: &str) -> String {
+    let at = screen.rfind(message).unwrap_or_else(|| panic!("no {message:?} in {screen:?}"));
+    let (_, rest) = screen[at..].split_once(CLEARED).unwrap_or_else(|| panic!("a line is left: {screen:?}"));
+    rest.to_owned()
+}
+
+#[test]
+fn a_slow_provider_is_waited_for_with_a_line_that_goes() {
+    let sandbox = slow();
+    for columns in [80, 30] {
+        let _ = fs::remove_file(sandbox.home().join("answer"));
+        let mut terminal = Terminal::run(&status(&sandbox, &[]), 24, columns);
+        terminal.wait_for("Asking slow: 2s");
+        sandbox.write(&sandbox.home().join("answer"), "");
+        assert_eq!(terminal.finish(), 0, "{}", terminal.screen());
+        terminal.wait_for("gpu");
+        assert!(
+            !behind_spinner(&terminal.screen(), "Asking slow").contains("Asking"),
+            "{}",
+            terminal.screen()
+        );
+    }
+}
+
+#[test]
+fn a_short_wait_and_one_for_a_program_show_nothing() {
+    let sandbox = slow();
+    let mut json = Terminal::run(&status(&sandbox, &["--json"]), 24, 80);
+    let mut terminal = Terminal::run(&status(&sandbox, &[]), 24, 80);
+    terminal.wait_for("Asking slow");
+    sandbox.write(&sandbox.home().join("answer"), "");
+    for terminal in [&mut json, &mut terminal] {
+        assert_eq!(terminal.finish(), 0, "{}", terminal.screen());
+    }
+    json.wait_for("192.0.2.1");
+    assert!(!json.screen().contains("Asking"), "{}", json.screen());
+    let quick = || {
+        let begun = Instant::now();
+        let mut terminal = Terminal::run(&status(&sandbox, &[]), 24, 80);
+        assert_eq!(terminal.finish(), 0, "{}", terminal.screen());
+        terminal.wait_for("gpu");
+        (begun.elapsed() < Duration::from_secs(1)).then(|| terminal.screen())
+    };
+    let screen = crate::support::wait::until("a run that takes less than a second", quick);
+    assert!(!screen.contains("Asking") && !screen.contains(CLEARED), "{screen:?}");
+}
+
+#[test]
+fn ctrl_c_removes_the_line() {
+    let sandbox = slow();
+    let (mute, _listener) = Sandbox::mute();
+    for (run, message) in
+        [(status(&sandbox, &[]), "Asking slow"), (mute.tunnel(["start"]), "Waiting for dev: 1s")]
+    {
+        let mut terminal = Terminal::run(&run, 24, 80);
+        terminal.wait_for(message);
+        terminal.type_text(CTRL_C);
+        assert_eq!(terminal.finish(), 130, "{}", terminal.screen());
+        let rest = behind_spinner(&terminal.screen(), message);
+        assert!(!rest.contains(message), "{rest:?}");
+    }
+}
