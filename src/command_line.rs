@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, CommandFactory, Parser};
 
 use crate::error::{EXIT_USAGE, Error, Result};
-use crate::terminal::{self, Colour, hint_label, print, print_error};
+use crate::terminal::{self, Colour, hint_label, print, print_error, printable};
 
 /// What every program takes, before and behind its commands.
 const COLOR: &str = "color";
@@ -59,7 +59,7 @@ pub fn main_from<T: Parser>(
 pub fn code_of<T: Parser>(program: &str, words: Vec<OsString>, run: impl FnOnce(&T) -> Result<u8>) -> u8 {
     let arguments = match parse::<T>(words) {
         Ok(arguments) => arguments,
-        Err(error) => return refuse(program, &error),
+        Err(error) => return refuse(program, error),
     };
     run(&arguments).unwrap_or_else(|error| {
         error.report(program);
@@ -158,7 +158,8 @@ pub fn fail(program: &str, error: &Error) -> ExitCode {
 }
 
 /// Prints clap's complaint in the words of this crate; help and version as they are.
-fn refuse(program: &str, error: &clap::Error) -> u8 {
+fn refuse(program: &str, error: clap::Error) -> u8 {
+    let error = escaped(error);
     let text = error.render().to_string();
     if !error.use_stderr() {
         return u8::from(print(&text).is_err());
@@ -169,15 +170,35 @@ fn refuse(program: &str, error: &clap::Error) -> u8 {
     EXIT_USAGE
 }
 
+/// The complaint with every word of the command line made printable in it, so that none of them can act
+/// on the terminal or begin another line.
+fn escaped(mut error: clap::Error) -> clap::Error {
+    let plain = |text: &String| printable(text).into_owned();
+    let values: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(plain(text)))),
+            ContextValue::Strings(texts) => {
+                Some((kind, ContextValue::Strings(texts.iter().map(plain).collect())))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in values {
+        error.insert(kind, value);
+    }
+    error
+}
+
 /// clap's complaint, which is paragraphs, as a first line and hints.
 fn complaint(program: &str, text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let (reason, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let words: Vec<&str> = reason.lines().map(str::trim).collect();
-    let mut complaint = format!("{program}: {}\n", words.join(" "));
+    let mut complaint = format!("{program}: {}\n", printable(&words.join(" ")));
     for line in rest.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let hint = line.strip_prefix("tip: ").unwrap_or(line).trim_end_matches('.');
-        let _ = writeln!(complaint, "{} {}", hint_label(), lower_first(hint));
+        let _ = writeln!(complaint, "{} {}", hint_label(), lower_first(&printable(hint)));
     }
     complaint
 }

@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
+use crate::system::trust;
 use crate::terminal::printable;
 
 /// Where the provider's API key stands in the file.
@@ -27,7 +29,7 @@ pub const NAMES: [&str; 2] = [API_KEY, DAEMON_TOKEN];
 
 /// A text that is to be used and never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Takes `text` for a secret; white space around it is not part of it. `None` for what cannot
@@ -35,7 +37,7 @@ impl Secret {
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         let fit = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        fit.then(|| Self(text.to_owned()))
+        fit.then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
     /// The text itself, for the one who needs it.
@@ -66,9 +68,14 @@ impl Credentials {
     pub fn load(paths: &Paths) -> Result<Self> {
         let file = paths.credentials_file();
         match read(&file)? {
-            Some(text) => Self::parse(&text, &file),
+            Some(text) => Self::parse(&Zeroizing::new(text), &file),
             None => legacy::load(&paths.legacy_config()),
         }
+    }
+
+    /// The token alone, for a process that lives long: nothing of the file stays in its memory.
+    pub fn load_daemon_token(paths: &Paths) -> Result<Option<Secret>> {
+        Ok(Self::load(paths)?.daemon_token)
     }
 
     /// Reads secrets from the config file of soong's predecessor; none where there is no `file`.
@@ -118,7 +125,7 @@ const SHAPE: &str = "a secret is text in quotes, without spaces, made of ASCII c
 
 /// The text of `file`, which must be private; `None` where there is no such file.
 pub fn read(file: &Path) -> Result<Option<String>> {
-    const LIMIT: u64 = 1 << 16;
+    const LIMIT: u32 = 1 << 16;
     let refused = |error| Error::io("read", file, error);
     // Opened without waiting, so that a FIFO in the file's place is told and not hung on.
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(file);
@@ -128,9 +135,13 @@ pub fn read(file: &Path) -> Result<Option<String>> {
         Err(error) => return Err(refused(error)),
     };
     check_private(file, &opened)?;
-    let mut bytes = Vec::new();
-    (&mut opened).take(LIMIT + 1).read_to_end(&mut bytes).map_err(refused)?;
-    if bytes.len() as u64 > LIMIT {
+    if let Some(fault) = trust::file_fault(file) {
+        return Err(fault.refuse(file));
+    }
+    // With room for all, so that no copy is left behind when it grows.
+    let mut bytes = Vec::with_capacity(LIMIT as usize + 1);
+    (&mut opened).take(u64::from(LIMIT) + 1).read_to_end(&mut bytes).map_err(refused)?;
+    if bytes.len() > LIMIT as usize {
         return Err(refused(io::Error::other("larger than 64 KiB")));
     }
     String::from_utf8(bytes).map(Some).map_err(|_| refused(io::Error::other("not valid UTF-8")))

@@ -26,6 +26,7 @@ use self::forwarding::Forwarding;
 use self::instance::Instance;
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
+use crate::system::trust;
 use crate::terminal::printable;
 use crate::toml_text;
 
@@ -141,9 +142,13 @@ pub const DEFAULT_SERVICES: [(&str, u16); 3] = [("sglang", 8000), ("n8n", 5678),
 pub const DEFAULT_COMPLETION_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Config {
-    /// Reads the config file; a missing one is an empty one.
+    /// Reads the config file; a missing one is an empty one. One that others could have written is
+    /// refused: aliases, providers and ssh's options in it run programs.
     pub fn load(paths: &Paths) -> Result<Self> {
         let file = paths.config_file();
+        if let Some(fault) = trust::file_fault(file) {
+            return Err(fault.refuse(file));
+        }
         Self::parse(&read(file)?, file, paths)
     }
 

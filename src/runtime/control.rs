@@ -19,6 +19,7 @@ use crate::config::forwarding::{Forwarding, Listen};
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::process::Process;
+use crate::system::peer;
 
 /// Asks a supervisor to stop. Requests are a line each.
 pub const STOP: &str = "stop\n";
@@ -76,7 +77,10 @@ impl Supervisor {
     /// Connects to the supervisor of the tunnel in `directory`.
     pub fn connect(directory: &Directory) -> io::Result<Self> {
         let stream = UnixStream::connect(directory.supervisor_socket())?;
-        let process = Process::find(peer(&stream)?);
+        if !peer::is_own(&stream) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let process = Process::find(listener(&stream)?);
         // Connected still, so the process that was found is the one that listens, and not a later
         // one that was given its PID.
         if is_disconnected(&stream) {
@@ -181,7 +185,7 @@ fn is_end(error: &io::Error) -> bool {
 }
 
 /// The process that listens at the other end.
-fn peer(stream: &UnixStream) -> io::Result<Pid> {
+fn listener(stream: &UnixStream) -> io::Result<Pid> {
     use nix::sys::socket::{getsockopt, sockopt};
 
     #[cfg(target_os = "linux")]

@@ -216,3 +216,35 @@ impl Directory {
         UnixStream::connect(self.ssh_control()).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_counts_in_the_directory_it_was_taken_in() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory { path: root.path().join("dev") };
+        directory.create().unwrap();
+        let lock = directory.try_lock().unwrap().unwrap();
+        assert!(directory.is_held_by(&lock));
+        if geteuid().is_root() {
+            // Only root can give it away.
+            std::os::unix::fs::chown(&directory.path, Some(65_534), None).unwrap();
+            assert!(!directory.is_held_by(&lock), "another user's");
+            std::os::unix::fs::chown(&directory.path, Some(0), None).unwrap();
+        }
+        let moved = root.path().join("moved");
+        fs::rename(&directory.path, &moved).unwrap();
+        assert!(!directory.is_held_by(&lock), "gone");
+        std::os::unix::fs::symlink(&moved, &directory.path).unwrap();
+        assert!(!directory.is_held_by(&lock), "a link");
+        fs::remove_file(&directory.path).unwrap();
+        directory.create().unwrap();
+        fs::write(directory.path.join("lock"), "").unwrap();
+        assert!(!directory.is_held_by(&lock), "another lock");
+        std::os::unix::fs::symlink("/dev/null", root.path().join("dev/lock2")).unwrap();
+        fs::rename(root.path().join("dev/lock2"), root.path().join("dev/lock")).unwrap();
+        assert!(directory.try_lock().is_err() && directory.is_locked().is_err(), "links are not followed");
+    }
+}

@@ -15,6 +15,7 @@ use crate::runtime::control;
 use crate::runtime::directory::{Directory, Lock};
 use crate::supervisor::relay::forward_table::Switchboard;
 use crate::supervisor::relay::metrics::Traffic;
+use crate::system::peer;
 
 /// How long a start that finds the lock taken looks whether a tunnel is behind it, or only a
 /// command that asked who holds it.
@@ -52,6 +53,9 @@ pub async fn serve(
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        if !peer::is_own(&stream) {
+            continue;
+        }
         let (stopper, inquirer) = (stopper.clone(), Arc::clone(&inquirer));
         let (traffic, switchboard) = (traffic.clone(), Arc::clone(&switchboard));
         tokio::spawn(async move { attend(stream, &stopper, &inquirer, &traffic, &switchboard).await });

@@ -69,7 +69,7 @@ impl Inquiry {
     }
 
     async fn ask(&self, socket: &Path) -> Option<Facts> {
-        let token = Credentials::load(&self.paths).ok()?.daemon_token?;
+        let token = Credentials::load_daemon_token(&self.paths).ok()??;
         let request = daemon::status_request(token.expose());
         let answer = timeout(daemon::PATIENCE, exchange(socket, &request)).await.ok()?.ok()?;
         daemon::facts(&answer).ok()

@@ -12,7 +12,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nix::unistd::geteuid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -23,6 +22,7 @@ use crate::openssh::failure::{Failure, Kind};
 use crate::supervisor::askpass::helper::{MESSAGE_MAX, Reply};
 use crate::supervisor::askpass::prompt::{Asked, Question, Sort};
 use crate::supervisor::starter::Audience;
+use crate::system::peer;
 
 /// How long a question waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -214,17 +214,13 @@ impl Drop for Stopped<'_> {
 pub async fn serve(listener: UnixListener, questions: Arc<Questions>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) if is_ours(&stream) => {
+            Ok((stream, _)) if peer::is_own(&stream) => {
                 tokio::spawn(pass_on(stream, Arc::clone(&questions)));
             }
             Ok(_) => {}
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
     }
-}
-
-fn is_ours(stream: &UnixStream) -> bool {
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw())
 }
 
 /// Takes one question and gives its answer, unless the one who asks goes away before.

@@ -1,6 +1,8 @@
 //! How a supervisor begins: it takes what makes it the one supervisor of its tunnel – the lock, the
 //! ports and the sockets – before there is an ssh.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -28,6 +30,7 @@ use crate::supervisor::relay::forward_table::Switchboard;
 use crate::supervisor::relay::metrics::Traffic;
 use crate::supervisor::relay::reserve::{self, Bound};
 use crate::supervisor::relay::serve::{self, Way};
+use crate::supervisor::relay::unix_socket;
 use crate::supervisor::starter::Audience;
 use crate::supervisor::system_events::Watch;
 use crate::system::paths::Paths;
@@ -108,9 +111,9 @@ impl<'a> Supervisor<'a> {
         self.request.forwards = bound.iter().map(|bound| bound.forward.clone()).collect();
         self.state.forwards.clone_from(&self.request.forwards);
         let socket = self.directory.supervisor_socket();
-        let requests = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
+        let requests = listen(&socket).map_err(|error| Error::io("open", &socket, error))?;
         let socket = self.directory.askpass_socket();
-        let asked = UnixListener::bind(&socket).map_err(|error| Error::io("open", &socket, error))?;
+        let asked = listen(&socket).map_err(|error| Error::io("open", &socket, error))?;
         tokio::spawn(prompt_broker::serve(asked, Arc::clone(&self.questions)));
         self.state.write(&self.directory)?;
         let (inquirer, switchboard) = (Arc::clone(&self.inquirer), Arc::clone(&self.switchboard));
@@ -146,4 +149,11 @@ fn refuse_second(paths: &Paths, name: &str, audience: &Audience) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Listens at `path`, for this user only.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let listener = unix_socket::bind_private(path)?;
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
 }

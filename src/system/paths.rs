@@ -5,11 +5,12 @@ mod environment;
 mod replacement;
 mod runtime;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use self::environment::{
-    ASKPASS_SOCKET, askpass_hint, askpass_socket, find_program, has_ssh_agent, is_executable, lambda_url,
-    login_shell, search_path, sibling,
+    ASKPASS_HINT, ASKPASS_SOCKET, askpass_hint, askpass_socket, find_program, has_ssh_agent, is_executable,
+    lambda_url, login_shell, search_path, sibling,
 };
 use self::environment::{absolute, home, variable};
 pub use self::replacement::{
@@ -165,6 +166,11 @@ impl Paths {
 
     /// Makes sure that the directories for logs and known hosts exist.
     pub fn ensure_state(&self) -> Result<()> {
+        let known_hosts = self.known_hosts();
+        if fs::symlink_metadata(&known_hosts).is_err() {
+            // ssh would leave its mode to the umask. What is wrong with the directory is told below.
+            let _ = create_private(&self.state).and_then(|()| open_lock(&known_hosts));
+        }
         create_private(&self.state.join("logs")).map_err(|error| {
             error.with_hint("soong keeps its logs and pinned host keys there; set XDG_STATE_HOME to a directory you can write")
         })

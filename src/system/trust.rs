@@ -6,31 +6,89 @@
 //! by name runs, as it would in a shell, with a warning.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
+use crate::error::Error;
 use crate::terminal::printable;
 
 const STICKY: u32 = 0o1000;
 
+/// Why others could have changed a file: it, or a directory above it, is theirs or can be written by them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What is at fault, to begin a sentence with.
+    subject: String,
+    path: PathBuf,
+    why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Owner(u32),
+    Everybody,
+    Group(u32),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.why {
+            Why::Owner(uid) => write!(f, "{} belongs to another user (uid {uid})", self.subject),
+            Why::Everybody => write!(f, "{} can be written by everybody", self.subject),
+            Why::Group(gid) => write!(f, "{} can be written by its group (gid {gid})", self.subject),
+        }
+    }
+}
+
+impl Fault {
+    fn of_file(file: PathBuf, why: Why) -> Self {
+        Self { subject: "the file".into(), path: file, why }
+    }
+
+    fn of_directory(directory: &Path, why: Why) -> Self {
+        Self { subject: printable(&directory.to_string_lossy()).into_owned(), path: directory.into(), why }
+    }
+
+    fn below(self) -> Self {
+        Self { subject: format!("its directory {}", self.subject), ..self }
+    }
+
+    /// The error for `file`, which is not used because of this.
+    pub fn refuse(&self, file: &Path) -> Error {
+        let shown = file.to_string_lossy();
+        Error::failed(format!("{} is not used: {self}", printable(&shown))).with_hint(self.hint())
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        let path = self.path.to_string_lossy();
+        let path = shell_words::quote(&path);
+        match self.why {
+            Why::Owner(_) => format!("make it yours: sudo chown {} {}", geteuid(), printable(&path)),
+            Why::Everybody | Why::Group(_) => format!("close it: chmod go-w {}", printable(&path)),
+        }
+    }
+}
+
 /// Why others could have put `program` there or could change it: the directory it is found in, the
 /// file itself and every directory above it are looked at, links followed. `None` if all is well.
-pub fn fault(program: &Path) -> Option<String> {
+pub fn fault(program: &Path) -> Option<Fault> {
     Inspector::default().fault(program)
 }
 
 /// Looks at many programs, and at each of their directories once.
 #[derive(Debug, Default)]
 pub struct Inspector {
-    directories: HashMap<PathBuf, Option<String>>,
+    directories: HashMap<PathBuf, Option<Fault>>,
 }
 
 impl Inspector {
     /// As [`fault`].
-    pub fn fault(&mut self, program: &Path) -> Option<String> {
+    pub fn fault(&mut self, program: &Path) -> Option<Fault> {
         let found_in = program.parent()?;
         if let Some(fault) = self.directory_fault(found_in) {
             return Some(fault);
@@ -43,27 +101,27 @@ impl Inspector {
             leads_to = Some(file);
         }
         if let Some(why) = writable(&metadata) {
-            return Some(format!("the file {why}"));
+            return Some(Fault::of_file(leads_to.unwrap_or_else(|| program.into()), why));
         }
         self.directory_fault(leads_to.as_deref()?.parent()?)
     }
 
-    fn directory_fault(&mut self, directory: &Path) -> Option<String> {
+    fn directory_fault(&mut self, directory: &Path) -> Option<Fault> {
         if let Some(known) = self.directories.get(directory) {
             return known.clone();
         }
-        let fault = directory_fault(directory).map(|why| format!("its directory {why}"));
+        let fault = directory_fault(directory).map(Fault::below);
         self.directories.insert(directory.to_path_buf(), fault.clone());
         fault
     }
 }
 
-/// Why others could put something into `directory`, or something else in its place. Begins with the
-/// name of the directory at fault; links are followed. `None` also for what does not exist.
-pub fn directory_fault(directory: &Path) -> Option<String> {
+/// Why others could put something into `directory`, or something else in its place; links are
+/// followed. `None` also for what does not exist.
+pub fn directory_fault(directory: &Path) -> Option<Fault> {
     let directory = fs::canonicalize(directory).ok()?;
     match writable(&fs::metadata(&directory).ok()?) {
-        Some(why) => Some(named(&directory, &why)),
+        Some(why) => Some(Fault::of_directory(&directory, why)),
         None => fault_above(&directory),
     }
 }
@@ -71,42 +129,35 @@ pub fn directory_fault(directory: &Path) -> Option<String> {
 /// Why others could have changed `file`, or could put another in its place: the file itself and every
 /// directory above it are looked at, links followed. It may lie in a directory such as `/tmp`, whose
 /// sticky bit protects it.
-pub fn file_fault(file: &Path) -> Option<String> {
-    // The directories that hold a link count too: it can be replaced there.
-    let link = file.parent().and_then(|parent| fs::canonicalize(parent).ok())?;
-    let file = fs::canonicalize(file).ok()?;
-    match writable(&fs::metadata(&file).ok()?) {
-        Some(why) => Some(format!("it {why}")),
-        None => fault_above(&file).or_else(|| fault_above(&link.join("file"))),
+pub fn file_fault(file: &Path) -> Option<Fault> {
+    let target = fs::canonicalize(file).ok()?;
+    if let Some(why) = writable(&fs::metadata(&target).ok()?) {
+        return Some(Fault::of_file(target, why));
     }
+    // A link can be replaced where it is.
+    let link = file.parent().and_then(|parent| fs::canonicalize(parent).ok())?.join(file.file_name()?);
+    fault_above(&target).or_else(|| fault_above(&link)).map(Fault::below)
 }
 
-fn fault_above(path: &Path) -> Option<String> {
+fn fault_above(path: &Path) -> Option<Fault> {
     path.ancestors().skip(1).find_map(|above| {
         let metadata = fs::metadata(above).ok()?;
         // With the sticky bit, others cannot put anything in place of what is ours.
         let why = writable(&metadata).filter(|_| metadata.mode() & STICKY == 0)?;
-        Some(named(above, &why))
+        Some(Fault::of_directory(above, why))
     })
 }
 
-fn named(directory: &Path, why: &str) -> String {
-    format!("{} {why}", printable(&directory.to_string_lossy()))
-}
-
-/// Who else can write, to complete "the file …".
-fn writable(metadata: &Metadata) -> Option<String> {
+/// Who else can write.
+fn writable(metadata: &Metadata) -> Option<Why> {
     let (mode, owner) = (metadata.mode(), metadata.uid());
     if owner != 0 && owner != geteuid().as_raw() {
-        return Some(format!("belongs to another user (uid {owner})"));
+        return Some(Why::Owner(owner));
     }
     if mode & 0o002 != 0 {
-        return Some("can be written by everybody".to_owned());
+        return Some(Why::Everybody);
     }
-    if mode & 0o020 != 0 && !is_own_group(Gid::from_raw(metadata.gid())) {
-        return Some(format!("can be written by its group (gid {})", metadata.gid()));
-    }
-    None
+    (mode & 0o020 != 0 && !is_own_group(Gid::from_raw(metadata.gid()))).then(|| Why::Group(metadata.gid()))
 }
 
 /// Whether nobody but this user and root is in `group`: root's, the group of the user's own name
@@ -150,11 +201,16 @@ mod tests {
         assert_eq!(file_fault(&open.join("soong-x")), None);
         for mode in [0o777, 0o1777, 0o757] {
             fs::set_permissions(&open, Permissions::from_mode(mode)).unwrap();
-            let why = fault(&open.join("soong-x")).unwrap();
+            let why = fault(&open.join("soong-x")).unwrap().to_string();
             assert!(why.contains("open can be written by everybody"), "{why}");
         }
         fs::set_permissions(&open, Permissions::from_mode(0o757)).unwrap();
-        assert!(file_fault(&open.join("soong-x")).unwrap().ends_with("open can be written by everybody"));
+        assert!(
+            file_fault(&open.join("soong-x"))
+                .unwrap()
+                .to_string()
+                .ends_with("open can be written by everybody")
+        );
         // A link in a safe place does not make what it leads to safe.
         symlink(open.join("soong-x"), safe.join("soong-link")).unwrap();
         assert!(fault(&safe.join("soong-link")).is_some() && file_fault(&safe.join("soong-link")).is_some());
@@ -169,6 +225,6 @@ mod tests {
         fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
         assert_eq!(fault(&below.join("soong-y")), None);
         fs::set_permissions(safe.join("soong-x"), Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(fault(&safe.join("soong-x")).unwrap(), "the file can be written by everybody");
+        assert_eq!(fault(&safe.join("soong-x")).unwrap().to_string(), "the file can be written by everybody");
     }
 }

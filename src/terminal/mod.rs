@@ -3,47 +3,15 @@
 
 pub(crate) mod bytes;
 pub(crate) mod keyboard;
+mod printable;
 
-use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use owo_colors::OwoColorize;
 use serde::{Deserialize, Serialize};
 
-/// `text` with everything that could act on a terminal made visible: control characters (C0, C1,
-/// DEL) and the characters that reorder or hide text become `\u{…}` escapes. Use it for every
-/// piece of text that was not written in this crate.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(acts_on_terminal) {
-        Cow::Owned(text.chars().map(escape).collect())
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-/// Control characters, and the format characters of Unicode's bidirectional algorithm
-/// (UAX #9 section 2: embeddings, overrides, isolates, marks) and zero-width characters.
-fn acts_on_terminal(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
-fn escape(c: char) -> String {
-    if acts_on_terminal(c) { c.escape_default().to_string() } else { c.to_string() }
-}
-
-/// JSON in which everything that could act on a terminal is written as JSON's own escapes. It says
-/// the same as `json`: such characters stand in texts only, but for the ends of lines, which never
-/// do.
-pub fn printable_json(json: &str) -> Cow<'_, str> {
-    let acts = |c: char| acts_on_terminal(c) && c != '\n';
-    if !json.chars().any(acts) {
-        return Cow::Borrowed(json);
-    }
-    let escaped = |c: char| if acts(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
-    Cow::Owned(json.chars().map(escaped).collect())
-}
+pub use self::printable::{printable, printable_json};
 
 /// Writes `text` to stdout. A reader that has gone away (`soong … | head -1`) is no error: the
 /// caller did its work, and nobody wants to hear more.
@@ -254,27 +222,5 @@ mod tests {
             assert_eq!(wishes.colour(is_terminal), expected, "{of}");
         }
         assert!(Colour::WORDS.iter().all(|word| Colour::named(word).is_some()));
-    }
-
-    #[test]
-    fn ordinary_text_is_not_copied() {
-        assert!(matches!(printable("gpu-1 (größer)"), Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn json_says_the_same_without_acting_on_a_terminal() {
-        let text = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}größer\n";
-        let json = serde_json::to_string(text).unwrap();
-        let shown = printable_json(&json);
-        assert_eq!(shown, r#""a\u001b[2J\u009b31m\u007f\u202egrößer\n""#);
-        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
-    }
-
-    #[test]
-    fn what_acts_on_a_terminal_is_shown_instead() {
-        assert_eq!(printable("a\u{1b}]0;x\u{7}b"), "a\\u{1b}]0;x\\u{7}b");
-        assert_eq!(printable("line\nbreak"), "line\\nbreak");
-        assert_eq!(printable("\u{202e}gpj"), "\\u{202e}gpj");
-        assert_eq!(printable("\u{9b}31m"), "\\u{9b}31m");
     }
 }

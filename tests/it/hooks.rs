@@ -122,7 +122,7 @@ fn a_hook_that_others_can_write_is_refused() {
             .stdout_has("")
             .run()
             .stdout
-            .contains("can be written by other users, so it is not run")
+            .contains("is not used: the file can be written by everybody; close it: chmod go-w")
     });
     assert_eq!(events(&sandbox), [""; 0]);
 }

@@ -28,6 +28,7 @@ mod lambda;
 mod leftovers;
 mod lifetime;
 mod local_ports;
+mod other_users;
 mod output;
 mod picker;
 mod prompt;

@@ -162,3 +162,40 @@ fn secrets_that_others_can_read_are_refused() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     sandbox.soong(["status"]).stdout_has("a1b2c3d4").run();
 }
+
+/// The supervisor lives for weeks. It reads the token for each question to the daemon and needs no API key.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_api_key_does_not_stay_in_the_supervisor() {
+    let instance = Instance::start();
+    let daemon = Daemon::start(1);
+    let sandbox = daemon.sandbox(&instance);
+    sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n[daemon]\ntoken = \"{TOKEN}\"\n"));
+    daemon::start(&sandbox).run();
+    wait::until_true("the supervisor's question", || daemon.server.count("GET /status") == 1);
+    let supervisor = sandbox.supervisors()[0].pid;
+    // Where the system keeps even a process's own user from this, there is nothing to look at.
+    let Some(memory) = memory(supervisor) else { return };
+    let has = |text: &str| memory.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(has("GET /status"), "the memory was read");
+    assert!(!has(KEY));
+}
+
+/// All that the process `pid` may write to in its memory.
+#[cfg(target_os = "linux")]
+fn memory(pid: i32) -> Option<Vec<u8>> {
+    use std::os::unix::fs::FileExt as _;
+    let file = fs::File::open(format!("/proc/{pid}/mem")).ok()?;
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let mut memory = Vec::new();
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let (range, _) = line.split_once(' ')?;
+        let (from, to) = range.split_once('-')?;
+        let (from, to) = (u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?);
+        let mut part = vec![0; usize::try_from(to - from).ok()?];
+        if file.read_exact_at(&mut part, from).is_ok() {
+            memory.extend(part);
+        }
+    }
+    (!memory.is_empty()).then_some(memory)
+}

@@ -5,6 +5,7 @@
 //! loses nothing: what could not be taken over is kept and named.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,10 +14,14 @@ use super::{alias, ask, is_interactive};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
+use crate::system::trust;
 use crate::terminal::{self, print_error, printable};
 
 /// What an empty config begins with.
 const TEMPLATE: &str = "# soong's config. 'soong configure list' shows all keys and what they are now.\n";
+
+/// The hint where the editor is not installed.
+const NO_EDITOR: &str = "set EDITOR to an editor you have";
 
 /// Editors to try where the user names none.
 const USUAL: [&str; 4] = ["sensible-editor", "editor", "nano", "vi"];
@@ -94,11 +99,20 @@ fn run(editor: &[String], draft: &Path) -> Result<()> {
         return Err(Error::failed("no editor is known"));
     };
     let shown = printable(program).into_owned();
-    match Command::new(program).args(arguments).arg(draft).status() {
+    // As a shell would find it, but not in the current directory.
+    let file =
+        if program.contains('/') { Some(PathBuf::from(program)) } else { paths::find_program(program) };
+    let Some(file) = file else {
+        return Err(Error::ProgramMissing { program: shown, hint: NO_EDITOR.into() });
+    };
+    if let Some(fault) = trust::fault(&file) {
+        print_error(&format!("soong-configure: {shown} may not be what you think: {fault}\n"));
+    }
+    match Command::new(file).arg0(program).args(arguments).arg(draft).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Error::failed(format!("{shown} failed ({status}); the config is as it was"))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(Error::ProgramMissing { program: shown, hint: "set EDITOR to an editor you have".into() })
+            Err(Error::ProgramMissing { program: shown, hint: NO_EDITOR.into() })
         }
         Err(source) => Err(Error::Io { action: format!("cannot run {shown}"), source, hint: None }),
     }

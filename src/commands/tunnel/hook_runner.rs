@@ -4,14 +4,11 @@
 //! tunnel's log. One hook runs at a time; of the events that arrive meanwhile, the last counts.
 
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use std::{fs, thread};
-
-use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
 use crate::runtime::log::Log;
@@ -19,6 +16,7 @@ use crate::supervisor::protocol::hook_event::Event;
 use crate::system::child::{self, Fault, Limits};
 use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
+use crate::system::trust;
 
 /// Limits of one hook.
 const LIMITS: Limits = Limits { time: Duration::from_secs(30), output: 1 << 20 };
@@ -88,16 +86,8 @@ fn run_one(hook: &Path, event: &Event) -> Result<Vec<String>> {
 
 /// Refuses a hook that somebody else could have written.
 fn refuse_unsafe(hook: &Path) -> Result<()> {
-    for path in [Some(hook), hook.parent()].into_iter().flatten() {
-        let metadata = fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
-        let shown = path.display();
-        if metadata.uid() != geteuid().as_raw() {
-            return Err(Error::failed(format!("{shown} is not yours, so it is not run")));
-        }
-        if metadata.permissions().mode() & 0o022 != 0 {
-            return Err(Error::failed(format!("{shown} can be written by other users, so it is not run"))
-                .with_hint(format!("close it: chmod go-w {}", shell_words::quote(&path.to_string_lossy()))));
-        }
+    if let Some(fault) = trust::fault(hook) {
+        return Err(fault.refuse(hook));
     }
     if !paths::is_executable(hook) {
         return Err(Error::failed(format!("{} is not executable", hook.display()))
@@ -108,6 +98,8 @@ fn refuse_unsafe(hook: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use super::*;
     use crate::supervisor::protocol::hook_event::Occasion;
 
@@ -136,9 +128,16 @@ mod tests {
             report(&event(Occasion::Up), run_one(&hook, &event(Occasion::Up))).join("\n")
         };
         assert!(run(0o600).contains("is not executable; chmod +x"));
-        assert!(run(0o722).contains("can be written by other users, so it is not run; close it: chmod go-w"));
+        assert!(
+            run(0o722).contains("is not used: the file can be written by everybody; close it: chmod go-w")
+        );
         assert_eq!(run(0o700), "hook up: a b\nhook up: why\nhook up: exit status: 3");
+        let place = tempfile::tempdir().unwrap();
+        let link = place.path().join("up");
+        symlink(&hook, &link).unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(run(0o700).contains("can be written by other users"));
+        assert!(run(0o700).contains("can be written by everybody"));
+        let said = report(&event(Occasion::Up), run_one(&link, &event(Occasion::Up))).join("\n");
+        assert!(said.contains("can be written by everybody"), "a link leads there: {said}");
     }
 }

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{Credentials, Secret};
 use crate::error::{Error, Result};
@@ -18,14 +19,14 @@ const DAEMON_TOKEN: [&str; 5] =
 /// The secrets in `file`; none where there is no such file.
 pub(super) fn load(file: &Path) -> Result<Credentials> {
     match super::read(file)? {
-        Some(text) => parse(&text, file),
+        Some(text) => parse(&Zeroizing::new(text), file),
         None => Ok(Credentials::default()),
     }
 }
 
 fn parse(text: &str, file: &Path) -> Result<Credentials> {
     // As with TOML, the parser's words stay here; its line does not tell anything.
-    let document: Value = serde_json::from_str(text).map_err(|error| Error::Config {
+    let mut document: Value = serde_json::from_str(text).map_err(|error| Error::Config {
         path: file.into(),
         line: Some(error.line()),
         message: "not valid JSON".into(),
@@ -34,5 +35,17 @@ fn parse(text: &str, file: &Path) -> Result<Credentials> {
     let first = |pointers: &[&str]| {
         pointers.iter().find_map(|pointer| document.pointer(pointer)?.as_str().and_then(Secret::new))
     };
-    Ok(Credentials { api_key: first(&API_KEY), daemon_token: first(&DAEMON_TOKEN), file: Some(file.into()) })
+    let (api_key, daemon_token) = (first(&API_KEY), first(&DAEMON_TOKEN));
+    wipe(&mut document);
+    Ok(Credentials { api_key, daemon_token, file: Some(file.into()) })
+}
+
+/// Overwrites every text in `value`: any may be a secret.
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Object(values) => values.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }

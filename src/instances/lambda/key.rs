@@ -1,12 +1,16 @@
 //! Where the API key comes from: a program that prints it, or the stored credentials.
 
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use crate::config::credentials::{Credentials, Secret};
 use crate::error::{Error, Result};
 use crate::system::child::{self, Fault, Limits};
+use crate::system::paths;
 use crate::system::signals::Watch;
+use crate::system::trust;
 use crate::terminal::printable;
 
 /// The most that a program may print for a key, in bytes.
@@ -48,19 +52,42 @@ impl Key {
     }
 }
 
+/// The file of the program, which nobody else can have put there: an absolute path, or a name in one of
+/// the absolute directories of `PATH`.
+fn find(program: &str) -> Result<PathBuf> {
+    let name = printable(program);
+    let file = match (Path::new(program).is_absolute(), program.contains('/')) {
+        (true, _) => PathBuf::from(program),
+        (false, true) => {
+            return Err(at_fault(&format!("{name} depends on the current directory"))
+                .with_hint("write its whole path, or its name alone where it is on PATH"));
+        }
+        (false, false) => {
+            paths::find_program(program).ok_or_else(|| at_fault(&format!("{name} is not on PATH")))?
+        }
+    };
+    match trust::fault(&file) {
+        Some(fault) => Err(at_fault(&format!("{} is not used: {fault}", printable(&file.to_string_lossy())))
+            .with_hint(fault.hint())),
+        None => Ok(file),
+    }
+}
+
 /// The first line that the program prints. Neither that nor its arguments are ever shown: both may
 /// hold secrets.
 fn printed(program: &str, arguments: &[String], time: Duration) -> Result<Secret> {
     let watch = Watch::new().map_err(|source| at_fault(&source.to_string()))?;
     let limits = Limits { time, output: OUTPUT_MAX };
     let name = printable(program);
-    let outcome = child::run(Command::new(program).args(arguments), limits, &watch).map_err(|fault| {
-        let error = at_fault(&format!("{name}: {fault}"));
-        match fault {
-            Fault::TooLong(_) => error.with_hint("if it waits for a passphrase, unlock it first"),
-            _ => error,
-        }
-    })?;
+    let file = find(program)?;
+    let outcome =
+        child::run(Command::new(file).arg0(program).args(arguments), limits, &watch).map_err(|fault| {
+            let error = at_fault(&format!("{name}: {fault}"));
+            match fault {
+                Fault::TooLong(_) => error.with_hint("if it waits for a passphrase, unlock it first"),
+                _ => error,
+            }
+        })?;
     if !outcome.status.success() {
         return Err(at_fault(&format!("{name} failed ({})", outcome.status))
             .with_hint("run it yourself to see what it says"));
@@ -103,6 +130,8 @@ mod tests {
             (vec!["/nonexistent", "s3cret"], "/nonexistent: No such file or directory"),
             (vec!["sh", "-c", "echo s3cret; echo s3cret >&2; exit 3"], "sh failed (exit status: 3)"),
             (vec!["printf", "s3cret s3cret"], "the first line that printf prints is not a key"),
+            (vec!["bin/key"], "bin/key depends on the current directory"),
+            (vec!["no-such-program-4711"], "no-such-program-4711 is not on PATH"),
             (vec!["true"], "the first line that true prints is not a key"),
         ] {
             let error = obtain(&command).unwrap_err();

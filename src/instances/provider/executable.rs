@@ -10,6 +10,12 @@ pub fn find(name: &str) -> Option<PathBuf> {
     candidates(name).find(|program| paths::is_executable(program))
 }
 
+/// True if `program` is in the directory of the running program.
+pub(super) fn is_beside(program: &Path) -> bool {
+    let own = std::env::current_exe().ok();
+    own.as_deref().and_then(Path::parent).is_some_and(|directory| program.parent() == Some(directory))
+}
+
 /// A file of that name that is no program, because nobody marked it as one or this user may not
 /// execute it.
 pub(super) fn find_unmarked(name: &str) -> Option<PathBuf> {

@@ -19,6 +19,7 @@ use self::answer::{Answer, Listed};
 use crate::error::{Error, Result};
 use crate::system::child::{self, Fault, Limits, Outcome};
 use crate::system::signals::Watch;
+use crate::system::trust;
 use crate::terminal::printable;
 use crate::toml_text::typed_key;
 
@@ -38,6 +39,10 @@ pub fn ask(name: &str, watch: &Watch) -> Result<Vec<Listed>> {
 /// Asks the provider `name` for its instances, in this process's environment and `environment`.
 pub fn ask_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Result<Vec<Listed>> {
     let Some(program) = find(name) else { return Err(absent(name)) };
+    // What lies beside the running program is as good as that.
+    if let Some(fault) = trust::fault(&program).filter(|_| !executable::is_beside(&program)) {
+        return Err(fault.refuse(&program));
+    }
     let mut command = Command::new(program);
     // What it says is taken apart here, so it has to be plain.
     command

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::prompt::Question;
 use crate::error::EXIT_FAILED;
 use crate::system::paths;
+use crate::system::peer;
 
 /// The longest message between this program and the tunnel, in bytes: six times as long as the
 /// longest question or answer, because JSON may need as much to write a character.
@@ -63,7 +64,7 @@ pub fn main() -> Option<ExitCode> {
 /// Prints the answer to `question`; `None` when there is none.
 fn ask(socket: &Path, question: &Question) -> Option<()> {
     leave_no_core();
-    let mut stream = UnixStream::connect(socket).ok()?;
+    let mut stream = UnixStream::connect(socket).ok().filter(peer::is_own)?;
     let mut line = serde_json::to_vec(question).ok()?;
     line.push(b'\n');
     stream.write_all(&line).ok()?;

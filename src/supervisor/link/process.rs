@@ -18,6 +18,7 @@ use super::mux::Control;
 use super::stderr::{Ear, Listener};
 use crate::openssh::failure::{self, Failure, Kind, Said};
 use crate::supervisor::askpass::helper::Askpass;
+use crate::system::paths;
 
 /// How long ssh may take to end by itself once asked to.
 const GRACE: Duration = Duration::from_secs(2);
@@ -47,7 +48,8 @@ impl Link {
     ) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.envs(askpass.environment());
+        // ssh leaves it as it is where it has nothing to say; inherited, it would change the question.
+        command.env_remove(paths::ASKPASS_HINT).envs(askpass.environment());
         leave_session(&mut command);
         die_with_parent(&mut command);
         let mut child = command.spawn()?;

@@ -17,7 +17,7 @@ use super::progress::Style;
 use super::request::Request;
 use super::spawn;
 use crate::error::{Error, Result};
-use crate::system::paths::Paths;
+use crate::system::paths::{self, Paths};
 use crate::terminal::Colour;
 
 /// Option of `soong-supervisor` that takes the number of the descriptor with the [`Order`].
@@ -44,6 +44,7 @@ impl Order {
         let program = spawn::path()?;
         let file = self.write(paths).map_err(at_fault)?;
         let mut command = Command::new(&program);
+        command.env_remove(paths::ASKPASS_SOCKET);
         command.args([FOREGROUND, &file.as_raw_fd().to_string(), &self.request.name]);
         // Nothing else is started here that could inherit it.
         fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).map_err(|errno| at_fault(errno.into()))?;

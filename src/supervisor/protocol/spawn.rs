@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use super::event;
 use super::request::Request;
 use crate::error::{Error, Result};
+use crate::runtime::log::append_to;
 use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
 
@@ -21,11 +22,13 @@ pub fn spawn(request: &Request, paths: &Paths) -> Result<(Child, UnixStream)> {
     let at_fault = |source| Error::Io { action: "cannot start the supervisor".into(), source, hint: None };
     let program = path()?;
     let (mut ours, theirs) = UnixStream::pair().map_err(at_fault)?;
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(paths.log(&request.name));
+    let log = append_to(&paths.log(&request.name));
     let mut command = Command::new(&program);
     command
         .arg(&request.name)
         .current_dir("/")
+        // Where ssh runs this command for a tunnel of its own, that one's socket is not meant.
+        .env_remove(paths::ASKPASS_SOCKET)
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));

@@ -104,8 +104,8 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     }
 }
 
-/// With a mode that lets in nobody else from the first moment on.
-fn bind_private(path: &Path) -> io::Result<UnixListener> {
+/// Binds the socket at `path` with a mode that lets in nobody else from the first moment on.
+pub fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let before = umask(Mode::from_bits_truncate(0o177));
     let bound = UnixListener::bind(path);
     umask(before);

@@ -36,6 +36,9 @@ pub fn lambda_url() -> Result<Option<String>> {
 /// The variable that tells a helper of ssh where to ask.
 pub const ASKPASS_SOCKET: &str = "SOONG_ASKPASS_SOCKET";
 
+/// The variable in which ssh says what sort of question it has.
+pub const ASKPASS_HINT: &str = "SSH_ASKPASS_PROMPT";
+
 /// The socket at which this process is to ask what ssh wants to know, if ssh started it for that.
 pub fn askpass_socket() -> Option<PathBuf> {
     variable(ASKPASS_SOCKET).ok()?
@@ -44,7 +47,7 @@ pub fn askpass_socket() -> Option<PathBuf> {
 /// What sort of question it is, as ssh has it.
 pub fn askpass_hint() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
-    std::env::var("SSH_ASKPASS_PROMPT").ok()
+    std::env::var(ASKPASS_HINT).ok()
 }
 
 /// True where the environment names an agent that may hold keys for ssh.

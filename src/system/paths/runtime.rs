@@ -38,7 +38,7 @@ fn fault(directory: &Path) -> Option<String> {
         Err(error) => Some(format!("{shown}: {}", io_reason(&error))),
         Ok(metadata) if !metadata.is_dir() => Some(format!("{shown} is not a directory")),
         Ok(metadata) if metadata.uid() != geteuid().as_raw() => Some(foreign(directory, &metadata)),
-        Ok(_) => trust::directory_fault(directory),
+        Ok(_) => trust::directory_fault(directory).map(|fault| fault.to_string()),
     }
 }
 
@@ -158,6 +158,6 @@ fn refuse_unsafe(path: &Path, metadata: &Metadata) -> Result<()> {
     }
     match trust::directory_fault(path) {
         None => Ok(()),
-        Some(why) => Err(Error::failed(why).with_hint("take the others' right to write: chmod go-w")),
+        Some(fault) => Err(fault.refuse(path)),
     }
 }

@@ -1,0 +1,22 @@
+//! The user at the other end of a Unix socket, as the kernel vouches for it. The modes of files and
+//! directories keep others away already; this holds where those were changed.
+
+use std::os::fd::AsFd;
+
+use nix::unistd::geteuid;
+
+/// True if the process at the other end of the connected `socket` is this user's.
+pub fn is_own(socket: &impl AsFd) -> bool {
+    uid(socket).is_ok_and(|uid| uid == geteuid().as_raw())
+}
+
+#[cfg(target_os = "linux")]
+fn uid(socket: &impl AsFd) -> nix::Result<libc::uid_t> {
+    use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+    getsockopt(&socket.as_fd(), PeerCredentials).map(|peer| peer.uid())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn uid(socket: &impl AsFd) -> nix::Result<libc::uid_t> {
+    nix::unistd::getpeereid(socket.as_fd()).map(|(uid, _)| uid.as_raw())
+}
