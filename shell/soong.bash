@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # soong in the prompt of bash, 3.2 and later: `eval "$(soong init bash)"`, or source this file.
 #
-# Before each prompt it sets SOONG_STATE, SOONG_TEXT and SOONG_PROMPT from the file that the tunnels'
+# Before each prompt it sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and others from the file that the tunnels'
 # supervisors keep (its format: src/runtime/prompt.rs), without starting any process. What it reads
 # is believed only as far as it has been looked at, character by character. `soong_unload` undoes it. How it
 # gets into PROMPT_COMMAND and PS1, and out of them, is in placement.bash beside this file.
@@ -109,9 +109,9 @@ __soong_update() {
     1) __soong_alone=${__soong_pids[0]} ;;
     *) __soong_alone=none ;;
     esac
-    SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT=''
+    SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT='' SOONG_UP='' SOONG_WAIT='' SOONG_DOWN=''
     if ((total)); then __soong_show; fi
-    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
+    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT SOONG_UP SOONG_WAIT SOONG_DOWN ;; esac
     case ${SOONG_PROMPT_SIDE-} in off) __soong_withdraw ;; esac
 } 2>/dev/null
 
@@ -233,12 +233,16 @@ __soong_show() {
     SOONG_TEXT=$text${soon:+ $soon}
     case $worst in
     0)
+        SOONG_UP=$SOONG_TEXT
         symbol=${SOONG_PROMPT_SYMBOL_UP-${symbol%% *}} color=${SOONG_PROMPT_COLOR_UP-32}
         if [[ -n $soon ]]; then color=${SOONG_PROMPT_COLOR_WAIT-33}; fi
         ;;
-    3) symbol=${SOONG_PROMPT_SYMBOL_DOWN-${symbol##* }} color=${SOONG_PROMPT_COLOR_DOWN-31} ;;
+    3)
+        SOONG_DOWN=$SOONG_TEXT
+        symbol=${SOONG_PROMPT_SYMBOL_DOWN-${symbol##* }} color=${SOONG_PROMPT_COLOR_DOWN-31}
+        ;;
     *)
-        symbol=${symbol#* }
+        SOONG_WAIT=$SOONG_TEXT symbol=${symbol#* }
         symbol=${SOONG_PROMPT_SYMBOL_WAIT-${symbol% *}} color=${SOONG_PROMPT_COLOR_WAIT-33}
         ;;
     esac

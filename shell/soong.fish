@@ -1,6 +1,6 @@
 # soong in the prompt of fish, 3.4 and later: `soong init fish | source`, or a file in conf.d.
 #
-# Before each prompt it sets SOONG_STATE, SOONG_TEXT and SOONG_PROMPT from the file that the tunnels'
+# Before each prompt it sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and others from the file that the tunnels'
 # supervisors keep (its format: src/runtime/prompt.rs), without starting any process. What it reads
 # is believed only as far as it has been looked at, character by character. `soong_unload` undoes it.
 #
@@ -129,13 +129,14 @@ function __soong_update
     # What is tested must begin without -a.
     set __soong_proof $__soong_proof[2..]
     builtin test -n "$__soong_proof"; or set __soong_proof -e /
-    set -g SOONG_STATE ''
-    set -g SOONG_TEXT ''
-    set -g SOONG_PROMPT ''
+    for name in SOONG_{STATE,TEXT,PROMPT,UP,WAIT,DOWN}
+        set -g $name ''
+    end
     builtin test -n "$found"; and __soong_show "$left" "$found" $names
     if builtin test -n "$SOONG_PROMPT_EXPORT" -a "$SOONG_PROMPT_EXPORT" != 0
-        set -gx SOONG_STATE $SOONG_STATE
-        set -gx SOONG_TEXT $SOONG_TEXT
+        for name in SOONG_{STATE,TEXT,UP,WAIT,DOWN}
+            set -gx $name $$name
+        end
     end
 end
 
@@ -223,6 +224,7 @@ function __soong_paint
     set -l color
     switch $argv[1]
         case 0
+            set SOONG_UP $SOONG_TEXT
             set symbol $argv[4]
             set color 32
             set -q SOONG_PROMPT_SYMBOL_UP; and set symbol "$SOONG_PROMPT_SYMBOL_UP"
@@ -232,11 +234,13 @@ function __soong_paint
                 set -q SOONG_PROMPT_COLOR_WAIT; and set color "$SOONG_PROMPT_COLOR_WAIT"
             end
         case 3
+            set SOONG_DOWN $SOONG_TEXT
             set symbol $argv[6]
             set color 31
             set -q SOONG_PROMPT_SYMBOL_DOWN; and set symbol "$SOONG_PROMPT_SYMBOL_DOWN"
             set -q SOONG_PROMPT_COLOR_DOWN; and set color "$SOONG_PROMPT_COLOR_DOWN"
         case '*'
+            set SOONG_WAIT $SOONG_TEXT
             set symbol $argv[5]
             set color 33
             set -q SOONG_PROMPT_SYMBOL_WAIT; and set symbol "$SOONG_PROMPT_SYMBOL_WAIT"
@@ -319,7 +323,7 @@ function soong_unload
     end
     # What somebody took for the user's own prompt has to go on working.
     builtin test "$__soong_placed" = taken; or functions -e __soong_before
-    set -e SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_completer __soong_candidates
+    set -e SOONG_{STATE,TEXT,PROMPT,UP,WAIT,DOWN} _soong_completer __soong_candidates
     set -e __soong_{proc,boot,path,symbols,placed,own,alias,seen,file,from,until,proof}
     functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,wrap,right,left,ask,command} soong_unload
 end

@@ -1,6 +1,6 @@
 # soong in the prompt of zsh, 5.8 and later: `eval "$(soong init zsh)"`, or source this file.
 #
-# Before each prompt it sets SOONG_STATE, SOONG_TEXT and SOONG_PROMPT from the file that the tunnels'
+# Before each prompt it sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and others from the file that the tunnels'
 # supervisors keep (its format: src/runtime/prompt.rs), without starting any process. What it reads
 # is believed only as far as it has been looked at, character by character. `soong_unload` undoes it.
 #
@@ -80,9 +80,9 @@ _soong_update() {
     1) _soong_alone=$_soong_pids ;;
     *) _soong_alone=none ;;
     esac
-    \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT=
+    \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT= SOONG_UP= SOONG_WAIT= SOONG_DOWN=
     if (( total )); then _soong_show; fi
-    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT ;; esac
+    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT SOONG_UP SOONG_WAIT SOONG_DOWN ;; esac
 } 2>/dev/null
 
 # Takes a line apart and counts its tunnel in. The variables are _soong_update's.
@@ -196,12 +196,13 @@ _soong_show() {
     SOONG_TEXT=$text${soon:+ $soon}
     case $worst in
     0)
+        SOONG_UP=$SOONG_TEXT
         symbol=${SOONG_PROMPT_SYMBOL_UP-${symbol%% *}} color=${SOONG_PROMPT_COLOR_UP-32}
         if [[ -n $soon ]]; then color=${SOONG_PROMPT_COLOR_WAIT-33}; fi
         ;;
-    3) symbol=${SOONG_PROMPT_SYMBOL_DOWN-${symbol##* }} color=${SOONG_PROMPT_COLOR_DOWN-31} ;;
+    3) SOONG_DOWN=$SOONG_TEXT symbol=${SOONG_PROMPT_SYMBOL_DOWN-${symbol##* }} color=${SOONG_PROMPT_COLOR_DOWN-31} ;;
     *)
-        symbol=${symbol#* }
+        SOONG_WAIT=$SOONG_TEXT symbol=${symbol#* }
         symbol=${SOONG_PROMPT_SYMBOL_WAIT-${symbol% *}} color=${SOONG_PROMPT_COLOR_WAIT-33}
         ;;
     esac
@@ -281,7 +282,7 @@ _soong_arrange() {
     _soong_drawn=
     for one in $precmd_functions; do
         # A hook that draws it needs no help.
-        if [[ ${functions[$one]-} == *SOONG_[PST]* ]]; then _soong_drawn=yes; fi
+        if [[ ${functions[$one]-} == *SOONG_[PSTUWD]* ]]; then _soong_drawn=yes; fi
     done
     if (( ${#precmd_functions} )); then precmd_functions+=(_soong_last); fi
     precmd_functions=(_soong_hook $precmd_functions)
@@ -335,7 +336,7 @@ soong_unload() {
         \builtin unfunction _soong_register _soong_register_late _soong_without_compinit _soong_without_compinit_rest
     fi
     if (( ${+functions[_soong_command]} )); then \builtin unfunction _soong _soong_command; fi
-    \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT _soong_begin _soong_end _soong_symbols _soong_alias _soong_completer
+    \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT SOONG_UP SOONG_WAIT SOONG_DOWN _soong_begin _soong_end _soong_symbols _soong_alias _soong_completer
     \builtin unset _soong_settings _soong_set _soong_seen _soong_prompts _soong_file _soong_hooks _soong_drawn
     \builtin unset _soong_now _soong_from _soong_until _soong_pids _soong_alone _soong_changed _soong_percent _soong_right
     \builtin unfunction _soong_hook _soong_last _soong_update _soong_judge _soong_hold _soong_live _soong_show

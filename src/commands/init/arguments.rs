@@ -24,6 +24,8 @@ Examples:
     SOONG_TEXT    names of the tunnels when all are up, else of those that are
                   not: dev down, 1/2 dev reconnecting (one of two is up)
     SOONG_PROMPT  the same with a symbol and colour, ready to be placed
+    SOONG_UP, SOONG_WAIT, SOONG_DOWN
+                  SOONG_TEXT in one of them: all up, one connecting, one down
   bash shows SOONG_PROMPT at the left, zsh and fish at the right. To place it
   yourself, name it in your prompt: PS1='${SOONG_PROMPT} \\$ ', in single quotes
   (in zsh with 'setopt promptsubst'). Long names are shortened to 20 characters,
@@ -41,8 +43,8 @@ Examples:
                              numbers of an SGR sequence: 32, 1;33, 38;5;208
     SOONG_PROMPT_ASCII       1: symbols are = ~ ! (also without a UTF-8 locale)
     SOONG_PROMPT_LEASE       show the lease's end below this many minutes [30]
-    SOONG_PROMPT_EXPORT      1: export SOONG_STATE and SOONG_TEXT, for themes
-                             that show them, such as starship
+    SOONG_PROMPT_EXPORT      1: export all of these but SOONG_PROMPT, for
+                             themes that show them, such as starship
     NO_COLOR                 no colour
 
 Examples:

@@ -8,7 +8,7 @@ use super::segment::{Mood, Segment};
 pub enum Format {
     /// Anybody: text.
     Plain,
-    /// starship's custom modules, which have styles of their own.
+    /// starship's custom modules.
     Starship,
     /// tmux, which expands what `#()` prints.
     Tmux,
@@ -74,7 +74,9 @@ pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
         return text;
     }
     match format {
-        Format::Plain | Format::Starship | Format::Json => text,
+        Format::Plain | Format::Json => text,
+        // starship finds what has no width by itself.
+        Format::Starship => format!("\x1b[{color}m{text}\x1b[0m"),
         Format::Zsh => format!("%{{\x1b[{color}m%}}{text}%{{\x1b[0m%}}"),
         // Readline counts what stands between 001 and 002 as having no width.
         Format::Bash => format!("\x01\x1b[{color}m\x02{text}\x01\x1b[0m\x02"),
@@ -145,6 +147,7 @@ mod tests {
         let style = Style { colored: true, ..Style::default() };
         let said = |format| render(&segment(), format, &style);
         assert_eq!(said(Format::Plain), "↻ dev starting 5m left");
+        assert_eq!(said(Format::Starship), "\x1b[33m↻ dev starting 5m left\x1b[0m");
         assert_eq!(said(Format::Tmux), "#[fg=yellow]↻ dev starting 5m left#[default]");
         assert_eq!(said(Format::Zsh), "%{\x1b[33m%}↻ dev starting 5m left%{\x1b[0m%}");
         assert_eq!(said(Format::Bash), "\x01\x1b[33m\x02↻ dev starting 5m left\x01\x1b[0m\x02");

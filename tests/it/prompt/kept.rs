@@ -32,7 +32,7 @@ fn fish_saves_the_users_own_prompt() {
     // Whoever redefines it, by whatever command, has it with the segment.
     run("function fish_right_prompt; echo -n new; end", "$ new = dev");
     run("functions -e fish_right_prompt", "$ = dev");
-    run("fish_config prompt choose minimalist", "tmp > = dev");
+    run("cd /; fish_config prompt choose minimalist", "/ ) = dev");
     run("source ~/.config/fish/config.fish", "$ own = dev");
     // An environment that wraps what it finds, and gives it back when nothing of ours is there.
     run("functions -c fish_right_prompt old; functions -e fish_right_prompt", "$ = dev");
