@@ -220,32 +220,29 @@ end
 
 # Sets SOONG_PROMPT. $argv: the worst state as a number, the text, the lease, the symbols.
 function __soong_paint
-    set -l symbol
-    set -l color
+    set -l mood WAIT
+    set -l symbol $argv[5]
+    set -l color 33
     switch $argv[1]
         case 0
-            set SOONG_UP $SOONG_TEXT
+            set mood UP
             set symbol $argv[4]
             set color 32
-            set -q SOONG_PROMPT_SYMBOL_UP; and set symbol "$SOONG_PROMPT_SYMBOL_UP"
-            set -q SOONG_PROMPT_COLOR_UP; and set color "$SOONG_PROMPT_COLOR_UP"
-            if builtin test -n "$argv[3]"
-                set color 33
-                set -q SOONG_PROMPT_COLOR_WAIT; and set color "$SOONG_PROMPT_COLOR_WAIT"
-            end
         case 3
-            set SOONG_DOWN $SOONG_TEXT
+            set mood DOWN
             set symbol $argv[6]
             set color 31
-            set -q SOONG_PROMPT_SYMBOL_DOWN; and set symbol "$SOONG_PROMPT_SYMBOL_DOWN"
-            set -q SOONG_PROMPT_COLOR_DOWN; and set color "$SOONG_PROMPT_COLOR_DOWN"
-        case '*'
-            set SOONG_WAIT $SOONG_TEXT
-            set symbol $argv[5]
-            set color 33
-            set -q SOONG_PROMPT_SYMBOL_WAIT; and set symbol "$SOONG_PROMPT_SYMBOL_WAIT"
-            set -q SOONG_PROMPT_COLOR_WAIT; and set color "$SOONG_PROMPT_COLOR_WAIT"
     end
+    set SOONG_$mood $SOONG_TEXT
+    set -l name SOONG_PROMPT_SYMBOL_$mood
+    set -q $name; and set symbol "$$name"
+    # What is up is shown in the colour of what soon is not, when its lease ends.
+    if builtin test $mood = UP -a -n "$argv[3]"
+        set mood WAIT
+        set color 33
+    end
+    set name SOONG_PROMPT_COLOR_$mood
+    set -q $name; and set color "$$name"
     if builtin test -z "$SOONG_PROMPT_FORMAT"
         set SOONG_PROMPT $SOONG_TEXT
         builtin test -n "$symbol"; and set SOONG_PROMPT "$symbol $SOONG_TEXT"

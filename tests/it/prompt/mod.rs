@@ -9,6 +9,7 @@ mod hooks;
 mod install;
 mod kept;
 mod options;
+mod pictures;
 mod screen;
 mod status_line;
 mod terminal;
