@@ -83,6 +83,7 @@ pub fn run(request: Request, paths: &Paths, audience: Audience) -> Result<()> {
     if let Err(error) = &result {
         told.tell(&Event::from(error));
     }
+    told.finish();
     result
 }
 

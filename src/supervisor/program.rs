@@ -81,8 +81,9 @@ fn in_background() -> Option<(Request, Audience)> {
     let stream = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from).ok()?;
     // Descriptor 0 stays in use, so that nothing else is mistaken for standard input.
     let ear = stream.try_clone().ok()?;
-    let request = Receiver::new(stream).receive().ok()??;
-    Some((request, Audience::starter(ear).ok()?))
+    let request: Request = Receiver::new(stream).receive().ok()??;
+    let audience = Audience::starter(ear, request.verbose).ok()?;
+    Some((request, audience))
 }
 
 /// The order of the `start` that this process was.

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
@@ -36,10 +37,26 @@ struct Hearing {
 enum Ear {
     /// The terminal of a tunnel in the foreground.
     Terminal(Report),
-    /// The `start` that spawned this process, and who waits for its answer.
-    Starter(UnixStream, Option<oneshot::Sender<Answer>>),
+    /// The `start` that spawned this process.
+    Starter(Starter),
     /// The start is over; nobody listens.
     Nobody,
+}
+
+/// A `start` that waits.
+#[derive(Debug)]
+struct Starter {
+    stream: UnixStream,
+    /// Whether it shows what ssh says.
+    verbose: bool,
+    /// Who waits for its answer.
+    waiting: Option<oneshot::Sender<Answer>>,
+    /// Events that it has not had room for yet: a server may have ssh write faster than it reads.
+    unsent: Vec<u8>,
+    /// Told when there are such events.
+    full: Arc<Notify>,
+    /// Whether the last event is among them.
+    over: bool,
 }
 
 type Answer = Option<Zeroizing<String>>;
@@ -50,10 +67,11 @@ impl Audience {
         Self::new(Ear::Terminal(report))
     }
 
-    /// The `start` at the other end of `stream`.
-    pub fn starter(stream: UnixStream) -> io::Result<Self> {
+    /// The `start` at the other end of `stream`; one that is `verbose` shows what ssh says.
+    pub fn starter(stream: UnixStream, verbose: bool) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self::new(Ear::Starter(stream, None)))
+        let (waiting, unsent, full, over) = (None, Vec::new(), Arc::default(), false);
+        Ok(Self::new(Ear::Starter(Starter { stream, verbose, waiting, unsent, full, over })))
     }
 
     fn new(ear: Ear) -> Self {
@@ -69,13 +87,13 @@ impl Audience {
     pub fn is_there(&self) -> bool {
         match &self.hearing().ear {
             Ear::Terminal(report) => report.can_ask(),
-            Ear::Starter(..) => true,
+            Ear::Starter(starter) => !starter.over,
             Ear::Nobody => false,
         }
     }
 
-    /// Tells an event. A starter hears no more after the one that ends its wait; one that does not
-    /// listen does not hold the tunnel up.
+    /// Tells an event. A starter hears no more after the one that ends its wait. One that does not
+    /// read does not hold the tunnel up: it misses what ssh says, and gets everything else late.
     pub fn tell(&self, event: &Event) {
         let mut hearing = self.hearing();
         match (&mut hearing.held, event) {
@@ -96,10 +114,10 @@ impl Audience {
             let mut hearing = held.0.hearing();
             match &mut hearing.ear {
                 Ear::Terminal(report) => (Some(report.clone()), None),
-                Ear::Starter(stream, waiting) => {
+                Ear::Starter(starter) => {
                     let (sender, receiver) = oneshot::channel();
-                    event::send(stream, &Event::Question { asked: asked.clone() }).ok()?;
-                    *waiting = Some(sender);
+                    starter.waiting = Some(sender);
+                    hearing.ear.tell(&Event::Question { asked: asked.clone() });
                     (None, Some(receiver))
                 }
                 Ear::Nobody => (None, None),
@@ -112,26 +130,63 @@ impl Audience {
         }
     }
 
-    /// Listens to the starter: hands on its answers, and stops the tunnel when it goes away before
-    /// its wait is over.
+    /// Listens to the starter: hands on its answers, tells it what it had no room for, and stops the
+    /// tunnel when it goes away before its wait is over.
     pub fn listen(&self, stopper: watch::Sender<bool>) {
         let hearing = self.hearing();
-        let Ear::Starter(stream, _) = &hearing.ear else { return };
-        let Ok(stream) = stream.try_clone().and_then(tokio::net::UnixStream::from_std) else { return };
+        let Ear::Starter(starter) = &hearing.ear else { return };
+        let clone = || starter.stream.try_clone().and_then(tokio::net::UnixStream::from_std);
+        let (Ok(stream), Ok(writer), full) = (clone(), clone(), Arc::clone(&starter.full)) else { return };
         let this = self.clone();
         tokio::spawn(async move {
             while let Some(reply) = receive(&stream).await {
-                let waiting = match &mut this.hearing().ear {
-                    Ear::Starter(_, waiting) => waiting.take(),
-                    _ => None,
-                };
-                // Nobody waits any more for the answer to a question that was withdrawn.
-                let _ = waiting.map(|waiting| waiting.send(reply.text.map(Zeroizing::new)));
+                this.answered(reply);
             }
-            if matches!(this.hearing().ear, Ear::Starter(..)) {
+            if this.is_waited_for() {
                 stopper.send_replace(true);
             }
         });
+        let this = self.clone();
+        tokio::spawn(async move {
+            while this.is_starter() {
+                full.notified().await;
+                while writer.writable().await.is_ok() && !this.catch_up(&writer) {}
+            }
+        });
+    }
+
+    /// Whether there is a starter, be it that it has only not heard the end.
+    fn is_starter(&self) -> bool {
+        matches!(self.hearing().ear, Ear::Starter(_))
+    }
+
+    /// Whether there is a starter that waits for what becomes of the tunnel.
+    fn is_waited_for(&self) -> bool {
+        matches!(&self.hearing().ear, Ear::Starter(starter) if !starter.over)
+    }
+
+    fn answered(&self, reply: Reply) {
+        let waiting = match &mut self.hearing().ear {
+            Ear::Starter(starter) => starter.waiting.take(),
+            _ => None,
+        };
+        // Nobody waits any more for the answer to a question that was withdrawn.
+        let _ = waiting.map(|waiting| waiting.send(reply.text.map(Zeroizing::new)));
+    }
+
+    /// Sends the starter what it had no room for, over `stream`; true when that is done.
+    fn catch_up(&self, stream: &tokio::net::UnixStream) -> bool {
+        self.hearing().ear.send(|bytes| stream.try_write(bytes))
+    }
+
+    /// Sends the starter the rest, when nothing else is left to be done.
+    pub fn finish(&self) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        if let Ear::Starter(Starter { stream, unsent, .. }) = &mut self.hearing().ear {
+            let _ = stream.set_nonblocking(false);
+            let _ = stream.set_write_timeout(Some(PATIENCE));
+            let _ = stream.write_all(unsent);
+        }
     }
 
     fn hearing(&self) -> MutexGuard<'_, Hearing> {
@@ -143,14 +198,48 @@ impl Ear {
     fn tell(&mut self, event: &Event) {
         match self {
             Self::Terminal(report) => report.show(event),
-            Self::Starter(stream, _) => {
-                let sent = event::send(stream, event).and_then(|()| stream.flush());
-                if sent.is_err() || event.clone().outcome().is_some() {
-                    *self = Self::Nobody;
+            Self::Starter(starter) if !starter.takes(event) => {}
+            Self::Starter(starter) => {
+                starter.over = event.clone().outcome().is_some();
+                if event::send(&mut starter.unsent, event).is_ok()
+                    && let Ok(stream) = starter.stream.try_clone()
+                {
+                    self.send(|bytes| (&stream).write(bytes));
                 }
             }
             Self::Nobody => {}
         }
+    }
+
+    /// Writes what is unsent, as far as there is room; true when nothing is left.
+    fn send(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> bool {
+        let Self::Starter(starter) = self else { return true };
+        while !starter.unsent.is_empty() {
+            match write(&starter.unsent) {
+                Ok(written) => drop(starter.unsent.drain(..written)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    starter.full.notify_one();
+                    return false;
+                }
+                Err(_) => {
+                    *self = Self::Nobody;
+                    return true;
+                }
+            }
+        }
+        if starter.over {
+            *self = Self::Nobody;
+        }
+        true
+    }
+}
+
+impl Starter {
+    /// Whether it is told of `event`.
+    fn takes(&self, event: &Event) -> bool {
+        let is_talk = matches!(event, Event::Said { .. });
+        !self.over && (!is_talk || self.verbose && self.unsent.is_empty())
     }
 }
 

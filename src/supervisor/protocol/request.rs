@@ -27,6 +27,8 @@ pub struct Request {
     pub movable: Vec<String>,
     /// How long a new connection waits for a link that was lost.
     pub hold: Duration,
+    /// Whether the starter wants to hear what ssh says.
+    pub verbose: bool,
     /// What `--instance-id` was given, for hints.
     pub wanted: Option<String>,
 }

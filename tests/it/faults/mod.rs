@@ -6,6 +6,7 @@ mod forbidden;
 mod knock;
 mod link;
 mod load;
+mod noise;
 mod refusals;
 mod services;
 mod surroundings;

@@ -45,6 +45,7 @@ pub fn resolve(
         forwards: services,
         movable: movable(arguments, &config.services, &ports),
         hold: config.hold,
+        verbose: arguments.verbose,
         wanted: arguments.choice.instance_id.clone(),
     })
 }
