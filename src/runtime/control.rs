@@ -33,6 +33,9 @@ pub const TRAFFIC: &str = "traffic\n";
 pub const ADD: &str = "add ";
 /// Asks a supervisor to stop forwarding something; likewise.
 pub const REMOVE: &str = "remove ";
+/// Asks a supervisor why the server does not connect to the target of a forward; likewise. Its answer
+/// is what ssh says, or that nothing is wrong.
+pub const WHY: &str = "why ";
 /// The longest a request can be, in bytes: a forward is two paths or names and two ports.
 pub const REQUEST_MAX: u64 = 1024;
 /// How long a supervisor may take to answer.
@@ -143,7 +146,8 @@ impl Supervisor {
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    /// Has it forward something more (`what` is [`ADD`]) or no more ([`REMOVE`]).
+    /// Has it forward something more (`what` is [`ADD`]) or no more ([`REMOVE`]), or say why it does
+    /// not work ([`WHY`]).
     pub fn change(mut self, what: &str, forwarding: &Forwarding) -> Result<()> {
         let at_fault = |source| Error::Io { action: "cannot ask the supervisor".into(), source, hint: None };
         let mut ask = || {

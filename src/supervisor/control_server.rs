@@ -103,6 +103,14 @@ async fn fulfil(request: &str, switchboard: &Switchboard) -> Option<Result<()>> 
             Err(error) => Err(error),
         });
     }
+    if let Some(text) = request.strip_prefix(control::WHY) {
+        return Some(match read(text) {
+            Ok(forwarding) => {
+                switchboard.why_not(&forwarding).await.map_or(Ok(()), |why| Err(Error::failed(why)))
+            }
+            Err(error) => Err(error),
+        });
+    }
     let text = request.strip_prefix(control::REMOVE)?;
     Some(match read(text) {
         Ok(forwarding) => switchboard.remove(&forwarding).await,

@@ -136,10 +136,16 @@ fn forwards_beyond_the_services_are_looked_at_too() {
     let checked =
         sandbox.tunnel(["status", "--check"]).code(1).stdout_has("").stderr_has("hint: see on the instance");
     let checked = checked.run().stdout;
-    let line = format!(
-        "  localhost:{gone} -> localhost:{closed}: not answering: the instance cannot connect to it\n"
-    );
+    let line = format!("  localhost:{gone} -> localhost:{closed}: not answering: refused on the instance\n");
     assert!(checked.contains(&line), "{line}{checked}");
+    sandbox.tunnel(["forward", "--remove", &gone.to_string()]).stdout_has("").run();
+    // What ssh says of it.
+    sandbox.tunnel(["forward", &format!("{gone}:/nowhere/x.sock")]).stdout_has("").run();
+    let checked = sandbox.tunnel(["status", "--check"]).code(1).stdout_has("").stderr_has("").run().stdout;
+    assert!(
+        checked.contains("/nowhere/x.sock: not answering: the instance cannot connect to it"),
+        "{checked}"
+    );
 }
 
 #[test]

@@ -1,52 +1,16 @@
 //! The user's own `ssh_config`: what says how to reach and log in to an instance is obeyed, what is about sessions,
 //! forwards and going to the background neither breaks a tunnel nor is disturbed by it (`docs/ssh-config.md`).
 
-use std::net::TcpListener;
 use std::process::Command;
 
 use crate::support::config::path;
 use crate::support::curl::get;
+use crate::support::daemon::Daemon;
 use crate::support::instance::Instance;
 use crate::support::ports;
 use crate::support::sandbox::Sandbox;
+use crate::support::ssh_config::IGNORED;
 use crate::support::tools::tool;
-
-/// Lines that change nothing about a tunnel. Ports that are taken, on this machine and on the instance, are `TAKEN`.
-const IGNORED: &[&str] = &[
-    "LocalForward TAKEN localhost:3306",
-    "LocalForward /nowhere/x.sock localhost:3306",
-    "RemoteForward TAKEN localhost:52698",
-    "RemoteForward TAKEN",
-    "DynamicForward TAKEN",
-    "ClearAllForwardings yes",
-    "ExitOnForwardFailure yes\nLocalForward TAKEN localhost:1\nRemoteForward TAKEN localhost:1",
-    "GatewayPorts yes",
-    "PermitRemoteOpen none",
-    "ForkAfterAuthentication yes",
-    "SessionType none",
-    "SessionType subsystem\nRemoteCommand sftp",
-    "StdinNull yes",
-    "RemoteCommand exit 3",
-    "RequestTTY force",
-    "PermitLocalCommand yes\nLocalCommand exit 3",
-    "ControlMaster auto\nControlPath ROOT/tmp/mine-%C\nControlPersist yes",
-    "ControlMaster ask\nControlPath none",
-    "ForwardAgent yes\nForwardX11 yes\nForwardX11Trusted yes\nForwardX11Timeout 1",
-    "XAuthLocation /nowhere/xauth",
-    "Tunnel yes\nTunnelDevice 77:77",
-    "LogLevel QUIET",
-    "LogLevel DEBUG3",
-    "LogVerbose *:*:*",
-    "SyslogFacility LOCAL3",
-    "EscapeChar none",
-    "EnableEscapeCommandline yes",
-    "SendEnv *\nSetEnv A=b",
-    "StreamLocalBindMask 0777",
-    "StreamLocalBindUnlink no",
-    "UpdateHostKeys ask",
-    "VisualHostKey yes",
-    "IgnoreUnknown ChannelTimeout,ObscureKeystrokeTiming\nChannelTimeout *=1s\nObscureKeystrokeTiming no",
-];
 
 /// Lines that a tunnel obeys, and how `ssh -G` tells that it does.
 const OBEYED: &[(&str, &str)] = &[
@@ -112,7 +76,10 @@ const REPLACED: &[(&str, &str)] = &[
 
 /// A user whose `ssh_config` says `lines` of every host; returns the file, too.
 fn configured(instance: &Instance, lines: &str) -> Sandbox {
-    let mut sandbox = Sandbox::with(instance);
+    with_file(Sandbox::with(instance), lines)
+}
+
+fn with_file(mut sandbox: Sandbox, lines: &str) -> Sandbox {
     write(&sandbox, lines);
     let options = format!("-F {}", path(&file(&sandbox)));
     sandbox.configure(|config| {
@@ -126,8 +93,7 @@ fn file(sandbox: &Sandbox) -> std::path::PathBuf {
 }
 
 fn write(sandbox: &Sandbox, lines: &str) {
-    let root = path(&sandbox.path("")).trim_end_matches('/').to_owned();
-    sandbox.write(&file(sandbox), format!("Host *\n{}\n", lines.replace("ROOT", &root)));
+    sandbox.write(&file(sandbox), format!("Host *\n{}\n", lines.replace("ROOT", path(&sandbox.path("tmp")))));
 }
 
 /// What ssh makes of the command line of a tunnel, as `keyword value` lines in lower case.
@@ -143,8 +109,7 @@ fn effective(sandbox: &Sandbox) -> Vec<String> {
 fn what_is_about_sessions_and_forwards_is_ignored() {
     let instance = Instance::start();
     let taken = ports::free();
-    let _holders: Vec<TcpListener> =
-        ports::addresses(taken).into_iter().map(|address| TcpListener::bind(address).unwrap()).collect();
+    let _holders = ports::occupy(taken);
     let sandbox = configured(&instance, "");
     for lines in IGNORED {
         write(&sandbox, &lines.replace("TAKEN", &taken.to_string()));
@@ -166,6 +131,39 @@ fn what_is_about_reaching_and_logging_in_is_obeyed() {
         let effective = effective(&sandbox);
         assert!(effective.iter().any(|line| line == expected), "{lines}: no '{expected}' in {effective:#?}");
     }
+}
+
+/// A connection that asks the status daemon has no session either.
+#[test]
+fn a_question_to_the_daemon_ignores_the_same() {
+    let instance = Instance::start();
+    let daemon = Daemon::start(1000);
+    let sandbox = with_file(daemon.sandbox(&instance), "");
+    let taken = ports::free();
+    let _holders = ports::occupy(taken);
+    for lines in IGNORED {
+        write(&sandbox, &lines.replace("TAKEN", &taken.to_string()));
+        let output = sandbox.soong(["extend", "1"]).unchecked();
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{lines}");
+        assert!(output.stdout.starts_with("Lease extended by 1 hour"), "{lines}: {}", output.stdout);
+    }
+    sandbox.assert_idle();
+}
+
+/// A session is the user's, but for what a command line and the tunnel need.
+#[test]
+fn a_session_leaves_nothing_in_the_tunnel() {
+    let instance = Instance::start();
+    let port = ports::free();
+    let lines = format!("LocalForward {port} localhost:1\nRemoteCommand exit 3");
+    let sandbox = configured(&instance, &lines);
+    // It tells that it has come to know the host.
+    sandbox.soong(["ssh", "--", "echo", "alone"]).stdout("alone\n").stderr_has("").run();
+    sandbox.start(&instance);
+    sandbox.soong(["ssh", "--", "echo", "shared"]).stdout("shared\n").run();
+    assert!(ports::is_free(port));
+    sandbox.soong(["ssh", "-S", "none", "--", "echo", "alone"]).stdout("alone\n").run();
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
 }
 
 #[test]
@@ -193,12 +191,12 @@ fn ciphers_are_chosen_by_the_user_before_they_are_by_soong() {
         effective.iter().find_map(|line| line.strip_prefix("ciphers ")).unwrap().to_owned()
     };
     let ours = ciphers();
-    write(&sandbox, "Include other\nInclude ROOT/home/conf.d/*\n");
-    sandbox.write(&sandbox.path("home/conf.d/x"), "Ciphers -aes128-gcm*,chacha20*\n");
+    write(&sandbox, "Include other\nInclude ROOT/conf.d/*\n");
+    sandbox.write(&sandbox.path("tmp/conf.d/x"), "Ciphers -aes128-gcm*,chacha20*\n");
     let theirs = ciphers();
     assert!(!theirs.contains("chacha20") && !theirs.contains("aes128-gcm"), "{theirs}");
     // Only ssh knows for which host; none is preferred then.
-    sandbox.write(&sandbox.path("home/conf.d/x"), "Host other.example\nCiphers aes256-ctr\n");
+    sandbox.write(&sandbox.path("tmp/conf.d/x"), "Host other.example\nCiphers aes256-ctr\n");
     let default = ciphers();
     assert_ne!(default, "aes256-ctr");
     #[cfg(target_arch = "x86_64")]

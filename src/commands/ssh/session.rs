@@ -105,7 +105,14 @@ fn session_arguments(
             percent_escaped(control),
             "-o".to_owned(),
             "ControlMaster=no".to_owned(),
+            // Those of the user's ssh_config would stay in the tunnel when the session ends.
+            "-o".to_owned(),
+            "ClearAllForwardings=yes".to_owned(),
         ]);
+    }
+    if !command.is_empty() {
+        // ssh refuses to run a command besides one of the user's ssh_config.
+        own.extend(["-o".to_owned(), "RemoteCommand=none".to_owned()]);
     }
     own.extend(login.options.iter().cloned());
     login.push_defaults(&mut own);
@@ -140,9 +147,12 @@ mod tests {
     #[test]
     fn a_session_logs_in_like_a_tunnel_but_may_ask() {
         let command = command("-t", None, &login());
-        assert!(command.starts_with("-t -o StrictHostKeyChecking=accept-new "), "{command}");
+        assert!(
+            command.starts_with("-t -o RemoteCommand=none -o StrictHostKeyChecking=accept-new "),
+            "{command}"
+        );
         assert!(command.ends_with(" -- ubuntu@192.0.2.7 ls"), "{command}");
-        for absent in ["BatchMode", "Control", " -N", " -T", "RemoteCommand", "Forward"] {
+        for absent in ["BatchMode", "Control", " -N", " -T", "Forward"] {
             assert!(!command.contains(absent), "{absent}: {command}");
         }
     }
@@ -151,14 +161,14 @@ mod tests {
     fn over_a_tunnel_it_keeps_the_options_for_a_connection_of_its_own() {
         let shared = command("", Some(Path::new("/r/%/ctl")), &login());
         let alone = command("", None, &login());
-        assert_eq!(shared, format!("-S /r/%%/ctl -o ControlMaster=no {alone}"));
+        assert_eq!(shared, format!("-S /r/%%/ctl -o ControlMaster=no -o ClearAllForwardings=yes {alone}"));
     }
 
     #[test]
     fn what_was_typed_comes_before_what_is_configured() {
         let mut login = login();
         login.options = vec!["-p".into(), "2".into()];
-        assert!(command("-p 1", None, &login).starts_with("-p 1 -p 2 "));
+        assert!(command("-p 1", None, &login).starts_with("-p 1 -o RemoteCommand=none -p 2 "));
     }
 
     #[test]

@@ -15,9 +15,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::forwarding::Listen;
+use crate::config::forwarding::{Forwarding, Listen};
 use crate::daemon::{self, http};
 use crate::error::{Error, Result};
+use crate::runtime::control::{self, Supervisor};
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
 use crate::runtime::state::{Forward, Phase, State};
@@ -120,10 +121,10 @@ fn examine_these(
     let findings = thread::scope(|scope| {
         let mut asked = Vec::new();
         for forward in forwards {
-            asked.push(begin(scope, move || ask(&directory.forward_socket(forward.local), forward))?);
+            asked.push(begin(scope, move || ask(directory, forward))?);
         }
         for extra in extras {
-            asked.push(begin(scope, move || extra::ask(&directory.ssh_control(), extra))?);
+            asked.push(begin(scope, move || extra::ask(directory, extra))?);
         }
         let down = fault_of_link(directory, state);
         let findings = asked.into_iter().filter_map(|asked| asked.join().ok());
@@ -173,13 +174,17 @@ enum Reply {
     Silence,
 }
 
-fn ask(socket: &Path, forward: &Forward) -> Finding {
+fn ask(directory: &Directory, forward: &Forward) -> Finding {
+    let socket = &directory.forward_socket(forward.local);
     for path in paths(&forward.service) {
         let reply = request(socket, path, forward.service == MODEL_SERVICE);
         let finding = match reply {
             Reply::Said(bytes) => heard(&bytes, forward),
             Reply::Silence => unwell(forward, "it takes a connection and says nothing"),
-            Reply::Closed if is_refused(socket) => unwell(forward, "refused on the instance"),
+            Reply::Closed if is_refused(socket) => {
+                let forwarding = Forwarding::Local(Listen::Port(forward.local), forward.target());
+                unwell(forward, &why_refused(directory, &forwarding))
+            }
             Reply::Closed => no_http(forward),
         };
         if finding.http_status != Some(404) || finding.service != MODEL_SERVICE {
@@ -195,6 +200,18 @@ fn paths(service: &str) -> &'static [&'static str] {
         MODEL_SERVICE => &["/v1/models", "/get_model_info"],
         daemon::SERVICE => &["/health"],
         _ => &["/"],
+    }
+}
+
+/// Why the server does not connect to the target of `forwarding`, as far as that is known.
+fn why_refused(directory: &Directory, forwarding: &Forwarding) -> String {
+    let asked =
+        Supervisor::connect(directory).ok().map(|supervisor| supervisor.change(control::WHY, forwarding));
+    match asked {
+        Some(Err(Error::Failed { message, .. })) if !message.ends_with("Connection refused") => {
+            format!("the instance cannot connect to it: {message}")
+        }
+        _ => "refused on the instance".to_owned(),
     }
 }
 

@@ -86,8 +86,18 @@ impl Permission {
         forbidden
     }
 
+    /// ssh's words for it if the server does not connect to `target` now.
+    pub async fn why_not(&self, target: &Target) -> Option<String> {
+        let _turn = self.turn.lock().await;
+        self.ask(target).await
+    }
+
     /// Why the server refuses to connect to `target`; `None` if it connects, tries to, or cannot.
     async fn refusal(&self, target: &Target) -> Option<String> {
+        self.ask(target).await.filter(|reason| is_forbidding(reason))
+    }
+
+    async fn ask(&self, target: &Target) -> Option<String> {
         self.heard().asking = true;
         let answer = timeout(PATIENCE, mux::connect(&self.control, target)).await;
         let ear = self.heard().ear.clone();
@@ -96,7 +106,7 @@ impl Permission {
         let mut heard = self.heard();
         heard.asking = false;
         let reason = heard.reason.take();
-        reason.filter(|reason| matches!(answer, Ok(Err(Refusal::Refused(_)))) && is_forbidding(reason))
+        reason.filter(|_| matches!(answer, Ok(Err(Refusal::Refused(_)))))
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {

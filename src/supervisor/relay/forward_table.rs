@@ -177,6 +177,11 @@ impl Switchboard {
         Ok(())
     }
 
+    /// ssh's words for it if the server does not connect to the target of `forwarding` now.
+    pub async fn why_not(&self, forwarding: &Forwarding) -> Option<String> {
+        self.permission.why_not(forwarding.target()?).await
+    }
+
     /// Removes the sockets that were listened on.
     pub async fn close(&self) {
         for line in self.lines.lock().await.iter_mut() {

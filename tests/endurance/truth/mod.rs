@@ -6,15 +6,20 @@
 mod faults;
 mod witness;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use self::faults::{Fault, Scene};
 use self::witness::{Sample, Witness};
+use crate::support::config::path;
 use crate::support::instance::Instance;
 use crate::support::network::Network;
+use crate::support::ports;
 use crate::support::sandbox::Sandbox;
+use crate::support::ssh_config::IGNORED;
+use crate::support::sshd::Options;
 
 /// What a busy machine may add to every bound.
 const SLACK: Duration = Duration::from_secs(6);
@@ -31,12 +36,17 @@ struct Outcome {
 /// Runs for `time` with the faults that `seed` makes; whether nobody lied and the tunnel came back each time.
 pub fn run(time: Duration, seed: u64, keepalive: u32) -> bool {
     println!("truth: {} s, --seed {seed} --keepalive {keepalive}", time.as_secs());
-    let random = fastrand::Rng::with_seed(seed);
-    let instance = Instance::start();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let place = Sandbox::new();
+    let instance = Instance::with(with_banner(&place, &mut random));
     let network = Network::to(instance.sshd.port);
     let mut sandbox = Sandbox::with(&instance);
+    let taken = ports::free();
+    let _holders = ports::occupy(taken);
+    let user_config = user_config(&sandbox, taken, &mut random);
     sandbox.configure(|config| {
         config.instance("dev", "127.0.0.1", network.port);
+        config.set(["ssh", "options"], format!("-F {}", path(&user_config)));
         config.set(["ssh", "keepalive"], i64::from(keepalive)).set(["ssh", "connect-timeout"], 10);
     });
     sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
@@ -48,6 +58,28 @@ pub fn run(time: Duration, seed: u64, keepalive: u32) -> bool {
     // The fourth unanswered question ends a link.
     let limit = Duration::from_secs(4 * u64::from(keepalive)) + SLACK;
     report(&samples, &outcomes, limit)
+}
+
+/// A server with a banner of up to 3,000 lines.
+fn with_banner(place: &Sandbox, random: &mut fastrand::Rng) -> Options {
+    let lines = random.usize(..3000);
+    let banner =
+        "channel 3: open failed: administratively prohibited: Permission denied (publickey).\n".repeat(lines);
+    println!("  a banner of {lines} lines");
+    let file = place.path("banner");
+    place.write(&file, banner);
+    Options::default().line(&format!("Banner {}", path(&file)))
+}
+
+/// A user's `ssh_config` with some of what is none of a tunnel's business, where the port `taken` is.
+fn user_config(sandbox: &Sandbox, taken: u16, random: &mut fastrand::Rng) -> PathBuf {
+    let drawn: Vec<&str> = IGNORED.iter().copied().filter(|_| random.u8(..3) == 0).collect();
+    println!("  ssh_config: {}", drawn.join("; ").replace('\n', "; "));
+    let text =
+        drawn.join("\n").replace("TAKEN", &taken.to_string()).replace("ROOT", path(&sandbox.path("tmp")));
+    let file = sandbox.path("home/ssh_config");
+    sandbox.write(&file, format!("Host *\n{text}\n"));
+    file
 }
 
 /// Makes one fault after the other until `end`, and once all of each kind that there is time for.

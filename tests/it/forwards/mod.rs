@@ -182,8 +182,7 @@ fn a_port_that_is_taken_is_told_with_the_option_that_moves_it() {
 /// A port that is taken on every address of localhost: a server is content with one of them.
 fn taken_everywhere() -> (u16, Vec<TcpListener>) {
     let port = ports::free();
-    let addresses = ports::addresses(port).into_iter();
-    (port, addresses.map(|address| TcpListener::bind(address).unwrap()).collect())
+    (port, ports::occupy(port))
 }
 
 /// The server has the port already, and ssh has words for that.

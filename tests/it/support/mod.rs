@@ -15,6 +15,7 @@ pub mod run;
 pub mod sandbox;
 pub mod service;
 pub mod spawned;
+pub mod ssh_config;
 pub mod sshd;
 pub mod terminal;
 pub mod tools;

@@ -58,6 +58,11 @@ pub fn is_taken(port: u16) -> bool {
     !is_free(port)
 }
 
+/// Takes `port` on every address of localhost: a server is content with one of them.
+pub fn occupy(port: u16) -> Vec<TcpListener> {
+    addresses(port).into_iter().map(|address| TcpListener::bind(address).unwrap()).collect()
+}
+
 /// The loopback addresses of this machine with `port`: the one of IPv4, and of IPv6 where there is one.
 pub fn addresses(port: u16) -> Vec<SocketAddr> {
     let mut addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
