@@ -1,6 +1,7 @@
 //! The system's `ssh`: its command line, its options, and what its failures mean.
 
 pub(crate) mod failure;
+pub(crate) mod greeting;
 pub(crate) mod key;
 pub(crate) mod login;
 pub(crate) mod options;

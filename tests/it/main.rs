@@ -8,6 +8,7 @@
 )]
 
 mod addresses;
+mod booting;
 mod check;
 mod colours;
 mod completion;

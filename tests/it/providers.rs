@@ -277,7 +277,7 @@ fn an_instance_that_boots_can_be_waited_for() {
     start(&sandbox, &["--wait"])
         .stdout_has("@192.0.2.1")
         .stderr_has("Waiting for gpu to boot, at most 15m...\n")
-        .stderr_has("gpu is up after ")
+        .stderr_has("gpu is active after ")
         .run();
     assert!(begun.elapsed() >= Duration::from_secs(5), "asked again too soon: {:?}", begun.elapsed());
     again();

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
@@ -16,7 +16,7 @@ use super::arguments::{RestartArguments, StartArguments};
 use super::stop;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::openssh::{self, failure};
+use crate::openssh::{self, failure, greeting};
 use crate::runtime::directory::Directory;
 use crate::runtime::registry::{self, Form};
 use crate::supervisor::askpass::helper::Reply;
@@ -37,13 +37,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Starts a tunnel; returns once it is up. In the foreground this process becomes its supervisor.
 pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
+    let begun = Instant::now();
     let config = Config::load(paths)?;
     let request = resolve(arguments, None, &config, paths)?;
+    wait_for_server(arguments, &request, begun)?;
     launch(arguments, request, paths)
 }
 
 /// Stops a tunnel if it runs and starts it again, on the ports it had unless others are asked for.
 pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
+    let begun = Instant::now();
     let config = Config::load(paths)?;
     let wanted = arguments.wanted().cloned();
     let mut arguments = arguments.start.clone();
@@ -55,6 +58,7 @@ pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
     }
     // Everything that can be wrong with the request is found before the old tunnel goes.
     let request = resolve(&arguments, before.as_ref(), &config, paths)?;
+    wait_for_server(&arguments, &request, begun)?;
     if let (Some(running), false) = (running, arguments.dry_run) {
         let stopped = stop::end(running)?;
         if matches!(style(&arguments), Style::Normal | Style::Verbose) {
@@ -62,6 +66,14 @@ pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
         }
     }
     launch(&arguments, request, paths)
+}
+
+/// With `--wait`, waits until the SSH server answers; the limit counts from `begun` on.
+fn wait_for_server(arguments: &StartArguments, request: &Request, begun: Instant) -> Result<()> {
+    match arguments.choice.limit() {
+        Some(limit) if !arguments.dry_run => greeting::wait(&request.login, limit, begun, arguments.quiet),
+        _ => Ok(()),
+    }
 }
 
 fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Result<()> {
@@ -122,8 +134,10 @@ pub struct Opened {
 
 /// Starts a tunnel in the background and prints nothing; returns once it is up.
 pub fn open(arguments: &StartArguments, paths: &Paths) -> Result<Opened> {
+    let begun = Instant::now();
     let config = Config::load(paths)?;
     let request = resolve(arguments, None, &config, paths)?;
+    wait_for_server(arguments, &request, begun)?;
     let directory = Directory::new(paths, &request.name)?;
     openssh::check_path(&directory.ssh_control())?;
     paths.ensure_runtime()?;

@@ -15,7 +15,7 @@ pub struct Choice {
     /// Instance: its id, the start of its id, or its name
     #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
-    /// Wait for an instance that boots [default: 900]
+    /// Wait until it answers, if it boots [default: 900]
     #[arg(
         long,
         value_name = "SECONDS",
@@ -28,8 +28,13 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// How long to wait for it to boot and for its SSH server to answer, if at all.
+    pub fn limit(&self) -> Option<Duration> {
+        self.wait.map(Duration::from_secs)
+    }
+
     /// The wish for it.
     pub fn wish(&self, quiet: bool) -> Wish<'_> {
-        Wish { wanted: self.instance_id.as_deref(), wait: self.wait.map(Duration::from_secs), quiet }
+        Wish { wanted: self.instance_id.as_deref(), wait: self.limit(), quiet }
     }
 }

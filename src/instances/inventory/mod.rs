@@ -14,6 +14,7 @@ mod candidates;
 mod choose;
 mod machine;
 mod picker;
+mod progress;
 mod wait;
 mod whereabouts;
 
@@ -34,6 +35,8 @@ use crate::terminal::printable;
 pub use self::arguments::Choice;
 pub use self::choose::{Wish, choose, known};
 pub use self::machine::Machine;
+pub use self::progress::Progress;
+pub use self::wait::{WAIT_MAX, signalled};
 pub use self::whereabouts::{Whereabouts, whereabouts};
 pub use crate::instances::provider::answer::Status;
 

@@ -3,29 +3,24 @@
 //! The provider is asked every few seconds, less often when it does not answer: most of them limit
 //! how often they may be asked.
 
-use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use console::truncate_str;
-
 use super::choose::{Readiness, Wish, readiness};
+use super::progress::Progress;
 use super::{Machine, Status};
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::instances::provider;
 use crate::system::signals::Watch;
-use crate::system::spinner::Spinner;
-use crate::terminal::{print_error, printable};
+use crate::terminal::printable;
 
-/// Columns of a name that are shown.
-const NAME_SHOWN: usize = 32;
 /// The time between two questions.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// The longest time between two questions to a provider that fails.
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
 /// The longest that can be waited, in seconds.
-pub(super) const WAIT_MAX: u64 = 86_400;
+pub const WAIT_MAX: u64 = 86_400;
 /// How often in a row a provider may fail.
 const FAILURES_MAX: u32 = 3;
 
@@ -53,22 +48,9 @@ pub(super) fn until_reachable(
         Ok(listed.map(|listed| machine.renewed(listed, &config.ssh)))
     };
     let name = printable(&machine.name);
-    let message = format!(
-        "Waiting for {} to boot, at most {}",
-        truncate_str(&name, NAME_SHOWN, "…"),
-        humantime::format_duration(limit)
-    );
-    if !wish.quiet && !io::stderr().is_terminal() {
-        print_error(&format!("{message}...\n"));
-    }
-    let begun = Instant::now();
-    let spinner = if wish.quiet { Spinner::hidden() } else { Spinner::new(&message) };
+    let progress = Progress::new(&name, &format!("{name} to boot"), limit, wish.quiet);
     let outcome = poll(machine, limit, &mut ask, &mut |time| watch.sleep(time));
-    drop(spinner);
-    if outcome.is_ok() && !wish.quiet {
-        let elapsed = humantime::format_duration(Duration::from_secs(begun.elapsed().as_secs()));
-        print_error(&format!("{name} is up after {elapsed}\n"));
-    }
+    progress.finish(outcome.is_ok().then_some("is active"));
     outcome
 }
 
@@ -115,7 +97,8 @@ fn poll(
     }
 }
 
-fn signalled() -> Error {
+/// The error of a wait that a signal ended.
+pub fn signalled() -> Error {
     Error::failed("interrupted")
 }
 

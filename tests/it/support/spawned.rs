@@ -66,6 +66,12 @@ impl<'a> Spawned<'a> {
         });
     }
 
+    /// Waits until it has printed `text` to stderr.
+    #[track_caller]
+    pub fn wait_for_stderr(&mut self, text: &str) {
+        wait::until_true(&format!("{text:?} on stderr"), || self.stderr.text().contains(text));
+    }
+
     /// Sends `signal` to it alone.
     pub fn signal(&self, signal: Signal) {
         process::signal(self.pid(), signal);

@@ -1,0 +1,211 @@
+//! Waiting until the SSH server of an instance answers.
+//!
+//! A provider calls an instance active before its server runs, so what counts is the server's greeting:
+//! a line that begins with `SSH-` (RFC 4253, section 4.2). Firewalls lock out addresses that make six
+//! connections in half a minute, so this makes at most four, and leaves one for the tunnel.
+
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::Login;
+use super::failure::{self, Kind, Said};
+use super::route::{self, Endpoint};
+use crate::error::{Error, Result, io_reason};
+use crate::instances::inventory::{Progress, WAIT_MAX, signalled};
+use crate::system::child::{self, Limits};
+use crate::system::signals::Watch;
+use crate::terminal::printable;
+
+/// The time before the second try, the third and so on; the last one repeats.
+const PAUSES: [Duration; 3] = [Duration::from_secs(3), Duration::from_secs(7), Duration::from_secs(10)];
+/// How long one address may take to accept a connection, and then to greet.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long ssh may take to say where it connects to, or to get there through a jump host.
+const LIMITS: Limits = Limits { time: Duration::from_secs(15), output: 1 << 16 };
+/// The most that a server may say before its greeting, in bytes.
+const PREAMBLE_MAX: usize = 8 << 10;
+
+/// Waits until the SSH server that `login` leads to answers, for at most `limit` since `begun`, and
+/// shows that it waits unless `quiet`. The error names what happened instead.
+pub fn wait(login: &Login, limit: Duration, begun: Instant, quiet: bool) -> Result<()> {
+    let at_fault = |source| Error::Io { action: "cannot handle signals".into(), source, hint: None };
+    let watch = Watch::new().map_err(at_fault)?;
+    let server = Server::find(login, &watch);
+    let Err(reason) = server.greets(&watch) else { return Ok(()) };
+    let name = printable(&login.instance.name).into_owned();
+    let left = limit.saturating_sub(begun.elapsed());
+    let progress = Progress::new(&name, &format!("the SSH server of {name}"), left, quiet);
+    let outcome = poll(&server, reason, begun + limit, &watch);
+    progress.finish(outcome.is_ok().then_some("answers"));
+    match outcome? {
+        None => Ok(()),
+        Some(reason) => Err(too_late(&name, &reason, limit)),
+    }
+}
+
+/// Asks again and again; returns why the server did not answer where it has not by `deadline`.
+fn poll(server: &Server<'_>, first: String, deadline: Instant, watch: &Watch) -> Result<Option<String>> {
+    let mut reason = first;
+    let mut pauses = PAUSES.into_iter().chain(std::iter::repeat(PAUSES[PAUSES.len() - 1]));
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let pause = pauses.next().unwrap_or_default().min(left);
+        if watch.sleep(pause) {
+            return Err(signalled());
+        }
+        if left.is_zero() {
+            return Ok(Some(reason));
+        }
+        match server.greets(watch) {
+            Ok(()) => return Ok(None),
+            Err(next) => reason = next,
+        }
+        if watch.interrupted() {
+            return Err(signalled());
+        }
+    }
+}
+
+fn too_late(name: &str, reason: &str, limit: Duration) -> Error {
+    let shown = humantime::format_duration(limit);
+    let error = Error::failed(format!("the SSH server of {name} does not answer after {shown}: {reason}"));
+    match limit.as_secs() {
+        WAIT_MAX.. => error,
+        seconds => error.with_hint(format!("wait longer: --wait={}", (seconds * 2).min(WAIT_MAX))),
+    }
+}
+
+/// How the server is reached.
+enum Server<'a> {
+    /// By a connection of our own.
+    Direct(Endpoint),
+    /// By ssh alone: something stands in between.
+    Through(&'a Login),
+}
+
+impl<'a> Server<'a> {
+    fn find(login: &'a Login, watch: &Watch) -> Self {
+        let mut lookup = Command::new(&login.program);
+        let answer = child::run(lookup.args(login.lookup_arguments()), LIMITS, watch).ok();
+        let endpoint = answer.and_then(|outcome| route::direct(&String::from_utf8_lossy(&outcome.stdout)));
+        endpoint.map_or(Self::Through(login), Self::Direct)
+    }
+
+    /// True unless something is wrong that time may mend; the error says what.
+    fn greets(&self, watch: &Watch) -> std::result::Result<(), String> {
+        match self {
+            Self::Direct(endpoint) => greets_directly(endpoint),
+            Self::Through(login) => greets_ssh(login, watch),
+        }
+    }
+}
+
+fn greets_directly(endpoint: &Endpoint) -> std::result::Result<(), String> {
+    let used = |address: &SocketAddr| {
+        if address.is_ipv4() { endpoint.families.0 } else { endpoint.families.1 }
+    };
+    let found = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
+    let found = found.map_err(|error| format!("cannot look up {}: {}", endpoint.host, io_reason(&error)))?;
+    let mut reason = format!("{} has no address", endpoint.host);
+    for address in found.filter(used) {
+        match greeting(address) {
+            Ok(()) => return Ok(()),
+            Err(why) => reason = why,
+        }
+    }
+    Err(reason)
+}
+
+/// Connects to `address` and reads up to the greeting.
+fn greeting(address: SocketAddr) -> std::result::Result<(), String> {
+    let told = |error: std::io::Error| match error.kind() {
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => "timed out".to_owned(),
+        _ => io_reason(&error),
+    };
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(told)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
+    let end = Instant::now() + PATIENCE;
+    let (mut said, mut piece) = (Vec::new(), [0; 256]);
+    while said.len() < PREAMBLE_MAX {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => said.extend_from_slice(&piece[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(told(error)),
+        }
+        if said.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"SSH-")) {
+            return Ok(());
+        }
+        if Instant::now() >= end {
+            return Err("timed out".to_owned());
+        }
+    }
+    Err(if said.is_empty() { "it hangs up" } else { "what answers is no SSH server" }.to_owned())
+}
+
+/// Has ssh connect without logging in.
+fn greets_ssh(login: &Login, watch: &Watch) -> std::result::Result<(), String> {
+    let mut command = Command::new(&login.program);
+    command.args(["-o", "PreferredAuthentications=none"]).args(login.stdio_arguments("localhost", 22));
+    let outcome = child::run(&mut command, LIMITS, watch).map_err(|fault| fault.to_string())?;
+    let log = outcome.stderr.lines().map(str::to_owned).collect();
+    let failure = failure::classify(&Said { log, others: Vec::new() });
+    let is_absent = matches!(
+        failure.kind,
+        Kind::Refused
+            | Kind::HungUp
+            | Kind::ProxyFailed
+            | Kind::Unreachable
+            | Kind::TimedOut
+            | Kind::UnknownHost
+            | Kind::Lost
+            | Kind::Other
+    );
+    if outcome.status.success() || !is_absent { Ok(()) } else { Err(failure.reason) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    use super::*;
+
+    /// What is found at a server that says `said` and hangs up.
+    fn found(said: &'static [u8]) -> std::result::Result<(), String> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || listener.accept().unwrap().0.write_all(said));
+        let found = greeting(address);
+        let _ = server.join();
+        found
+    }
+
+    #[test]
+    fn only_a_greeting_is_one() {
+        assert_eq!(found(b"SSH-2.0-OpenSSH_9.2\r\n"), Ok(()));
+        assert_eq!(found(b"Welcome to SSH-\r\nSSH-2.0-x\r\n"), Ok(()));
+        assert_eq!(found(b"HTTP/1.1 400 SSH-\r\n\r\n").unwrap_err(), "what answers is no SSH server");
+        assert_eq!(found(b"").unwrap_err(), "it hangs up");
+        let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        assert_eq!(greeting(nobody).unwrap_err(), "Connection refused");
+    }
+
+    #[test]
+    fn no_firewall_counts_more_than_five_in_half_a_minute() {
+        let pauses = PAUSES.into_iter().chain(std::iter::repeat(PAUSES[2])).take(20);
+        let mut times = vec![Duration::ZERO];
+        for pause in pauses {
+            times.push(*times.last().unwrap() + pause);
+        }
+        for begin in &times {
+            let window = *begin..*begin + Duration::from_secs(30);
+            let tries = times.iter().filter(|time| window.contains(time)).count();
+            // The tunnel's own follows the last.
+            assert!(tries < 5, "{tries} from {begin:?} on");
+        }
+    }
+}
