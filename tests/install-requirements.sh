@@ -15,7 +15,10 @@ ssh        openssh-client  -
 ssh-keygen openssh-client  -
 ssh-agent  openssh-client  -
 scp        openssh-client  -
+ssh-add    openssh-client  -
 rsync      rsync           rsync
+git        git             git
+perl       perl            perl
 sshd       openssh-server  -
 curl       curl            -
 bash       bash            bash

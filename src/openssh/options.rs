@@ -144,6 +144,11 @@ pub fn go_over_any_connection(given: &[Given]) -> bool {
     })
 }
 
+/// True where ssh only prints something (`-G`, `-Q`, `-V`) and opens no session.
+pub fn ask_only(given: &[Given]) -> bool {
+    given.iter().any(|given| "GQV".contains(given.letter))
+}
+
 /// Whether these options of the config want something in a session that the connection of a
 /// tunnel, although made with the same options, does not carry.
 pub fn want_more_than_a_tunnel(given: &[Given]) -> bool {

@@ -142,7 +142,7 @@ fn own_words<'a>(before: &[&'a str]) -> Option<Vec<&'a str>> {
     use std::ffi::OsString;
     let words: Vec<OsString> =
         std::iter::once("ssh").chain(before.iter().copied()).map(OsString::from).collect();
-    let split = ssh::arguments::split(&words).ok()?;
+    let split = ssh::arguments::split(&words, |_| false).ok()?;
     // What is kept is kept in order, so each word is found again behind the one before.
     let mut rest = before.iter();
     split.own.iter().skip(1).map(|word| rest.find(|known| word == **known).copied()).collect()

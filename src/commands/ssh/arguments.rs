@@ -3,8 +3,11 @@
 //!
 //! The options are soong's, which begin with `--`, and ssh's, which do not. ssh's are told from
 //! other words by ssh's own rules, and kept as they are; the rest is clap's.
+//!
+//! Programs that run ssh (rsync, git) write `[OPTIONS] [USER@]HOST [OPTIONS] COMMAND...`. A word that
+//! names an instance is taken for HOST, and what follows is read as ssh reads it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use clap::{Arg, Args, Parser, Subcommand, ValueHint};
@@ -23,6 +26,7 @@ use crate::terminal::printable;
     version,
     about = "Open a shell on your GPU instance, or run a command there",
     override_usage = "soong ssh [OPTIONS] [SSH-OPTIONS] [-- COMMAND...]
+       soong ssh [OPTIONS] [SSH-OPTIONS] [USER@]INSTANCE [COMMAND...]
        soong ssh config [--install | --remove | --print]",
     disable_help_subcommand = true,
     args_conflicts_with_subcommands = true,
@@ -33,13 +37,16 @@ Several words are a program and its arguments; they arrive as they are typed,
 with spaces, quotes and all.
 
 While the tunnel to the instance is up, the session goes over its connection and
-begins at once. Options about the connection (-A -L -J -p ...) open a new one.
+begins at once. One that is reconnecting is waited for, as its ports do ([tunnel]
+hold). Options about the connection (-A -L -J -p ...) open a new one.
 
 Examples:
   soong ssh
   soong ssh -- nvidia-smi
   soong ssh -- 'cd workspace && tail -f train.log'
   soong ssh --instance-id dev -t -- htop
+  rsync -e 'soong ssh' train.py dev:         rsync and git name the instance
+  GIT_SSH_COMMAND='soong ssh' git clone dev:project
   soong ssh config                  ssh, scp and rsync know soong-NAME"
 )]
 pub struct Arguments {
@@ -93,17 +100,32 @@ pub struct Split {
     pub own: Vec<OsString>,
     /// ssh's options, as they were.
     pub options: Vec<OsString>,
+    /// The instance, where it stands as with ssh.
+    pub destination: Option<OsString>,
+    /// The command behind it as ssh takes it: words that the shell of the instance reads as one line.
+    pub line: Vec<OsString>,
 }
 
-/// Takes a command line apart; `words` begin with the name of the program.
-pub fn split(words: &[OsString]) -> Result<Split> {
+/// Takes a command line apart; `words` begin with the name of the program. `is_instance` tells a word
+/// that names an instance from one of a command.
+pub fn split(words: &[OsString], is_instance: impl Fn(&OsStr) -> bool) -> Result<Split> {
     let valued = options_with_value();
     let mut split = Split::default();
     let mut rest = words;
     split.own.extend(take(&mut rest, 1));
     while let Some(word) = rest.first() {
         match word.as_bytes() {
-            b"--" | b"config" => split.own.extend(take(&mut rest, usize::MAX)),
+            b"config" if split.destination.is_none() => split.own.extend(take(&mut rest, usize::MAX)),
+            b"--" => split.own.extend(take(&mut rest, usize::MAX)),
+            bytes if !bytes.starts_with(b"-") && !bytes.is_empty() => {
+                if split.destination.is_some() {
+                    split.line = take(&mut rest, usize::MAX);
+                } else if is_instance(word) {
+                    split.destination = take(&mut rest, 1).pop();
+                } else {
+                    return Err(no_instance(word));
+                }
+            }
             b"-h" | b"-V" => split.own.extend(take(&mut rest, 1)),
             bytes if bytes.starts_with(b"--") => {
                 let known = valued.iter().any(|name| bytes == name.as_bytes());
@@ -136,16 +158,20 @@ fn options_with_value() -> Vec<String> {
     valued.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect()
 }
 
+/// The error for a word that is no option and names no instance.
+fn no_instance(word: &OsStr) -> Error {
+    let word = word.to_string_lossy();
+    let word = shell_words::quote(&word);
+    let word = printable(&word);
+    Error::usage(format!("'--' is missing before {word}"))
+        .with_hint(format!("to run it on the instance: soong ssh -- {word}"))
+        .with_hint("to choose an instance, see which there are: soong status")
+}
+
 fn refuse(mistake: Mistake) -> Error {
     let error = Error::usage(mistake.to_string());
     match mistake {
-        Mistake::NotAnOption(word) => {
-            let word = shell_words::quote(&word).into_owned();
-            let word = printable(&word);
-            Error::usage(format!("'--' is missing before {word}"))
-                .with_hint(format!("to run it on the instance: soong ssh -- {word}"))
-                .with_hint(format!("to choose an instance: soong ssh --instance-id {word}"))
-        }
+        Mistake::NotAnOption(word) => no_instance(OsStr::new(&word)),
         Mistake::Unknown(_) => error.with_hint("'soong ssh --help' and 'man ssh' list the options there are"),
         Mistake::NoValue(_) => error.with_hint("write the value behind it"),
     }
@@ -161,8 +187,46 @@ mod tests {
     }
 
     fn parts(text: &str) -> (Vec<OsString>, Vec<OsString>) {
-        let Split { own, options } = split(&words(text)).unwrap();
+        let Split { own, options, .. } = apart(text).unwrap();
         (own, options)
+    }
+
+    /// Where `dev` is an instance.
+    fn apart(text: &str) -> Result<Split> {
+        split(&words(text), |word| word == "dev" || word == "me@dev")
+    }
+
+    #[test]
+    fn an_instance_may_stand_where_ssh_has_its_host() {
+        for (text, options, destination, line) in [
+            ("ssh dev", "", "dev", ""),
+            (
+                "ssh -l me dev rsync --server -vlogDtpre.iLsfxCIvu . 'a b'",
+                "-l me",
+                "dev",
+                "rsync --server -vlogDtpre.iLsfxCIvu . 'a b'",
+            ),
+            (
+                "ssh -o SendEnv=GIT_PROTOCOL me@dev \"git-upload-pack 'p'\"",
+                "-o SendEnv=GIT_PROTOCOL",
+                "me@dev",
+                "\"git-upload-pack 'p'\"",
+            ),
+            ("ssh -G dev", "-G", "dev", ""),
+            ("ssh dev -t htop -d 1", "-t", "dev", "htop -d 1"),
+            ("ssh dev dev", "", "dev", "dev"),
+            ("ssh dev config", "", "dev", "config"),
+        ] {
+            let split = apart(text).unwrap();
+            assert_eq!((split.options, split.line), (words(options), words(line)), "{text}");
+            assert_eq!(split.destination.as_deref(), Some(OsStr::new(destination)), "{text}");
+            assert_eq!(split.own, ["ssh"], "{text}");
+        }
+        let split = apart("ssh --print dev -- ls -l").unwrap();
+        assert_eq!((split.own, split.line), (words("ssh --print -- ls -l"), vec![]));
+        assert_eq!(apart("ssh dev -Z").unwrap_err().to_string(), "ssh has no option -Z");
+        assert_eq!(apart("ssh other ls").unwrap_err().to_string(), "'--' is missing before other");
+        assert_eq!(apart("ssh -- dev").unwrap().destination, None);
     }
 
     #[test]
@@ -190,24 +254,24 @@ mod tests {
 
     #[test]
     fn a_word_that_could_mean_two_things_is_not_guessed_at() {
-        let error = split(&words("ssh nvidia-smi -L")).unwrap_err();
+        let error = apart("ssh nvidia-smi -L").unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert_eq!(error.to_string(), "'--' is missing before nvidia-smi");
         assert_eq!(
             error.hints(),
             [
                 "to run it on the instance: soong ssh -- nvidia-smi",
-                "to choose an instance: soong ssh --instance-id nvidia-smi"
+                "to choose an instance, see which there are: soong status"
             ]
         );
         for text in ["ssh -Z", "ssh -o", "ssh -", "ssh -t ''", "ssh -vo"] {
-            assert_eq!(split(&words(text)).unwrap_err().exit_code(), 2, "{text}");
+            assert_eq!(apart(text).unwrap_err().exit_code(), 2, "{text}");
         }
     }
 
     #[test]
     fn the_command_keeps_its_words() {
-        let split = split(&words("ssh --print -- sh -c 'exit 37' -- ''")).unwrap();
+        let split = apart("ssh --print -- sh -c 'exit 37' -- ''").unwrap();
         let arguments = Arguments::try_parse_from(split.own).unwrap();
         assert!(arguments.print);
         assert_eq!(arguments.command, ["sh", "-c", "exit 37", "--", ""]);

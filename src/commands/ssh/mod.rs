@@ -1,12 +1,15 @@
 //! `soong ssh`: becomes the system's ssh, or writes `ssh_config` entries for every other program.
 //!
 //! ```text
-//! arguments ─ session ─ remote_command             a session: exec ssh
-//!           └ hosts ─ lookup, host_file, include   soong ssh config
+//! arguments ─ session ─ connection, remote_command   a session: exec ssh
+//!           ├ destination                            an instance in the place of ssh's host
+//!           └ hosts ─ lookup, host_file, include     soong ssh config
 //! ```
 
 pub mod arguments;
 
+mod connection;
+mod destination;
 mod host_file;
 mod hosts;
 mod include;
@@ -14,21 +17,24 @@ mod lookup;
 mod remote_command;
 mod session;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use self::arguments::{Arguments, Command};
+use self::destination::Destination;
 use crate::command_line;
+use crate::config::Config;
 use crate::system::paths::Paths;
 
 /// `soong-ssh`: becomes ssh, or does what else the command line says and returns the exit code.
 pub fn main() -> ExitCode {
     const PROGRAM: &str = "soong-ssh";
     let words: Vec<_> = std::env::args_os().collect();
-    match arguments::split(&words) {
-        Ok(split) => command_line::main_from(PROGRAM, split.own, |arguments: &Arguments| {
+    match arguments::split(&words, |word| destination(word).is_some()) {
+        Ok(split) => command_line::main_from(PROGRAM, split.own.clone(), |arguments: &Arguments| {
             let paths = Paths::from_env()?;
             match &arguments.subcommand {
-                None => session::run(arguments, &split.options, &paths)?,
+                None => session::run(arguments, &split, &paths)?,
                 Some(Command::Config(arguments)) => hosts::run(arguments, &paths)?,
             }
             Ok(0)
@@ -38,4 +44,10 @@ pub fn main() -> ExitCode {
             command_line::fail(PROGRAM, &error)
         }
     }
+}
+
+/// The instance that a word names. A config that cannot be read names none; its reader says why.
+fn destination(word: &OsStr) -> Option<Destination> {
+    let paths = Paths::from_env().ok()?;
+    Destination::find(word, &Config::load(&paths).ok()?, &paths)
 }

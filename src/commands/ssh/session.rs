@@ -8,37 +8,41 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
-use super::arguments::Arguments;
-use super::remote_command;
+use super::arguments::{Arguments, Split};
+use super::destination::Destination;
+use super::{connection, remote_command};
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
-use crate::instances::inventory;
+use crate::instances::inventory::{self, Wish};
 use crate::openssh::quoting::percent_escaped;
-use crate::openssh::{Login, options};
-use crate::runtime::directory::Directory;
-use crate::runtime::state::State;
+use crate::openssh::{Login, greeting, options};
 use crate::system::paths::Paths;
 use crate::terminal;
 
-/// Becomes an ssh with a session on the instance that `arguments` mean; `options` are ssh's.
+/// Becomes an ssh with a session on the instance that `arguments` mean; `split` has what is ssh's.
 /// Returns when the command was only to be printed, or could not be run.
-pub fn run(arguments: &Arguments, options: &[OsString], paths: &Paths) -> Result<()> {
+pub fn run(arguments: &Arguments, split: &Split, paths: &Paths) -> Result<()> {
+    let begun = Instant::now();
     let config = Config::load(paths)?;
-    let (instance, control) = choose(arguments, &config, paths)?;
+    let destination = destination(arguments, split, &config, paths)?;
+    let (instance, control) = choose(arguments, split, destination.as_ref(), &config, paths)?;
     let login = Login::resolve(&instance, &config.ssh, paths)?;
-    let control = if shares_connection(options, &login)? { control } else { None };
-    let command = remote_command::for_ssh(&arguments.command);
-    let words = session_arguments(&login, options, control.as_deref(), command);
+    let command =
+        if split.line.is_empty() { remote_command::for_ssh(&arguments.command) } else { split.line.clone() };
+    let words = session_arguments(&login, &split.options, control.as_deref(), command);
     if arguments.print {
         return show(&login.program, &words);
     }
     if control.is_none() {
+        if let Some(limit) = arguments.choice.limit() {
+            greeting::wait(&login, limit, begun, false)?;
+        }
         // ssh is about to remember the host's key there.
         paths.ensure_state()?;
     }
@@ -46,41 +50,87 @@ pub fn run(arguments: &Arguments, options: &[OsString], paths: &Paths) -> Result
     Err(Error::io("run", &login.program, refusal))
 }
 
-/// The instance that is meant, and the control socket of the tunnel to it if that is up. A tunnel
-/// proves that its instance is there: then no provider is asked, which would take longer than all
-/// the rest.
-fn choose(arguments: &Arguments, config: &Config, paths: &Paths) -> Result<(Instance, Option<PathBuf>)> {
+/// The instance that stands where ssh has its host.
+fn destination(
+    arguments: &Arguments,
+    split: &Split,
+    config: &Config,
+    paths: &Paths,
+) -> Result<Option<Destination>> {
+    let Some(word) = &split.destination else { return Ok(None) };
+    if arguments.choice.instance_id.is_some() {
+        return Err(Error::usage("two instances are named").with_hint("leave out --instance-id"));
+    }
+    Ok(Destination::find(word, config, paths))
+}
+
+/// The instance that is meant, with the account that is, and the control socket of the tunnel to it if
+/// that is up and can carry the session. A tunnel proves that its instance is there: then no provider
+/// is asked, which would take longer than all the rest.
+fn choose(
+    arguments: &Arguments,
+    split: &Split,
+    destination: Option<&Destination>,
+    config: &Config,
+    paths: &Paths,
+) -> Result<(Instance, Option<PathBuf>)> {
     let wish = arguments.choice.wish(false);
-    if let Some(known) = inventory::known(&wish, config, paths)
-        && let Some(control) = open_connection(&known, paths)
-    {
-        return Ok((known, Some(control)));
+    let wish =
+        Wish { wanted: destination.map(|destination| destination.id.as_str()).or(wish.wanted), ..wish };
+    let user = destination.and_then(|destination| destination.user.as_ref());
+    let with_user = |mut instance: Instance| {
+        user.inspect(|user| instance.user.clone_from(user));
+        instance
+    };
+    if let Some(known) = inventory::known(&wish, config, paths) {
+        let shares = shares_connection(&split.options, user, &known, &config.ssh.options)?;
+        let control = connect(&known, shares, split, config, paths);
+        if control.is_some() {
+            return Ok((with_user(known), control.filter(|_| shares)));
+        }
     }
     let instance = inventory::choose(&wish, config, paths)?;
-    let control = open_connection(&instance, paths);
-    Ok((instance, control))
+    let shares = shares_connection(&split.options, user, &instance, &config.ssh.options)?;
+    let control = connection::open(&instance, paths).filter(|_| shares);
+    Ok((with_user(instance), control))
 }
 
-/// Whether the session would be the same over the connection of a tunnel.
-fn shares_connection(options: &[OsString], login: &Login) -> Result<bool> {
+/// The control socket of the tunnel to `instance`. It is waited for where the session goes over it.
+fn connect(
+    instance: &Instance,
+    shares: bool,
+    split: &Split,
+    config: &Config,
+    paths: &Paths,
+) -> Option<PathBuf> {
+    let asks_only = options::read(&split.options).is_ok_and(|given| options::ask_only(&given));
+    if shares && !asks_only {
+        connection::awaited(instance, config.hold, paths)
+    } else {
+        connection::open(instance, paths)
+    }
+}
+
+/// Whether the session would be the same over the connection of the tunnel to `instance`.
+fn shares_connection(
+    own: &[OsString],
+    user: Option<&String>,
+    instance: &Instance,
+    configured: &[String],
+) -> Result<bool> {
     // Both were read before, and found to be options.
     let read = |mistake: options::Mistake| Error::usage(mistake.to_string());
-    let own = options::read(options).map_err(read)?;
-    let configured = options::read(&login.options).map_err(read)?;
-    Ok(options::go_over_any_connection(&own) && !options::want_more_than_a_tunnel(&configured))
-}
-
-/// The control socket of the tunnel to `instance`, if it is up.
-fn open_connection(instance: &Instance, paths: &Paths) -> Option<PathBuf> {
-    // Nothing is asked of a directory that somebody else could have filled: then there is no tunnel.
-    paths.check_runtime().ok()?;
-    let directory = Directory::find(paths, &instance.tunnel_name()).ok()?;
-    let control = directory.ssh_control();
-    // ssh says so on stderr when it finds the socket dead, and would be right.
-    UnixStream::connect(&control).ok()?;
-    // The name may have been given to another machine since the tunnel was started.
-    let state = State::read(&directory)?;
-    (state.instance.id == instance.id && state.instance.host == instance.host).then_some(control)
+    let mut own = options::read(own).map_err(read)?;
+    let configured = options::read(configured).map_err(read)?;
+    // Programs that run ssh say again what the instance has.
+    own.retain(|given| match (given.letter, given.value.and_then(OsStr::to_str)) {
+        ('l', Some(user)) => user != instance.user,
+        ('p', Some(port)) => instance.port.is_none_or(|own| port.parse() != Ok(own)),
+        _ => true,
+    });
+    Ok(user.is_none_or(|user| *user == instance.user)
+        && options::go_over_any_connection(&own)
+        && !options::want_more_than_a_tunnel(&configured))
 }
 
 /// ssh's arguments for a session that goes over the connection behind `control`, or over one of
@@ -173,12 +223,13 @@ mod tests {
 
     #[test]
     fn an_agent_that_the_config_wants_takes_a_connection_of_its_own() {
-        let mut login = login();
-        assert!(shares_connection(&["-t".into()], &login).unwrap());
-        assert!(!shares_connection(&["-A".into()], &login).unwrap());
-        login.options = vec!["-C".into()];
-        assert!(shares_connection(&[], &login).unwrap());
-        login.options = vec!["-A".into()];
-        assert!(!shares_connection(&[], &login).unwrap());
+        let shares = |own: &str, configured: &str| {
+            let own: Vec<OsString> =
+                shell_words::split(own).unwrap().into_iter().map(OsString::from).collect();
+            let configured = shell_words::split(configured).unwrap();
+            shares_connection(&own, None, &login().instance, &configured).unwrap()
+        };
+        assert!(shares("-t", "") && !shares("-A", "") && shares("", "-C") && !shares("", "-A"));
+        assert!(shares("-l ubuntu", "") && !shares("-l root", "") && !shares("-p 22", ""));
     }
 }

@@ -283,6 +283,37 @@ fn a_tunnel_that_is_up_is_proof_enough_of_its_instance() {
     assert_eq!((times(), instance.sshd.logins()), (before, 2));
 }
 
+/// As connections to the ports of the tunnel wait for it.
+#[test]
+fn a_tunnel_that_is_reconnecting_is_waited_for() {
+    let mut instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.start(&instance);
+    let told = |state: &str| sandbox.tunnel(["status", "--json"]).unchecked().stdout.contains(state);
+    instance.sshd.stop();
+    wait::until_true("the loss", || told("reconnecting"));
+    let session = sandbox.soong(["ssh", "--", "echo up"]).stdout("up\n").spawn();
+    // One that goes its own way does not wait, and neither does a question.
+    sandbox.soong(["ssh", "-A", "--", "true"]).code(255).stderr_has("refused").run();
+    sandbox.soong(["ssh", "-TG", "dev"]).stdout_has("hostname").run();
+    let waiting = sandbox.soong(["ssh", "--", "true"]).code(130).spawn();
+    waiting.interrupt();
+    waiting.finish();
+    let logins = instance.sshd.logins();
+    instance.sshd.resume();
+    session.finish();
+    wait::until_true("the tunnel", || told(r#""up""#));
+    assert_eq!(instance.sshd.logins(), logins + 1, "the session went over the tunnel's connection");
+    // Where nothing is held, nothing is waited for.
+    instance.sshd.stop();
+    wait::until_true("the loss", || told("reconnecting"));
+    sandbox.configure(|config| {
+        config.set(["tunnel", "hold"], 0);
+    });
+    sandbox.soong(["ssh", "--", "true"]).code(255).stderr_has("refused").run();
+    instance.sshd.resume();
+}
+
 #[test]
 fn print_shows_the_command_and_runs_nothing() {
     let (instance, sandbox) = connected(true);
