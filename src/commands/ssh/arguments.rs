@@ -37,8 +37,8 @@ Several words are a program and its arguments; they arrive as they are typed,
 with spaces, quotes and all.
 
 While the tunnel to the instance is up, the session goes over its connection and
-begins at once. One that is reconnecting is waited for, as its ports do ([tunnel]
-hold). Options about the connection (-A -L -J -p ...) open a new one.
+begins at once. It waits for a tunnel that is reconnecting, as the ports do.
+Options about the connection (-A -L -J -p ...) open a new one.
 
 Examples:
   soong ssh
