@@ -1,4 +1,4 @@
-//! The Debian package, which lists its files in `Cargo.toml`: all that is there has to be among them.
+//! `Cargo.toml`: the Debian package, whose list has to name all files there are, and the dependencies.
 
 use std::fs;
 
@@ -76,5 +76,16 @@ fn nothing_is_packaged_that_is_not_there() {
             None => path(&built.unwrap_or(source.clone())).is_file(),
         };
         assert!(there, "{source}");
+    }
+}
+
+#[test]
+fn contributing_says_what_each_dependency_is_for() {
+    let manifest: toml::Table = fs::read_to_string(path("Cargo.toml")).unwrap().parse().unwrap();
+    let text = fs::read_to_string(path("CONTRIBUTING.md")).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    for name in manifest["dependencies"].as_table().unwrap().keys() {
+        let cell = format!("`{name}`");
+        assert!(rows.iter().any(|row| row.split('|').nth(1).unwrap().contains(&cell)), "{name}");
     }
 }
