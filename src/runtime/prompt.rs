@@ -269,6 +269,7 @@ fn everywhere(paths: &Paths, make: impl Fn(&[Entry]) -> Vec<Entry>) -> Result<()
     for place in paths.places().iter().filter(|place| *place != paths.runtime()) {
         let _ = change(place, &make);
     }
+    paths.check_runtime()?;
     change(paths.runtime(), make)
 }
 

@@ -46,8 +46,10 @@ use self::link::probe::Probe;
 use self::link::tcp_probe::Port;
 use self::prompt_broker::Questions;
 use self::protocol::event::Event;
+use self::protocol::exec::Order;
 use self::protocol::hook_event::Occasion;
 use self::protocol::location::News;
+use self::protocol::progress::Style;
 use self::protocol::request::Request;
 use self::provider_watch::Inquirer;
 use self::relay::forward_table::Switchboard;
@@ -69,6 +71,7 @@ pub fn run(request: Request, paths: &Paths, audience: Audience) -> Result<()> {
         Error::Io { action: "cannot start the supervisor".into(), source: error, hint: None }
     })?;
     let told = audience.clone();
+    let wanted = request.clone();
     let result = runtime.block_on(async {
         let mut supervisor = Supervisor::prepare(request, paths, audience).await?;
         let result = supervisor.supervise().await;
@@ -80,11 +83,33 @@ pub fn run(request: Request, paths: &Paths, audience: Audience) -> Result<()> {
     });
     // A name that is being looked up for nobody any more must not keep the process.
     runtime.shutdown_background();
+    let result = match result {
+        Ok(Finish::Stopped) => Ok(()),
+        Ok(Finish::Homeless) => begin_again(wanted),
+        Err(error) => Err(error),
+    };
     if let Err(error) = &result {
         told.tell(&Event::from(error));
     }
     told.finish();
     result
+}
+
+/// Becomes a supervisor of the same tunnel whose runtime directory is below the home directory. Returns
+/// only when that did not work.
+fn begin_again(request: Request) -> Result<()> {
+    let paths = Paths::from_env()?;
+    paths.ensure_runtime()?;
+    let colour = crate::terminal::chosen_colour();
+    Order { request, style: Style::Quiet, command: String::new(), colour }.carry_out(&paths)
+}
+
+/// How a tunnel ended that did not fail.
+enum Finish {
+    /// It was stopped.
+    Stopped,
+    /// Its runtime directory went with the login of its user. It can go on in another.
+    Homeless,
 }
 
 /// How a link, or the wait for one, ended.
@@ -127,7 +152,7 @@ struct Supervisor<'a> {
 
 impl Supervisor<'_> {
     /// Has one link after another until told to stop.
-    async fn supervise(&mut self) -> Result<()> {
+    async fn supervise(&mut self) -> Result<Finish> {
         self.audience.tell(&Event::Connecting);
         let mut failures = 0;
         let mut was_up = false;
@@ -153,7 +178,7 @@ impl Supervisor<'_> {
             let failure = match end {
                 End::Stop => {
                     self.stopped(was_up);
-                    return Ok(());
+                    return Ok(Finish::Stopped);
                 }
                 End::News(news) => {
                     self.heed(news)?;
@@ -165,6 +190,11 @@ impl Supervisor<'_> {
                 }
                 End::Failed(failure) => failure,
             };
+            if was_up && failure.kind == Kind::Displaced && self.paths.is_runtime_gone() {
+                self.log.write(&format!("{}: the tunnel moves below the home directory", failure.reason));
+                self.fire(Occasion::Down, &failure.reason);
+                return Ok(Finish::Homeless);
+            }
             if !was_up || failure.kind.is_permanent() {
                 return Err(self.give_up(&failure, was_up));
             }
@@ -177,7 +207,7 @@ impl Supervisor<'_> {
                 Err(End::News(news)) => self.heed(news)?,
                 Err(_) => {
                     self.log.write("stopped");
-                    return Ok(());
+                    return Ok(Finish::Stopped);
                 }
             }
         }

@@ -99,7 +99,9 @@ impl Supervisor<'_> {
     pub(super) fn finish(&self, failed: bool) {
         let tells_why = failed && self.state.phase == Phase::Failed;
         // Its writers need a lock there, and somebody may have deleted it all.
-        let _ = self.paths.ensure_runtime();
+        if !self.paths.is_runtime_gone() {
+            let _ = self.paths.ensure_runtime();
+        }
         if let Err(error) = pidfile::update(self.paths, Some(&self.directory)) {
             self.log.write(&format!("PID file: {error}"));
         }

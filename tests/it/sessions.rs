@@ -4,11 +4,12 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
-use crate::support::curl::get;
+use crate::support::curl::{curl, get};
 use crate::support::instance::Instance;
 use crate::support::run::Run;
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Sandbox, pid_in};
 use crate::support::tools::is_root;
+use crate::support::wait;
 
 /// Any user but root.
 const SOMEBODY: u32 = 65_534;
@@ -95,6 +96,31 @@ fn a_tunnel_is_found_from_every_session() {
         there(&["prompt"]).stdout("").run();
         sandbox.assert_idle();
     }
+}
+
+/// The last logout takes `XDG_RUNTIME_DIR` away; a tunnel that goes on without its user is wanted.
+#[test]
+fn a_tunnel_outlives_the_login_that_started_it() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.set(["ssh", "keepalive"], 1);
+    });
+    let login = sandbox.path("login");
+    fs::DirBuilder::new().mode(0o700).create(&login).unwrap();
+    let start = sandbox.tunnel(["start"]).env("XDG_RUNTIME_DIR", &login);
+    let pid = pid_in(&start.stdout(sandbox.started(&instance)).run().stdout);
+    fs::remove_dir_all(&login).unwrap();
+    // Its socket is gone, so it takes a second look at everything.
+    let _ = curl().arg(sandbox.url(0, "id")).output().unwrap();
+    wait::until_true("the tunnel to go on below the home", || {
+        bare(&sandbox, &["tunnel", "status"]).unchecked().code == 0
+    });
+    wait::until_true("an answer", || curl().arg(sandbox.url(0, "id")).output().unwrap().stdout == b"sglang");
+    assert_eq!(fs::read_to_string(sandbox.pid_file()).unwrap(), format!("{pid}\n"), "the same process");
+    assert!(!login.exists());
+    bare(&sandbox, &["tunnel", "stop"]).stdout(format!("Stopped tunnel (PID: {pid})\n")).unchecked();
+    sandbox.assert_idle();
 }
 
 /// A session that has another state directory too does not know of the tunnel, and takes nothing from it.

@@ -78,6 +78,13 @@ impl Paths {
         refuse_unsafe(&self.runtime, &metadata).map(|()| true)
     }
 
+    /// True if `XDG_RUNTIME_DIR` was removed, as it is at the last logout, and the runtime directory with it.
+    pub fn is_runtime_gone(&self) -> bool {
+        let parent = self.runtime.parent().map(fs::symlink_metadata);
+        let is_gone = matches!(parent, Some(Err(error)) if error.kind() == io::ErrorKind::NotFound);
+        is_gone && self.runtime != self.home_runtime()
+    }
+
     /// The runtime directories of all of this user's sessions that exist and that nobody else can
     /// change: this process's own first.
     pub fn places(&self) -> Vec<PathBuf> {
