@@ -59,8 +59,8 @@ __soong_arrange() {
         __soong_strip "${PROMPT_COMMAND[i]}"
         kept[i]=$__soong_rest
     done
-    case ${bash_preexec_imported-}${__bp_imported-}:${kept-} in
-    ?*:*)
+    case ${bash_preexec_imported-}${__bp_imported-}/${kept-} in
+    [!/]*)
         for i in "${!kept[@]}"; do PROMPT_COMMAND[i]=${kept[i]/__bp_interactive_mode/$'__soong_last\n'__bp_interactive_mode}; done
         kept=()
         for i in ${precmd_functions[@]+"${precmd_functions[@]}"}; do
@@ -68,12 +68,12 @@ __soong_arrange() {
         done
         precmd_functions=(__soong_hook ${kept[@]+"${kept[@]}"})
         ;;
-    :__vsc_prompt_cmd*)
+    /__vsc_prompt_cmd*)
         # VS Code runs what it has found, and takes for a command of the user's what runs beside that.
         __soong_wrap "${__vsc_original_prompt_command-}" "$__soong_close"
         __vsc_original_prompt_command=$__soong_rest PROMPT_COMMAND=__vsc_prompt_cmd_original
         ;;
-    :starship_precmd)
+    /starship_precmd)
         # starship runs what it has found when it has saved the statuses.
         __soong_wrap "${STARSHIP_PROMPT_COMMAND-}" "$__soong_end"
         STARSHIP_PROMPT_COMMAND=$__soong_rest PROMPT_COMMAND=starship_precmd$'\n'__soong_last
@@ -95,14 +95,16 @@ __soong_arrange() {
         fi
         ;;
     esac
-    # Whether a hook draws what is set here. Nothing of this prompt's: only what was changed is looked at.
+    # Whether a hook draws what is set here.
     kept="${PROMPT_COMMAND[*]-} ${__vsc_original_prompt_command-} ${precmd_functions[*]-}"
     __soong_drawn=''
-    case $kept$(
+    # bash 3 cannot read "case" here.
+    kept+=$(
         for i in ${kept//[!A-Za-z0-9_]/ }; do
-            case $i in __soong_*) ;; *) \builtin declare -f -- "$i" ;; esac
+            [[ $i == __soong_* ]] || \builtin declare -f -- "$i"
         done
-    ) in *SOONG_[PSTUWD]*) __soong_drawn=yes ;; esac
+    )
+    case $kept in *SOONG_[PSTUWD]*) __soong_drawn=yes ;; esac
 }
 
 # Sets __soong_rest to $1 with __soong_hook in front and $2 behind it.

@@ -29,13 +29,14 @@ function __soong_forget --on-variable XDG_RUNTIME_DIR --on-variable XDG_STATE_HO
     set -g __soong_until -9999999999
 end
 
-# Takes the segment out of the prompt before a command runs, which finds the user's own functions and may copy,
-# save or redefine them, and when it is to stand elsewhere. It is there again at the next prompt.
+# Takes the segment out of the prompt before a command runs, so that it finds, copies, saves and redefines the
+# user's own functions, and when it is to stand elsewhere. It is there again at the next prompt.
 function __soong_withdraw --on-event fish_preexec --on-variable SOONG_PROMPT_SIDE
+    builtin string match -qr 'prompt|source|^\. ' -- "$argv"; and set -e __soong_named
     switch "$__soong_placed"
         case fish_prompt fish_right_prompt
             # Somebody else who took it for the user's own keeps it.
-            if not functions $__soong_placed | builtin string match -q '*__soong_before*'
+            if not functions -D -v $__soong_placed | builtin string match -q soong
                 set -g __soong_placed taken
                 return
             end
@@ -151,8 +152,7 @@ function __soong_clock
     end
 end
 
-# Prints the seconds since the epoch: when the file was written and how long ago that is, or when this machine
-# was started and how long ago that is.
+# Prints the seconds since the epoch: when the file was written, or this machine started, and how long ago that is.
 function __soong_now
     if builtin test -n "$__soong_path"
         builtin math (builtin $__soong_path mtime -- $__soong_file) + (builtin $__soong_path mtime -R -- $__soong_file)
@@ -164,8 +164,7 @@ function __soong_now
     end
 end
 
-# Puts together what has been found: the minutes that the lease has left, if it has an end, then the state
-# of each tunnel in one word list, then their names.
+# Puts together what has been found: the minutes that the lease has left, the states in one word list, the names.
 function __soong_show
     set -l left $argv[1]
     set -l found (builtin string split ' ' -- $argv[2])
@@ -265,47 +264,48 @@ function __soong_paint
     end
 end
 
-# Puts the segment where it is to stand, until the next command.
+# Puts the segment where it is to stand, until the next command: a function of ours stands in for the user's own.
 function __soong_place
     set -g __soong_placed none
     set -l side "$SOONG_PROMPT_SIDE"
-    # A prompt that names the variable has placed it, also where it is wrapped by VS Code, venv or conda. What
-    # starship draws knows the variables from the environment.
-    functions fish_prompt fish_right_prompt __vsc_fish_prompt _old_fish_prompt __fish_prompt_orig 2>/dev/null | builtin string match -q '*SOONG_*'
+    # A prompt that names the variable has placed it, also where VS Code, venv or conda wraps it. Looking takes long.
+    if not set -q __soong_named
+        functions fish_prompt fish_right_prompt __vsc_fish_prompt _old_fish_prompt __fish_prompt_orig 2>/dev/null | builtin string match -q '*SOONG_*'
+        set -g __soong_named $status
+    end
+    # What starship draws knows the variables from the environment.
+    builtin test $__soong_named = 0
     or builtin test "$STARSHIP_SHELL" = fish -a -n "$SOONG_PROMPT_EXPORT" -a "$SOONG_PROMPT_EXPORT" != 0
     and set side off
+    set -l place fish_right_prompt __soong_right
     switch $side
         case off
+            return
         case left
             # VS Code takes what it finds at the first prompt for the user's own, once.
-            functions -q __preserve_fish_prompt; or __soong_wrap fish_prompt __soong_left
-        case '*'
-            __soong_wrap fish_right_prompt __soong_right
+            functions -q __preserve_fish_prompt; and return
+            set place fish_prompt __soong_left
     end
-end
-
-# Has the function $argv[2] stand in for $argv[1], which is then called __soong_before.
-function __soong_wrap
     set -e __soong_own
-    if functions -q $argv[1]
+    if functions -q $place[1]
         set -g __soong_own
-        functions -c $argv[1] __soong_before
-        functions -e $argv[1]
+        functions -c $place[1] __soong_before
+        functions -e $place[1]
     else
         function __soong_before
         end
     end
-    functions -c $argv[2] $argv[1]
-    set -g __soong_placed $argv[1]
+    functions -c $place[2] $place[1]
+    set -g __soong_placed $place[1]
 end
 
 # The user's own is called first, while $status and $pipestatus are those of the last command.
-function __soong_right
+function __soong_right --description soong
     __soong_before $argv
     builtin test -n "$SOONG_PROMPT"; and builtin echo -ns ' ' $SOONG_PROMPT
 end
 
-function __soong_left
+function __soong_left --description soong
     set -l rest (__soong_before $argv | builtin string collect -N)
     builtin test -n "$SOONG_PROMPT"; and builtin echo -ns $SOONG_PROMPT ' '
     builtin echo -ns $rest
@@ -321,8 +321,8 @@ function soong_unload
     # What somebody took for the user's own prompt has to go on working.
     builtin test "$__soong_placed" = taken; or functions -e __soong_before
     set -e SOONG_{STATE,TEXT,PROMPT,UP,WAIT,DOWN} _soong_completer __soong_candidates
-    set -e __soong_{proc,boot,path,symbols,placed,own,alias,seen,file,from,until,proof}
-    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,wrap,right,left,ask,command} soong_unload
+    set -e __soong_{proc,boot,path,symbols,placed,own,named,alias,seen,file,from,until,proof}
+    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,right,left,ask,command} soong_unload
 end
 
 function __soong_load
@@ -338,6 +338,7 @@ function __soong_load
     end
     set -g __soong_symbols = '~' ! ..
     builtin string match -qir 'utf-?8' -- "$LC_ALL$LC_CTYPE$LANG"; and set __soong_symbols ⇄ ↻ ✗ …
+    set -e __soong_named
     __soong_update 0 ''
     functions -e __soong_load
 end
@@ -345,5 +346,5 @@ end
 if status is-interactive; and builtin test -n "$TERM" -a "$TERM" != dumb
     __soong_load
 else
-    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,wrap,left,right,load} soong_unload
+    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,left,right,load} soong_unload
 end

@@ -15,13 +15,13 @@ fn fish_saves_the_users_own_prompt() {
     );
     sandbox.write(&sandbox.path("home/.config/fish/config.fish"), config);
     let screen = Screen::open(&sandbox, 80, &format!("{} -i", FISH.program().display()));
-    let run = |line: &str, prompt: &str| {
-        screen.keys(&format!("{line}; clear"));
+    let mut step = 0;
+    let mut run = |line: &str, prompt: &str| {
+        step += 1;
+        screen.keys(&format!("{line}; clear; echo step''{step}"));
         screen.keys("Enter");
-        screen.wait_until(prompt, |text| {
-            let words: Vec<_> = text.split_whitespace().collect();
-            words == prompt.split_whitespace().collect::<Vec<_>>()
-        });
+        let expected = format!("step{step} {prompt}");
+        screen.wait_until(&expected, |text| text.split_whitespace().eq(expected.split_whitespace()));
     };
     run("true", "$ own = dev");
     run("funcsave fish_prompt fish_right_prompt", "$ own = dev");

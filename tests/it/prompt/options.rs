@@ -102,6 +102,7 @@ fn what_ran_before_a_prompt_still_runs_in_bash() {
     for (before, after) in [
         ("PROMPT_COMMAND='mine'", "[declare --]\n[mine dev]\n"),
         ("PROMPT_COMMAND='mine; # not yours'", "[declare --]\n[mine dev]\n"),
+        ("PROMPT_COMMAND=:", "[declare --]\n"),
         ("PROMPT_COMMAND='mine;'", "[declare --]\n[mine dev]\n"),
         ("PROMPT_COMMAND=(mine)", "[declare -a]\n[mine dev]\n"),
         ("PROMPT_COMMAND=(mine yours)", "[declare -a]\n[mine dev]\n[yours]\n"),
@@ -112,7 +113,8 @@ fn what_ran_before_a_prompt_still_runs_in_bash() {
             "mine() {{ echo \"[mine $SOONG_TEXT]\"; }}; yours() {{ echo '[yours]'; }}\n\
              {before}\nwas=$(declare -p PROMPT_COMMAND 2>/dev/null); ps1=$PS1\n{load}{load}\n\
              now=$(declare -p PROMPT_COMMAND); echo \"[${{now:0:10}}]\"\n\
-             for one in \"${{PROMPT_COMMAND[@]}}\"; do eval \"$one\"; done\n{load}__soong_hook\nsoong_unload\n\
+             for one in \"${{PROMPT_COMMAND[@]}}\"; do eval \"$one\"; done\n{load}__soong_hook\n\
+             [[ ${{PROMPT_COMMAND[*]}} == *__soong_hook* ]] || echo '[not in it]'\nsoong_unload\n\
              if [[ $was = \"$(declare -p PROMPT_COMMAND 2>/dev/null)\" && $PS1 = \"$ps1\" ]]; then echo '[restored]'; fi\n\
              echo \"[$(set | grep -i '^[a-z_]*soong' ; declare -F | grep soong)]\"\n"
         );
