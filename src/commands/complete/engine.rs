@@ -8,6 +8,7 @@
 //! - It offers options beside values, and options that were given already. clap's parser says which were.
 //! - It offers an argument that stands behind `--` only (`last`) before it, and takes options behind the first word of
 //!   a command (`trailing_var_arg`) for its own.
+//! - It takes a value that is called like a subcommand for that subcommand.
 
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
@@ -31,11 +32,14 @@ pub(super) fn answer(definition: Command, before: &[&str], last: &str, place: us
     let stub = option_of(last);
     let typed = Arc::new(Typed::new(before, &last[stub.len()..]));
     let mut command = with_completers(definition, &typed).ignore_errors(true);
-    let words = |last: Option<&str>| -> Vec<OsString> {
-        std::iter::once("soong").chain(before.iter().copied()).chain(last).map(OsString::from).collect()
-    };
-    let Ok(matches) = command.try_get_matches_from_mut(words(None)) else { return Answer::nothing() };
-    let Ok(mut candidates) = complete(&mut command, words(Some(stub)), before.len() + 1, None) else {
+    let mut words: Vec<OsString> = [&["soong"], before].concat().into_iter().map(OsString::from).collect();
+    // No matches where the words ask for help or the version.
+    let matches = command.try_get_matches_from_mut(&words).unwrap_or_default();
+    if matches.subcommand().is_none() {
+        disguise_values(&command, &mut words);
+    }
+    words.push(stub.into());
+    let Ok(mut candidates) = complete(&mut command, words, before.len() + 1, None) else {
         return Answer::nothing();
     };
     let (command, matches) = innermost(&command, &matches);
@@ -47,8 +51,12 @@ pub(super) fn answer(definition: Command, before: &[&str], last: &str, place: us
     if let Some(index) = start_of_command(command, matches, before, is_offered) {
         return Answer::command(place + index, None);
     }
-    let is_wanted =
-        |candidate: &CompletionCandidate| is_option(candidate) == (stub.is_empty() && last.starts_with('-'));
+    choose(candidates, stub.is_empty() && last.starts_with('-'))
+}
+
+/// Returns options alone or the other candidates alone, where there are any of the kind that is wanted.
+fn choose(mut candidates: Vec<CompletionCandidate>, wants_options: bool) -> Answer {
+    let is_wanted = |candidate: &CompletionCandidate| is_option(candidate) == wants_options;
     if candidates.iter().any(is_wanted) {
         candidates.retain(is_wanted);
     }
@@ -57,9 +65,8 @@ pub(super) fn answer(definition: Command, before: &[&str], last: &str, place: us
     }
     candidates.retain(|candidate| !has_id(candidate, VALUE) && !has_id(candidate, COMMAND));
     let mut answer = Answer::words(candidates.iter().filter_map(shown).collect());
-    if !answer.candidates.is_empty()
-        && answer.candidates.iter().all(|candidate| candidate.value.ends_with('='))
-    {
+    let goes_on = |candidate: &Candidate| candidate.value.ends_with('=');
+    if !answer.candidates.is_empty() && answer.candidates.iter().all(goes_on) {
         answer.directive = answer.directive | Directive::NO_SPACE;
     }
     answer
@@ -100,6 +107,16 @@ fn with_completers(command: Command, typed: &Arc<Typed>) -> Command {
     })
 }
 
+/// Replaces words that `command` would take for a subcommand, but that are values of the option before.
+fn disguise_values(command: &Command, words: &mut [OsString]) {
+    for index in 1..words.len() {
+        let is_behind_option = words[index - 1].as_encoded_bytes().starts_with(b"-");
+        if is_behind_option && command.find_subcommand(&words[index]).is_some() {
+            words[index] = OsString::from("value");
+        }
+    }
+}
+
 /// The subcommand that the words have led to, and what was given there.
 fn innermost<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command, &'a ArgMatches) {
     match matches.subcommand().and_then(|(name, matches)| Some((command.find_subcommand(name)?, matches))) {
@@ -132,7 +149,8 @@ fn start_of_command(
 ) -> Option<usize> {
     let argument =
         command.get_positionals().find(|it| it.get_value_hint() == ValueHint::CommandWithArguments)?;
-    let count = matches.get_raw(argument.get_id().as_str()).map_or(0, Iterator::count);
+    let values = matches.try_get_raw(argument.get_id().as_str()).ok().flatten();
+    let count = values.map_or(0, Iterator::count);
     if count > 0 {
         return Some(before.len() - count);
     }

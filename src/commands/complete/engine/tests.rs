@@ -44,6 +44,7 @@ fn options_are_offered_once() {
         assert!(options.contains(there), "{options}");
     }
     assert!(tunnel("start --port a=1 --p").contains("--port"), "one that can be repeated");
+    assert!(tunnel("start --help --").contains("--port"));
     assert!(tunnel("run --p").contains("--port"), "options stand before the command");
 }
 
@@ -75,6 +76,8 @@ fn values_follow_their_options_in_each_spelling() {
 #[test]
 fn behind_two_dashes_stands_a_command() {
     assert_eq!(ssh(""), "config");
+    assert!(ssh("--instance-id config --").contains("--print"), "an instance that is called like a command");
+    assert!(ssh("config --").starts_with("--install"), "{}", ssh("config --"));
     for (line, expected) in [
         ("-- ", "command line from 1"),
         ("--print -- ", "command line from 2"),
