@@ -72,7 +72,7 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// True for an IPv6 address, with a zone or without.
-fn is_ipv6(text: &str) -> bool {
+pub(super) fn is_ipv6(text: &str) -> bool {
     text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 

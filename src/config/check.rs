@@ -7,6 +7,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
+use crate::config::address::Address;
 use crate::config::instance::{is_host, is_user};
 use crate::config::schema::{KEYS, Key, Kind, REQUIRED};
 use crate::error::{Error, Result};
@@ -202,7 +203,16 @@ fn check_value(key: &Key, value: &Spanned<DeValue<'_>>, place: &[&str]) -> std::
     }
     let expected = key.kind.expectation();
     let message = format!("{}: expected {expected}, found {}", shown(place), found(value.get_ref()));
-    Err(Fault { span: value.span(), message, hint: None })
+    Err(Fault { span: value.span(), message, hint: keys_of_address(key.kind, value.get_ref()) })
+}
+
+/// Where a user and a port that stand in an address belong.
+fn keys_of_address(kind: Kind, value: &DeValue<'_>) -> Option<String> {
+    let address = value.as_str().filter(|_| kind == Kind::Host).map(Address::parse)?.ok()?;
+    let user = address.user.map(|user| format!(", user = \"{user}\""));
+    let port = address.port.map(|port| format!(", port = {port}"));
+    let keys = [user, port].into_iter().flatten().collect::<String>();
+    Some(format!("write it as keys of their own: host = \"{}\"{keys}", address.host))
 }
 
 fn fits(kind: Kind, value: &DeValue<'_>) -> bool {

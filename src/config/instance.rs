@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::address::is_ipv6;
 use crate::error::{Error, Result};
 use crate::suggest;
 use crate::terminal::printable;
@@ -65,6 +66,8 @@ pub fn is_host(text: &str) -> bool {
     text.len() <= 255
         && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':')
         && text.chars().all(legal)
+        // Anything else with a colon has a port behind it, and is no host to look up.
+        && (!text.contains(':') || is_ipv6(text))
 }
 
 /// Whether `text` may be handed to ssh as a user: see [`is_host`].
@@ -185,9 +188,21 @@ mod tests {
         for host in ["192.0.2.1", "gpu.example", "2001:db8::1", "fe80::1%eth0", "::1", "my_alias"] {
             assert!(is_host(host), "{host}");
         }
-        for host in
-            ["", "-oProxyCommand=x", "a b", "$(x)", "a;b", "ssh://x", "user@host", "a\n", "[::1]", "`x`"]
-        {
+        for host in [
+            "",
+            "192.0.2.1:22",
+            "h:22",
+            "1:2",
+            "-oProxyCommand=x",
+            "a b",
+            "$(x)",
+            "a;b",
+            "ssh://x",
+            "user@host",
+            "a\n",
+            "[::1]",
+            "`x`",
+        ] {
             assert!(!is_host(host), "{host}");
         }
         for user in ["", "-l", "a b", "$(x)", "a;b", "a'b", "a\\b", "a/b"] {

@@ -10,12 +10,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::PATIENCE;
+use crate::config::instance::Instance;
 use crate::daemon::http::ANSWER_MAX;
 use crate::error::{Error, Result};
 use crate::openssh::{Login, failure};
+use crate::terminal::printable;
 
 /// Sends `request` to the Unix socket that a tunnel forwards to the daemon; returns the answer.
-pub fn through_tunnel(socket: &Path, request: &[u8]) -> Result<Vec<u8>> {
+pub fn through_tunnel(socket: &Path, instance: &Instance, request: &[u8]) -> Result<Vec<u8>> {
     let exchange = || -> io::Result<Vec<u8>> {
         let mut stream = UnixStream::connect(socket)?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -23,11 +25,11 @@ pub fn through_tunnel(socket: &Path, request: &[u8]) -> Result<Vec<u8>> {
         read_within(PATIENCE, &mut stream)
     };
     match exchange() {
-        Ok(answer) if answer.is_empty() => Err(absent()),
+        Ok(answer) if answer.is_empty() => Err(absent(instance)),
         Ok(answer) => Ok(answer),
         Err(source) => Err(match source.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => silent(),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => absent(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => silent(instance),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => absent(instance),
             _ => Error::Io {
                 action: "cannot reach the status daemon through the tunnel".into(),
                 source,
@@ -80,10 +82,10 @@ pub fn through_ssh(login: &Login, port: u16, request: &[u8]) -> Result<Vec<u8>> 
     }
     let _ = child.wait();
     match answer {
-        Ok(_) if hung_up => Err(absent()),
+        Ok(_) if hung_up => Err(absent(&login.instance)),
         Ok(answer) if answer.is_empty() => Err(refused(&said, login)),
         Ok(answer) => Ok(answer),
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(silent()),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(silent(&login.instance)),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(refused(&said, login)),
         Err(error) => Err(at_fault(error)),
     }
@@ -121,16 +123,24 @@ fn read_answer(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-fn silent() -> Error {
-    Error::failed("the status daemon does not answer")
-        .with_hint("see how it is doing: soong ssh -- systemctl status status-daemon")
+fn silent(instance: &Instance) -> Error {
+    Error::failed("the status daemon does not answer").with_hint(format!(
+        "see how it is doing: soong ssh {} -- systemctl status status-daemon",
+        quoted(instance)
+    ))
+}
+
+/// The name of the instance as a word for a shell.
+fn quoted(instance: &Instance) -> String {
+    printable(&shell_words::quote(&instance.name)).into_owned()
 }
 
 /// The error for a connection that was closed without an answer.
-pub fn absent() -> Error {
-    Error::failed("nothing answers on the status daemon's port of the instance").with_hint(
-        "see whether the daemon runs: soong ssh; its port is set below [services] in config.toml: status = PORT",
-    )
+fn absent(instance: &Instance) -> Error {
+    Error::failed("nothing answers on the status daemon's port of the instance").with_hint(format!(
+        "see whether the daemon runs: soong ssh {}; its port is set below [services] in config.toml: status = PORT",
+        quoted(instance)
+    ))
 }
 
 /// ssh reports a port that nobody listens on; anything else is trouble with ssh itself.
@@ -139,7 +149,7 @@ fn refused(said: &str, login: &Login) -> Error {
     if lines.is_empty()
         || lines.iter().any(|line| line.contains("open failed") || line.contains("stdio forwarding failed"))
     {
-        return absent();
+        return absent(&login.instance);
     }
     let failure = failure::classify(&failure::Said { log: lines, others: Vec::new() });
     let error = Error::failed(format!("cannot reach the instance: {}", failure.reason));

@@ -95,7 +95,7 @@ fn a_service_that_does_not_answer_is_no_lost_link() {
              localhost:{b} n8n: not answering: it takes a connection and says nothing\n  \
              localhost:{c} status: not answering: refused on the instance\n"
         ))
-        .stderr("hint: see on the instance whether it runs: soong ssh --instance-id dev\n")
+        .stderr("hint: see on the instance whether it runs: soong ssh dev\n")
         .run();
 }
 

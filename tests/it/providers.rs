@@ -240,6 +240,7 @@ fn an_address_never_becomes_an_argument_of_ssh() {
         ("192.0.2.1", "-oProxyCommand=touch"),
         ("192.0.2.1", "$(touch pwned)"),
         ("ssh://evil", "u"),
+        ("192.0.2.1:2222", "u"),
     ] {
         let sandbox = listing(&format!(r#"{{"id":"a","status":"active","host":"{host}","user":"{user}"}}"#));
         start(&sandbox, &[]).fails(1, ["the instance a cannot be reached", "ssh can be given"]).run();

@@ -51,7 +51,7 @@ fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
 fn ask(instance: &Instance, config: &Config, paths: &Paths, request: &[u8]) -> Result<Vec<u8>> {
     let _spinner = Spinner::watching(&format!("Asking the status daemon of {}", printable(&instance.name)));
     if let Some(socket) = registry::forward_to(paths, instance, daemon::SERVICE)? {
-        return exchange::through_tunnel(&socket, request);
+        return exchange::through_tunnel(&socket, instance, request);
     }
     let port = daemon_port(&config.services)?;
     paths.ensure_state()?;

@@ -262,10 +262,7 @@ fn point_to_instance(looks: &[Look]) {
     let is_silent = |finding: &Finding| finding.condition == Condition::NotAnswering;
     for look in looks.iter().filter(|look| look.findings.iter().flatten().any(is_silent)) {
         let name = look.running.quoted_name();
-        print_error(&format!(
-            "{} see on the instance whether it runs: soong ssh --instance-id {name}\n",
-            hint_label()
-        ));
+        print_error(&format!("{} see on the instance whether it runs: soong ssh {name}\n", hint_label()));
     }
 }
 

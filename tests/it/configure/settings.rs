@@ -57,7 +57,10 @@ fn an_address_may_hold_a_user_and_a_port() {
     // What is not said stays.
     sandbox.conf(["set", "instances.dev.host", "2001:db8::1"]).run();
     assert_eq!(sandbox.config_text(), written.replace("192.0.2.7", "2001:db8::1"));
-    sandbox.conf(["set", "instances.dev.host", "192.0.2.7:0"]).fails(2, ["a port is a number"]).run();
+    sandbox
+        .conf(["set", "instances.dev.host", "192.0.2.7:0"])
+        .fails(2, ["expected a host name", "192.0.2.7:0"])
+        .run();
     sandbox.conf(["set", "instances.dev.host", "root@"]).fails(2, ["expected a host name"]).run();
     let sandbox = home("");
     let option = "dev=root@192.0.2.7:40001";

@@ -32,6 +32,12 @@ const CASES: &[Case] = &[
     ("[instances.dev]\nuser = \"u\"\n", &["line 1", "instances.dev", "host"], "host"),
     ("[instances.dev]\nhost = \"h\"\nhots = 1\n", &["line 3", "instances.dev.hots"], "host"),
     ("[instances.dev]\nhost = 5\n", &["line 2", "instances.dev.host", "5"], ""),
+    (
+        "[instances.dev]\nhost = \"root@192.0.2.7:40001\"\n",
+        &["line 2", "instances.dev.host", "192.0.2.7:40001"],
+        "host = \"192.0.2.7\", user = \"root\", port = 40001",
+    ),
+    ("[instances.dev]\nhost = \"192.0.2.7:22:22\"\n", &["line 2", "instances.dev.host"], ""),
     ("[instances]\ndev = \"h\"\n", &["line 2", "instances.dev", "table", "\"h\""], ""),
 ];
 

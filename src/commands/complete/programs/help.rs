@@ -82,7 +82,9 @@ fn check(call: &str) -> Result<(), String> {
     let Some(definition) = definition(&words[1]) else { return Err("no such command".to_owned()) };
     let mut words: Vec<OsString> = words[1..].iter().map(OsString::from).collect();
     if words[0] == "ssh" {
-        words = ssh::arguments::split(&words, |word| word == "dev").map_err(|error| error.to_string())?.own;
+        words = ssh::arguments::split(&words, |word| word == "dev" || word == "1")
+            .map_err(|error| error.to_string())?
+            .own;
     }
     match definition.try_get_matches_from(words) {
         Err(error) if error.use_stderr() => Err(error.to_string()),
