@@ -74,13 +74,6 @@ pub enum Kind {
     Other,
 }
 
-impl Failure {
-    /// Whether the connection itself was refused or had no way, before any server saw it.
-    pub fn is_of_connecting(&self) -> bool {
-        matches!(self.kind, Kind::Refused | Kind::Unreachable) && self.reason.starts_with("connect to ")
-    }
-}
-
 impl Kind {
     /// Whether trying again with the same request cannot help.
     pub fn is_permanent(self) -> bool {

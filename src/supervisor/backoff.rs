@@ -1,6 +1,12 @@
-//! When to try again.
+//! When to try again, and how many connections the server is asked for meanwhile.
+//!
+//! Firewalls that limit new connections (`ufw limit`: six in 30 s) count refused ones as well, and each
+//! that they drop renews the block. So tries draw on a budget: a few connections in a sliding window.
 
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::openssh::failure::Kind;
 use crate::runtime::state::RETRY_MAX;
@@ -12,76 +18,331 @@ const USABLE: Duration = Duration::from_secs(2);
 
 const FIRST: Duration = Duration::from_millis(500);
 /// How long a server that is not there may take to be started again, before it counts as away.
-pub const RESTART: Duration = Duration::from_secs(60);
+const RESTART: Duration = Duration::from_secs(60);
+/// How long a silent network is asked every second. Nothing reaches the server meanwhile, as a rule.
+pub const OUTAGE: Duration = Duration::from_secs(30);
 
-/// How long after the beginning of one attempt the next one begins, after `failures` attempts in a row have failed, the
-/// last one for `kind`, `away` after the link was lost: at once after none, then half a second,
-/// doubling up to 15 s. `chance`, from 0 to 1, spreads the wait by a fifth either way, so that the
-/// tunnels of many machines do not come back in step.
-///
-/// It is counted from the beginning because an attempt into a network that drops everything lasts
-/// for long and only asks now and then: it must not be followed by silence.
-///
-/// A machine that answers that no server listens has one soon, as a rule. It is asked every half
-/// second for a while: the answer costs nobody anything, and the tunnel is back with the server.
-/// That is not needed where somebody [knocks](crate::supervisor::link::tcp_probe) at its port: then `kind` is another.
-pub fn delay(failures: u32, kind: Kind, away: Duration, chance: f64) -> Duration {
-    if failures == 0 {
-        return Duration::ZERO;
-    }
-    let doublings =
-        if matches!(kind, Kind::Refused | Kind::HungUp) && away < RESTART { 0 } else { failures - 1 };
-    let doubled = FIRST.saturating_mul(2u32.saturating_pow(doublings)).min(RETRY_MAX);
-    doubled.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0)).min(RETRY_MAX)
+/// The most connections within [`WINDOW`], which is the 30 s of the firewalls and one for the way.
+const CONNECTIONS_MAX: usize = 5;
+const WINDOW: Duration = Duration::from_secs(31);
+
+/// The times between tries at a port that refuses, in milliseconds: soon enough for a server that is
+/// restarted, and the budget lasts for one that takes longer. The last one holds on.
+const QUICK: [u64; 5] = [500, 1_700, 4_000, 8_000, 6_200];
+/// The times between logins that are refused after a link that was up: a machine that boots may not have its
+/// home or its accounts yet. Further apart than the penalties of OpenSSH 9.8 add up, and fewer than
+/// fail2ban takes for an attack.
+const DENIED: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(35)];
+
+/// The pauses before knocks at a host that is silent, and how long to wait for their answer. The kernel
+/// repeats a knock after a second, so that a long one counts as two.
+const KNOCKS: [Knock; 2] = [
+    Knock { pause: Duration::from_secs(8), patience: Duration::from_millis(950), cost: 1 },
+    Knock { pause: Duration::from_secs(16), patience: Duration::from_millis(2900), cost: 2 },
+];
+/// After this many knocks without an answer, a host that had answered before may be behind a stricter
+/// firewall: 4 connections in a minute.
+const KNOCKS_MAX: u32 = 4;
+const SPARSE: Duration = Duration::from_secs(32);
+
+/// One plain connection to a host that is silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Knock {
+    /// How long to wait before it.
+    pub pause: Duration,
+    /// How long to wait for its answer.
+    pub patience: Duration,
+    cost: usize,
 }
 
-/// How many failures there have been in a row when a link is lost that was `up` this long, and
-/// `failures` before it: none if it was a good one, and at most one if it could be used. A network
-/// that fails every few seconds is no reason to be longer without a link than it takes to make one.
-pub fn after_link(failures: u32, up: Duration) -> u32 {
-    if up >= STEADY {
-        0
-    } else if up >= USABLE {
-        failures.min(1)
-    } else {
-        failures
+/// The failures in a row, and the connections they cost.
+#[derive(Debug)]
+pub struct Backoff {
+    failures: u32,
+    denials: usize,
+    /// When those connections began, within [`WINDOW`], that the server may have seen and that led to no
+    /// link.
+    connections: VecDeque<Instant>,
+    /// Whether the host has answered since the link was lost.
+    has_answered: bool,
+    /// When the link was lost, or the network changed.
+    since: Instant,
+}
+
+impl Backoff {
+    /// No failures yet.
+    pub fn new(now: Instant) -> Self {
+        Self { failures: 0, denials: 0, connections: VecDeque::new(), has_answered: false, since: now }
     }
+
+    /// How many failures in a row there have been.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// An attempt begins.
+    pub fn begin(&mut self, now: Instant) {
+        self.spend(1, now);
+    }
+
+    /// The attempt led to a link.
+    pub fn succeed(&mut self) {
+        self.connections.pop_back();
+    }
+
+    /// A link that was `up` this long is lost. One that was good makes up for all failures, one that could
+    /// be used for all but one: a network that fails every few seconds is no reason to be longer without a
+    /// link than it takes to make one.
+    pub fn lose(&mut self, up: Duration, now: Instant) {
+        if up >= USABLE {
+            self.failures = if up >= STEADY { 0 } else { self.failures.min(1) };
+            self.denials = 0;
+        }
+        self.has_answered = false;
+        self.since = now;
+    }
+
+    /// The attempt failed.
+    pub fn fail(&mut self, kind: Kind) {
+        if is_silence(kind) {
+            // What nobody answers reaches nobody, unless the host has just answered: then a firewall drops it.
+            if !self.has_answered {
+                self.connections.pop_back();
+            }
+            return;
+        }
+        self.has_answered = true;
+        if kind == Kind::AuthenticationRefused {
+            self.denials += 1;
+        }
+    }
+
+    /// The wait for the next attempt is over.
+    pub fn retry(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// What was out of reach may be within it now.
+    pub fn start_over(&mut self, now: Instant) {
+        self.failures = 0;
+        self.has_answered = false;
+        self.since = now;
+    }
+
+    /// Whether a failure of this kind ends a tunnel that was up.
+    pub fn gives_up(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::AuthenticationRefused => self.denials > DENIED.len(),
+            _ => kind.is_permanent(),
+        }
+    }
+
+    /// Whether connections that stay unanswered are to be few: a firewall may drop them, or nothing is there.
+    pub fn is_sparing(&self, now: Instant) -> bool {
+        self.has_answered || now.duration_since(self.since) >= OUTAGE
+    }
+
+    /// Whether the next attempt waits until the silent host answers a knock.
+    pub fn waits_for_answer(&self, kind: Kind, now: Instant) -> bool {
+        is_silence(kind) && self.is_sparing(now)
+    }
+
+    /// How long to wait for the next attempt, after one that failed for `kind` and took `took`: that time
+    /// counts, because an attempt into a network that drops everything lasts for long and must not be
+    /// followed by silence. `chance`, from 0 to 1, spreads the wait by a fifth, so that the tunnels of
+    /// many machines do not come back in step.
+    pub fn pause(&self, kind: Kind, took: Duration, chance: f64, now: Instant) -> Duration {
+        let chance = chance.clamp(0.0, 1.0);
+        let Some(number) = self.failures.checked_sub(1) else { return self.until_affordable(1, now) };
+        let is_away = now.duration_since(self.since) >= RESTART;
+        let pause = match kind {
+            Kind::AuthenticationRefused => DENIED[self.denials.clamp(1, DENIED.len()) - 1],
+            Kind::Refused | Kind::HungUp if !is_away => {
+                let index = usize::try_from(number).map_or(QUICK.len(), |number| number.min(QUICK.len() - 1));
+                Duration::from_millis(QUICK[index]).mul_f64(1.0 + 0.2 * chance)
+            }
+            _ => {
+                let doubled = FIRST.saturating_mul(2u32.saturating_pow(number)).min(RETRY_MAX);
+                doubled.mul_f64(0.8 + 0.4 * chance).min(RETRY_MAX)
+            }
+        };
+        pause.saturating_sub(took).max(self.until_affordable(1, now))
+    }
+
+    /// The knock after `number` others at a host that is silent.
+    pub fn knock(&self, number: u32, now: Instant) -> Knock {
+        let [short, long] = KNOCKS;
+        let mut knock = match number {
+            KNOCKS_MAX.. if self.has_answered => Knock { pause: SPARSE, ..long },
+            _ if number.is_multiple_of(2) => short,
+            _ => long,
+        };
+        knock.pause = knock.pause.max(self.until_affordable(knock.cost, now));
+        knock
+    }
+
+    /// Somebody knocks.
+    pub fn spend_on(&mut self, knock: Knock, now: Instant) {
+        self.spend(knock.cost, now);
+    }
+
+    fn spend(&mut self, cost: usize, now: Instant) {
+        self.connections.retain(|begun| now.duration_since(*begun) < WINDOW);
+        self.connections.extend(std::iter::repeat_n(now, cost));
+    }
+
+    /// How long it takes until `cost` more connections are within the budget.
+    fn until_affordable(&self, cost: usize, now: Instant) -> Duration {
+        let over = (self.connections.len() + cost).checked_sub(CONNECTIONS_MAX + 1);
+        let blocking = over.and_then(|index| self.connections.get(index));
+        blocking.map_or(Duration::ZERO, |begun| (*begun + WINDOW).saturating_duration_since(now))
+    }
+}
+
+/// Whether a failure of this kind is that nobody answered.
+fn is_silence(kind: Kind) -> bool {
+    matches!(kind, Kind::TimedOut | Kind::Unreachable | Kind::UnknownHost)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_link_that_could_be_used_makes_up_for_failures() {
-        let after = |failures, up| after_link(failures, Duration::from_secs(up));
-        assert_eq!([after(7, 0), after(7, 1), after(7, 2), after(7, 29), after(7, 30)], [7, 7, 1, 1, 0]);
-        assert_eq!(after(0, 6), 0);
+    /// The seconds at which attempts begin that fail for `kind` one after the other, up to `end`.
+    fn attempts(kind: Kind, chance: f64, end: f64) -> Vec<f64> {
+        let lost = Instant::now();
+        let mut backoff = Backoff::new(lost);
+        backoff.lose(Duration::from_secs(100), lost);
+        let (mut now, mut begun) = (lost, Vec::new());
+        while now.duration_since(lost).as_secs_f64() < end {
+            now += backoff.pause(kind, Duration::ZERO, chance, now);
+            begun.push(now.duration_since(lost).as_secs_f64());
+            backoff.begin(now);
+            backoff.fail(kind);
+            backoff.retry();
+        }
+        begun
     }
 
-    fn waits(kind: Kind, away: u64) -> Vec<u128> {
-        let away = Duration::from_secs(away);
-        (0..8).map(|failures| delay(failures, kind, away, 0.5).as_millis()).collect()
+    fn most_within_30_s(times: &[f64]) -> usize {
+        let after = |start: f64| times.iter().filter(|time| (start..start + 30.0).contains(*time)).count();
+        times.iter().map(|start| after(*start)).max().unwrap()
+    }
+
+    /// When a server is reached that is away for `seconds`.
+    fn reached(seconds: f64, chance: f64) -> f64 {
+        attempts(Kind::Refused, chance, 200.0).into_iter().find(|time| *time >= seconds).unwrap()
+    }
+
+    #[test]
+    fn no_firewall_sees_too_many_connections() {
+        for kind in [Kind::Refused, Kind::HungUp, Kind::Lost, Kind::Other] {
+            for chance in [0.0, 0.5, 1.0] {
+                let times = attempts(kind, chance, 300.0);
+                assert!(most_within_30_s(&times) <= 5, "{kind:?}: {times:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_back_soon_is_reached_soon() {
+        for (away, at_most) in [(0.4, 0.7), (2.0, 2.7), (6.0, 7.7), (13.0, 17.1), (40.0, 46.0), (90.0, 106.0)]
+        {
+            for chance in [0.0, 0.5, 1.0] {
+                assert!(reached(away, chance) <= at_most, "{away}: {}", reached(away, chance));
+            }
+        }
     }
 
     #[test]
     fn the_wait_doubles_up_to_its_limit() {
-        assert_eq!(waits(Kind::Lost, 0), [0, 500, 1000, 2000, 4000, 8000, 15000, 15000]);
-        assert_eq!(delay(u32::MAX, Kind::TimedOut, Duration::MAX, 0.5), RETRY_MAX);
+        let times = attempts(Kind::Lost, 0.5, 10.0);
+        assert_eq!(times[..5], [0.0, 0.5, 1.5, 3.5, 7.5]);
+        let pause = |failures, chance| {
+            let backoff = Backoff { failures, ..Backoff::new(Instant::now()) };
+            backoff.pause(Kind::Lost, Duration::ZERO, chance, Instant::now())
+        };
+        assert_eq!(pause(u32::MAX, 0.5), RETRY_MAX);
+        assert_eq!(pause(u32::MAX, 1.0), RETRY_MAX);
+        assert_eq!([pause(2, 0.0), pause(2, 1.0)], [Duration::from_millis(800), Duration::from_millis(1200)]);
     }
 
     #[test]
-    fn a_server_that_is_being_restarted_is_not_waited_for_in_vain() {
-        assert_eq!(waits(Kind::Refused, 59), [0, 500, 500, 500, 500, 500, 500, 500]);
-        assert_eq!(waits(Kind::Refused, 60), waits(Kind::Lost, 0));
+    fn a_network_that_is_away_costs_nothing() {
+        let times = attempts(Kind::Unreachable, 0.5, 100.0);
+        assert_eq!(times[..6], [0.0, 0.5, 1.5, 3.5, 7.5, 15.5]);
+        assert_eq!(times[7] - times[6], 15.0);
     }
 
     #[test]
-    fn chance_moves_it_by_a_fifth_but_not_over_the_limit() {
-        let delay = |failures, chance| delay(failures, Kind::Lost, Duration::ZERO, chance);
-        assert_eq!(delay(2, 0.0), Duration::from_millis(800));
-        assert_eq!(delay(2, 1.0), Duration::from_millis(1200));
-        assert_eq!(delay(9, 0.0), Duration::from_secs(12));
-        assert_eq!(delay(9, 1.0), RETRY_MAX);
+    fn a_link_that_could_be_used_makes_up_for_failures() {
+        let after = |failures, up| {
+            let now = Instant::now();
+            let mut backoff = Backoff { failures, ..Backoff::new(now) };
+            backoff.lose(Duration::from_secs(up), now);
+            backoff.failures
+        };
+        assert_eq!([after(7, 0), after(7, 1), after(7, 2), after(7, 29), after(7, 30)], [7, 7, 1, 1, 0]);
+        assert_eq!(after(0, 6), 0);
+    }
+
+    #[test]
+    fn links_that_come_up_are_not_held_back() {
+        let now = Instant::now();
+        let mut backoff = Backoff::new(now);
+        for _ in 0..20 {
+            assert_eq!(backoff.pause(Kind::Lost, Duration::ZERO, 0.5, now), Duration::ZERO);
+            backoff.begin(now);
+            backoff.succeed();
+            backoff.lose(Duration::from_secs(3), now);
+        }
+    }
+
+    #[test]
+    fn a_login_that_is_refused_is_tried_a_few_times() {
+        let denied = Kind::AuthenticationRefused;
+        let now = Instant::now();
+        let mut backoff = Backoff::new(now);
+        backoff.lose(STEADY, now);
+        let mut pauses = Vec::new();
+        loop {
+            backoff.begin(now);
+            backoff.fail(denied);
+            if backoff.gives_up(denied) {
+                break;
+            }
+            backoff.retry();
+            pauses.push(backoff.pause(denied, Duration::ZERO, 0.5, now).as_secs());
+        }
+        assert_eq!(pauses, [5, 15, 35]);
+        assert!(backoff.gives_up(Kind::HostKeyChanged) && !backoff.gives_up(Kind::Lost));
+    }
+
+    #[test]
+    fn a_host_that_falls_silent_is_spared() {
+        let start = Instant::now();
+        let mut backoff = Backoff::new(start);
+        backoff.lose(STEADY, start);
+        assert!(!backoff.waits_for_answer(Kind::TimedOut, start), "the network may be away");
+        assert!(backoff.waits_for_answer(Kind::TimedOut, start + OUTAGE));
+        for _ in 0..CONNECTIONS_MAX {
+            backoff.begin(start);
+            backoff.fail(Kind::Refused);
+        }
+        backoff.fail(Kind::TimedOut);
+        assert!(backoff.waits_for_answer(Kind::TimedOut, start));
+        let (mut now, mut sent) = (start, vec![0.0; CONNECTIONS_MAX]);
+        for number in 0..8 {
+            let knock = backoff.knock(number, now);
+            now += knock.pause;
+            backoff.spend_on(knock, now);
+            sent.extend(std::iter::repeat_n(now.duration_since(start).as_secs_f64(), knock.cost));
+        }
+        // One that is answered is followed by an attempt.
+        sent.push(now.duration_since(start).as_secs_f64());
+        assert!(most_within_30_s(&sent) <= CONNECTIONS_MAX, "{sent:?}");
+        assert_eq!(backoff.knock(8, now).pause, SPARSE);
+        backoff.start_over(now);
+        assert!(!backoff.is_sparing(now));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{End, Supervisor, backoff, told};
 use crate::config::forwarding::Listen;
@@ -47,10 +47,14 @@ impl Supervisor<'_> {
         self.control.expect(pid);
         self.permission.begin(link.ear());
         let set_up = self.set_up(!again, link.ear());
+        let is_sparing = self.backoff.is_sparing(Instant::now());
         let end = tokio::select! {
             () = told(&mut self.stop) => Some(End::Stop),
-            () = overtaken(&self.request.login, pid, away) => Some(End::Answered),
-            what = stale(&mut self.disturbances), if again => Some(End::Failed(Reason::Disturbance(what).failure())),
+            end = unanswered(&self.request.login, pid, away, is_sparing) => Some(end),
+            what = stale(&mut self.disturbances), if again => {
+                self.backoff.start_over(Instant::now());
+                Some(End::Failed(Failure { kind: Kind::Unreachable, ..Reason::Disturbance(what).failure() }))
+            }
             news = self.provider.next(&self.request.login.instance), if again => Some(End::News(news)),
             outcome = come_up(&mut link, &self.control, set_up) => {
                 outcome.err().map(|failure| End::Failed(self.questions.explain(failure)))
@@ -160,24 +164,37 @@ async fn come_up(
     }
 }
 
-/// Resolves when the server answers others while the ssh `pid` is still waiting for a first answer.
-async fn overtaken(login: &Login, pid: Option<u32>, away: Option<Duration>) {
+/// How the attempt of the ssh `pid` ends while it waits for a first answer: because the server answers
+/// others, or, where connections are to be few, because nobody answers. `away` says for how long there has
+/// been no link, if there was one.
+async fn unanswered(login: &Login, pid: Option<u32>, away: Option<Duration>, is_sparing: bool) -> End {
     /// An ssh that has an answer has it by then.
     const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
-    /// Whoever is away for long is asked less often.
-    const LONG_PAUSE: Duration = Duration::from_secs(5);
+    /// Before the kernel repeats ssh's first packet for the second time.
+    const PATIENCE: Duration = Duration::from_millis(2900);
     if let (Some(pid), Some(away)) = (pid, away) {
-        sleep(TIME_TO_ANSWER).await;
-        let pause = if away < backoff::RESTART { TIME_TO_ANSWER } else { LONG_PAUSE };
         let is_waiting = || tcp_probe::is_connecting(pid);
-        if is_waiting() != Some(false)
-            && let Some(port) = Port::find(login).await
-        {
-            port.answered(pause, is_waiting).await;
-            return;
+        if is_sparing {
+            sleep(PATIENCE).await;
+            if is_waiting() == Some(true) {
+                return End::Failed(Failure {
+                    kind: Kind::TimedOut,
+                    reason: "the host does not answer".into(),
+                });
+            }
+        } else {
+            sleep(TIME_TO_ANSWER).await;
+            if is_waiting() != Some(false)
+                && let Some(port) = Port::find(login).await
+            {
+                let answered = port.answered(TIME_TO_ANSWER, is_waiting);
+                if timeout(backoff::OUTAGE.saturating_sub(away), answered).await.is_ok() {
+                    return End::Answered;
+                }
+            }
         }
     }
-    std::future::pending::<()>().await;
+    std::future::pending().await
 }
 
 /// Resolves at a disturbance of an attempt that has had time to succeed.

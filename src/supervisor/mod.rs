@@ -38,6 +38,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
 use self::askpass::helper::Askpass;
+use self::backoff::Backoff;
 use self::hooks::Hooks;
 use self::link::liveness::Pulse;
 use self::link::mux::Control;
@@ -62,7 +63,7 @@ use crate::runtime::directory::{Directory, Lock};
 use crate::runtime::log::Log;
 use crate::runtime::state::{Phase, State};
 use crate::system::paths::Paths;
-use crate::system::time::now;
+use crate::system::time;
 
 /// Runs the tunnel of `request` to its end and tells `audience` how it goes. Returns when the
 /// tunnel was stopped, or with the reason why it could not be had or kept.
@@ -140,6 +141,7 @@ struct Supervisor<'a> {
     /// Wakes the inquiry at the status daemon.
     inquirer: Arc<Notify>,
     disturbances: Watch,
+    backoff: Backoff,
     provider: Inquirer,
     hooks: Hooks,
     pulse: Arc<Pulse>,
@@ -154,24 +156,28 @@ impl Supervisor<'_> {
     /// Has one link after another until told to stop.
     async fn supervise(&mut self) -> Result<Finish> {
         self.audience.tell(&Event::Connecting);
-        let mut failures = 0;
         let mut was_up = false;
         let mut away_since = Instant::now();
         loop {
             let begun = Instant::now();
-            let mut spent = Duration::ZERO;
+            let mut took = Duration::ZERO;
+            self.backoff.begin(begun);
             let end = match self.connect(was_up.then(|| away_since.elapsed())).await {
                 Ok(link) => {
+                    self.backoff.succeed();
                     self.rise();
                     was_up = true;
                     let since = Instant::now();
                     let end = self.watch(link).await;
-                    failures = backoff::after_link(failures, since.elapsed());
                     away_since = Instant::now();
+                    self.backoff.lose(since.elapsed(), away_since);
                     end
                 }
                 Err(end) => {
-                    spent = begun.elapsed();
+                    took = begun.elapsed();
+                    if let End::Failed(failure) = &end {
+                        self.backoff.fail(failure.kind);
+                    }
                     end
                 }
             };
@@ -195,15 +201,11 @@ impl Supervisor<'_> {
                 self.fire(Occasion::Down, &failure.reason);
                 return Ok(Finish::Homeless);
             }
-            if !was_up || failure.kind.is_permanent() {
+            if !was_up || self.backoff.gives_up(failure.kind) {
                 return Err(self.give_up(&failure, was_up));
             }
-            let port = self.knocked_at(&failure, failures, away_since.elapsed()).await;
-            let kind = if port.is_some() { Kind::Other } else { failure.kind };
-            let delay = backoff::delay(failures, kind, away_since.elapsed(), fastrand::f64());
-            let delay = delay.saturating_sub(spent);
-            match self.wait_for_retry(&failure, failures, delay, port).await {
-                Ok(count) => failures = count,
+            match self.wait_for_retry(&failure, took).await {
+                Ok(()) => {}
                 Err(End::News(news)) => self.heed(news)?,
                 Err(_) => {
                     self.log.write("stopped");
@@ -213,51 +215,49 @@ impl Supervisor<'_> {
         }
     }
 
-    /// The port to knock at after `failure`, while the server may be about to return.
-    async fn knocked_at(&mut self, failure: &Failure, failures: u32, away: Duration) -> Option<Port> {
-        if failures == 0 || away >= backoff::RESTART || !failure.is_of_connecting() {
+    /// Waits until the next attempt is due after one that failed and took `took`; returns what ends the
+    /// wait early.
+    async fn wait_for_retry(&mut self, failure: &Failure, took: Duration) -> std::result::Result<(), End> {
+        let port = self.port_to_knock_at(failure).await;
+        let now = Instant::now();
+        let pause = match &port {
+            Some(_) => self.backoff.knock(0, now).pause,
+            None => self.backoff.pause(failure.kind, took, fastrand::f64(), now),
+        };
+        let failures = self.backoff.failures();
+        self.enter(Phase::Reconnecting, |state| {
+            state.attempt = failures + 1;
+            state.next_retry = Some(time::now() + pause.as_secs());
+            state.last_error = Some(failure.reason.clone());
+        });
+        let retry_in = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        self.audience.tell(&Event::Lost { reason: failure.reason.clone(), retry_in });
+        self.fire(Occasion::Down, &failure.reason);
+        self.provider.worry(failures);
+        let due = async {
+            match &port {
+                Some(port) => port.answered_a_knock(&mut self.backoff).await,
+                None => sleep(pause).await,
+            }
+        };
+        tokio::select! {
+            () = told(&mut self.stop) => return Err(End::Stop),
+            news = self.provider.next(&self.request.login.instance) => return Err(End::News(news)),
+            () = due => self.backoff.retry(),
+            _ = self.disturbances.next() => self.backoff.start_over(Instant::now()),
+        }
+        Ok(())
+    }
+
+    /// The port to knock at after `failure`, where the host is silent and attempts would be too many.
+    async fn port_to_knock_at(&mut self, failure: &Failure) -> Option<Port> {
+        if !self.backoff.waits_for_answer(failure.kind, Instant::now()) {
             return None;
         }
         tokio::select! {
             () = told(&mut self.stop) => None,
             port = Port::find(&self.request.login) => port,
         }
-    }
-
-    /// Waits for `delay`, or until `port` is open, until the next attempt is due; returns how many failures in a row there have been when
-    /// it begins, or what ends the wait early.
-    async fn wait_for_retry(
-        &mut self,
-        failure: &Failure,
-        failures: u32,
-        delay: Duration,
-        port: Option<Port>,
-    ) -> std::result::Result<u32, End> {
-        self.enter(Phase::Reconnecting, |state| {
-            state.attempt = failures + 1;
-            state.next_retry = Some(now() + delay.as_secs());
-            state.last_error = Some(failure.reason.clone());
-        });
-        let retry_in = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.audience.tell(&Event::Lost { reason: failure.reason.clone(), retry_in });
-        self.fire(Occasion::Down, &failure.reason);
-        self.provider.worry(failures);
-        tokio::select! {
-            () = told(&mut self.stop) => Err(End::Stop),
-            news = self.provider.next(&self.request.login.instance) => Err(End::News(news)),
-            () = sleep(delay) => Ok(failures.saturating_add(1)),
-            () = opened(port) => Ok(failures.saturating_add(1)),
-            // What was out of reach may be within it now.
-            _ = self.disturbances.next() => Ok(0),
-        }
-    }
-}
-
-/// Resolves once `port` is open, if there is one to knock at.
-async fn opened(port: Option<Port>) {
-    match port {
-        Some(port) => port.opened().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use super::{Supervisor, control_server, signals};
 use crate::config::forwarding::Listen;
@@ -16,6 +17,7 @@ use crate::runtime::log::Log;
 use crate::runtime::orphan;
 use crate::runtime::state::State;
 use crate::supervisor::askpass::helper::Askpass;
+use crate::supervisor::backoff::Backoff;
 use crate::supervisor::hooks::Hooks;
 use crate::supervisor::link::liveness::Pulse;
 use crate::supervisor::link::mux::Control;
@@ -91,6 +93,7 @@ impl<'a> Supervisor<'a> {
             stop,
             inquirer: Arc::default(),
             disturbances: Watch::new(),
+            backoff: Backoff::new(Instant::now()),
             provider: Inquirer::new(&instance.id),
             hooks: Hooks::new(paths, &name),
             traffic,

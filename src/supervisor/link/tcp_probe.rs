@@ -1,9 +1,11 @@
 //! Knocking at the server's port while there is no link: a connection that is closed at once.
 //!
-//! It says what no ssh has to be started for. A port that refused and takes a connection now has its
-//! server back. And where the network was away, the kernel repeats ssh's first packet after 1, 2, 4
-//! and 8 seconds, so that an ssh that is waiting may go on waiting for long when the way is free
-//! again; a packet of our own every second tells.
+//! Where the network was away, the kernel repeats ssh's first packet after 1, 2, 4 and 8 seconds, so that an
+//! ssh that is waiting may go on waiting for long when the way is free again; a packet of our own every
+//! second tells. After a while, or where the host had answered before, a firewall may be dropping them:
+//! then knocks are few, and no ssh is started before one is answered.
+//!
+//! A port that refuses gets no knocks: an attempt of ssh costs the same one connection.
 //!
 //! A server sees one knock: the one that it answers. Nobody knocks where it is not known for sure
 //! where ssh connects to: behind jump hosts and proxies.
@@ -20,9 +22,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::openssh::Login;
 use crate::openssh::route::{self, Endpoint};
+use crate::supervisor::backoff::Backoff;
 
-/// The shortest and the longest time between two knocks at a port that refuses.
-const PACE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(150));
 /// How long an answer may take, and the time between two knocks at a host that is silent.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it may take to find out where to knock.
@@ -48,15 +49,13 @@ impl Port {
         timeout(LOOKUP, look_up(login)).await.ok().flatten()
     }
 
-    /// Waits until a port that has refused takes a connection. It is knocked at the less often the longer it
-    /// has refused, so that the knocking adds at most an eightieth to the wait, or what the paces allow.
-    pub async fn opened(&self) {
-        let begun = Instant::now();
-        loop {
-            let pause = (begun.elapsed() / 80).clamp(PACE.0, PACE.1);
-            // A fifth either way, so that the tunnels of many machines do not knock in step.
-            sleep(pause.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
-            if self.knock().await == Response::Open {
+    /// Waits until the host answers a knock, with a yes or a no; knocks as `backoff` allows.
+    pub async fn answered_a_knock(&self, backoff: &mut Backoff) {
+        for number in 0.. {
+            let knock = backoff.knock(number, Instant::now());
+            sleep(knock.pause.mul_f64(1.0 + 0.2 * fastrand::f64())).await;
+            backoff.spend_on(knock, Instant::now());
+            if self.knock(knock.patience).await != Response::Silence {
                 return;
             }
         }
@@ -71,7 +70,7 @@ impl Port {
         let waits = |was_silent| is_waiting().unwrap_or(was_silent);
         while waits(true) {
             let begun = Instant::now();
-            match self.knock().await {
+            match self.knock(PATIENCE).await {
                 Response::Silence => was_silent = true,
                 _ if waits(was_silent) => return,
                 _ => break,
@@ -81,8 +80,8 @@ impl Port {
         pending::<()>().await;
     }
 
-    async fn knock(&self) -> Response {
-        match timeout(PATIENCE, TcpStream::connect(&self.addresses[..])).await {
+    async fn knock(&self, patience: Duration) -> Response {
+        match timeout(patience, TcpStream::connect(&self.addresses[..])).await {
             Ok(Ok(_)) => Response::Open,
             Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Response::Refused,
             _ => Response::Silence,
@@ -154,17 +153,11 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_refuses_is_asked_until_it_does_not() {
-        let address = nobody();
+    fn a_yes_is_told_from_a_no() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         run(async {
-            let port = port(address);
-            assert_eq!(port.knock().await, Response::Refused);
-            let open = async {
-                sleep(PACE.0 * 3).await;
-                // Where somebody else has it by now, that does as well.
-                TcpListener::bind(address)
-            };
-            let ((), _listener) = tokio::join!(port.opened(), open);
+            assert_eq!(port(nobody()).knock(PATIENCE).await, Response::Refused);
+            assert_eq!(port(listener.local_addr().unwrap()).knock(PATIENCE).await, Response::Open);
         });
     }
 
@@ -186,7 +179,8 @@ mod tests {
                 asked.set(asked.get() + 1);
                 answer
             };
-            let waited = run(async { timeout(PACE.1, port.answered(PATIENCE, is_waiting)).await });
+            let waited =
+                run(async { timeout(Duration::from_millis(150), port.answered(PATIENCE, is_waiting)).await });
             assert!(waited.is_err() && asked.get() > 0, "{answer:?}");
         }
     }

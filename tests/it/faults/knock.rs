@@ -1,41 +1,93 @@
 //! Servers that are away or out of reach: their return is noticed without an ssh that asks for it.
 
-use std::io::Read as _;
-use std::net::{Ipv4Addr, TcpListener};
-
 #[cfg(target_os = "linux")]
 use super::link::Pending;
-use super::{told, wait_for};
+use super::wait_for;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
 use crate::support::wait;
 
-/// Whoever comes first while this listens at `port` says nothing, as no ssh does.
-fn is_knocked_at(port: u16) -> bool {
-    let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) else { return false };
-    let (mut stream, _) = listener.accept().unwrap();
-    drop(listener);
-    matches!(stream.read(&mut [0]), Ok(0))
+/// A firewall that limits new connections, as `ufw limit` does: the sixth within 30 s is turned away, and so is
+/// every further one that comes before 30 s have passed with fewer.
+mod firewall {
+    use std::io;
+    use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    const LIMIT: usize = 6;
+    const WINDOW: Duration = Duration::from_secs(30);
+
+    pub struct Firewall {
+        pub port: u16,
+        seen: Arc<Mutex<Vec<Instant>>>,
+    }
+
+    impl Firewall {
+        /// Before the port `server`.
+        pub fn before(server: u16) -> Self {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let firewall = Self { port: listener.local_addr().unwrap().port(), seen: Arc::default() };
+            let seen = Arc::clone(&firewall.seen);
+            thread::spawn(move || {
+                for client in listener.incoming().map_while(Result::ok) {
+                    let now = Instant::now();
+                    seen.lock().unwrap().push(now);
+                    if within_window(&seen.lock().unwrap(), now) < LIMIT {
+                        let _ = pass(client, server);
+                    }
+                }
+            });
+            firewall
+        }
+
+        /// How many connections it has seen.
+        pub fn seen(&self) -> usize {
+            self.seen.lock().unwrap().len()
+        }
+
+        /// The most that it has seen within its window.
+        pub fn most(&self) -> usize {
+            let seen = self.seen.lock().unwrap();
+            seen.iter().map(|end| within_window(&seen, *end)).max().unwrap_or_default()
+        }
+    }
+
+    fn within_window(seen: &[Instant], end: Instant) -> usize {
+        seen.iter().filter(|time| **time <= end && end.duration_since(**time) < WINDOW).count()
+    }
+
+    fn pass(client: TcpStream, server: u16) -> io::Result<()> {
+        let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
+        for (mut from, mut to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
+            thread::spawn(move || {
+                let _ = io::copy(&mut from, &mut to);
+                to.shutdown(Shutdown::Write)
+            });
+        }
+        Ok(())
+    }
 }
 
+/// A server that is restarted: it is reached soon, and no firewall sees too many connections meanwhile.
 #[test]
-fn a_port_that_refuses_is_knocked_at_until_it_does_not() {
+fn a_server_that_refuses_is_asked_sparingly() {
     let mut instance = Instance::start();
-    let sandbox = Sandbox::with(&instance);
+    let firewall = firewall::Firewall::before(instance.sshd.port);
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.instance("dev", "127.0.0.1", firewall.port);
+    });
     sandbox.start(&instance);
     instance.sshd.stop();
-    wait::until_true("a knock", || {
-        // Nobody knocks before ssh has been refused, nor after something has answered it.
-        wait::until_true("ssh to be refused", || {
-            told(&sandbox)["last_error"].as_str().is_some_and(|error| error.contains("Connection refused"))
-        });
-        is_knocked_at(instance.sshd.port)
-    });
-    assert_eq!(instance.sshd.logins(), 1);
+    // The start's, one at once, and two in the first seconds.
+    wait::until_true("the third attempt", || firewall.seen() >= 4);
     instance.sshd.resume();
     wait_for(&sandbox, "up");
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    assert!(firewall.most() <= 5, "{}", firewall.most());
     assert_eq!(instance.sshd.logins(), 2);
 }
 

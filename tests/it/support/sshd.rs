@@ -130,9 +130,17 @@ impl Sshd {
         self.wait_until_ready();
     }
 
-    /// Lets nobody in any more; sessions there are go on.
-    pub fn revoke_key(&self) {
-        fs::write(self.directory.path().join("authorized_keys"), "").unwrap();
+    /// Lets nobody in any more; sessions there are go on. Returns the keys that were accepted.
+    pub fn revoke_key(&self) -> String {
+        let file = self.directory.path().join("authorized_keys");
+        let keys = fs::read_to_string(&file).unwrap();
+        fs::write(file, "").unwrap();
+        keys
+    }
+
+    /// Accepts these keys from now on.
+    pub fn restore_keys(&self, keys: &str) {
+        fs::write(self.directory.path().join("authorized_keys"), keys).unwrap();
     }
 
     /// Gives the server another host key, for when it is started the next time.
