@@ -122,6 +122,14 @@ pub fn classify(said: &Said) -> Failure {
     }
 }
 
+/// Whether a line of the tunnel's log tells that the server refused a login.
+pub fn is_denial(text: &str) -> bool {
+    let reason = text.strip_prefix("failed: ").or_else(|| text.strip_prefix("link lost: "));
+    reason.is_some_and(|reason| {
+        reason.contains(": Permission denied (") || reason.ends_with("Too many authentication failures")
+    })
+}
+
 /// The lines before the server's farewell, and it. The farewell may hold line breaks, so that what looks
 /// like ssh's next line may be the server's.
 fn trustworthy(log: &[String]) -> &[String] {
@@ -236,6 +244,13 @@ mod tests {
         let denied = told("Welcome to the bastion\nme@bastion: Permission denied (publickey).");
         assert_eq!(denied.kind, Kind::ProxyRefused);
         assert_eq!(denied.reason, "the proxy or jump host failed: me@bastion: Permission denied (publickey)");
+    }
+
+    #[test]
+    fn a_refused_login_is_known_from_its_reason() {
+        let denied = failure("u@h: Permission denied (publickey).", "").reason;
+        assert!(is_denial(&format!("failed: {denied}")) && is_denial(&format!("link lost: {denied}")));
+        assert!(!is_denial(&format!("server or proxy: {denied}")) && !is_denial("failed: timed out"));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The log of a tunnel: what its supervisor did and what its ssh said, with the time of each.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use humantime::format_rfc3339_seconds;
+use humantime::{format_rfc3339_seconds, parse_rfc3339};
 
 use crate::error::{Error, Result};
 use crate::system::paths::create_private;
@@ -34,6 +34,24 @@ impl Log {
         let file = append_to(&self.path).map_err(|error| Error::io("open", &self.path, error))?;
         *self.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
         Ok(())
+    }
+
+    /// What was written within `span`, as far as the end of the file tells.
+    pub fn recent(&self, span: Duration) -> Vec<String> {
+        const LENGTH: u64 = 64 << 10;
+        let end = || -> std::io::Result<Vec<u8>> {
+            let mut file = File::open(&self.path)?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(LENGTH)))?;
+            let mut bytes = Vec::new();
+            file.take(LENGTH).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let since = SystemTime::now() - span;
+        let text = String::from_utf8_lossy(&end().unwrap_or_default()).into_owned();
+        let lines = text.lines().filter_map(|line| line.split_once(' '));
+        let recent = lines.filter(|(time, _)| parse_rfc3339(time).is_ok_and(|time| time >= since));
+        recent.map(|(_, text)| text.to_owned()).collect()
     }
 
     /// Writes a line. A log that cannot be written, say on a full disk, must not stop a tunnel:
@@ -111,5 +129,14 @@ mod tests {
         log.write("one\u{1b}[31m");
         assert!(fs::read_to_string(&path).unwrap().ends_with("Z one\\u{1b}[31m\n"));
         assert!(fs::metadata(directory.path().join("x.log.1")).unwrap().len() > SIZE_MAX);
+    }
+    #[test]
+    fn what_was_written_lately_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Log::new(directory.path().join("x.log"));
+        assert!(log.recent(Duration::from_secs(60)).is_empty());
+        fs::write(&log.path, "no time\n2001-01-01T00:00:00Z old\n").unwrap();
+        log.write("new one");
+        assert_eq!(log.recent(Duration::from_secs(60)), ["new one"]);
     }
 }

@@ -1,6 +1,8 @@
 //! What a supervisor tells the world about its tunnel, and when: the state file, the prompts, the log,
 //! the starter that waits and the user's hooks.
 
+use std::time::Duration;
+
 use super::Supervisor;
 use crate::error::Error;
 use crate::openssh::failure::{self, Failure, Kind};
@@ -44,7 +46,7 @@ impl Supervisor<'_> {
 
     /// The error that ends a tunnel that cannot be had or kept.
     pub(super) fn give_up(&mut self, failure: &Failure, was_up: bool) -> Error {
-        let hints = failure::hints(failure.kind, &self.request.login);
+        let hints = failure::hints(failure.kind, &self.request.login, self.denials());
         if was_up {
             self.enter(Phase::Failed, |state| {
                 state.next_retry = None;
@@ -55,9 +57,15 @@ impl Supervisor<'_> {
         self.log.write(&format!("failed: {}", failure.reason));
         self.fire(Occasion::Failed, &failure.reason);
         if failure.kind == Kind::TimedOut {
-            return Error::TimedOut { hints: failure::timeout_hints(&self.request.login) };
+            return Error::TimedOut { hints };
         }
         Error::Start { reason: failure.reason.clone(), hints }
+    }
+
+    /// How many logins the server has refused lately.
+    fn denials(&self) -> usize {
+        const LATELY: Duration = Duration::from_secs(600);
+        self.log.recent(LATELY).iter().filter(|text| failure::is_denial(text)).count()
     }
 
     pub(super) fn stopped(&mut self, was_up: bool) {

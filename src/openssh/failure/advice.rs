@@ -5,8 +5,17 @@ use crate::config::HostKeyCheck;
 use crate::openssh::{Login, host_key_alias, key};
 use crate::terminal::printable;
 
-/// What the user can do about trouble of this kind, a line each.
-pub fn hints(kind: Kind, login: &Login) -> Vec<String> {
+/// What the user can do about trouble of this kind, a line each; `denials` says how many logins the server
+/// has refused lately.
+pub fn hints(kind: Kind, login: &Login, denials: usize) -> Vec<String> {
+    if denials > 0 && matches!(kind, Kind::Refused | Kind::HungUp | Kind::Lost | Kind::TimedOut) {
+        return vec![
+            format!(
+                "the server may be keeping your address out (PerSourcePenalties, fail2ban): logins refused in the last 10 minutes: {denials}"
+            ),
+            "wait a minute, then try again: soong tunnel start".to_owned(),
+        ];
+    }
     let instance = &login.instance;
     let name = printable(&instance.name);
     let port = instance.port.unwrap_or(22);

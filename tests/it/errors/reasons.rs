@@ -152,6 +152,25 @@ fn an_agent_that_does_not_sign_is_told_as_that() {
     sandbox.assert_idle();
 }
 
+/// What a server does that penalises failed logins, and so does one that is not yet ready.
+#[test]
+fn a_server_that_hangs_up_after_refused_logins_is_not_said_to_boot() {
+    let instance = Instance::with(Options::default().refuse_key());
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.tunnel(["start"]).fails(1, ["Permission denied"]).run();
+    let port = ports::free();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let thread = std::thread::spawn(move || drop(listener.accept()));
+    sandbox.configure(|config| {
+        config.instance("dev", "127.0.0.1", port);
+    });
+    let output = sandbox.tunnel(["start"]).code(1).unchecked();
+    thread.join().unwrap();
+    assert!(output.stderr.contains("logins refused in the last 10 minutes: 1"), "{}", output.stderr);
+    assert!(!output.stderr.contains("booting"), "{}", output.stderr);
+    sandbox.assert_idle();
+}
+
 #[test]
 fn a_port_that_takes_connections_and_hangs_up() {
     let port = ports::free();
