@@ -1,0 +1,140 @@
+//! When tries begin, in virtual time.
+
+use super::*;
+
+/// The seconds at which attempts begin that fail for `kind` one after the other, up to `end`.
+fn attempts(kind: Kind, chance: f64, end: f64) -> Vec<f64> {
+    let lost = Instant::now();
+    let mut backoff = Backoff::new(lost);
+    backoff.lose(Duration::from_secs(100), lost);
+    let (mut now, mut begun) = (lost, Vec::new());
+    while now.duration_since(lost).as_secs_f64() < end {
+        now += backoff.pause(kind, Duration::ZERO, chance, now);
+        begun.push(now.duration_since(lost).as_secs_f64());
+        backoff.begin(now);
+        backoff.fail(kind);
+        backoff.retry();
+    }
+    begun
+}
+
+fn most_within_30_s(times: &[f64]) -> usize {
+    let after = |start: f64| times.iter().filter(|time| (start..start + 30.0).contains(*time)).count();
+    times.iter().map(|start| after(*start)).max().unwrap()
+}
+
+/// When a server is reached that is away for `seconds`.
+fn reached(seconds: f64, chance: f64) -> f64 {
+    attempts(Kind::Refused, chance, 200.0).into_iter().find(|time| *time >= seconds).unwrap()
+}
+
+#[test]
+fn no_firewall_sees_too_many_connections() {
+    for kind in [Kind::Refused, Kind::HungUp, Kind::Lost, Kind::Other] {
+        for chance in [0.0, 0.5, 1.0] {
+            let times = attempts(kind, chance, 300.0);
+            assert!(most_within_30_s(&times) <= 5, "{kind:?}: {times:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_back_soon_is_reached_soon() {
+    for (away, at_most) in [(0.4, 0.7), (2.0, 2.7), (6.0, 7.7), (13.0, 17.1), (40.0, 46.0), (90.0, 106.0)] {
+        for chance in [0.0, 0.5, 1.0] {
+            assert!(reached(away, chance) <= at_most, "{away}: {}", reached(away, chance));
+        }
+    }
+}
+
+#[test]
+fn the_wait_doubles_up_to_its_limit() {
+    let times = attempts(Kind::Lost, 0.5, 10.0);
+    assert_eq!(times[..5], [0.0, 0.5, 1.5, 3.5, 7.5]);
+    let pause = |failures, chance| {
+        let backoff = Backoff { failures, ..Backoff::new(Instant::now()) };
+        backoff.pause(Kind::Lost, Duration::ZERO, chance, Instant::now())
+    };
+    assert_eq!(pause(u32::MAX, 0.5), RETRY_MAX);
+    assert_eq!(pause(u32::MAX, 1.0), RETRY_MAX);
+    assert_eq!([pause(2, 0.0), pause(2, 1.0)], [Duration::from_millis(800), Duration::from_millis(1200)]);
+}
+
+#[test]
+fn a_network_that_is_away_costs_nothing() {
+    let times = attempts(Kind::Unreachable, 0.5, 100.0);
+    assert_eq!(times[..6], [0.0, 0.5, 1.5, 3.5, 7.5, 15.5]);
+    assert_eq!(times[7] - times[6], 15.0);
+}
+
+#[test]
+fn a_link_that_could_be_used_makes_up_for_failures() {
+    let after = |failures, up| {
+        let now = Instant::now();
+        let mut backoff = Backoff { failures, ..Backoff::new(now) };
+        backoff.lose(Duration::from_secs(up), now);
+        backoff.failures
+    };
+    assert_eq!([after(7, 0), after(7, 1), after(7, 2), after(7, 29), after(7, 30)], [7, 7, 1, 1, 0]);
+    assert_eq!(after(0, 6), 0);
+}
+
+#[test]
+fn links_that_come_up_are_not_held_back() {
+    let now = Instant::now();
+    let mut backoff = Backoff::new(now);
+    for _ in 0..20 {
+        assert_eq!(backoff.pause(Kind::Lost, Duration::ZERO, 0.5, now), Duration::ZERO);
+        backoff.begin(now);
+        backoff.succeed();
+        backoff.lose(Duration::from_secs(3), now);
+    }
+}
+
+#[test]
+fn a_login_that_is_refused_is_tried_a_few_times() {
+    let denied = Kind::AuthenticationRefused;
+    let now = Instant::now();
+    let mut backoff = Backoff::new(now);
+    backoff.lose(STEADY, now);
+    let mut pauses = Vec::new();
+    loop {
+        backoff.begin(now);
+        backoff.fail(denied);
+        if backoff.gives_up(denied) {
+            break;
+        }
+        backoff.retry();
+        pauses.push(backoff.pause(denied, Duration::ZERO, 0.5, now).as_secs());
+    }
+    assert_eq!(pauses, [5, 15, 35]);
+    assert!(backoff.gives_up(Kind::HostKeyChanged) && !backoff.gives_up(Kind::Lost));
+}
+
+#[test]
+fn a_host_that_falls_silent_is_spared() {
+    let start = Instant::now();
+    let mut backoff = Backoff::new(start);
+    backoff.lose(STEADY, start);
+    assert!(!backoff.waits_for_answer(Kind::TimedOut, start), "the network may be away");
+    assert!(backoff.waits_for_answer(Kind::TimedOut, start + OUTAGE));
+    for _ in 0..CONNECTIONS_MAX {
+        backoff.begin(start);
+        backoff.fail(Kind::Refused);
+    }
+    backoff.fail(Kind::TimedOut);
+    assert!(backoff.waits_for_answer(Kind::TimedOut, start));
+    let (mut now, mut sent) = (start, vec![0.0; CONNECTIONS_MAX]);
+    for number in 0..8 {
+        let knock = backoff.knock(number, now);
+        now += knock.pause;
+        backoff.spend_on(knock, now);
+        sent.extend(std::iter::repeat_n(now.duration_since(start).as_secs_f64(), knock.cost));
+    }
+    // One that is answered is followed by an attempt.
+    sent.push(now.duration_since(start).as_secs_f64());
+    assert!(most_within_30_s(&sent) <= CONNECTIONS_MAX, "{sent:?}");
+    assert_eq!(backoff.knock(8, now).pause, SPARSE);
+    backoff.start_over(now);
+    assert!(!backoff.is_sparing(now));
+}
