@@ -2,15 +2,15 @@
 
 use super::*;
 
-/// The seconds at which attempts begin that fail for `kind` one after the other, up to `end`.
-fn attempts(kind: Kind, chance: f64, end: f64) -> Vec<f64> {
+/// The milliseconds at which attempts begin that fail for `kind` one after the other, up to `end` seconds.
+fn attempts(kind: Kind, chance: f64, end: u64) -> Vec<u64> {
     let lost = Instant::now();
     let mut backoff = Backoff::new(lost);
     backoff.lose(Duration::from_secs(100), lost);
     let (mut now, mut begun) = (lost, Vec::new());
-    while now.duration_since(lost).as_secs_f64() < end {
+    while now.duration_since(lost).as_secs() < end {
         now += backoff.pause(kind, Duration::ZERO, chance, now);
-        begun.push(now.duration_since(lost).as_secs_f64());
+        begun.push(milliseconds(now.duration_since(lost)));
         backoff.begin(now);
         backoff.fail(kind);
         backoff.retry();
@@ -18,21 +18,25 @@ fn attempts(kind: Kind, chance: f64, end: f64) -> Vec<f64> {
     begun
 }
 
-fn most_within_30_s(times: &[f64]) -> usize {
-    let after = |start: f64| times.iter().filter(|time| (start..start + 30.0).contains(*time)).count();
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap()
+}
+
+fn most_within_30_s(times: &[u64]) -> usize {
+    let after = |start: u64| times.iter().filter(|time| (start..start + 30_000).contains(*time)).count();
     times.iter().map(|start| after(*start)).max().unwrap()
 }
 
-/// When a server is reached that is away for `seconds`.
-fn reached(seconds: f64, chance: f64) -> f64 {
-    attempts(Kind::Refused, chance, 200.0).into_iter().find(|time| *time >= seconds).unwrap()
+/// When a server is reached that is away for `away`.
+fn reached(away: u64, chance: f64) -> u64 {
+    attempts(Kind::Refused, chance, 200).into_iter().find(|time| *time >= away).unwrap()
 }
 
 #[test]
 fn no_firewall_sees_too_many_connections() {
     for kind in [Kind::Refused, Kind::HungUp, Kind::Lost, Kind::Other] {
         for chance in [0.0, 0.5, 1.0] {
-            let times = attempts(kind, chance, 300.0);
+            let times = attempts(kind, chance, 300);
             assert!(most_within_30_s(&times) <= 5, "{kind:?}: {times:?}");
         }
     }
@@ -40,7 +44,9 @@ fn no_firewall_sees_too_many_connections() {
 
 #[test]
 fn a_server_that_is_back_soon_is_reached_soon() {
-    for (away, at_most) in [(0.4, 0.7), (2.0, 2.7), (6.0, 7.7), (13.0, 17.1), (40.0, 46.0), (90.0, 106.0)] {
+    for (away, at_most) in
+        [(400, 700), (2_000, 2_700), (6_000, 7_700), (13_000, 17_100), (40_000, 46_000), (90_000, 106_000)]
+    {
         for chance in [0.0, 0.5, 1.0] {
             assert!(reached(away, chance) <= at_most, "{away}: {}", reached(away, chance));
         }
@@ -49,8 +55,8 @@ fn a_server_that_is_back_soon_is_reached_soon() {
 
 #[test]
 fn the_wait_doubles_up_to_its_limit() {
-    let times = attempts(Kind::Lost, 0.5, 10.0);
-    assert_eq!(times[..5], [0.0, 0.5, 1.5, 3.5, 7.5]);
+    let times = attempts(Kind::Lost, 0.5, 10);
+    assert_eq!(times[..5], [0, 500, 1500, 3500, 7500]);
     let pause = |failures, chance| {
         let backoff = Backoff { failures, ..Backoff::new(Instant::now()) };
         backoff.pause(Kind::Lost, Duration::ZERO, chance, Instant::now())
@@ -62,9 +68,9 @@ fn the_wait_doubles_up_to_its_limit() {
 
 #[test]
 fn a_network_that_is_away_costs_nothing() {
-    let times = attempts(Kind::Unreachable, 0.5, 100.0);
-    assert_eq!(times[..6], [0.0, 0.5, 1.5, 3.5, 7.5, 15.5]);
-    assert_eq!(times[7] - times[6], 15.0);
+    let times = attempts(Kind::Unreachable, 0.5, 100);
+    assert_eq!(times[..6], [0, 500, 1500, 3500, 7500, 15_500]);
+    assert_eq!(times[7] - times[6], 15_000);
 }
 
 #[test]
@@ -124,15 +130,15 @@ fn a_host_that_falls_silent_is_spared() {
     }
     backoff.fail(Kind::TimedOut);
     assert!(backoff.waits_for_answer(Kind::TimedOut, start));
-    let (mut now, mut sent) = (start, vec![0.0; CONNECTIONS_MAX]);
+    let (mut now, mut sent) = (start, vec![0; CONNECTIONS_MAX]);
     for number in 0..8 {
         let knock = backoff.knock(number, now);
         now += knock.pause;
         backoff.spend_on(knock, now);
-        sent.extend(std::iter::repeat_n(now.duration_since(start).as_secs_f64(), knock.cost));
+        sent.extend(std::iter::repeat_n(milliseconds(now.duration_since(start)), knock.cost));
     }
     // One that is answered is followed by an attempt.
-    sent.push(now.duration_since(start).as_secs_f64());
+    sent.push(milliseconds(now.duration_since(start)));
     assert!(most_within_30_s(&sent) <= CONNECTIONS_MAX, "{sent:?}");
     assert_eq!(backoff.knock(8, now).pause, SPARSE);
     backoff.start_over(now);
