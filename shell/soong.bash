@@ -272,8 +272,10 @@ __soong_show() {
 
 # Begins.
 __soong_load() {
-    # shellcheck disable=SC2016 # For PS1 to expand: text that stands there itself could be executed.
-    __soong_segment='${SOONG_PROMPT:+$SOONG_PROMPT }' __soong_text='' __soong_settings='' __soong_ran=''
+    # For PS1 to expand: text that stands there itself could be executed. There is no second element to show when
+    # the hook has not run for long, because somebody has set PROMPT_COMMAND anew.
+    # shellcheck disable=SC2016
+    __soong_segment='${SOONG_PROMPT[EPOCHSECONDS>__soong_until+60]:+$SOONG_PROMPT }' __soong_text='' __soong_settings='' __soong_ran=''
     __soong_place=$__soong_segment
     # Behind a pipeline, the hooks of others see its PIPESTATUS, which no function could restore: there
     # __soong_last runs __soong_hook.

@@ -86,3 +86,17 @@ fn hooks_of_later_run_in_their_order_in_bash() {
         assert_eq!(said(&BASH, &sandbox, &script), [ran, ran].concat(), "{change}");
     }
 }
+
+/// Who sets PROMPT_COMMAND anew ends the hook, and what it said last is not shown for ever.
+#[test]
+fn a_segment_that_nothing_looks_after_goes_in_bash() {
+    let sandbox = with_tunnel();
+    let script = format!(
+        "PS1='$ '; NO_COLOR=1\n{}__soong_hook\nPROMPT_COMMAND=\n\
+         if ((BASH_VERSINFO[0] < 5)); then echo '[= dev $ ]'; echo '[$ ]'; exit; fi\n\
+         echo \"[${{PS1@P}}]\"; now=$EPOCHSECONDS; unset EPOCHSECONDS; EPOCHSECONDS=$((now + 200)); echo \"[${{PS1@P}}]\"\n",
+        BASH.load()
+    );
+    // Older ones have no clock to ask.
+    assert_eq!(said(&BASH, &sandbox, &script), "[= dev $ ]\n[$ ]\n");
+}
