@@ -46,8 +46,8 @@ __soong_say() {
 }
 
 # Has __soong_hook run before each prompt, ahead of other hooks, so that one that draws the prompt finds the
-# variables of this prompt, and __soong_last behind them. A string stays a string and an array an array, and the
-# first element stays the first: others save it, and put theirs in its place. $1: whether to begin.
+# variables of this prompt, and __soong_last behind them. A string stays a string and an array an array, whose
+# elements others know by what they are. $1: whether to begin.
 __soong_arrange() {
     local i kept IFS=$' \n'
     kept=()
@@ -81,17 +81,22 @@ __soong_arrange() {
     *)
         # Where others run this hook, they decide when.
         case ${1-}${PROMPT_COMMAND[*]-} in begin* | *__soong_hook*) ;; *) \builtin return 0 ;; esac
-        if ((${#kept[@]} < 2 || BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501)); then
+        if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501)) || [[ ${PROMPT_COMMAND+${PROMPT_COMMAND@a}} != *a* ]]; then
             __soong_wrap "${kept-}" "$__soong_close"
             PROMPT_COMMAND=$__soong_rest
         else
-            __soong_wrap "${kept-}" "$__soong_end"
-            kept[0]=$__soong_rest
-            PROMPT_COMMAND=()
+            PROMPT_COMMAND=(__soong_hook)
+            if [[ ${TERM_PROGRAM-} == vscode ]]; then
+                # VS Code saves the first element and puts its own there, and what runs behind that it takes for a
+                # command of the user's.
+                __soong_wrap "${kept-}" "$__soong_close"
+                PROMPT_COMMAND=("$__soong_rest")
+                kept[0]=''
+            fi
             for i in "${kept[@]}"; do
                 if [[ -n $i ]]; then PROMPT_COMMAND+=("$i"); fi
             done
-            PROMPT_COMMAND+=(__soong_last)
+            if ((${#PROMPT_COMMAND[@]} > 1)); then PROMPT_COMMAND+=(__soong_last); fi
         fi
         ;;
     esac

@@ -87,6 +87,18 @@ fn hooks_of_later_run_in_their_order_in_bash() {
     }
 }
 
+/// What others look for before they add it once more.
+#[test]
+fn elements_of_others_stay_what_they_are_in_bash() {
+    let sandbox = with_tunnel();
+    let script = format!(
+        "((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)) || {{ echo '[3 theme]'; exit; }}\n\
+         PROMPT_COMMAND=(theme)\n{load}{load}echo \"[${{#PROMPT_COMMAND[@]}} ${{PROMPT_COMMAND[1]}}]\"\n",
+        load = BASH.load()
+    );
+    assert_eq!(said(&BASH, &sandbox, &script), "[3 theme]\n");
+}
+
 /// Who sets PROMPT_COMMAND anew ends the hook, and what it said last is not shown for ever.
 #[test]
 fn a_segment_that_nothing_looks_after_goes_in_bash() {

@@ -127,7 +127,7 @@ fn what_ran_before_a_prompt_still_runs_in_bash() {
 fn hooks_find_the_statuses_of_the_last_command_in_bash() {
     let sandbox = with_tunnel();
     let load = BASH.load();
-    for before in ["PROMPT_COMMAND=mine", "PROMPT_COMMAND=(mine)"] {
+    for before in ["PROMPT_COMMAND=mine", "TERM_PROGRAM=vscode; PROMPT_COMMAND=(mine)"] {
         let script = format!(
             "mine() {{ echo \"[$? ${{PIPESTATUS[*]}}]\"; }}\n{before}\n{load}\n\
              (exit 3); eval \"$PROMPT_COMMAND\"\ntrue | (exit 4) | (exit 5); eval \"$PROMPT_COMMAND\"; echo \"[$SOONG_TEXT]\"\n"
