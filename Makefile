@@ -1,4 +1,4 @@
-# The commands one needs: make build, make test, make demo, make bench.
+# Most used: make build, make test, make demo, make bench. make help lists all targets.
 
 CARGO ?= cargo
 
@@ -7,9 +7,9 @@ CARGO ?= cargo
 build: ## Build the programs into target/release
 	$(CARGO) build --release --bins
 
-test: requirements format lint tests ## Everything that has to hold before a commit
+test: requirements format lint tests ## Check formatting, run lints and all tests
 
-requirements: ## Install what the tests need (ssh server, curl, shells, …)
+requirements: ## Install what the tests need (SSH server, curl, shells, …)
 	sh tests/install-requirements.sh
 
 format:
@@ -21,29 +21,29 @@ lint:
 tests:
 	$(CARGO) test --workspace
 
-generate: ## Rewrite completions/ and man/ from the definitions of the programs
+generate: ## Regenerate completions/ and man/ from the command-line definitions
 	SOONG_GENERATE=1 $(CARGO) test --test generated
 
-# Where things go. BINDIR is where they have been built; DESTDIR stands before all of it, for packages.
+# Install locations. BINDIR holds the built programs; DESTDIR is a staging root for packages.
 PREFIX ?= /usr/local
 BINDIR ?= $(or $(CARGO_TARGET_DIR),target)/release
-# bash makes a path of PREFIX=~/.local, zsh and fish leave that to us.
+# bash expands the tilde in PREFIX=~/.local; zsh and fish do not.
 root = $(DESTDIR)$(patsubst ~/%,$(HOME)/%,$(PREFIX))
 share = $(root)/share
 programs = $(notdir $(basename $(wildcard src/bin/*.rs)))
-# Those that people type, and shells load a completion for.
+# Programs that users type directly, which need a completion of their own.
 typed = $(filter-out soong soong-complete soong-supervisor soong-provider-%,$(programs))
-# A directory there is a package of its own, to be built.
+# A directory in examples/ is a Rust program and is not installed.
 examples = $(filter-out $(patsubst %/.,%,$(wildcard examples/*/.)),$(wildcard examples/soong-*))
 licences = LICENSE-APACHE LICENSE-MIT
 
-install: build install-files ## Install into PREFIX (/usr/local), below DESTDIR for packages
+install: build install-files ## Build and install into PREFIX (default /usr/local)
 
-# Everything is in place before a program is, so that nobody runs half of a version.
+# Programs come last, so that a new program never runs with old files.
 install-files:
 	install -d $(root)/bin $(share)/bash-completion/completions $(share)/zsh/site-functions \
 		$(share)/fish/vendor_completions.d $(share)/fish/vendor_conf.d $(share)/soong/shell \
-		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/doc/soong/examples $(share)/licenses/soong
+		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/doc/soong/docs $(share)/doc/soong/examples $(share)/licenses/soong
 	install -m 644 completions/soong.bash $(share)/bash-completion/completions/soong.bash
 	install -m 644 completions/_soong $(share)/zsh/site-functions/_soong
 	install -m 644 completions/soong.fish $(share)/fish/vendor_completions.d/soong.fish
@@ -58,12 +58,13 @@ install-files:
 			if [ -f "$$page" ]; then install -m 644 "$$page" "$(share)/man/man$$section" || exit 1; fi; \
 		done; \
 	done
-	install -m 644 README.md CHANGELOG.md $(share)/doc/soong
+	install -m 644 README.md CHANGELOG.md CONTRIBUTING.md $(share)/doc/soong
+	install -m 644 docs/*.md $(share)/doc/soong/docs
 	install -m 755 $(examples) $(share)/doc/soong/examples
 	install -m 644 $(licences) $(share)/licenses/soong
 	for name in $(programs); do install -m 755 "$(BINDIR)/$$name" "$(root)/bin/$$name" || exit 1; done
 
-uninstall: ## Take out again what install put there
+uninstall: ## Remove what install has put into PREFIX
 	rm -f $(addprefix $(root)/bin/,$(programs))
 	rm -f $(share)/bash-completion/completions/soong.bash $(share)/zsh/site-functions/_soong \
 		$(share)/fish/vendor_completions.d/soong.fish $(share)/fish/vendor_conf.d/soong.fish
@@ -74,18 +75,18 @@ uninstall: ## Take out again what install put there
 	rm -rf $(share)/soong/shell $(share)/doc/soong $(share)/licenses/soong
 	rmdir $(share)/soong 2>/dev/null || :
 
-demo: ## See a tunnel work, with an instance made up on this machine
+demo: ## Run a tour against a temporary instance on this machine
 	@$(CARGO) build --bins --example demo
 	@$(CARGO) run --quiet --example demo
 
-bench: ## Measure against ssh and others; some of it: make bench GROUPS="start size"
+bench: ## Compare with ssh and others; a part: make bench GROUPS="start size"
 	@CARGO="$(CARGO)" sh benches/run.sh $(GROUPS)
 
-peers: ## Install all that make bench can measure against (takes minutes)
+peers: ## Install every tool that make bench can compare with (takes minutes)
 	@CARGO="$(CARGO)" sh benches/install-peers.sh --all
 
-deny: ## Check licences, advisories and sources of the dependencies (needs cargo-deny)
+deny: ## Check licences, advisories and sources of dependencies (needs cargo-deny)
 	$(CARGO) deny check
 
-help: ## This list
+help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)

@@ -1,6 +1,6 @@
-# Homebrew formula. To be filled in at a release: where it is published, and the sum of its source.
+# Homebrew formula. Set homepage, url and sha256 for each release.
 class Soong < Formula
-  desc "Ports of a rented GPU instance on your own localhost"
+  desc "Make the ports of a rented GPU instance available on localhost"
   homepage "https://example.org/soong"
   url "https://example.org/soong/soong-0.1.0.tar.gz"
   sha256 "0000000000000000000000000000000000000000000000000000000000000000"

@@ -59,6 +59,9 @@ fn every_page_and_example_is_packaged() {
         let section = name.rsplit('.').next().unwrap();
         assert!(takes(&format!("man/{name}"), &format!("usr/share/man/man{section}/{name}")), "{name}");
     }
+    for name in files("docs") {
+        assert!(takes(&format!("docs/{name}"), &format!("usr/share/doc/soong/docs/{name}")), "{name}");
+    }
     for name in files("examples").into_iter().filter(|name| name.starts_with("soong-")) {
         assert!(
             takes(&format!("examples/{name}"), &format!("usr/share/doc/soong/examples/{name}")),

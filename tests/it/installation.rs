@@ -51,6 +51,7 @@ fn each_file_is_where_it_is_looked_for() {
         "share/man/man1/soong-tunnel.1",
         "share/man/man5/soong-config.5",
         "share/licenses/soong/LICENSE-MIT",
+        "share/doc/soong/docs/getting-started.md",
         "share/doc/soong/examples/soong-provider-static",
     ] {
         // Through links, which must lead somewhere.

@@ -134,13 +134,13 @@ fn a_tunnel_tells_of_the_lease_the_gpu_and_the_model() {
     drop(services);
 }
 
-/// Fields and their types, as the tables of the documentation have them.
+/// Fields and their types, as the tables of the documentation list them.
 fn documented() -> [BTreeMap<String, String>; 3] {
-    let text = include_str!("../../docs/status-json.md");
-    let sections: Vec<&str> = text.split("\n## ").collect();
-    assert_eq!(sections.len(), 3);
-    [0, 1, 2].map(|index| {
-        let rows = sections[index].lines().filter_map(|line| line.strip_prefix("| `"));
+    let text = include_str!("../../docs/json.md");
+    ["## soong status --json\n", "### instances[]\n", "### providers[]\n"].map(|heading| {
+        let (_, section) = text.split_once(heading).unwrap();
+        let section = section.split("\n#").next().unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
         rows.map(|row| {
             let mut cells = row.split(" | ");
             let name = cells.next().unwrap().trim_end_matches('`').to_owned();

@@ -13,7 +13,7 @@ use crate::completion::Values;
     bin_name = "soong status",
     version,
     about = "Show your instances, their tunnels and their leases",
-    after_help = "What the JSON holds: docs/status-json.md
+    after_help = "What the JSON holds: docs/json.md
 
 Examples:
   soong status

@@ -1,4 +1,4 @@
-//! `--json`: what programs read. Its shape is written down in `docs/status-json.md`; fields are
+//! `--json`: what programs read. Its shape is written down in `docs/json.md`; fields are
 //! added, never renamed or removed, as long as `api` stays the same.
 
 use serde::Serialize;
