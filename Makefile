@@ -59,7 +59,7 @@ install-files:
 		done; \
 	done
 	install -m 644 README.md CHANGELOG.md CONTRIBUTING.md $(share)/doc/soong
-	install -m 644 docs/*.md $(share)/doc/soong/docs
+	install -m 644 docs/*.md docs/*.svg $(share)/doc/soong/docs
 	install -m 755 $(examples) $(share)/doc/soong/examples
 	install -m 644 $(licences) $(share)/licenses/soong
 	for name in $(programs); do install -m 755 "$(BINDIR)/$$name" "$(root)/bin/$$name" || exit 1; done
