@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build test requirements format lint tests generate install install-files uninstall demo bench peers deny help
+.PHONY: build test requirements format lint tests generate install install-files uninstall demo pictures bench peers deny help
 
 build: ## Build the programs into target/release
 	$(CARGO) build --release --bins
@@ -78,6 +78,11 @@ uninstall: ## Remove what install has put into PREFIX
 demo: ## Run a tour against a temporary instance on this machine
 	@$(CARGO) build --bins --example demo
 	@$(CARGO) run --quiet --example demo
+
+pictures: ## Redraw the pictures in docs/ from real runs (needs tmux, curl, python3)
+	SOONG_GENERATE=1 $(CARGO) test --test it -- pictures
+	@$(CARGO) build --bins --example demo
+	python3 docs/pictures/session.py
 
 bench: ## Compare with ssh and others; a part: make bench GROUPS="start size"
 	@CARGO="$(CARGO)" sh benches/run.sh $(GROUPS)

@@ -1,15 +1,18 @@
 //! `make demo`: a tour of `soong tunnel` that needs no instance, no account and no network.
 //!
 //! An SSH server inside this program plays the rented machine (`instance`, `relay`) and offers three
-//! small services (`services`, `http`). In a temporary home directory (`home`) the tour (`tour`) then
-//! runs the real `soong` programs against it and shows what they say (`screen`). Nothing is left
-//! behind, whether the tour ends, fails, or is interrupted.
+//! small services (`services`, `http`). The tour (`tour`) runs the real `soong` programs against it in a
+//! temporary home directory (`home`) and shows their output (`screen`). It removes everything when it
+//! ends, fails, or is interrupted.
+//!
+//! `demo --serve` provides the instance and the home directory without the tour (`serve`).
 
 mod home;
 mod http;
 mod instance;
 mod relay;
 mod screen;
+mod serve;
 mod services;
 mod tour;
 
@@ -26,13 +29,18 @@ use instance::{Instance, Setup};
 use screen::Screen;
 use services::Services;
 
-/// What the status daemon of the demo's instance asks for.
+/// Bearer token of the status daemon.
 const TOKEN: &str = "demo-token";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let screen = Screen::new();
-    match demo(&screen).await {
+    let result = match std::env::args().nth(1).as_deref() {
+        None => demo(&screen).await,
+        Some("--serve") => serve::serve().await,
+        Some(_) => Err("usage: demo [--serve]".into()),
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
             screen.failure(&error.to_string(), "");
@@ -41,7 +49,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Sets everything up, runs the tour, and takes everything down again.
+/// Sets everything up, runs the tour, and cleans up.
 async fn demo(screen: &Screen) -> Result<ExitCode, Box<dyn Error>> {
     let mut interruption = Interruption::listen()?;
     let services = Services::start(TOKEN).await?;
@@ -64,12 +72,12 @@ async fn demo(screen: &Screen) -> Result<ExitCode, Box<dyn Error>> {
     home.close(screen).await?;
     instance.stop().await;
     if code == ExitCode::SUCCESS {
-        screen.explain("That was the tour. The temporary home is gone, and nothing runs any more.\nREADME.md says how to do the same with an instance of yours.");
+        screen.explain("This was the tour. The temporary home directory is removed, and nothing keeps running.\ndocs/getting-started.md shows how to do the same with your own instance.");
     }
     Ok(code)
 }
 
-/// The whole configuration of the tour's user.
+/// Returns the tour's `config.toml`.
 fn config(port: u16) -> String {
     format!(
         "[instances.demo]\n\
@@ -77,16 +85,16 @@ fn config(port: u16) -> String {
          port = {port}\n\
          \n\
          [ssh]\n\
-         options = \"-F none\"  # the tour leaves your own ~/.ssh/config aside\n"
+         options = \"-F none\"  # ignore your own ~/.ssh/config\n"
     )
 }
 
-/// Says how the tour ended, unless it went well, and returns the exit code for it.
+/// Reports how the tour ended, unless it succeeded, and returns its exit code.
 fn report(screen: &Screen, home: &Home, outcome: Result<Option<u8>, Box<dyn Error>>) -> ExitCode {
     match outcome {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(code)) => {
-            screen.explain("Interrupted. Taking everything down again.");
+            screen.explain("Interrupted. Cleaning up.");
             ExitCode::from(code)
         }
         Err(error) => {
@@ -96,7 +104,7 @@ fn report(screen: &Screen, home: &Home, outcome: Result<Option<u8>, Box<dyn Erro
     }
 }
 
-/// The signals that end a program on a terminal.
+/// The signals that usually end a program on a terminal.
 struct Interruption {
     interrupt: Signal,
     terminate: Signal,
@@ -104,7 +112,7 @@ struct Interruption {
 }
 
 impl Interruption {
-    /// From here on the signals are noted, and no longer end the program.
+    /// Starts listening. From here on the signals no longer end the program.
     fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -113,7 +121,7 @@ impl Interruption {
         })
     }
 
-    /// Waits for one of them, and returns the exit code a shell would give for it.
+    /// Waits for a signal and returns the exit code that a shell would report for it.
     async fn code(&mut self) -> u8 {
         tokio::select! {
             _ = self.interrupt.recv() => 128 + 2,
