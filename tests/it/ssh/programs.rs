@@ -80,14 +80,14 @@ fn git_runs_soong_ssh() {
     let url = format!("ssh://{}@127.0.0.1:{port}{}", user(), there.display());
     git(&["clone", "-q", &url, path(&again)]).run();
     git(&["-C", path(&again), "log", "--format=%s"]).stdout("first\n").run();
-    assert!(instance.sshd.log().contains("there's.git") || instance.sshd.logins() > 1);
+    // git asks for its protocol in a variable, which the tunnel's connection does not carry.
+    assert!(instance.sshd.logins() > 1);
 }
 
 #[test]
 fn an_instance_stands_where_ssh_has_its_host() {
     let (instance, mut sandbox) = connected(true);
     let me = user();
-    let shell = "printf '%s|' \"$@\"";
     for words in [&["dev"][..], &["-T", &format!("{me}@dev")], &["-l", &me, "dev", "-T"], &["127.0.0.1"]] {
         // As with ssh, the words are a line for the shell of the instance.
         sandbox.soong(["ssh"]).args(words).args(["printf", "%s-", "a b", "c"]).stdout("a-b-c-").run();
@@ -97,7 +97,7 @@ fn an_instance_stands_where_ssh_has_its_host() {
     sandbox.soong(["ssh", "-TG", "dev"]).stdout_has("hostname 127.0.0.1\n").run();
     sandbox.soong(["ssh", "--instance-id", "dev", "dev"]).fails(2, ["two instances are named"]).run();
     sandbox
-        .soong(["ssh", "other", shell])
+        .soong(["ssh", "other", "true"])
         .fails(2, ["'--' is missing before other"])
         .hint("soong status")
         .run();
