@@ -50,7 +50,7 @@ ${NO_COLOR-}"
     fi
     # A prompt that names the variable has placed it.
     case ${PS1-} in *SOONG_PROMPT*) ;; *) __soong_put ;; esac
-    if ! \builtin shopt -q promptvars; then __soong_withdraw; fi
+    case ${BASHOPTS-promptvars} in *promptvars*) ;; *) __soong_withdraw ;; esac
     # Aliases that were defined since.
     case ${_soong_aliases-none} in none | "${#BASH_ALIASES[@]}") ;; *) _soong_register ;; esac
     # With errexit this would end the shell, and there the status is always 0 or of no use.

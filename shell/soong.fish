@@ -1,10 +1,9 @@
 # soong in the prompt of fish, 3.4 and later: `soong init fish | source`, or a file in conf.d.
 #
 # Before each prompt it sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and others from the file that the tunnels'
-# supervisors keep (its format: src/runtime/prompt.rs), without starting any process. What it reads
-# is believed only as far as it has been looked at, character by character. `soong_unload` undoes it.
-#
-# builtin: whatever functions the user has made.
+# supervisors keep (its format: src/runtime/prompt.rs), without starting any process. What it reads is believed only
+# as far as it has been looked at, character by character. `soong_unload` undoes it. builtin: whatever functions
+# the user has made.
 
 # Runs before each prompt. Where nothing has changed, what was shown last still holds, and the rest of
 # this file has nothing to do.
@@ -21,7 +20,7 @@ function __soong_hook --on-event fish_prompt
     or set time (__soong_clock)
     builtin test "=$text" = "=$__soong_seen" -a $time -ge $__soong_from -a $time -le $__soong_until -a $__soong_proof
     or __soong_update $time "$text"
-    builtin test -n "$SOONG_PROMPT" -a -z "$__soong_placed"; and __soong_place
+    set -q __soong_placed[1]; or builtin test -z "$SOONG_PROMPT"; or __soong_place
 end
 
 # What runs when a setting has changed: no answer holds any longer.
@@ -43,10 +42,8 @@ function __soong_withdraw --on-event fish_preexec --on-variable SOONG_PROMPT_SID
             functions -e $__soong_placed
             set -q __soong_own; and functions -c __soong_before $__soong_placed
             functions -e __soong_before
-        case taken
-            return
     end
-    set -g __soong_placed
+    builtin test "$__soong_placed" = taken; or set -g __soong_placed
 end
 
 # Looks at everything anew, and notes how long the answer holds: while the file says $argv[2] and the settings
@@ -292,11 +289,14 @@ function __soong_place
         functions -c $place[1] __soong_before
         functions -e $place[1]
     else
-        function __soong_before
-        end
+        set place[2] __soong_alone
     end
     functions -c $place[2] $place[1]
     set -g __soong_placed $place[1]
+end
+
+function __soong_alone --description soong
+    builtin test -n "$SOONG_PROMPT"; and builtin echo -ns ' ' $SOONG_PROMPT
 end
 
 # The user's own is called first, while $status and $pipestatus are those of the last command.
@@ -318,11 +318,11 @@ function soong_unload
     for name in soong soong-{tunnel,ssh,status,extend,configure,ext,init,prompt,doctor} $__soong_alias
         complete -e -c $name
     end
-    # What somebody took for the user's own prompt has to go on working.
+    # What somebody took goes on working.
     builtin test "$__soong_placed" = taken; or functions -e __soong_before
     set -e SOONG_{STATE,TEXT,PROMPT,UP,WAIT,DOWN} _soong_completer __soong_candidates
     set -e __soong_{proc,boot,path,symbols,placed,own,named,alias,seen,file,from,until,proof}
-    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,right,left,ask,command} soong_unload
+    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,alone,right,left,ask,command} soong_unload
 end
 
 function __soong_load
