@@ -30,6 +30,9 @@ pub struct Login {
     pub keepalive: u32,
     /// Seconds that one attempt to connect may take.
     pub connect_timeout: u64,
+    /// What brings ssh past an address of the host that is silent, if one is.
+    #[serde(default)]
+    pub detour: Option<String>,
     /// The user's further arguments, checked by [`options::check`].
     pub options: Vec<String>,
     /// What takes back settings of the user's `ssh_config` that only newer versions of ssh know.
@@ -76,6 +79,7 @@ impl Login {
             known_hosts,
             keepalive: ssh.keepalive,
             connect_timeout: ssh.connect_timeout.as_secs(),
+            detour: None,
             options: ssh.options.clone(),
         })
     }
@@ -151,6 +155,7 @@ impl Login {
         let mut defaults = self.host_key_options();
         defaults.push(format!("ServerAliveInterval={}", self.keepalive));
         defaults.push(format!("ServerAliveCountMax={KEEPALIVE_COUNT}"));
+        defaults.extend(self.detour.clone());
         defaults.push(format!("ConnectTimeout={}", self.connect_timeout));
         if self.prefers_aes {
             defaults.push("Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com".to_owned());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{End, Supervisor, backoff, told};
 use crate::config::forwarding::Listen;
@@ -164,33 +164,38 @@ async fn come_up(
     }
 }
 
-/// How the attempt of the ssh `pid` ends while it waits for a first answer: because the server answers
-/// others, or, where connections are to be few, because nobody answers. `away` says for how long there has
-/// been no link, if there was one.
+/// How the attempt of the ssh `pid` ends while it waits for a first answer: because another address of the
+/// server answers, because the server answers others, or, where connections are to be few, because nobody
+/// answers. `away` says for how long there has been no link, if there was one.
 async fn unanswered(login: &Login, pid: Option<u32>, away: Option<Duration>, is_sparing: bool) -> End {
     /// An ssh that has an answer has it by then.
     const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
     /// Before the kernel repeats ssh's first packet for the second time.
     const PATIENCE: Duration = Duration::from_millis(2900);
-    if let (Some(pid), Some(away)) = (pid, away) {
+    let begun = Instant::now();
+    // On a detour ssh is to wait at the address that is silent.
+    if let (Some(pid), None) = (pid, &login.detour) {
+        sleep(TIME_TO_ANSWER).await;
         let is_waiting = || tcp_probe::is_connecting(pid);
-        if is_sparing {
-            sleep(PATIENCE).await;
+        let port = if is_waiting() == Some(false) { None } else { Port::find(login).await };
+        if let Some(port) = &port
+            && let Some(detour) = port.detour(Duration::from_secs(login.connect_timeout)).await
+            && is_waiting() != Some(false)
+        {
+            return End::Detour(detour);
+        }
+        if let (Some(_), true) = (away, is_sparing) {
+            sleep_until(begun + PATIENCE).await;
             if is_waiting() == Some(true) {
                 return End::Failed(Failure {
                     kind: Kind::TimedOut,
                     reason: "the host does not answer".into(),
                 });
             }
-        } else {
-            sleep(TIME_TO_ANSWER).await;
-            if is_waiting() != Some(false)
-                && let Some(port) = Port::find(login).await
-            {
-                let answered = port.answered(TIME_TO_ANSWER, is_waiting);
-                if timeout(backoff::OUTAGE.saturating_sub(away), answered).await.is_ok() {
-                    return End::Answered;
-                }
+        } else if let (Some(port), Some(away)) = (port, away) {
+            let answered = port.answered(TIME_TO_ANSWER, is_waiting);
+            if timeout(backoff::OUTAGE.saturating_sub(away), answered).await.is_ok() {
+                return End::Answered;
             }
         }
     }

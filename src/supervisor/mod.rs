@@ -123,6 +123,8 @@ enum End {
     News(News),
     /// The server answers others, and not the ssh that has been waiting for it.
     Answered,
+    /// ssh waits at an address that is silent, while another one answers; the option brings it there.
+    Detour(String),
 }
 
 struct Supervisor<'a> {
@@ -177,6 +179,7 @@ impl Supervisor<'_> {
                     took = begun.elapsed();
                     if let End::Failed(failure) = &end {
                         self.backoff.fail(failure.kind);
+                        self.request.login.detour = None;
                     }
                     end
                 }
@@ -192,6 +195,11 @@ impl Supervisor<'_> {
                 }
                 End::Answered => {
                     self.log.write("the server answers again");
+                    continue;
+                }
+                End::Detour(option) => {
+                    self.log.write(&format!("the first address is silent, and another answers: {option}"));
+                    self.request.login.detour = Some(option);
                     continue;
                 }
                 End::Failed(failure) => failure,

@@ -18,6 +18,7 @@ pub(crate) fn login() -> Login {
         known_hosts: "/s/known_hosts".into(),
         keepalive: 60,
         connect_timeout: 30,
+        detour: None,
         options: vec![],
         overrides: vec![],
         prefers_aes: true,

@@ -26,6 +26,8 @@ use crate::supervisor::backoff::Backoff;
 
 /// How long an answer may take, and the time between two knocks at a host that is silent.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The bounds of the seconds that ssh gives each address of a name whose first one is silent.
+const SHARE: (u64, u64) = (1, 5);
 /// How long it may take to find out where to knock.
 const LOOKUP: Duration = Duration::from_secs(2);
 
@@ -80,12 +82,55 @@ impl Port {
         pending::<()>().await;
     }
 
-    async fn knock(&self, patience: Duration) -> Response {
-        match timeout(patience, TcpStream::connect(&self.addresses[..])).await {
-            Ok(Ok(_)) => Response::Open,
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Response::Refused,
-            _ => Response::Silence,
+    /// The option that brings ssh, which tries one address after the other, past a first one that is silent
+    /// to one that answers, within `limit`; `None` where the first answers, or none does.
+    pub async fn detour(&self, limit: Duration) -> Option<String> {
+        let [first, others @ ..] = self.addresses.as_slice() else { return None };
+        if others.is_empty() {
+            return None;
         }
+        let responses = self.ask(PATIENCE).await;
+        let answering: Vec<&SocketAddr> = self
+            .addresses
+            .iter()
+            .zip(&responses)
+            .filter(|(_, response)| **response != Response::Silence)
+            .map(|(address, _)| address)
+            .collect();
+        if responses.first() != Some(&Response::Silence) || answering.is_empty() {
+            return None;
+        }
+        if answering.iter().all(|address| address.is_ipv4() != first.is_ipv4()) {
+            let family = if first.is_ipv4() { "inet6" } else { "inet" };
+            return Some(format!("AddressFamily={family}"));
+        }
+        let share = limit.as_secs() / (self.addresses.len() as u64);
+        Some(format!("ConnectTimeout={}", share.clamp(SHARE.0, SHARE.1)))
+    }
+
+    async fn knock(&self, patience: Duration) -> Response {
+        let responses = self.ask(patience).await;
+        let telling = [Response::Open, Response::Refused];
+        telling.into_iter().find(|response| responses.contains(response)).unwrap_or(Response::Silence)
+    }
+
+    /// What the addresses answer, asked side by side, in their order.
+    async fn ask(&self, patience: Duration) -> Vec<Response> {
+        let knocks: Vec<_> =
+            self.addresses.iter().map(|address| tokio::spawn(knock(*address, patience))).collect();
+        let mut responses = Vec::with_capacity(knocks.len());
+        for knock in knocks {
+            responses.push(knock.await.unwrap_or(Response::Silence));
+        }
+        responses
+    }
+}
+
+async fn knock(address: SocketAddr, patience: Duration) -> Response {
+    match timeout(patience, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Response::Open,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Response::Refused,
+        _ => Response::Silence,
     }
 }
 
@@ -187,7 +232,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_connection_without_an_answer_is_told_from_one_that_stands() {
+    fn what_has_no_answer_is_known_and_gone_round() {
         use nix::sys::socket::{
             AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, connect, getsockname, listen,
             socket,
@@ -208,5 +253,19 @@ mod tests {
         }
         assert_eq!(is_connecting(here), Some(true));
         assert_eq!(is_connecting(u32::MAX), None);
+        let silent = SocketAddr::from((address.ip(), address.port()));
+        let answers = nobody();
+        let detour = |addresses: &[SocketAddr]| {
+            let port = Port { addresses: addresses.to_vec() };
+            run(port.detour(Duration::from_secs(30)))
+        };
+        assert_eq!(detour(&[silent, answers]).as_deref(), Some("ConnectTimeout=5"));
+        let other_family = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, answers.port()));
+        if run(knock(other_family, PATIENCE)) == Response::Refused {
+            assert_eq!(detour(&[silent, other_family]).as_deref(), Some("AddressFamily=inet6"));
+        }
+        assert_eq!(detour(&[answers, silent]), None);
+        assert_eq!(detour(&[silent, silent]), None);
+        assert_eq!(detour(&[silent]), None);
     }
 }
