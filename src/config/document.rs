@@ -67,9 +67,10 @@ struct SshTable {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 struct TunnelTable {
     hold: Option<u32>,
+    only_me: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,6 +120,7 @@ impl Document {
                 ),
                 options: words("ssh.options", &ssh.options)?,
             },
+            only_me: self.tunnel.only_me,
             hold: Duration::from_secs(self.tunnel.hold.unwrap_or(DEFAULT_HOLD).into()),
             services,
             instances,

@@ -37,6 +37,8 @@ pub struct Config {
     pub ssh: Ssh,
     /// How long a new connection waits for a link that was lost.
     pub hold: Duration,
+    /// Whether to refuse connections of other local users; `None` for those to a SOCKS proxy only.
+    pub only_me: Option<bool>,
     /// What to forward: the three defaults first, then others by name.
     pub services: Vec<Service>,
     /// The instances written into the file, by name.

@@ -105,6 +105,12 @@ pub const KEYS: &[Key] = &[
         "how long a new connection waits for a lost link before it is closed",
     ),
     key(
+        "tunnel.only-me",
+        Kind::Switch,
+        "",
+        "refuse connections that other users of this machine make (Linux); if not set, those to a SOCKS proxy only",
+    ),
+    key(
         "services.*",
         Kind::Service,
         "",

@@ -30,6 +30,7 @@ use crate::supervisor::provider_watch::Inquirer;
 use crate::supervisor::relay::fd_limit;
 use crate::supervisor::relay::forward_table::Switchboard;
 use crate::supervisor::relay::metrics::Traffic;
+use crate::supervisor::relay::owner::Guard;
 use crate::supervisor::relay::reserve::{self, Bound};
 use crate::supervisor::relay::serve::{self, Way};
 use crate::supervisor::relay::unix_socket;
@@ -59,7 +60,12 @@ impl<'a> Supervisor<'a> {
         }
         let pulse = Arc::new(Pulse::new(request.login.keepalive));
         let room = Arc::new(Semaphore::new(fd_limit::raise()));
-        let way = Way { link, hold: request.hold, room, pulse: Arc::clone(&pulse), meter: Arc::default() };
+        if cfg!(not(target_os = "linux")) && request.only_me == Some(true) {
+            audience.tell(&Event::Warning { text: "tunnel.only-me has no effect on this system".into() });
+        }
+        let guard = Guard::new(request.only_me, Arc::clone(&log));
+        let (hold, pulse_of_way) = (request.hold, Arc::clone(&pulse));
+        let way = Way { link, hold, room, guard, pulse: pulse_of_way, meter: Arc::default() };
         let traffic = Traffic::default();
         let control = Control::new(directory.ssh_control());
         let permission = Arc::new(Permission::new(control.clone()));

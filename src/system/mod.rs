@@ -7,6 +7,7 @@ pub mod paths;
 pub mod peer;
 pub mod script;
 pub mod signals;
+pub mod sock_diag;
 pub(crate) mod spinner;
 pub mod time;
 pub mod trust;

@@ -2,12 +2,14 @@
 
 use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use crate::support::curl::get;
 use crate::support::instance::Instance;
+use crate::support::ports;
 use crate::support::process;
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
@@ -126,6 +128,64 @@ fn sockets_take_nothing_from_other_users() {
     }
     assert!(process::is_alive(pid));
     sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+}
+
+/// What a client of the user `uid` gets for `request` at the local port `port`, up to `end`. Only root can be somebody else.
+#[cfg(target_os = "linux")]
+fn exchange_as(uid: u32, port: u16, request: &'static [u8], end: &'static [u8]) -> Vec<u8> {
+    std::thread::spawn(move || {
+        if is_root() {
+            // SAFETY: setresuid takes three integers. Called directly, it changes this thread alone.
+            assert_eq!(unsafe { libc::syscall(libc::SYS_setresuid, -1i64, i64::from(uid), -1i64) }, 0);
+        }
+        let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        // It may be closed before this is written.
+        let _ = client.write_all(request);
+        let (mut answer, mut byte) = (Vec::new(), [0]);
+        while !answer.ends_with(end) && client.read(&mut byte).is_ok_and(|length| length == 1) {
+            answer.push(byte[0]);
+        }
+        answer
+    })
+    .join()
+    .unwrap()
+}
+
+/// Services are open to local users unless the config says otherwise, a SOCKS proxy is not. Where the suite does
+/// not run as root, it sees only that its own connections go through.
+#[test]
+#[cfg(target_os = "linux")]
+fn only_me_refuses_connections_of_other_users() {
+    const REQUEST: &[u8] = b"GET /id HTTP/1.0\r\nHost: x\r\n\r\n";
+    const GREETING: &[u8] = &[5, 1, 0];
+    let me = nix::unistd::geteuid().as_raw();
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let socks = ports::free();
+    for (only_me, service_is_open, socks_is_open) in
+        [(None, true, false), (Some(true), false, false), (Some(false), true, true)]
+    {
+        if let Some(only_me) = only_me {
+            sandbox.configure(|config| {
+                config.set(["tunnel", "only-me"], only_me);
+            });
+        }
+        let port = sandbox.config.local[0];
+        sandbox.tunnel(["start", "--quiet", "--socks", &socks.to_string()]).run();
+        let service = |uid| String::from_utf8(exchange_as(uid, port, REQUEST, b"sglang")).unwrap();
+        let proxy = |uid| exchange_as(uid, socks, GREETING, &[5, 0]);
+        assert!(service(me).ends_with("sglang"), "{only_me:?}: {}", service(me));
+        assert_eq!(proxy(me), [5, 0], "{only_me:?}");
+        if is_root() {
+            assert_eq!(service(SOMEBODY).ends_with("sglang"), service_is_open, "{only_me:?}");
+            assert_eq!(proxy(SOMEBODY) == [5, 0], socks_is_open, "{only_me:?}");
+            let told = sandbox.tunnel(["logs"]).stdout_has("").run().stdout;
+            let refused = told.contains("refused a connection of uid 65534: tunnel.only-me");
+            // The log goes on from one tunnel to the next.
+            assert!(refused, "{told}");
+        }
+        sandbox.tunnel(["stop", "--quiet"]).run();
+    }
 }
 
 /// Whoever could put a directory there gets nothing from the tunnel that was in it.

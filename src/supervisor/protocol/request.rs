@@ -29,6 +29,9 @@ pub struct Request {
     pub hold: Duration,
     /// Whether the starter wants to hear what ssh says.
     pub verbose: bool,
+    /// Whether to refuse connections of other local users; `None` for those to a SOCKS proxy only.
+    #[serde(default)]
+    pub only_me: Option<bool>,
     /// What `--instance-id` was given, for hints.
     pub wanted: Option<String>,
 }

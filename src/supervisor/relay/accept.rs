@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::sleep;
 
+use super::owner::Guard;
 use super::serve::Way;
 
 /// How long to leave a listener alone that cannot accept, because the process has run out of
@@ -21,6 +22,9 @@ pub trait Listener {
 
     /// The next connection.
     fn next(&self) -> impl Future<Output = io::Result<Self::Client>> + Send;
+
+    /// Returns whether to carry the connection of `client`; see [`Guard::admits`].
+    fn admits(client: &Self::Client, guard: &Guard, only_me: bool) -> bool;
 }
 
 impl Listener for TcpListener {
@@ -31,6 +35,10 @@ impl Listener for TcpListener {
         let _ = client.set_nodelay(true);
         Ok(client)
     }
+
+    fn admits(client: &TcpStream, guard: &Guard, only_me: bool) -> bool {
+        guard.admits(client, only_me)
+    }
 }
 
 impl Listener for UnixListener {
@@ -39,11 +47,17 @@ impl Listener for UnixListener {
     async fn next(&self) -> io::Result<UnixStream> {
         Ok(self.accept().await?.0)
     }
+
+    /// The mode of its file keeps others away.
+    fn admits(_: &UnixStream, _: &Guard, _: bool) -> bool {
+        true
+    }
 }
 
 /// Accepts connections on `listener` for ever and has `carry` carry each over `way`, where it takes
-/// the room of `size` ordinary ones. Ends when the task is dropped; the connections stay.
-pub async fn serve<L, F>(listener: L, way: Way, size: u32, carry: impl Fn(L::Client, Way) -> F)
+/// the room of `size` ordinary ones; where the user has set nothing, `only_me` says whether other users
+/// are refused. Ends when the task is dropped; the connections stay.
+pub async fn serve<L, F>(listener: L, way: Way, size: u32, only_me: bool, carry: impl Fn(L::Client, Way) -> F)
 where
     L: Listener,
     F: Future<Output = io::Result<()>> + Send + 'static,
@@ -53,6 +67,9 @@ where
             sleep(PAUSE).await;
             continue;
         };
+        if !L::admits(&client, &way.guard, only_me) {
+            continue;
+        }
         let place = way.place(size).await;
         let (carried, open) = (carry(client, way.clone()), way.meter.open());
         tokio::spawn(async move {

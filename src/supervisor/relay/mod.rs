@@ -5,6 +5,7 @@ pub(crate) mod accept;
 pub(crate) mod fd_limit;
 pub(crate) mod forward_table;
 pub(crate) mod metrics;
+pub(crate) mod owner;
 pub(crate) mod replay;
 pub(crate) mod reserve;
 pub(crate) mod serve;

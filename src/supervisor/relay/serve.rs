@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::accept::{self, Listener};
 use super::metrics::Meter;
+use super::owner::Guard;
 use super::replay::{Fate, Opening};
 use crate::supervisor::link::liveness::Pulse;
 
@@ -49,6 +50,8 @@ pub struct Way {
     /// One for which there is no room waits for another to end, and those behind it in the
     /// listener's queue.
     pub room: Arc<Semaphore>,
+    /// Keeps other users of this machine out, where the user wants that.
+    pub guard: Guard,
     /// Hears of what goes and comes.
     pub pulse: Arc<Pulse>,
     /// Counts the connections, and what goes and comes.
@@ -87,7 +90,7 @@ impl Way {
 /// Ends when the task is dropped.
 pub async fn serve<L: Listener<Client: Stream>>(listener: L, socket: PathBuf, way: Way) {
     let socket: Arc<Path> = socket.into();
-    accept::serve(listener, way, 1, |client, way| carry(client, Arc::clone(&socket), way)).await;
+    accept::serve(listener, way, 1, false, |client, way| carry(client, Arc::clone(&socket), way)).await;
 }
 
 async fn carry(client: impl Stream, socket: Arc<Path>, mut way: Way) -> io::Result<()> {

@@ -31,7 +31,8 @@ const CONNECT: u8 = 1;
 /// Answers clients on `listener` for ever; ssh is asked on `control`. Connections wait for the link.
 pub async fn serve(listener: TcpListener, control: Control, way: Way) {
     // Its two directions and the request take a file each.
-    accept::serve(listener, way, 2, |client, way| attend(client, control.clone(), way)).await;
+    // It leads to whatever the instance can reach.
+    accept::serve(listener, way, 2, true, |client, way| attend(client, control.clone(), way)).await;
 }
 
 async fn attend(mut client: TcpStream, control: Control, mut way: Way) -> io::Result<()> {

@@ -46,6 +46,7 @@ pub fn resolve(
         movable: movable(arguments, &config.services, &ports),
         hold: config.hold,
         verbose: arguments.verbose,
+        only_me: config.only_me,
         wanted: arguments.choice.instance_id.clone(),
     })
 }

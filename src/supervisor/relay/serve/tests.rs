@@ -40,7 +40,8 @@ impl Rig {
             runtime.block_on(async {
                 let room = Arc::new(Semaphore::new(room));
                 let (pulse, meter) = (Arc::new(Pulse::new(5)), Arc::default());
-                let way = Way { link: receiver, hold, room, pulse, meter };
+                let guard = Guard::default();
+                let way = Way { link: receiver, hold, room, guard, pulse, meter };
                 serve(TcpListener::from_std(listener).unwrap(), socket, way).await;
             });
         });

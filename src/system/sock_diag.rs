@@ -1,0 +1,263 @@
+//! The kernel's view of TCP sockets of this machine, whosever they are: `sock_diag(7)`, asked over netlink.
+//!
+//! Linux only; elsewhere nothing is known.
+
+use std::net::SocketAddr;
+
+/// A TCP socket as the kernel sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Socket {
+    /// Inode number of the socket; 0 once no process has it open.
+    pub inode: u32,
+    /// The user who made it; root once no process has it open.
+    pub uid: u32,
+    /// Its own address and that of its peer.
+    pub local: SocketAddr,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// Bytes that have arrived and wait to be read.
+    pub unread: u32,
+    /// Bytes that the peer has acknowledged, since the connection was made.
+    pub acked: u64,
+    /// Bytes that have arrived, since the connection was made.
+    pub received: u64,
+}
+
+/// Returns the connected socket with these addresses; `None` if there is none. An error means that the kernel
+/// does not answer such questions.
+pub fn find(local: SocketAddr, remote: SocketAddr) -> std::io::Result<Option<Socket>> {
+    netlink::find(local, remote)
+}
+
+/// Returns all established connections of this network namespace.
+pub fn established() -> std::io::Result<Vec<Socket>> {
+    netlink::established()
+}
+
+#[cfg(not(target_os = "linux"))]
+mod netlink {
+    use std::io;
+    use std::net::SocketAddr;
+
+    use super::Socket;
+
+    pub fn find(_local: SocketAddr, _remote: SocketAddr) -> io::Result<Option<Socket>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn established() -> io::Result<Vec<Socket>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod netlink {
+    use std::io;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+    use std::os::fd::{AsRawFd, OwnedFd};
+
+    use nix::errno::Errno;
+    use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
+
+    use super::Socket;
+
+    const BY_FAMILY: u16 = 20;
+    /// Lengths of `nlmsghdr`, `inet_diag_req_v2`, `inet_diag_sockid` and `inet_diag_msg`.
+    const HEADER: usize = 16;
+    const REQUEST: usize = 56;
+    const ID: usize = 48;
+    const MESSAGE: usize = 72;
+    /// The attribute with `tcp_info`, and the states asked for.
+    const INFO: u16 = 2;
+    const ESTABLISHED: u32 = 1 << 1;
+    const ANY_STATE: u32 = u32::MAX;
+
+    pub fn find(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Socket>> {
+        let family = if local.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+        let mut found = ask(family, ANY_STATE, Some((local, remote)))?;
+        // Without such a connection the kernel looks for a listener.
+        Ok(found.pop().filter(|socket| (socket.local, socket.remote) == (local, remote)))
+    }
+
+    pub fn established() -> io::Result<Vec<Socket>> {
+        let mut all = ask(libc::AF_INET, ESTABLISHED, None)?;
+        all.extend(ask(libc::AF_INET6, ESTABLISHED, None)?);
+        Ok(all)
+    }
+
+    /// Asks for one socket, or for all.
+    fn ask(family: i32, states: u32, addresses: Option<(SocketAddr, SocketAddr)>) -> io::Result<Vec<Socket>> {
+        let (kind, flags) = (SockType::Raw, SockFlag::SOCK_CLOEXEC);
+        let netlink = socket(AddressFamily::Netlink, kind, flags, SockProtocol::NetlinkSockDiag)?;
+        send(netlink.as_raw_fd(), &request(family, states, addresses), MsgFlags::empty())?;
+        let mut sockets = Vec::new();
+        let mut buffer = vec![0; 32 << 10];
+        loop {
+            let length = answer(&netlink, &mut buffer)?;
+            let mut rest = &buffer[..length];
+            while let Some(size) = u32_at(rest, 0).map(|size| size as usize) {
+                if size < HEADER || size > rest.len() {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                let (message, kind) = (&rest[HEADER..size], u16_at(rest, 4));
+                match kind.map(i32::from) {
+                    Some(libc::NLMSG_DONE) => return Ok(sockets),
+                    Some(libc::NLMSG_ERROR) => return refusal(message).map_or(Ok(sockets), Err),
+                    _ => sockets.extend(parse(message)),
+                }
+                rest = &rest[rest.len().min(size.next_multiple_of(4))..];
+            }
+            if addresses.is_some() {
+                return Ok(sockets);
+            }
+        }
+    }
+
+    /// Reads the next answer. The kernel has it ready when a request returns.
+    fn answer(netlink: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match recv(netlink.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+                Err(Errno::EINTR) => {}
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// The error in an answer; `None` where it says that there is no such socket.
+    fn refusal(message: &[u8]) -> Option<io::Error> {
+        let code = u32_at(message, 0).map_or(0, u32::cast_signed).saturating_neg();
+        (code != libc::ENOENT && code != 0).then(|| io::Error::from_raw_os_error(code))
+    }
+
+    fn request(family: i32, states: u32, addresses: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+        let dump = if addresses.is_none() { libc::NLM_F_DUMP } else { 0 };
+        let flags = u16::try_from(libc::NLM_F_REQUEST | dump).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(HEADER + REQUEST);
+        bytes.extend(u32::try_from(HEADER + REQUEST).unwrap_or_default().to_ne_bytes());
+        bytes.extend(BY_FAMILY.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend([0; 8]);
+        let byte = |number: i32| u8::try_from(number).unwrap_or_default();
+        bytes.extend([byte(family), byte(libc::IPPROTO_TCP), 1 << (INFO - 1), 0]);
+        bytes.extend(states.to_ne_bytes());
+        if let Some((local, remote)) = addresses {
+            bytes.extend(local.port().to_be_bytes());
+            bytes.extend(remote.port().to_be_bytes());
+            bytes.extend(address(local.ip()));
+            bytes.extend(address(remote.ip()));
+            bytes.extend([0; 4]);
+            // Any incarnation of it.
+            bytes.extend([0xff; 8]);
+        } else {
+            bytes.extend([0; ID]);
+        }
+        bytes
+    }
+
+    fn address(ip: IpAddr) -> [u8; 16] {
+        match ip {
+            IpAddr::V6(ip) => ip.octets(),
+            IpAddr::V4(ip) => {
+                let mut bytes = [0; 16];
+                bytes[..4].copy_from_slice(&ip.octets());
+                bytes
+            }
+        }
+    }
+
+    /// Reads an `inet_diag_msg` and the attributes behind it.
+    fn parse(message: &[u8]) -> Option<Socket> {
+        let family = i32::from(*message.first()?);
+        let port = |at| Some(u16::from_be_bytes(*message.get(at..)?.first_chunk()?));
+        let ip = |at| {
+            let bytes: [u8; 16] = *message.get(at..)?.first_chunk()?;
+            Some(if family == libc::AF_INET {
+                IpAddr::from(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]))
+            } else {
+                IpAddr::from(Ipv6Addr::from(bytes))
+            })
+        };
+        let info = attribute(message.get(MESSAGE..)?, INFO).unwrap_or_default();
+        Some(Socket {
+            inode: u32_at(message, 68)?,
+            uid: u32_at(message, 64)?,
+            local: SocketAddr::new(ip(8)?, port(4)?),
+            remote: SocketAddr::new(ip(24)?, port(6)?),
+            unread: u32_at(message, 56)?,
+            // `tcpi_bytes_acked` and `tcpi_bytes_received` (`linux/tcp.h`).
+            acked: u64_at(info, 120).unwrap_or_default(),
+            received: u64_at(info, 128).unwrap_or_default(),
+        })
+    }
+
+    fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+        while let (Some(length), Some(kind)) = (u16_at(bytes, 0), u16_at(bytes, 2)) {
+            let length = usize::from(length);
+            if kind == wanted {
+                return bytes.get(4..length);
+            }
+            bytes = bytes.get(length.max(4).next_multiple_of(4)..)?;
+        }
+        None
+    }
+
+    fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+        Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+    }
+
+    fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+        Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+    }
+
+    fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+        Some(u64::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+
+    use crate::system::sock_diag::*;
+
+    fn pair(address: &str) -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind(address).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().unwrap().0)
+    }
+
+    /// Loopback delivers before a call returns, so nothing has to be waited for.
+    #[test]
+    fn a_connection_is_seen_from_either_end() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let (mut client, mut server) = pair(address);
+            let (here, there) = (client.local_addr().unwrap(), server.local_addr().unwrap());
+            client.write_all(b"hello").unwrap();
+            let sent = find(here, there).unwrap().unwrap();
+            assert_eq!((sent.local, sent.remote, sent.received), (here, there, 0));
+            assert!(sent.inode > 0 && sent.acked >= 5);
+            let got = find(there, here).unwrap().unwrap();
+            assert_eq!((got.unread, got.received), (5, 5));
+            server.read_exact(&mut [0; 5]).unwrap();
+            assert_eq!(find(there, here).unwrap().unwrap().unread, 0);
+            assert!(
+                established().unwrap().iter().any(|socket| (socket.local, socket.remote) == (there, here))
+            );
+        }
+    }
+
+    #[test]
+    fn a_closed_client_is_told_from_a_half_closed_one() {
+        let (client, server) = pair("127.0.0.1:0");
+        let (here, there) = (client.local_addr().unwrap(), server.local_addr().unwrap());
+        client.shutdown(Shutdown::Write).unwrap();
+        assert!(find(here, there).unwrap().unwrap().inode > 0);
+        drop(client);
+        assert_eq!(find(here, there).unwrap().map_or(0, |socket| socket.inode), 0);
+        drop(server);
+        assert_eq!(find("127.0.0.1:1".parse().unwrap(), there).unwrap(), None);
+    }
+}
