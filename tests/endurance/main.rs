@@ -8,7 +8,8 @@
 //! cargo test --test endurance -- sequence --count 10000
 //! ```
 //!
-//! `truth` does random things to a tunnel, with a random `ssh_config` and banner, and compares what `soong tunnel status` and the prompt file say with what
+//! `truth` does random things to a tunnel that has a random `ssh_config` and a server with a random banner, and
+//! compares what `soong tunnel status` and the prompt file say with what
 //! a request finds. `outage` takes the server away for a while, `storm` runs many commands at once, and `sequence`
 //! makes one connection after another.
 

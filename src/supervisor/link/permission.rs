@@ -5,7 +5,7 @@
 //! (`AllowTcpForwarding`, `PermitOpen`, `restrict` …) fails to connect, and no service notices.
 //! A server that refuses it is then asked for each target; those connections are closed at once.
 //!
-//! ssh says why a connection was refused only on its standard error (`channels.c`,
+//! ssh says why a connection was refused only in its log (`channels.c`,
 //! `channel_input_open_failure`), just before it answers on its control socket.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -66,7 +66,8 @@ impl Permission {
     pub fn hear(&self, line: &str) -> bool {
         let (mut heard, reason) = (self.heard(), failure(line));
         let is_answer = heard.asking && reason.is_some();
-        if is_answer {
+        // Another connection may fail at the same time, for a lesser reason.
+        if is_answer && !heard.reason.as_deref().is_some_and(is_forbidding) {
             heard.reason = reason.map(str::to_owned);
         }
         is_answer
