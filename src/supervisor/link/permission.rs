@@ -8,10 +8,12 @@
 //! ssh says why a connection was refused only in its log (`channels.c`,
 //! `channel_input_open_failure`), just before it answers on its control socket.
 
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::mux::{self, Control, Refusal};
 use super::stderr::Ear;
@@ -38,6 +40,8 @@ struct Heard {
     ear: Option<Ear>,
     /// Whether a question stands.
     asking: bool,
+    /// Connections of ours that ssh may still tell to have failed.
+    expected: u32,
     /// The last reason that ssh gave meanwhile for a connection that failed.
     reason: Option<String>,
 }
@@ -65,9 +69,10 @@ impl Permission {
     /// Takes a line of ssh's; true if it answers a question of ours.
     pub fn hear(&self, line: &str) -> bool {
         let (mut heard, reason) = (self.heard(), failure(line));
-        let is_answer = heard.asking && reason.is_some();
+        let is_answer = heard.expected > 0 && reason.is_some();
+        heard.expected -= u32::from(is_answer);
         // Another connection may fail at the same time, for a lesser reason.
-        if is_answer && !heard.reason.as_deref().is_some_and(is_forbidding) {
+        if is_answer && heard.asking && !heard.reason.as_deref().is_some_and(is_forbidding) {
             heard.reason = reason.map(str::to_owned);
         }
         is_answer
@@ -78,7 +83,7 @@ impl Permission {
     pub async fn forbidden(&self, targets: &[Target]) -> Vec<Forbidden> {
         let _turn = self.turn.lock().await;
         let mut forbidden = Vec::new();
-        if self.refusal(&Target::Port(NOWHERE.to_owned(), 1)).await.is_some() {
+        if self.refusal(&nowhere()).await.is_some() {
             for target in targets.iter().filter(|target| matches!(target, Target::Port(..))) {
                 let reason = self.refusal(target).await;
                 forbidden.extend(reason.map(|reason| Forbidden { target: target.clone(), reason }));
@@ -100,7 +105,7 @@ impl Permission {
 
     async fn ask(&self, target: &Target) -> Option<String> {
         self.heard().asking = true;
-        let answer = timeout(PATIENCE, mux::connect(&self.control, target)).await;
+        let answer = timeout(PATIENCE, self.connect(target)).await;
         let ear = self.heard().ear.clone();
         // Ends in `hear`.
         let _ = ear.map(|ear| ear.catch_up());
@@ -110,9 +115,40 @@ impl Permission {
         reason.filter(|_| matches!(answer, Ok(Err(Refusal::Refused(_)))))
     }
 
+    /// Has the server connect to `target`.
+    ///
+    /// After a login the server has just sent something, and sends its answer only when we have
+    /// acknowledged that (Nagle's algorithm). Our kernel does so with the next thing that ssh sends, or
+    /// 40 ms later. So ssh is given something more to send.
+    async fn connect(&self, target: &Target) -> Result<(), Refusal> {
+        const MORE_MAX: usize = 3;
+        let mut pause = Duration::from_millis(2);
+        let mut more = JoinSet::new();
+        let mut asked = pin!(self.open_channel(target.clone()));
+        loop {
+            tokio::select! {
+                answer = &mut asked => return answer,
+                () = sleep(pause), if more.len() < MORE_MAX => {
+                    more.spawn(self.open_channel(nowhere()));
+                    pause *= 2;
+                }
+            }
+        }
+    }
+
+    fn open_channel(&self, target: Target) -> impl Future<Output = Result<(), Refusal>> + use<> {
+        self.heard().expected += 1;
+        let control = self.control.clone();
+        async move { mux::connect(&control, &target).await.map(drop) }
+    }
+
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn nowhere() -> Target {
+    Target::Port(NOWHERE.to_owned(), 1)
 }
 
 /// Why the server did not open a channel, where `line` tells that.
