@@ -72,7 +72,7 @@ async fn demo(screen: &Screen) -> Result<ExitCode, Box<dyn Error>> {
     home.close(screen).await?;
     instance.stop().await;
     if code == ExitCode::SUCCESS {
-        screen.explain("This was the tour. The temporary home directory is removed, and nothing keeps running.\ndocs/getting-started.md shows how to do the same with your own instance.");
+        screen.explain("This was the tour. The temporary home directory is removed.\ndocs/getting-started.md shows how to do the same with your own instance.");
     }
     Ok(code)
 }
