@@ -94,7 +94,7 @@ pub const KEYS: &[Key] = &[
         "ssh.keepalive",
         Kind::Seconds(0, 3600),
         "5",
-        "ask a silent server for a sign of life this often; the third silence ends the connection; 0 never asks",
+        "ask a silent server for a sign of life this often; the sixth silence ends the connection; 0 never asks",
     ),
     key("ssh.connect-timeout", Kind::Seconds(1, 600), "30", "longest time a tunnel may take to come up"),
     key("ssh.options", Kind::Words, "", "further arguments for ssh"),

@@ -57,8 +57,9 @@ const NO_SESSION: [&str; 6] = [
 /// descriptor at its start, and the last `-E` counts.
 const LOG: [&str; 2] = ["-E", "/dev/fd/1"];
 
-/// Keepalive questions that may stay unanswered before ssh gives the connection up.
-const KEEPALIVE_COUNT: u32 = 3;
+/// Keepalive questions that may stay unanswered before ssh gives the connection up. A link that a client waits for
+/// is checked earlier; a stall of 20 s or a full queue on the way must not end what is under way.
+const KEEPALIVE_COUNT: u32 = 6;
 
 impl Login {
     /// Puts together how to log in to `instance`; checks that the key can be used and that ssh

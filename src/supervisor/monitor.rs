@@ -4,12 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::{End, Supervisor, told};
 use crate::daemon;
 use crate::openssh::failure::{Failure, Kind};
 use crate::supervisor::daemon_poll::Inquiry;
+use crate::supervisor::link::check::{Check, Patience};
 use crate::supervisor::link::liveness::{Doubt, Pulse};
 use crate::supervisor::link::process::Link;
 use crate::supervisor::relay::forward_table::Switchboard;
@@ -52,19 +51,24 @@ impl Supervisor<'_> {
         if let Some(failure) = self.displaced() {
             return Some(End::Failed(failure));
         }
-        let asked = Instant::now();
         let patience = match why {
-            Reason::Disturbance(_) => system_events::PATIENCE,
+            Reason::Disturbance(_) => {
+                Patience { idle: system_events::PATIENCE, busy: system_events::PATIENCE }
+            }
             Reason::Doubt(_) => self.pulse.patience(),
         };
-        let needless = matches!(why, Reason::Doubt(Doubt::Renewal)) && self.pulse.is_felt();
-        let answers = needless
-            || tokio::select! {
-                () = told(&mut self.stop) => return Some(End::Stop),
-                failure = link.ended() => return Some(End::Failed(failure)),
-                answers = self.probe.is_alive(patience) => answers,
-            };
-        let alive = answers || self.pulse.heard_since(asked);
+        if matches!(why, Reason::Doubt(Doubt::Renewal)) && self.pulse.is_felt() {
+            self.pulse.renewed();
+            self.tell_prompts();
+            return None;
+        }
+        let check = Check { probe: &self.probe, pulse: &self.pulse, control: &self.control, pid: link.pid() };
+        let mut stop = self.stop.clone();
+        let alive = tokio::select! {
+            () = told(&mut stop) => return Some(End::Stop),
+            failure = link.ended() => return Some(End::Failed(failure)),
+            alive = check.is_alive(patience, || self.is_late(why)) => alive,
+        };
         if alive {
             self.pulse.verified();
             self.tell_prompts();
@@ -73,6 +77,13 @@ impl Supervisor<'_> {
             self.log.write(&format!("{why}: the link is {}", if alive { "alive" } else { "dead" }));
         }
         (!alive).then(|| End::Failed(why.failure()))
+    }
+
+    /// Promises prompts that a link is alive that shows signs of life, but has not answered.
+    fn is_late(&self, why: Reason) {
+        self.log.write(&format!("{why}: the link is slow"));
+        self.pulse.renewed();
+        self.tell_prompts();
     }
 
     /// The failure of a tunnel whose files somebody has deleted: nobody could find or stop it any

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Supervisor, control_server, signals};
@@ -32,6 +32,7 @@ use crate::supervisor::relay::forward_table::Switchboard;
 use crate::supervisor::relay::metrics::Traffic;
 use crate::supervisor::relay::owner::Guard;
 use crate::supervisor::relay::reserve::{self, Bound};
+use crate::supervisor::relay::room::Room;
 use crate::supervisor::relay::serve::{self, Way};
 use crate::supervisor::relay::unix_socket;
 use crate::supervisor::starter::Audience;
@@ -59,7 +60,7 @@ impl<'a> Supervisor<'a> {
             audience.tell(&Event::Warning { text: error.to_string() });
         }
         let pulse = Arc::new(Pulse::new(request.login.keepalive));
-        let room = Arc::new(Semaphore::new(fd_limit::raise()));
+        let room = Room::new(fd_limit::raise());
         if cfg!(not(target_os = "linux")) && request.only_me == Some(true) {
             audience.tell(&Event::Warning { text: "tunnel.only-me has no effect on this system".into() });
         }
@@ -138,11 +139,11 @@ impl<'a> Supervisor<'a> {
         for Bound { forward, listeners } in bound {
             let socket = self.directory.forward_socket(forward.local);
             let meter = self.traffic.meter(Listen::Port(forward.local));
+            let way = Way { meter, room: way.room.for_listener(), ..way.clone() };
             for listener in listeners {
                 let listener =
                     TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
-                let way = Way { meter: Arc::clone(&meter), ..way.clone() };
-                tokio::spawn(serve::serve(listener, socket.clone(), way));
+                tokio::spawn(serve::serve(listener, socket.clone(), way.clone()));
             }
         }
         Ok(())

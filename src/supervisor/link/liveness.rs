@@ -8,12 +8,14 @@
 //! promises nothing that it does not know. So a link that nobody uses is asked in time for the next
 //! promise, about once a minute; nothing here wakes in between.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::check::Patience;
 use super::timer;
 use crate::runtime::prompt::RENEWAL;
 
@@ -52,7 +54,19 @@ pub struct Pulse {
     heard: AtomicU64,
     /// When it was last said for certain that the link is alive, likewise.
     verified: AtomicU64,
+    /// Connections that would not survive the link.
+    under_way: AtomicUsize,
     wake: Notify,
+}
+
+/// A connection that has begun to be carried, as long as this lives.
+#[derive(Debug)]
+pub struct UnderWay(Arc<Pulse>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pulse {
@@ -66,8 +80,15 @@ impl Pulse {
             sent: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             verified: AtomicU64::new(0),
+            under_way: AtomicUsize::new(0),
             wake: Notify::new(),
         }
+    }
+
+    /// Counts a connection that would not survive the link.
+    pub fn carry(self: &Arc<Self>) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
     }
 
     /// Something was given to ssh that should have an answer.
@@ -84,9 +105,14 @@ impl Pulse {
         self.sent.store(0, Ordering::Relaxed);
     }
 
-    /// The link was seen to be alive, and whoever has to know was told.
+    /// The link has answered, and whoever has to know was told.
     pub fn verified(&self) {
         self.heard();
+        self.renewed();
+    }
+
+    /// The promise was renewed because of what came back before. What is owed an answer stays so.
+    pub fn renewed(&self) {
         self.verified.store(self.now(), Ordering::Relaxed);
     }
 
@@ -95,15 +121,24 @@ impl Pulse {
         Instant::now().checked_sub(self.pace).is_some_and(|lately| self.heard_since(lately))
     }
 
-    /// How long a link that is asked may take to answer. It is long, because the question may be
-    /// waiting behind much else on its way.
-    pub fn patience(&self) -> Duration {
-        2 * self.pace
+    /// How long a link that is asked may go without a sign of life.
+    pub fn patience(&self) -> Patience {
+        Patience { idle: 2 * self.pace, busy: 5 * self.pace }
+    }
+
+    /// Whether there are connections that would not survive the link.
+    pub fn is_carrying(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+    }
+
+    /// When something last came back.
+    pub fn last_heard(&self) -> Instant {
+        self.epoch + Duration::from_millis(self.heard.load(Ordering::Relaxed))
     }
 
     /// Whether something has come back since `time`.
     pub fn heard_since(&self, time: Instant) -> bool {
-        self.epoch + Duration::from_millis(self.heard.load(Ordering::Relaxed)) >= time
+        self.last_heard() >= time
     }
 
     /// Waits until there is reason to ask the link. May be dropped and called again; goes on giving
@@ -163,6 +198,27 @@ mod tests {
                 "{now} {sent} {verified}"
             );
         }
+    }
+
+    /// An ssh that sticks right after the renewal owes an answer to what was sent before it.
+    #[test]
+    fn a_renewal_pays_no_answer_that_is_owed() {
+        let pulse = Pulse::new(5);
+        pulse.verified();
+        pulse.sent();
+        pulse.renewed();
+        assert_ne!(pulse.sent.load(Ordering::Relaxed), 0);
+        pulse.verified();
+        assert_eq!(pulse.sent.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn connections_count_while_they_are_carried() {
+        let pulse = Arc::new(Pulse::new(5));
+        let carried = pulse.carry();
+        assert!(pulse.is_carrying());
+        drop(carried);
+        assert!(!pulse.is_carrying());
     }
 
     #[test]

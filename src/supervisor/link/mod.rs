@@ -1,6 +1,7 @@
 //! One link: an ssh [`process`], the client of its control socket ([`mux`]), and the checks that tell
 //! whether the link is alive.
 
+pub(crate) mod check;
 pub(crate) mod forwards;
 pub(crate) mod liveness;
 pub(crate) mod mux;
@@ -9,4 +10,5 @@ pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod stderr;
 pub(crate) mod tcp_probe;
+mod tcp_progress;
 pub(crate) mod timer;

@@ -164,6 +164,11 @@ pub async fn connect(control: &Control, target: &Target) -> Result<Channel, Refu
     Ok(Channel { up, down, _offer: offer })
 }
 
+/// Returns whether ssh itself answers, once it does: nothing is asked of the server.
+pub async fn responds(control: &Control) -> bool {
+    greet(control).await.is_ok()
+}
+
 async fn limited<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }

@@ -70,7 +70,7 @@ where
         if !L::admits(&client, &way.guard, only_me) {
             continue;
         }
-        let place = way.place(size).await;
+        let place = way.room.place(size).await;
         let (carried, open) = (carry(client, way.clone()), way.meter.open());
         tokio::spawn(async move {
             // A connection that breaks is the business of the two that it connected.

@@ -211,6 +211,7 @@ impl Switchboard {
         let (mut way, control) = (self.way.clone(), &self.control);
         if door.is_some() {
             way.meter = self.traffic.meter(extra.forwarding.listen());
+            way.room = way.room.for_listener();
         }
         match (door, &extra.forwarding) {
             (Some(Door::Port(bound)), Forwarding::Socks(_)) => {

@@ -32,6 +32,12 @@ impl Meter {
         Open(Arc::clone(self))
     }
 
+    /// Returns how many connections are open, and how many there have been.
+    #[cfg(test)]
+    pub fn connections(&self) -> (u64, u64) {
+        (self.open.load(Ordering::Relaxed), self.connections.load(Ordering::Relaxed))
+    }
+
     fn flow(&self, local: &Listen) -> Flow {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Flow {

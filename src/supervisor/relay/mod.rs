@@ -1,13 +1,16 @@
 //! Local listeners and the connections they accept: reserved ([`reserve`]), accepted ([`accept`]) and
-//! copied to the sockets that ssh forwards ([`serve`]).
+//! copied ([`copy`](mod@copy)) to the sockets that ssh forwards ([`serve`]).
 
 pub(crate) mod accept;
+mod copy;
+mod departure;
 pub(crate) mod fd_limit;
 pub(crate) mod forward_table;
 pub(crate) mod metrics;
 pub(crate) mod owner;
 pub(crate) mod replay;
 pub(crate) mod reserve;
+pub(crate) mod room;
 pub(crate) mod serve;
 pub(crate) mod socks;
 pub(crate) mod unix_socket;

@@ -18,7 +18,9 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::serve::{BUFFER, Stream, Way, end, is_momentary, write_all};
+use super::copy::{BUFFER, Stream, end, is_momentary, write_all};
+use super::departure;
+use super::serve::Way;
 
 /// How much is kept, in bytes; the rest of a long request waits at the client. ssh reads 16 KB at a
 /// time or more (`channels.c`, OpenSSH 7.6 to 10), so that it has either read nothing of this or all.
@@ -34,6 +36,8 @@ pub enum Fate {
     UnderWay,
     /// The link was lost before anything of it had gone anywhere.
     Lost,
+    /// The far end could not be reached; what the client had said is not wanted.
+    Refused,
 }
 
 /// What a client has said so far.
@@ -57,7 +61,11 @@ enum Answer {
 
 impl Opening {
     /// Carries the beginning from `client` to ssh, once more if it was carried before.
+    /// A client that has gone meanwhile is an error.
     pub async fn attend(&mut self, client: &impl Stream, remote: &UnixStream, way: &Way) -> io::Result<Fate> {
+        if !self.kept.is_empty() && departure::is_gone(client) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let mut given = self.give(remote).await;
         loop {
             tokio::select! {
@@ -110,6 +118,7 @@ impl Answer {
     fn fate(&self, given: usize, remote: &UnixStream, way: &Way) -> Fate {
         match self {
             Self::End { unread } if (*unread || given == 0) && is_gone(remote, way) => Fate::Lost,
+            Self::End { unread: true } => Fate::Refused,
             _ => Fate::UnderWay,
         }
     }
@@ -159,7 +168,7 @@ fn read(looked: io::Result<usize>) -> Option<Answer> {
 }
 
 /// Whether ssh went with what it closed: it also closes connections to services that refuse them.
-fn is_gone(remote: &UnixStream, way: &Way) -> bool {
+pub(super) fn is_gone(remote: &UnixStream, way: &Way) -> bool {
     // Up again already is another link.
     let is_another = way.link.has_changed().unwrap_or(true);
     is_another || !way.is_up() || remote.peer_cred().is_ok_and(|peer| peer.pid().is_some_and(is_ending))

@@ -14,7 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::accept;
-use super::serve::{self, Way};
+use super::copy;
+use super::departure::departure;
+use super::serve::Way;
 use crate::config::forwarding::Target;
 use crate::config::instance::is_host;
 use crate::supervisor::link::mux::{self, Channel, Control, Refusal};
@@ -38,13 +40,16 @@ pub async fn serve(listener: TcpListener, control: Control, way: Way) {
 async fn attend(mut client: TcpStream, control: Control, mut way: Way) -> io::Result<()> {
     let wish = timeout(PATIENCE, hear(&mut client)).await??;
     let outcome = match &wish.target {
-        Ok(target) => connect(&control, target, &mut way).await,
+        Ok(target) => tokio::select! {
+            outcome = connect(&control, target, &mut way) => outcome,
+            gone = departure(&client) => return gone,
+        },
         Err(outcome) => Err(*outcome),
     };
     match outcome {
         Ok(channel) => {
             client.write_all(&wish.version.answer(Outcome::Connected)).await?;
-            serve::join(&client, &channel.up, &channel.down, &mut way).await
+            copy::join(&client, &channel.up, &channel.down, &mut way).await
         }
         Err(outcome) => client.write_all(&wish.version.answer(outcome)).await,
     }

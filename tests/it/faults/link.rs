@@ -129,9 +129,10 @@ fn a_server_that_is_away_is_tried_again_and_again() {
     assert_eq!(get(&sandbox.url(2, "id")), "status");
 }
 
-/// What was under way when the link went has an end, so that no client waits for the rest of it.
+/// What was under way when the link went ends, so that no client waits for the rest of it; and not as if it were
+/// complete.
 #[test]
-fn what_a_lost_link_carried_is_closed() {
+fn what_a_lost_link_carried_is_reset() {
     let mut instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
     sandbox.start(&instance);
@@ -141,7 +142,8 @@ fn what_a_lost_link_carried_is_closed() {
     let mut buffer = [0; 4096];
     assert!(client.read(&mut buffer).unwrap() > 0);
     instance.sshd.stop();
-    while client.read(&mut buffer).expect("the connection stays open") > 0 {}
+    let rest = client.read(&mut buffer).expect_err("the connection ends as if it were complete");
+    assert_eq!(rest.kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -17,6 +17,7 @@ struct Rig {
     directory: tempfile::TempDir,
     address: SocketAddr,
     link: watch::Sender<bool>,
+    meter: Arc<Meter>,
 }
 
 impl Rig {
@@ -35,17 +36,19 @@ impl Rig {
         let address = listener.local_addr().unwrap();
         let (link, receiver) = watch::channel(up);
         let socket = directory.path().join("s");
+        let meter = Arc::new(Meter::default());
+        let counting = Arc::clone(&meter);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let room = Arc::new(Semaphore::new(room));
-                let (pulse, meter) = (Arc::new(Pulse::new(5)), Arc::default());
+                let room = Room::new(room);
+                let (pulse, meter) = (Arc::new(Pulse::new(5)), counting);
                 let guard = Guard::default();
                 let way = Way { link: receiver, hold, room, guard, pulse, meter };
                 serve(TcpListener::from_std(listener).unwrap(), socket, way).await;
             });
         });
-        Self { directory, address, link }
+        Self { directory, address, link, meter }
     }
 
     fn socket(&self) -> PathBuf {
@@ -77,6 +80,13 @@ impl Rig {
 fn read_all(stream: &mut impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Reads until the connection is reset.
+fn read_until_reset(stream: &mut impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    assert_eq!(stream.read_to_end(&mut bytes).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     bytes
 }
 
@@ -226,7 +236,7 @@ fn what_a_lost_link_had_begun_to_carry_is_not_said_twice() {
     let next = Remote::bind(rig.socket()).unwrap();
     next.set_nonblocking(true).unwrap();
     rig.link.send_replace(true);
-    assert_eq!(read_all(&mut client), b"");
+    assert_eq!(read_until_reset(&mut client), b"");
     assert_eq!(next.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }
 
@@ -236,5 +246,118 @@ fn a_service_that_refuses_is_not_asked_again() {
     let mut client = rig.client();
     client.write_all(b"hello").unwrap();
     drop(rig.take_unread(5));
+    assert_eq!(read_until_reset(&mut client), b"");
+}
+
+#[test]
+fn a_refused_client_that_has_said_nothing_sees_an_end() {
+    let rig = Rig::new(true);
+    let mut client = rig.client();
+    drop(Remote::bind(rig.socket()).unwrap().accept().unwrap());
     assert_eq!(read_all(&mut client), b"");
+}
+
+/// A client that is still sending must not take that for an answer.
+#[test]
+fn a_large_upload_to_a_service_that_refuses_is_reset_soon() {
+    let rig = Rig::new(true);
+    let mut client = rig.client();
+    let mut sent = 0;
+    let refusing = thread::spawn(move || {
+        drop(rig.take_unread(5000));
+        rig
+    });
+    while let Ok(length) = client.write(&[0; 10_000]) {
+        sent += length;
+    }
+    drop(refusing.join().unwrap());
+    assert!(sent < 20 << 20, "{sent} bytes were taken");
+}
+
+#[test]
+fn what_a_lost_link_cut_off_ends_with_a_reset_behind_what_had_come() {
+    let rig = Rig::new(true);
+    let mut client = rig.client();
+    let (mut stream, _) = Remote::bind(rig.socket()).unwrap().accept().unwrap();
+    stream.write_all(&vec![b'x'; 100_000]).unwrap();
+    client.read_exact(&mut [0; 10]).unwrap();
+    rig.link.send_replace(false);
+    drop(stream);
+    assert_eq!(read_until_reset(&mut client).len(), 99_990);
+}
+
+#[test]
+fn the_end_of_a_service_leaves_the_other_direction_open() {
+    let rig = Rig::new(true);
+    let (told, read) = std::sync::mpsc::channel();
+    rig.remote(move |mut stream| {
+        stream.write_all(b"answer").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        told.send(read_all(&mut stream).len()).unwrap();
+    });
+    let mut client = rig.client();
+    assert_eq!(read_all(&mut client), b"answer");
+    client.write_all(&vec![0; 3_000_000]).unwrap();
+    drop(client);
+    assert_eq!(read.recv().unwrap(), 3_000_000);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_client_asked_for_that_gave_up_is_not_carried_out_later() {
+    let rig = Rig::new(false);
+    let mut gave_up = rig.client();
+    gave_up.write_all(b"gave up").unwrap();
+    drop(gave_up);
+    // One that only ends its direction waits for the answer.
+    let mut waits = rig.client();
+    waits.write_all(b"waits").unwrap();
+    waits.shutdown(std::net::Shutdown::Write).unwrap();
+    wait_for_connections(&rig, (1, 2));
+    rig.remote(echo);
+    rig.link.send_replace(true);
+    assert_eq!(read_all(&mut waits), b"waits");
+}
+
+/// Of one whose request was with a link that is lost, too.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_request_of_a_client_that_has_gone_does_not_go_over_the_next_link() {
+    let rig = Rig::new(true);
+    let mut client = rig.client();
+    client.write_all(b"hello").unwrap();
+    let unread = rig.take_unread(5);
+    drop(client);
+    rig.link.send_replace(false);
+    drop(unread);
+    wait_for_connections(&rig, (0, 1));
+}
+
+#[test]
+fn finished_connections_make_room() {
+    let rig = Rig::with_room(true, Duration::from_secs(30), 2);
+    rig.remote(|mut stream| {
+        thread::spawn(move || {
+            stream.write_all(b"hello").unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let _ = stream.read(&mut [0]);
+        });
+    });
+    // They read to the end and keep their own end open.
+    let kept: Vec<Client> = (0..6)
+        .map(|_| {
+            let mut client = rig.client();
+            assert_eq!(read_all(&mut client), b"hello");
+            client
+        })
+        .collect();
+    drop(kept);
+}
+
+/// Waits until so many connections are open, of so many that there were.
+#[cfg(target_os = "linux")]
+fn wait_for_connections(rig: &Rig, count: (u64, u64)) {
+    while rig.meter.connections() != count {
+        thread::yield_now();
+    }
 }

@@ -1,0 +1,82 @@
+//! One check of a link, from the question until it is answered or the link has shown no sign of life for too long.
+//!
+//! Late is not dead: on a slow link the question waits behind what clients send. What counts meanwhile is bytes
+//! that come back over any connection, and what the kernel sees of ssh's TCP connection. ssh itself must answer
+//! on its control socket, over which nothing is slow: an ssh that is stuck keeps its kernel's company.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::liveness::Pulse;
+use super::mux::{self, Control};
+use super::probe::Probe;
+use super::tcp_progress::Connection;
+
+/// A link to check.
+#[derive(Debug)]
+pub struct Check<'a> {
+    /// Puts the question.
+    pub probe: &'a Probe,
+    /// Hears of what comes back over connections.
+    pub pulse: &'a Pulse,
+    /// ssh's control socket.
+    pub control: &'a Control,
+    /// ssh, if it still runs.
+    pub pid: Option<u32>,
+}
+
+/// How long a link may be without a sign of life, and how long ssh may take to answer by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// While no connection would be lost with the link.
+    pub idle: Duration,
+    /// While connections are under way.
+    pub busy: Duration,
+}
+
+impl Check<'_> {
+    /// Returns whether the link is alive. Calls `late` now and then while it shows signs of life and does not
+    /// answer.
+    pub async fn is_alive(&self, patience: Patience, late: impl Fn()) -> bool {
+        let asked = Instant::now();
+        let mut answer = pin!(self.probe.answer());
+        let mut greeting = pin!(mux::responds(self.control));
+        let (mut greeted, mut responds) = (false, false);
+        let (mut sign, mut told) = (asked, asked);
+        let mut connection = None;
+        loop {
+            tokio::select! {
+                answered = &mut answer => return answered || self.pulse.heard_since(asked),
+                outcome = &mut greeting, if !greeted => (greeted, responds) = (true, outcome),
+                () = sleep(patience.idle / 8) => {}
+            }
+            let is_busy = self.pulse.is_carrying();
+            if self.is_alive_in_kernel(&mut connection, is_busy) {
+                sign = Instant::now();
+            }
+            sign = sign.max(self.pulse.last_heard());
+            responds |= self.pulse.heard_since(asked);
+            let limit = if is_busy { patience.busy } else { patience.idle };
+            if sign.elapsed() >= limit || !responds && asked.elapsed() >= patience.idle {
+                return false;
+            }
+            if sign > told && told.elapsed() >= patience.idle {
+                told = Instant::now();
+                late();
+            }
+        }
+    }
+
+    /// Whether the kernel has seen a sign of life since this was last asked. What the far end acknowledges counts
+    /// only if something would be lost with the link: a middlebox may acknowledge for a server that is gone.
+    fn is_alive_in_kernel(&self, connection: &mut Option<Connection>, is_busy: bool) -> bool {
+        let Some(connection) = connection else {
+            *connection = self.pid.and_then(Connection::of);
+            return false;
+        };
+        let progress = connection.progress();
+        progress.read || is_busy && progress.acked
+    }
+}

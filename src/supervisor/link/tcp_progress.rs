@@ -1,0 +1,108 @@
+//! What the kernel sees of ssh's own TCP connection: that the far end acknowledges and sends, however late its
+//! answers are. Asked only about a link that has not answered a check for a while.
+//!
+//! Nothing is known behind jump hosts and proxies, where ssh has no connection of its own, and on systems other
+//! than Linux.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use crate::system::sock_diag::{self, Socket};
+
+/// The connection of one ssh, and what it had done when it was last looked at.
+#[derive(Debug)]
+pub struct Connection {
+    local: SocketAddr,
+    remote: SocketAddr,
+    acked: u64,
+    read: u64,
+}
+
+/// What a connection has done since it was last looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The far end's kernel has acknowledged something.
+    pub acked: bool,
+    /// ssh has read something that came from the far end.
+    pub read: bool,
+}
+
+impl Connection {
+    /// Finds the connection of the ssh `pid`: the first of its files that is a TCP connection. It has others for
+    /// remote forwards, which it opens later.
+    pub fn of(pid: u32) -> Option<Self> {
+        let inodes = sockets(pid)?;
+        let all = sock_diag::established().ok()?;
+        let socket = inodes.iter().find_map(|inode| all.iter().find(|socket| socket.inode == *inode))?;
+        let Socket { local, remote, acked, .. } = *socket;
+        Some(Self { local, remote, acked, read: read(socket) })
+    }
+
+    /// Returns what happened since this was last asked.
+    pub fn progress(&mut self) -> Progress {
+        let Ok(Some(now)) = sock_diag::find(self.local, self.remote) else { return Progress::default() };
+        let progress = Progress { acked: now.acked > self.acked, read: read(&now) > self.read };
+        (self.acked, self.read) = (now.acked, read(&now));
+        progress
+    }
+}
+
+fn read(socket: &Socket) -> u64 {
+    socket.received.saturating_sub(socket.unread.into())
+}
+
+/// The inodes of the sockets that `pid` has open, in the order of their descriptors.
+fn sockets(pid: u32) -> Option<Vec<u32>> {
+    let mut found: Vec<(u32, u32)> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .ok()?
+        .flatten()
+        .filter_map(|file| {
+            let descriptor = file.file_name().to_str()?.parse().ok()?;
+            let target = fs::read_link(file.path()).ok()?;
+            let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()?;
+            Some((descriptor, inode))
+        })
+        .collect();
+    found.sort_unstable();
+    Some(found.into_iter().map(|(_, inode)| inode).collect())
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use crate::supervisor::link::tcp_progress::*;
+
+    fn of(stream: &TcpStream) -> Connection {
+        let (local, remote) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+        let mut connection = Connection { local, remote, acked: 0, read: 0 };
+        connection.progress();
+        connection
+    }
+
+    /// Loopback delivers before a call returns, so nothing has to be waited for.
+    #[test]
+    fn what_is_acknowledged_and_what_is_read_are_progress() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut theirs = listener.accept().unwrap().0;
+        let mut connection = of(&ours);
+        assert_eq!(connection.progress(), Progress::default());
+        ours.write_all(b"hello").unwrap();
+        assert_eq!(connection.progress(), Progress { acked: true, read: false });
+        theirs.write_all(b"hello").unwrap();
+        assert_eq!(connection.progress(), Progress::default(), "nobody has read it");
+        ours.read_exact(&mut [0; 5]).unwrap();
+        assert_eq!(connection.progress(), Progress { acked: false, read: true });
+    }
+
+    #[test]
+    fn the_connection_of_a_process_is_among_its_files() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(Connection::of(std::process::id()).is_some());
+        assert!(Connection::of(u32::MAX).is_none());
+    }
+}

@@ -1,0 +1,323 @@
+//! Copying between a client and ssh: each direction to its own end, and both ends as the other side made them.
+//!
+//! | what happens | what the client sees |
+//! |---|---|
+//! | the service ends its direction | all bytes, then an end; its own direction goes on |
+//! | the service closes, with or without having read everything | all bytes, then an end; `ssh -L` may reset |
+//! | ssh closes without a byte, with some of the client's unread | a reset, as from `ssh -L` |
+//! | the link is lost | the bytes that had come, then a reset: something is missing |
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use nix::sys::socket::{setsockopt, shutdown, sockopt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::departure::is_closed;
+use super::metrics::Meter;
+use super::replay;
+use super::serve::Way;
+use crate::supervisor::link::liveness::Pulse;
+
+/// Bytes moved at a time.
+const CHUNK: usize = 64 * 1024;
+/// How long a client that goes on sending after the service has closed is listened to, so that it is not reset
+/// before it has read the answer.
+const LINGER: Duration = Duration::from_secs(5);
+/// How long a client may take to read what had come when its link was lost.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long a connection whose service has ended must have been silent before it makes room for others.
+const SILENT: Duration = Duration::from_secs(1);
+/// How long the end of ssh may take to be known after that of its sockets.
+const LAST_BREATH: Duration = Duration::from_millis(50);
+
+thread_local! {
+    /// One buffer for all connections: bytes rest in it only between a read and the write that
+    /// follows at once. Only what a slow receiver does not take is copied elsewhere, so that idle
+    /// connections cost no memory.
+    pub(super) static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
+}
+
+/// Copies between `client` and ssh, which takes what is written to `up` and gives what is read
+/// from `down`, until both directions have ended, or one side is gone.
+pub async fn join(client: &impl Stream, up: &UnixStream, down: &UnixStream, way: &mut Way) -> io::Result<()> {
+    let (pulse, meter) = (way.pulse.clone(), way.meter.clone());
+    let _under_way = pulse.carry();
+    let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
+    let mut upload = pin!(copy(client, up, Direction::Up(&pulse, &meter, &sent)));
+    let mut download = pin!(copy(down, client, Direction::Down(&pulse, &meter, &received)));
+    let mut uploaded = None;
+    let downloaded = loop {
+        tokio::select! {
+            result = &mut download => break result,
+            result = &mut upload, if uploaded.is_none() => match result {
+                Err(Broken::Sender(error)) => return Err(error),
+                result => uploaded = Some(result),
+            },
+        }
+    };
+    if let Err(Broken::Receiver(error)) = downloaded {
+        return Err(error);
+    }
+    if downloaded.is_err() || is_closed(up) {
+        let complete = matches!(uploaded, Some(Ok(())));
+        if is_lost(up, complete, way).await {
+            return break_off(client).await;
+        }
+        let unread = downloaded.is_err() || uploaded.is_some_and(|result| result.is_err());
+        return close(client, complete, unread, received.load(Ordering::Relaxed) > 0, way).await;
+    }
+    end(client)?;
+    if uploaded.is_none() {
+        let mut link = way.clone();
+        uploaded = tokio::select! {
+            result = &mut upload => Some(result),
+            () = link.until_down() => None,
+            () = given_way(way, &sent) => return Ok(()),
+        };
+    }
+    match uploaded {
+        Some(Ok(())) => Ok(()),
+        Some(Err(Broken::Sender(error))) => Err(error),
+        _ => reset(client),
+    }
+}
+
+/// Ends a connection that ssh has closed: `complete` if the client had ended before, with some of what it sent
+/// `unread`, and `answered` if something came back.
+async fn close(
+    client: &impl Stream,
+    complete: bool,
+    unread: bool,
+    answered: bool,
+    way: &Way,
+) -> io::Result<()> {
+    if !complete && !answered {
+        return if unread { reset(client) } else { Ok(()) };
+    }
+    end(client)?;
+    if !complete {
+        tokio::select! {
+            _ = timeout(LINGER, discard(client)) => {}
+            () = way.room.crowded() => {}
+        }
+    }
+    Ok(())
+}
+
+/// Resolves when a connection that has been silent is to make room for others.
+async fn given_way(way: &Way, sent: &AtomicU64) {
+    let (mut before, mut since) = (sent.load(Ordering::Relaxed), Instant::now());
+    loop {
+        way.room.crowded().await;
+        let now = sent.load(Ordering::Relaxed);
+        if now != before {
+            (before, since) = (now, Instant::now());
+        } else if since.elapsed() >= SILENT {
+            return;
+        }
+    }
+}
+
+/// Returns whether ssh has ended with the connection that it closed: it closes connections for other reasons, too.
+/// One that the client had ended is not worth a wait.
+async fn is_lost(remote: &UnixStream, complete: bool, way: &mut Way) -> bool {
+    replay::is_gone(remote, way)
+        || !complete && (timeout(LAST_BREATH, way.until_down()).await.is_ok() || replay::is_gone(remote, way))
+}
+
+/// Resets a connection whose link was lost, once the client has what had come.
+async fn break_off(client: &impl Stream) -> io::Result<()> {
+    let begun = Instant::now();
+    while unsent(client) > 0 && begun.elapsed() < DRAIN {
+        sleep((begun.elapsed() / 4).clamp(Duration::from_millis(1), Duration::from_millis(250))).await;
+    }
+    reset(client)
+}
+
+/// Makes the end of `client`, which is dropped next, a reset.
+pub(super) fn reset(client: &impl Stream) -> io::Result<()> {
+    let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+    Ok(setsockopt(client, sockopt::Linger, &at_once)?)
+}
+
+/// Returns how many bytes the peer has not acknowledged.
+#[cfg(target_os = "linux")]
+fn unsent(client: &impl Stream) -> libc::c_int {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ writes one int to where it is told; the descriptor is open.
+    let asked = unsafe { libc::ioctl(client.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if asked == 0 { bytes } else { 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unsent(_client: &impl Stream) -> libc::c_int {
+    0
+}
+
+/// One end of a connection, as far as copying needs it.
+pub trait Stream: AsFd + Send + Sync + 'static {
+    /// Resolves when something can be read.
+    fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
+    fn writable(&self) -> impl Future<Output = io::Result<()>> + Send;
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+macro_rules! stream {
+    ($type:ty) => {
+        impl Stream for $type {
+            async fn readable(&self) -> io::Result<()> {
+                <$type>::readable(self).await
+            }
+            async fn writable(&self) -> io::Result<()> {
+                <$type>::writable(self).await
+            }
+            fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                <$type>::try_read(self, buffer)
+            }
+            fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+                <$type>::try_write(self, bytes)
+            }
+        }
+    };
+}
+
+stream!(TcpStream);
+stream!(UnixStream);
+
+/// Which way bytes go, who hears of it, and how many went.
+enum Direction<'a> {
+    /// To ssh.
+    Up(&'a Pulse, &'a Meter, &'a AtomicU64),
+    /// From ssh.
+    Down(&'a Pulse, &'a Meter, &'a AtomicU64),
+}
+
+impl Direction<'_> {
+    /// The sender gave bytes, or its end.
+    fn took(&self) {
+        match self {
+            Self::Up(pulse, ..) => pulse.sent(),
+            Self::Down(pulse, ..) => pulse.heard(),
+        }
+    }
+
+    /// That many bytes were taken.
+    fn count(&self, bytes: usize) {
+        let (counter, own) = match self {
+            Self::Up(_, meter, own) => (&meter.sent, own),
+            Self::Down(_, meter, own) => (&meter.received, own),
+        };
+        counter.fetch_add(bytes as u64, Ordering::Relaxed);
+        own.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A receiver that was full takes bytes again.
+    fn unblocked(&self) {
+        match self {
+            // ssh is not stuck, and what it could not send it has got rid of.
+            Self::Up(pulse, ..) => pulse.heard(),
+            Self::Down(..) => {}
+        }
+    }
+}
+
+/// Which side of a copy broke, and how.
+enum Broken {
+    /// Nothing can be read any more.
+    Sender(io::Error),
+    /// Nothing is taken any more.
+    Receiver(io::Error),
+}
+
+/// Copies until `from` ends. Then tells ssh that no more will come; what a client is told depends on more than
+/// this. No more is read than the receiver takes.
+async fn copy(from: &impl Stream, to: &impl Stream, direction: Direction<'_>) -> Result<(), Broken> {
+    loop {
+        from.readable().await.map_err(Broken::Sender)?;
+        match step(from, to, &direction)? {
+            Step::Moved => {}
+            Step::Left(rest) => {
+                write_all(to, &rest).await.map_err(Broken::Receiver)?;
+                direction.unblocked();
+            }
+            Step::Ended if matches!(direction, Direction::Up(..)) => {
+                return end(to).map_err(Broken::Receiver);
+            }
+            Step::Ended => return Ok(()),
+        }
+    }
+}
+
+/// Reads until `from` ends and forgets it.
+async fn discard(from: &impl Stream) -> io::Result<()> {
+    loop {
+        from.readable().await?;
+        match BUFFER.with_borrow_mut(|buffer| from.try_read(buffer)) {
+            Ok(0) => return Ok(()),
+            Err(error) if !is_momentary(&error) => return Err(error),
+            _ => {}
+        }
+    }
+}
+
+enum Step {
+    /// All that was read was written, be it nothing.
+    Moved,
+    /// The receiver did not take these bytes.
+    Left(Vec<u8>),
+    /// There was nothing to read and there will not be.
+    Ended,
+}
+
+fn step(from: &impl Stream, to: &impl Stream, direction: &Direction<'_>) -> Result<Step, Broken> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let read = match from.try_read(buffer) {
+            Err(error) if is_momentary(&error) => return Ok(Step::Moved),
+            read => read,
+        };
+        direction.took();
+        let length = match read {
+            Ok(0) => return Ok(Step::Ended),
+            Ok(length) => length,
+            Err(error) => return Err(Broken::Sender(error)),
+        };
+        direction.count(length);
+        let taken = match to.try_write(&buffer[..length]) {
+            Ok(taken) => taken,
+            Err(error) if is_momentary(&error) => 0,
+            Err(error) => return Err(Broken::Receiver(error)),
+        };
+        Ok(if taken == length { Step::Moved } else { Step::Left(buffer[taken..length].to_vec()) })
+    })
+}
+
+pub(super) async fn write_all(to: &impl Stream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        to.writable().await?;
+        match to.try_write(bytes) {
+            Ok(taken) => bytes = &bytes[taken..],
+            Err(error) if is_momentary(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn is_momentary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// Half-closes. That the peer closed first is no error.
+pub(super) fn end(to: &impl Stream) -> io::Result<()> {
+    match shutdown(to.as_fd().as_raw_fd(), nix::sys::socket::Shutdown::Write) {
+        Ok(()) | Err(nix::errno::Errno::ENOTCONN) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
