@@ -194,6 +194,7 @@ fn instances(
             return Err(format!("instances.{name} has the same id as instances.{other}"));
         }
         instances.push(Instance {
+            user_is_default: table.user.is_none() && ssh.user.is_none(),
             user: table.user.or_else(|| ssh.user.clone()).unwrap_or_else(|| DEFAULT_USER.to_owned()),
             port: table.port.or(ssh.port),
             key: table.key.map(|key| paths.expand(&key)),

@@ -22,6 +22,9 @@ pub struct Instance {
     pub host: String,
     /// The account on it, as [`is_user`] allows.
     pub user: String,
+    /// Whether nobody named that account: it is the usual one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub user_is_default: bool,
     /// The port of its SSH server; ssh's own choice where none is given.
     pub port: Option<u16>,
     /// The private key to log in with.
@@ -32,6 +35,17 @@ impl Instance {
     /// The name under which this instance's tunnel is known to files, prompts and sockets.
     pub fn tunnel_name(&self) -> String {
         tunnel_name(&self.name)
+    }
+
+    /// Whether the user's `ssh_config` may name the account: nobody else has, and the host has a name
+    /// that can stand for an entry there.
+    pub fn leaves_user_to_ssh(&self) -> bool {
+        self.user_is_default && !self.has_address()
+    }
+
+    /// Whether the host is an IP address.
+    pub fn has_address(&self) -> bool {
+        is_ipv6(&self.host) || self.host.parse::<std::net::Ipv4Addr>().is_ok()
     }
 }
 
@@ -143,6 +157,7 @@ mod tests {
             id: id.into(),
             host: "192.0.2.1".into(),
             user: "ubuntu".into(),
+            user_is_default: false,
             port: None,
             key: None,
         }

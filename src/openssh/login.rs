@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::entry::Entry;
 use super::options;
 use super::user_config::UserConfig;
 use crate::config::instance::{self, Instance};
@@ -33,6 +34,9 @@ pub struct Login {
     /// What brings ssh past an address of the host that is silent, if one is.
     #[serde(default)]
     pub detour: Option<String>,
+    /// What the user's `ssh_config` says of the host where the config leaves it to that.
+    #[serde(default)]
+    pub entry: Entry,
     /// The user's further arguments, checked by [`options::check`].
     pub options: Vec<String>,
     /// What takes back settings of the user's `ssh_config` that only newer versions of ssh know.
@@ -70,8 +74,10 @@ impl Login {
         check_path(&known_hosts)?;
         let program = program()?;
         let user_config = UserConfig::read(&program, &ssh.options, paths);
+        let entry = Entry::look_up(instance, ssh, &program, &user_config);
         Ok(Self {
-            keys: key::choose(instance, ssh, paths)?,
+            keys: if entry.has_keys { Keys::default() } else { key::choose(instance, ssh, paths)? },
+            entry,
             overrides: user_config.overrides(&program),
             prefers_aes: has_aes() && !user_config.sets("ciphers"),
             program,
@@ -180,6 +186,13 @@ impl Login {
         }
     }
 
+    /// The account on the instance.
+    pub fn user(&self) -> &str {
+        let instance = &self.instance;
+        let entry = self.entry.user.as_ref().filter(|_| instance.leaves_user_to_ssh());
+        entry.unwrap_or(&instance.user)
+    }
+
     pub(crate) fn push_destination(&self, arguments: &mut Vec<String>) {
         if self.keys.named {
             push_option(arguments, "IdentitiesOnly=yes");
@@ -198,7 +211,7 @@ impl Login {
             arguments.push(port.to_string());
         }
         arguments.push("--".to_owned());
-        arguments.push(format!("{}@{}", self.instance.user, self.instance.host));
+        arguments.push(format!("{}@{}", self.user(), self.instance.host));
     }
 }
 

@@ -36,6 +36,8 @@ pub struct UserConfig {
     /// Whether there is more than could be looked through; then any keyword may be set.
     incomplete: bool,
     files: usize,
+    /// The files that ssh begins with, in its order.
+    roots: Vec<PathBuf>,
 }
 
 impl UserConfig {
@@ -52,15 +54,25 @@ impl UserConfig {
         }
         match config_file(given) {
             Some(file) if file == "none" => {}
-            Some(file) => config.look_through(Path::new(&file), &own, &ours, 0),
+            Some(file) => config.begin_with(Path::new(&file), &own, &ours),
             None => {
-                config.look_through(&own.join("config"), &own, &ours, 0);
+                config.begin_with(&own.join("config"), &own, &ours);
                 for system in system_directories(program) {
-                    config.look_through(&system.join("ssh_config"), &system, &ours, 0);
+                    config.begin_with(&system.join("ssh_config"), &system, &ours);
                 }
             }
         }
         config
+    }
+
+    /// The files that ssh begins with, in its order; they may not exist.
+    pub fn roots(&self) -> &[PathBuf] {
+        &self.roots
+    }
+
+    fn begin_with(&mut self, file: &Path, base: &Path, ours: &Path) {
+        self.roots.extend(std::path::absolute(file));
+        self.look_through(file, base, ours, 0);
     }
 
     /// True if `keyword`, in lower case, is set for some host, or may be.

@@ -52,6 +52,7 @@ impl Supervisor<'_> {
         target.host.clone_from(&now.host);
         target.port = now.port;
         target.user = now.user;
+        target.user_is_default = now.user_is_default;
         self.state.instance.host = now.host;
         if let Err(error) = self.state.write(&self.directory) {
             self.log.write(&error.to_string());

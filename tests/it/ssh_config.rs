@@ -3,13 +3,14 @@
 
 use std::process::Command;
 
-use crate::support::config::path;
+use crate::support::config::{path, user};
 use crate::support::curl::get;
 use crate::support::daemon::Daemon;
 use crate::support::instance::Instance;
 use crate::support::ports;
 use crate::support::sandbox::Sandbox;
 use crate::support::ssh_config::IGNORED;
+use crate::support::sshd::generate_key;
 use crate::support::tools::tool;
 
 /// Lines that a tunnel obeys, and how `ssh -G` tells that it does.
@@ -204,4 +205,46 @@ fn ciphers_are_chosen_by_the_user_before_they_are_by_soong() {
         assert!(ours.starts_with("aes128-gcm@openssh.com,aes256-gcm@openssh.com,"), "{ours}");
         assert_ne!(default, ours);
     }
+}
+
+/// An alias of the user's has an account and a key of its own, which count where the config names none.
+#[test]
+fn an_alias_brings_its_account_and_its_key() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let ssh_config = file(&sandbox);
+    // Of our keys none is accepted.
+    std::fs::create_dir(sandbox.path("home/.ssh")).unwrap();
+    generate_key(&sandbox.path("home/.ssh/id_rsa"));
+    let options = format!("-F {}", path(&ssh_config));
+    sandbox.configure(|config| {
+        config.set(["instances", "dev", "host"], "gpu-alias");
+        config.remove("instances.dev", "user").remove("instances.dev", "port").remove("instances.dev", "key");
+        config.remove("ssh", "user").remove("ssh", "key").set(["ssh", "options"], options);
+    });
+    let entry = |account: &str| {
+        let (port, key) = (instance.sshd.port, instance.sshd.key());
+        let reached = format!("HostName 127.0.0.1\nPort {port}\nIdentityFile {}\n", path(&key));
+        sandbox.write(&ssh_config, format!("Host other\nUser other\nHost gpu-alias\n{account}\n{reached}"));
+    };
+    let command = || sandbox.tunnel(["start", "--dry-run"]).stdout_has("").run().stdout;
+    entry("");
+    assert!(command().contains(" -- ubuntu@gpu-alias\n"), "{}", command());
+    assert!(!command().contains(" -i "), "{}", command());
+    entry("User nobody-of-this-name");
+    let refused = ["Error starting tunnel: ", "nobody-of-this-name@127.0.0.1: Permission denied"];
+    sandbox.tunnel(["start"]).fails(1, refused).hint("of your ssh_config for user nobody-of-this-name").run();
+    // That it is the local account's name does not make it ssh's own default.
+    entry(&format!("User {}", user()));
+    let block = sandbox.soong(["ssh", "config", "--print"]).stdout_has("").stderr_has("").run().stdout;
+    assert!(block.contains(&format!("    User {}\n", user())), "{block}");
+    sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    sandbox.soong(["ssh", "-S", "none", "--", "echo", "alone"]).stdout("alone\n").run();
+    // Who is named at the command line does not get the session of somebody else.
+    let other = sandbox.soong(["ssh", "ubuntu@dev", "--", "true"]).unchecked();
+    assert!(other.code == 255 && other.stderr.contains("ubuntu@127.0.0.1: Permission denied"), "{other:?}");
+    // What the config says goes first.
+    sandbox.soong(["configure", "set", "ssh.user", "carol"]).run();
+    sandbox.tunnel(["start", "--dry-run"]).stdout_has(" -- carol@gpu-alias\n").run();
 }

@@ -97,7 +97,7 @@ fn block(host: &Host, alias: &str) -> Result<String, &'static str> {
     if !is_host(&login.instance.host) {
         return Err("ssh could misread its address");
     }
-    if !is_user(&login.instance.user) {
+    if !is_user(login.user()) {
         return Err("ssh could misread its user");
     }
     // ssh keeps the first value it finds for a keyword: the user's before the defaults, as always.
@@ -107,7 +107,7 @@ fn block(host: &Host, alias: &str) -> Result<String, &'static str> {
         lines.push(line("ControlPath", control));
     }
     lines.push(format!("HostName {}", login.instance.host.replace('%', "%%")));
-    lines.push(format!("User {}", login.instance.user));
+    lines.push(format!("User {}", login.user()));
     lines.extend(login.instance.port.map(|port| format!("Port {port}")));
     lines.extend(login.keys.named.then(|| "IdentitiesOnly yes".to_owned()));
     lines.extend(login.keys.files.iter().map(|file| line("IdentityFile", file)));

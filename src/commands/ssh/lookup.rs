@@ -32,6 +32,9 @@ pub fn complete(login: Login, watch: &Watch) -> Login {
 fn with_answer(mut login: Login, answer: &str) -> Login {
     let lines = || answer.lines().filter_map(|line| line.split_once(' '));
     let value = |wanted: &str| lines().find(|(keyword, _)| *keyword == wanted).map(|(_, value)| value);
+    // The host that is found may be an address, which leaves no user to ssh.
+    login.instance.user = login.user().to_owned();
+    login.instance.user_is_default = false;
     if let Some(host) = value("hostname").filter(|host| is_host(host)) {
         host.clone_into(&mut login.instance.host);
     }
@@ -44,7 +47,7 @@ fn with_answer(mut login: Login, answer: &str) -> Login {
         found.extend(value("hostkeyalias").map(|value| format!("HostKeyAlias={}", in_config(value))));
     }
     if !login.keys.named {
-        let own = |value: &&str| !value.starts_with("~/.ssh/id_");
+        let own = |value: &&str| login.entry.has_keys || !value.starts_with("~/.ssh/id_");
         let files = lines().filter(|(keyword, _)| *keyword == "identityfile").map(|(_, value)| value);
         found.extend(files.filter(own).map(|value| format!("IdentityFile={}", in_config(value))));
     }

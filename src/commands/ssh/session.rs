@@ -79,7 +79,10 @@ fn choose(
         Wish { wanted: destination.map(|destination| destination.id.as_str()).or(wish.wanted), ..wish };
     let user = destination.and_then(|destination| destination.user.as_ref());
     let with_user = |mut instance: Instance| {
-        user.inspect(|user| instance.user.clone_from(user));
+        if let Some(user) = user {
+            instance.user.clone_from(user);
+            instance.user_is_default = false;
+        }
         instance
     };
     if let Some(known) = inventory::known(&wish, config, paths) {
@@ -122,13 +125,14 @@ fn shares_connection(
     let read = |mistake: options::Mistake| Error::usage(mistake.to_string());
     let mut own = options::read(own).map_err(read)?;
     let configured = options::read(configured).map_err(read)?;
+    let is_its_own = |user: &str| !instance.leaves_user_to_ssh() && user == instance.user;
     // Programs that run ssh say again what the instance has.
     own.retain(|given| match (given.letter, given.value.and_then(OsStr::to_str)) {
-        ('l', Some(user)) => user != instance.user,
+        ('l', Some(user)) => !is_its_own(user),
         ('p', Some(port)) => instance.port.is_none_or(|own| port.parse() != Ok(own)),
         _ => true,
     });
-    Ok(user.is_none_or(|user| *user == instance.user)
+    Ok(user.is_none_or(|user| is_its_own(user))
         && options::go_over_any_connection(&own)
         && !options::want_more_than_a_tunnel(&configured))
 }

@@ -10,6 +10,7 @@ use crate::instances::provider::answer::{Listed, Status};
 /// An instance with everything that is known of it. Texts are as the config or the provider has
 /// them: show them through [`printable`](crate::terminal::printable).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Machine {
     /// What the user calls it; its id where it has no name.
     pub name: String,
@@ -21,6 +22,8 @@ pub struct Machine {
     pub host: Option<String>,
     /// The account on it.
     pub user: String,
+    /// Whether nobody named that account: it is the usual one.
+    user_is_default: bool,
     /// The port of its SSH server; ssh's own choice where none is given.
     pub port: Option<u16>,
     /// The private key to log in with, where one was named for it.
@@ -52,6 +55,7 @@ impl Machine {
             status: Status::Unknown,
             host: Some(instance.host.clone()),
             user: instance.user.clone(),
+            user_is_default: instance.user_is_default,
             port: instance.port,
             key: instance.key.clone(),
             kind: None,
@@ -74,6 +78,8 @@ impl Machine {
             status: listed.status,
             host: listed.host,
             user: listed.user.unwrap_or_else(|| ssh.user.clone()),
+            // A provider lists machines whose usual account that is.
+            user_is_default: false,
             port: listed.port.or(ssh.port),
             key: None,
             kind: listed.kind,
@@ -122,6 +128,7 @@ impl Machine {
             id: self.id.clone(),
             host,
             user: self.user.clone(),
+            user_is_default: self.user_is_default,
             port: self.port,
             key: self.key.clone(),
         })

@@ -94,6 +94,7 @@ mod tests {
                 id: id.into(),
                 host: "192.0.2.1".into(),
                 user: "u".into(),
+                user_is_default: false,
                 port: None,
                 key: None,
             })

@@ -147,7 +147,10 @@ pub fn forward_hints(kind: Kind) -> Vec<String> {
 
 /// What was tried without asking.
 fn offered(login: &Login) -> String {
-    let user = &login.instance.user;
+    let user = login.user();
+    if login.entry.has_keys {
+        return format!("the instance accepts none of the keys of your ssh_config for user {user}");
+    }
     let files = login.keys.files.iter().map(|file| shell_words::quote(&file.to_string_lossy()).into_owned());
     match files.collect::<Vec<_>>().as_slice() {
         [] => format!("no key was found in ~/.ssh to log in as {user} with"),

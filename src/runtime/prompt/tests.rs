@@ -35,6 +35,7 @@ fn a_lease_that_readers_would_refuse_is_left_out() {
         id: "a1".into(),
         host: "h".into(),
         user: "u".into(),
+        user_is_default: false,
         port: None,
         key: None,
     };

@@ -15,7 +15,15 @@ fn listed(name: &str, id: &str, status: Status) -> Machine {
 
 fn written(name: &str) -> Machine {
     let (host, user) = ("h".to_owned(), "u".to_owned());
-    Machine::written(&Instance { name: name.into(), id: name.into(), host, user, port: None, key: None })
+    Machine::written(&Instance {
+        name: name.into(),
+        id: name.into(),
+        host,
+        user,
+        user_is_default: false,
+        port: None,
+        key: None,
+    })
 }
 
 fn ids<'a>(machines: &'a [Machine], wanted: Option<&str>) -> Vec<&'a str> {

@@ -1,0 +1,96 @@
+//! What the user's `ssh_config` says of one host, where `config.toml` leaves that to it: the account, and
+//! whether there are keys.
+//!
+//! `ssh -G` alone does not tell what is set from what is ssh's own default. So it is given the user's files
+//! with a last entry behind them, which only counts where nothing before it does.
+
+use std::fmt::Write as _;
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use super::quoting::in_config;
+use super::user_config::UserConfig;
+use crate::config::Ssh;
+use crate::config::instance::{Instance, is_user};
+
+/// What the last entry says.
+const UNSET: &str = "/unset";
+const LAST: &str = "Host *\nUser unset\nIdentityFile /unset\n";
+
+/// What is said of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Entry {
+    /// The account on it, where one is named.
+    pub user: Option<String>,
+    /// Whether keys are named. Then ssh tries those, and none is put before them.
+    pub has_keys: bool,
+}
+
+impl Entry {
+    /// What counts of the entry for the host of `instance`. ssh is only asked where its files have
+    /// something to say.
+    pub(super) fn look_up(instance: &Instance, ssh: &Ssh, program: &Path, files: &UserConfig) -> Self {
+        let user = instance.leaves_user_to_ssh() && files.sets("user");
+        let no_key = instance.key.is_none() && ssh.key.is_none();
+        let keys = no_key && !instance.has_address() && files.sets("identityfile");
+        if !user && !keys {
+            return Self::default();
+        }
+        let answer = ask(instance, &ssh.options, program, files.roots()).unwrap_or_default();
+        let found = read(&answer);
+        Self { user: found.user.filter(|_| user), has_keys: found.has_keys && keys }
+    }
+}
+
+/// What ssh says with the last entry behind `files`.
+fn ask(instance: &Instance, options: &[String], program: &Path, files: &[PathBuf]) -> Option<String> {
+    let mut text = String::new();
+    for file in files {
+        writeln!(text, "Include {}", in_config(&file.to_string_lossy())).ok()?;
+    }
+    text.push_str(LAST);
+    let mut config = tempfile::tempfile().ok()?;
+    config.write_all(text.as_bytes()).ok()?;
+    config.rewind().ok()?;
+    let mut command = Command::new(program);
+    // The last -F counts.
+    command.arg("-TG").args(options).args(["-F", "/dev/stdin", "--", &instance.host]);
+    let output = command.stdin(Stdio::from(config)).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(output.stdout).ok().filter(|_| output.status.success())
+}
+
+/// Reads the answer of `ssh -G`, in which what nobody has set is what the last entry says.
+fn read(answer: &str) -> Entry {
+    let mut entry = Entry::default();
+    for (keyword, value) in answer.lines().filter_map(|line| line.split_once(' ')) {
+        match keyword {
+            "user" if value != "unset" && is_user(value) => entry.user = Some(value.to_owned()),
+            "identityfile" if value != UNSET => entry.has_keys = true,
+            _ => {}
+        }
+    }
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_has_set_is_not_taken_for_set() {
+        let entry = |answer| {
+            let Entry { user, has_keys } = read(answer);
+            (user.unwrap_or_default(), has_keys)
+        };
+        assert_eq!(entry("user unset\nidentityfile /unset\n"), (String::new(), false));
+        assert_eq!(
+            entry("user alice\nidentityfile ~/.ssh/a b\nidentityfile /unset\n"),
+            ("alice".into(), true)
+        );
+        assert_eq!(entry("user $(id)\nidentityfile none\n"), (String::new(), true));
+        assert_eq!(entry(""), (String::new(), false));
+    }
+}
