@@ -82,7 +82,7 @@ fn in_background() -> Option<(Request, Audience)> {
     // Descriptor 0 stays in use, so that nothing else is mistaken for standard input.
     let ear = stream.try_clone().ok()?;
     let request: Request = Receiver::new(stream).receive().ok()??;
-    let audience = Audience::starter(ear, request.verbose).ok()?;
+    let audience = Audience::starter(ear, &request).ok()?;
     Some((request, audience))
 }
 

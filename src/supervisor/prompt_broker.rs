@@ -1,14 +1,18 @@
 //! Taking ssh's questions to whoever waits for the tunnel, and the answers back.
 //!
 //! ```text
-//! ssh ─ askpass ── askpass.sock ──→ questions ── audience ──→ start, or this terminal
+//! ssh ─ askpass ── askpass.sock ──→ questions ─┬─ audience ──→ start, or this terminal
+//!                                              └─ the user's own SSH_ASKPASS
 //! ```
 //!
-//! One question is asked at a time, and only while somebody waits: a link that is made anew has
-//! nobody to ask. While a question stands the attempt's time does not run out. An answer passes
+//! One question is asked at a time. Where nobody waits at a terminal, as when a link is made anew, the
+//! user's own program is asked, once in an attempt. While a question stands the attempt's time does not run out. An answer passes
 //! through; what is kept is that there was one.
 
+mod explain;
+
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,8 +22,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
-use crate::openssh::failure::{Failure, Kind};
+use self::explain::explain;
+use crate::openssh::failure::Failure;
 use crate::supervisor::askpass::helper::{MESSAGE_MAX, Reply};
+use crate::supervisor::askpass::program;
 use crate::supervisor::askpass::prompt::{Asked, Question, Sort};
 use crate::supervisor::starter::Audience;
 use crate::system::peer;
@@ -39,6 +45,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Questions {
     audience: Audience,
+    /// The user's own program for questions.
+    program: Option<PathBuf>,
     record: Mutex<Record>,
     /// Whose turn it is to ask.
     turn: tokio::sync::Mutex<()>,
@@ -60,6 +68,8 @@ struct Attempt {
 struct Record {
     asked: Vec<Exchange>,
     said: VecDeque<String>,
+    /// Whether the user's own program was asked.
+    program_asked: bool,
 }
 
 /// A question, and whether it was answered.
@@ -79,10 +89,11 @@ enum Clock {
 }
 
 impl Questions {
-    /// Has `audience` answer.
-    pub fn new(audience: Audience) -> Self {
+    /// Has `audience` answer, or `program` where nobody there can.
+    pub fn new(audience: Audience, program: Option<PathBuf>) -> Self {
         Self {
             audience,
+            program,
             record: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             clock: watch::Sender::new(Clock::Since(Instant::now())),
@@ -159,9 +170,12 @@ impl Questions {
             None
         } else {
             let _stopped = Stopped::new(self);
-            timeout(PATIENCE, self.audience.ask(asked)).await.ok().flatten()
+            match self.program() {
+                Some(program) => program::ask(program, &question).await,
+                None => timeout(PATIENCE, self.audience.ask(asked)).await.ok().flatten(),
+            }
         };
-        if question.sort == Sort::Notice && self.audience.is_there() {
+        if question.sort == Sort::Notice && (self.audience.is_there() || self.program.is_some()) {
             // Whoever is to do something was told; ssh ends its helper when it is done.
             std::future::pending::<()>().await;
         }
@@ -174,6 +188,12 @@ impl Questions {
             self.attempt.send_modify(|attempt| attempt.refused = true);
         }
         answer
+    }
+
+    /// The user's own program, where it is to be asked.
+    fn program(&self) -> Option<&Path> {
+        let program = self.program.as_deref().filter(|_| !self.audience.can_answer())?;
+        (!std::mem::replace(&mut self.record().program_asked, true)).then_some(program)
     }
 
     /// Notes that `question` is asked; returns how many the attempt has asked with it, and the
@@ -247,98 +267,4 @@ async fn receive(stream: &mut UnixStream) -> Option<Question> {
         }
     }
     serde_json::from_slice(&line).ok()
-}
-
-/// What is behind the failure of an attempt that has asked questions.
-fn explain(asked: &[Exchange], failure: Failure) -> Failure {
-    use Kind::{
-        AuthenticationRefused, HostKeyUnknown, KeyUnusable, NeedsMoreThanKey, Other, ProxyFailed,
-        ProxyRefused, TooManyKeys,
-    };
-
-    if !matches!(
-        failure.kind,
-        AuthenticationRefused
-            | HostKeyUnknown
-            | KeyUnusable
-            | NeedsMoreThanKey
-            | Other
-            | ProxyFailed
-            | ProxyRefused
-            | TooManyKeys
-    ) {
-        return failure;
-    }
-    if let Some(open) = asked.iter().rfind(|exchange| !exchange.answered) {
-        let kind = match open.question.sort {
-            Sort::Passphrase => Kind::NeedsPassphrase,
-            Sort::HostKey => HostKeyUnknown,
-            Sort::Server if failure.kind == NeedsMoreThanKey => NeedsMoreThanKey,
-            Sort::Confirm | Sort::Notice | Sort::Server => Kind::NeedsAnswer,
-        };
-        let reason = match kind {
-            HostKeyUnknown => "the host key is not known, and nobody was there to look at it".to_owned(),
-            _ => format!("ssh got no answer to: {}", open.question.summary()),
-        };
-        return Failure { kind, reason };
-    }
-    let Some(last) = asked.last() else { return failure };
-    let times = asked.iter().filter(|exchange| exchange.question == last.question).count();
-    match last.question.sort {
-        // Asked once, the passphrase may have been right, and the key wrong.
-        Sort::Passphrase if times > 1 => {
-            let reason = format!("wrong answer to: {}", last.question.summary());
-            Failure { kind: Kind::WrongPassphrase, reason }
-        }
-        Sort::Server if matches!(failure.kind, AuthenticationRefused | NeedsMoreThanKey | TooManyKeys) => {
-            Failure { kind: Kind::AnswerRefused, ..failure }
-        }
-        _ => failure,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn exchange(text: &str, answered: bool) -> Exchange {
-        Exchange { question: Question::new(text, None), answered }
-    }
-
-    fn explained(kind: Kind, asked: &[Exchange]) -> Kind {
-        explain(asked, Failure { kind, reason: "x".into() }).kind
-    }
-
-    #[test]
-    fn questions_tell_why_an_attempt_failed() {
-        const KEY: &str = "Enter passphrase for key '/k': ";
-        const HOST: &str = "The authenticity of host 'h' can't be established.\n(yes/no)? ";
-        type Asked = &'static [(&'static str, bool)];
-        let refused = Kind::AuthenticationRefused;
-        let table: [(Kind, Asked, Kind); 12] = [
-            (refused, &[], refused),
-            (refused, &[(KEY, false)], Kind::NeedsPassphrase),
-            (refused, &[(KEY, true)], refused),
-            (refused, &[(KEY, true), (KEY, true)], Kind::WrongPassphrase),
-            (refused, &[(KEY, false), ("Code: ", true)], Kind::NeedsPassphrase),
-            (Kind::Other, &[("Code: ", false)], Kind::NeedsAnswer),
-            (refused, &[("Password: ", true), ("Code: ", true)], Kind::AnswerRefused),
-            (Kind::HostKeyUnknown, &[(HOST, false)], Kind::HostKeyUnknown),
-            (Kind::Refused, &[(KEY, false)], Kind::Refused),
-            (Kind::NeedsMoreThanKey, &[("Code: ", false)], Kind::NeedsMoreThanKey),
-            (Kind::NeedsMoreThanKey, &[("Code: ", true)], Kind::AnswerRefused),
-            (Kind::ProxyRefused, &[(HOST, false)], Kind::HostKeyUnknown),
-        ];
-        for (kind, asked, expected) in table {
-            let asked: Vec<_> = asked.iter().map(|(text, answered)| exchange(text, *answered)).collect();
-            assert_eq!(explained(kind, &asked), expected, "{asked:?}");
-        }
-    }
-
-    #[test]
-    fn the_question_without_an_answer_is_named() {
-        let failure = Failure { kind: Kind::AuthenticationRefused, reason: "Permission denied".into() };
-        let failure = explain(&[exchange("Enter passphrase for key '/k': ", false)], failure);
-        assert_eq!(failure.reason, "ssh got no answer to: Enter passphrase for key '/k'");
-    }
 }

@@ -81,7 +81,7 @@ impl<'a> Supervisor<'a> {
             )),
             log,
             probe: Arc::new(Probe::new(&directory)),
-            questions: Arc::new(Questions::new(audience.clone())),
+            questions: Arc::new(Questions::new(audience.clone(), request.askpass.clone())),
             askpass: Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
                 action: "cannot tell ssh whom to ask".into(),
                 source,

@@ -16,6 +16,7 @@ use crate::supervisor::askpass::prompt::Asked;
 use crate::supervisor::askpass::terminal::{self, Outcome};
 use crate::supervisor::protocol::event::{self, Event};
 use crate::supervisor::protocol::progress::Report;
+use crate::supervisor::protocol::request::Request;
 
 /// How much of what ssh says is kept while a question stands.
 const EVENTS_HELD: usize = 100;
@@ -49,6 +50,8 @@ struct Starter {
     stream: UnixStream,
     /// Whether it shows what ssh says.
     verbose: bool,
+    /// Whether it can put a question to the user.
+    can_answer: bool,
     /// Who waits for its answer.
     waiting: Option<oneshot::Sender<Answer>>,
     /// Events that it has not had room for yet: a server may have ssh write faster than it reads.
@@ -67,11 +70,12 @@ impl Audience {
         Self::new(Ear::Terminal(report))
     }
 
-    /// The `start` at the other end of `stream`; one that is `verbose` shows what ssh says.
-    pub fn starter(stream: UnixStream, verbose: bool) -> io::Result<Self> {
+    /// The `start` of `request` at the other end of `stream`.
+    pub fn starter(stream: UnixStream, request: &Request) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let (waiting, unsent, full, over) = (None, Vec::new(), Arc::default(), false);
-        Ok(Self::new(Ear::Starter(Starter { stream, verbose, waiting, unsent, full, over })))
+        let (verbose, can_answer) = (request.verbose, request.can_answer);
+        Ok(Self::new(Ear::Starter(Starter { stream, verbose, can_answer, waiting, unsent, full, over })))
     }
 
     fn new(ear: Ear) -> Self {
@@ -83,13 +87,19 @@ impl Audience {
         matches!(self.hearing().ear, Ear::Terminal(_))
     }
 
-    /// Whether somebody listens who can answer.
+    /// Whether somebody listens.
     pub fn is_there(&self) -> bool {
         match &self.hearing().ear {
             Ear::Terminal(report) => report.can_ask(),
             Ear::Starter(starter) => !starter.over,
             Ear::Nobody => false,
         }
+    }
+
+    /// Whether somebody listens who can put a question to the user.
+    pub fn can_answer(&self) -> bool {
+        let is_mute = matches!(&self.hearing().ear, Ear::Starter(starter) if !starter.can_answer);
+        !is_mute && self.is_there()
     }
 
     /// Tells an event. A starter hears no more after the one that ends its wait. One that does not

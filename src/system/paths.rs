@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use self::environment::{
-    ASKPASS_HINT, ASKPASS_SOCKET, askpass_hint, askpass_socket, find_program, has_ssh_agent, is_executable,
-    lambda_url, login_shell, search_path, sibling,
+    ASKPASS_HINT, ASKPASS_SOCKET, askpass_hint, askpass_program, askpass_socket, find_program, has_ssh_agent,
+    is_executable, lambda_url, login_shell, search_path, sibling,
 };
 use self::environment::{absolute, home, variable};
 pub use self::replacement::{

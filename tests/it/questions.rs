@@ -1,6 +1,8 @@
 //! What ssh asks on the way in: answered at a terminal by whoever starts the tunnel, and told where nobody can.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
@@ -221,7 +223,11 @@ fn an_unknown_host_key_is_shown_under_strict() {
         config.set(["ssh", "host-key-check"], "strict");
         config.set(["ssh", "options"], format!("-F none -o UserKnownHostsFile={}", path(&known)));
     });
-    sandbox.tunnel(["start"]).fails(1, ["Error starting tunnel: "]).hint("host-key-check").run();
+    // A program may answer whatever it is asked with yes.
+    let program = askpass(&sandbox, "echo yes");
+    let alone = sandbox.tunnel(["start"]).env("DISPLAY", ":0").env("SSH_ASKPASS", &program);
+    alone.fails(1, ["Error starting tunnel: "]).hint("host-key-check").run();
+    assert!(!asked(&sandbox).exists());
     let mut terminal = at_terminal(&sandbox, &["start"]);
     terminal.wait_for("continue connecting");
     terminal.wait_for("SHA256:");
@@ -234,6 +240,58 @@ fn an_unknown_host_key_is_shown_under_strict() {
     terminal.type_text("yes\n");
     assert_eq!(terminal.finish(), 0, "{}", terminal.screen());
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+}
+
+/// The user's own program for questions: notes that it was asked, and does what `script` says.
+fn askpass(sandbox: &Sandbox, script: &str) -> PathBuf {
+    let file = sandbox.path("bin/askpass");
+    sandbox.write(&file, format!("#!/bin/sh\necho \"$#$1\" >>{}\n{script}\n", path(&asked(sandbox))));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
+    file
+}
+
+fn asked(sandbox: &Sandbox) -> PathBuf {
+    sandbox.path("tmp/asked")
+}
+
+/// How often the program was asked.
+fn count(sandbox: &Sandbox) -> usize {
+    fs::read_to_string(asked(sandbox)).unwrap_or_default().matches("1Enter passphrase for key ").count()
+}
+
+#[test]
+fn where_no_terminal_is_the_users_own_program_is_asked() {
+    let instance = Instance::start();
+    let sandbox = with_locked_key(&instance);
+    let program = askpass(&sandbox, "echo wrong");
+    let start = || sandbox.tunnel(["start"]).env("SSH_ASKPASS", &program);
+    // ssh would not ask it either without a display, and neither would it run another's.
+    start().fails(1, ["Error starting tunnel: ", "ssh got no answer to: "]).run();
+    let relative = sandbox.tunnel(["start"]).env("DISPLAY", ":0").env("SSH_ASKPASS", "bin/askpass");
+    relative.fails(1, ["Error starting tunnel: ", "ssh got no answer to: "]).run();
+    assert_eq!(count(&sandbox), 0);
+    let start = || start().env("DISPLAY", ":0");
+    start().fails(1, ["Error starting tunnel: ", "wrong answer to: "]).run();
+    assert_eq!(count(&sandbox), 1, "it is asked once in an attempt");
+    askpass(&sandbox, "exit 1");
+    start().fails(1, ["Error starting tunnel: ", "ssh got no answer to: "]).run();
+    askpass(&sandbox, &format!("echo '{PASSPHRASE}'"));
+    start().stdout_has("SSH tunnel started").run();
+    assert_eq!(count(&sandbox), 3);
+    let first = sandbox.clients()[0].pid;
+    process::signal(first, Signal::SIGKILL);
+    wait::until_true("the link to be made anew", || instance.sshd.logins() == 2);
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    assert_eq!(count(&sandbox), 4);
+    sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
+    // A window goes with the ssh that asks.
+    fs::write(asked(&sandbox), "").unwrap();
+    askpass(&sandbox, "sleep 1000");
+    let waiting = start().spawn();
+    wait::until_true("the window", || count(&sandbox) == 1);
+    process::signal(sandbox.clients()[0].pid, Signal::SIGKILL);
+    assert_eq!(waiting.unchecked().code, 1);
+    sandbox.assert_idle();
 }
 
 /// The program that ssh asks with does nothing for anybody else.

@@ -20,6 +20,7 @@ use crate::openssh::{self, failure, greeting};
 use crate::runtime::directory::Directory;
 use crate::runtime::registry::{self, Form};
 use crate::supervisor::askpass::helper::Reply;
+use crate::supervisor::askpass::program;
 use crate::supervisor::askpass::prompt::Asked;
 use crate::supervisor::askpass::terminal::{self, Outcome};
 use crate::supervisor::protocol::event::{self, Event, Receiver};
@@ -192,7 +193,9 @@ fn follow(
     child: &mut Child,
     paths: &Paths,
 ) -> Result<()> {
-    let patience = Duration::from_secs(request.login.connect_timeout) + PATIENCE;
+    let patience = Duration::from_secs(request.login.connect_timeout)
+        + PATIENCE
+        + request.askpass.as_ref().map(|_| program::PATIENCE).unwrap_or_default();
     let limited = stream.set_read_timeout(Some(patience));
     let at_fault = |source| Error::Io { action: "cannot wait for the tunnel".into(), source, hint: None };
     limited.map_err(at_fault)?;

@@ -29,6 +29,10 @@ pub struct Request {
     pub hold: Duration,
     /// Whether the starter wants to hear what ssh says.
     pub verbose: bool,
+    /// Whether the starter can put ssh's questions to the user.
+    pub can_answer: bool,
+    /// The user's own program for such questions, where nobody else can.
+    pub askpass: Option<PathBuf>,
     /// Whether to refuse connections of other local users; `None` for those to a SOCKS proxy only.
     #[serde(default)]
     pub only_me: Option<bool>,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::system::trust::file_fault;
 
 pub(super) fn home() -> Result<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
@@ -48,6 +49,19 @@ pub fn askpass_socket() -> Option<PathBuf> {
 pub fn askpass_hint() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
     std::env::var(ASKPASS_HINT).ok()
+}
+
+/// The program that the user has ssh ask with where there is no terminal (`SSH_ASKPASS`), if it can open a
+/// window. Not one that others could have put there or could change.
+pub fn askpass_program() -> Option<PathBuf> {
+    let is_set = |name: &str| variable(name).is_ok_and(|value| value.is_some());
+    let required = variable("SSH_ASKPASS_REQUIRE").ok().flatten().unwrap_or_default();
+    let is_forced = required.as_os_str() == "force";
+    if required.as_os_str() == "never" || !is_forced && !is_set("DISPLAY") && !is_set("WAYLAND_DISPLAY") {
+        return None;
+    }
+    let program = absolute("SSH_ASKPASS").ok().flatten()?;
+    (is_executable(&program) && file_fault(&program).is_none()).then_some(program)
 }
 
 /// True where the environment names an agent that may hold keys for ssh.

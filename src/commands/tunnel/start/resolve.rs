@@ -13,8 +13,8 @@ use crate::runtime::remembered_ports;
 use crate::runtime::state::{Forward, State};
 use crate::suggest;
 use crate::supervisor::protocol::request::{Request, port_flag};
-use crate::system::paths::Paths;
-use crate::terminal::printable;
+use crate::system::paths::{Paths, askpass_program};
+use crate::terminal::{self, printable};
 
 /// Resolves a request from the command line and the config. `before` is the state of the tunnel
 /// that this one replaces, whose local ports and added forwards it keeps. What the command line says goes first, then `before`, the
@@ -46,6 +46,8 @@ pub fn resolve(
         movable: movable(arguments, &config.services, &ports),
         hold: config.hold,
         verbose: arguments.verbose,
+        can_answer: !arguments.json && terminal::is_interactive(),
+        askpass: askpass_program(),
         only_me: config.only_me,
         wanted: arguments.choice.instance_id.clone(),
     })
