@@ -1,5 +1,6 @@
 //! The system's `ssh`: its command line, its options, and what its failures mean.
 
+mod certificate;
 pub(crate) mod entry;
 pub(crate) mod failure;
 pub(crate) mod greeting;

@@ -16,6 +16,12 @@ pub fn clock_and_distance(moment: u64, now: u64) -> String {
     format!("{} ({})", clock(moment, now, &TimeZone::system()), distance(moment, now))
 }
 
+/// `2026-11-27 18:30`, in the time zone of this machine.
+pub fn date_and_clock(moment: u64) -> String {
+    // Nothing is today at the epoch.
+    clock(moment, 0, &TimeZone::system())
+}
+
 fn clock(moment: u64, now: u64, zone: &TimeZone) -> String {
     let local = |seconds: u64| {
         let timestamp = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::config::HostKeyCheck;
-use crate::openssh::{Login, host_key_alias, key};
+use crate::openssh::{Login, certificate, host_key_alias, key};
 use crate::terminal::printable;
 
 /// What the user can do about trouble of this kind, a line each; `denials` says how many logins the server
@@ -54,6 +54,11 @@ pub fn hints(kind: Kind, login: &Login, denials: usize) -> Vec<String> {
 
 /// What the user can do where the server was reached and let nobody in.
 fn login_hints(kind: Kind, login: &Login) -> Vec<String> {
+    if matches!(kind, Kind::AuthenticationRefused | Kind::TooManyKeys)
+        && let Some([what, remedy]) = certificate::outdated(login)
+    {
+        return vec![what, remedy, offered(login)];
+    }
     let key = only_key(login);
     match kind {
         Kind::TooManyKeys => vec![

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::config::path;
+use crate::support::config::{path, user};
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
@@ -109,6 +109,34 @@ fn a_refused_key_is_told_at_once() {
         "the readiness test's and one, no hammering"
     );
     sandbox.assert_idle();
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_named_with_its_date() {
+    let authority = tempfile::tempdir().unwrap();
+    let authority = authority.path().join("ca");
+    generate_key(&authority);
+    let trusted = format!("TrustedUserCAKeys {}", path(&authority.with_extension("pub")));
+    let instance = Instance::with(Options::default().refuse_key().line(&trusted));
+    let sandbox = Sandbox::with(&instance);
+    let certify = |validity: &str| {
+        let mut command = std::process::Command::new(tool("ssh-keygen"));
+        command
+            .env_remove("TZ")
+            .args(["-q", "-I", "me", "-n", &user(), "-V", validity, "-s"])
+            .arg(&authority);
+        assert!(command.arg(instance.sshd.key().with_extension("pub")).status().unwrap().success());
+    };
+    let certificate = format!("{}-cert.pub", path(&instance.sshd.key()));
+    let start = || sandbox.tunnel(["start"]).fails(1, ["Error starting tunnel: ", "Permission denied"]);
+    certify("20200101:20200201");
+    let expired = format!("the certificate {certificate} expired on 2020-02-01 00:00");
+    start().hint(expired).hint(format!("ssh-keygen -L -f {certificate}")).run();
+    certify("+1d:+2d");
+    start().hint(format!("the certificate {certificate} is not valid before 20")).run();
+    certify("-1d:+1d");
+    sandbox.start(&instance);
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
 }
 
 #[test]
