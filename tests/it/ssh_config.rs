@@ -68,7 +68,7 @@ const OBEYED: &[(&str, &str)] = &[
 const REPLACED: &[(&str, &str)] = &[
     ("ConnectTimeout 77", "connecttimeout 30"),
     ("ServerAliveInterval 77", "serveraliveinterval 5"),
-    ("ServerAliveCountMax 77", "serveralivecountmax 3"),
+    ("ServerAliveCountMax 77", "serveralivecountmax 6"),
     ("StrictHostKeyChecking no", "stricthostkeychecking accept-new"),
     ("HostKeyAlias x", "hostkeyalias soong.a1b2c3d4"),
     ("CheckHostIP yes", "checkhostip no"),
@@ -238,6 +238,8 @@ fn an_alias_brings_its_account_and_its_key() {
     entry(&format!("User {}", user()));
     let block = sandbox.soong(["ssh", "config", "--print"]).stdout_has("").stderr_has("").run().stdout;
     assert!(block.contains(&format!("    User {}\n", user())), "{block}");
+    assert!(block.contains(&format!("    IdentityFile {}\n", path(&instance.sshd.key()))), "{block}");
+    assert_eq!(block.matches("IdentityFile").count(), 1, "{block}");
     sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
     sandbox.soong(["ssh", "-S", "none", "--", "echo", "alone"]).stdout("alone\n").run();
