@@ -238,7 +238,7 @@ fn an_alias_brings_its_account_and_its_key() {
     entry(&format!("User {}", user()));
     let block = sandbox.soong(["ssh", "config", "--print"]).stdout_has("").stderr_has("").run().stdout;
     assert!(block.contains(&format!("    User {}\n", user())), "{block}");
-    assert!(block.contains(&format!("    IdentityFile {}\n", path(&instance.sshd.key()))), "{block}");
+    assert!(block.contains(&format!("    IdentityFile={}\n", path(&instance.sshd.key()))), "{block}");
     assert_eq!(block.matches("IdentityFile").count(), 1, "{block}");
     sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
