@@ -155,12 +155,22 @@ fn unknown(log: &[String], others: &[String]) -> Failure {
     {
         return Failure { kind, reason: told(line, kind) };
     }
-    let reason = last(log).or_else(|| last(others));
+    // ssh writes this one past its log. A server that imitates it says that it has closed the connection.
+    if let Some(line) = last(others).filter(|line| messages::is_close(line)) {
+        return Failure { kind: Kind::Lost, reason: tidy(line) };
+    }
+    let reason = last_reason(log).or_else(|| last(others));
     Failure { kind: Kind::Other, reason: reason.map_or_else(|| "ssh ended without a word".to_owned(), tidy) }
 }
 
 fn last(lines: &[String]) -> Option<&str> {
     lines.iter().rev().map(String::as_str).find(|line| !line.trim().is_empty())
+}
+
+/// The last line of ssh's log that can tell why it ended: no count of what it transferred.
+fn last_reason(log: &[String]) -> Option<&str> {
+    let mut lines = log.iter().rev().map(String::as_str);
+    lines.find(|line| !line.trim().is_empty() && !messages::is_count(line))
 }
 
 /// The line as a reason. Where ssh's line is the frame of a banner, a sentence of ours.
@@ -230,6 +240,18 @@ mod tests {
             failure.reason,
             "Connection closed by 192.0.2.1 port 22; the server says: \"System is booting up.\""
         );
+    }
+
+    #[test]
+    fn counts_of_bytes_are_no_reason() {
+        let log = "Transferred: sent 2608, received 2464 bytes, in 0.1 seconds\nBytes per second: sent 78297.3, received 73804.8";
+        let closed = failure(log, "Connection to 192.0.2.1 closed by remote host.");
+        assert_eq!(
+            (closed.kind, closed.reason.as_str()),
+            (Kind::Lost, "Connection to 192.0.2.1 closed by remote host")
+        );
+        assert_eq!(failure(log, "").reason, "ssh ended without a word");
+        assert_eq!(failure(log, "Welcome").reason, "Welcome");
     }
 
     #[test]

@@ -69,6 +69,16 @@ const MESSAGES: &[(&str, Kind)] = &[
 /// What ssh calls the far end of a connection that goes through a proxy.
 const PROXIED: &str = "* UNKNOWN port 65535*";
 
+/// True for the line in which ssh says that the server closed the connection (`clientloop.c`).
+pub(super) fn is_close(line: &str) -> bool {
+    matches(line.trim(), "Connection to * closed by remote host.")
+}
+
+/// True for a line in which ssh counts what it has transferred, as it ends.
+pub(super) fn is_count(line: &str) -> bool {
+    ["Transferred: sent *", "Bytes per second: sent *"].iter().any(|pattern| matches(line.trim(), pattern))
+}
+
 /// The most telling line of `lines`, and what it means.
 pub(super) fn find(lines: &[String]) -> Option<(&str, Kind)> {
     MESSAGES.iter().find_map(|(pattern, kind)| {
