@@ -283,22 +283,29 @@ impl<'a> Tunnel<'a> {
         let _ = child.wait();
     }
 
-    /// The arguments of the ssh that soong would run, but that it listens by itself and shares its
-    /// connection with nobody.
+    /// Returns the arguments of the ssh that soong would run, changed so that it has the forwards on its command
+    /// line, shares its connection with nobody and logs to standard error.
     fn arguments_of_ssh(&self) -> Result<Vec<String>> {
         let soong = program::soong()?;
         let mut command = self.sandbox.command(&soong, &self.path)?;
         let output = command.args(["tunnel", "start", "--dry-run"]).stdout(Stdio::piped()).output();
         let output = output.map_err(|error| failed("run soong", error))?;
         let line = String::from_utf8_lossy(&output.stdout);
-        let words = shell_words::split(&line)
+        // Below the command stand the forwards, as comments.
+        let words = shell_words::split(line.lines().next().unwrap_or_default())
             .map_err(|_| Error::failed("soong prints no command that a shell takes"))?;
         let mut arguments = Vec::new();
         let mut words = words.into_iter().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
-                "-S" | "-L" => drop(words.next()),
+                "-S" | "-E" => drop(words.next()),
                 "-M" => {}
+                "-o" => {
+                    let option = words.next().unwrap_or_default();
+                    if option != "ClearAllForwardings=yes" {
+                        arguments.extend([word, option]);
+                    }
+                }
                 "--" => {
                     arguments.extend(self.forwards.as_arguments());
                     arguments.push(word);
