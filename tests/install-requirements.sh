@@ -26,6 +26,8 @@ zsh        zsh             zsh
 fish       fish            fish
 shellcheck shellcheck      shellcheck
 tmux       tmux            tmux
+direnv     direnv          direnv
+zoxide     zoxide          zoxide
 mandoc     mandoc          mandoc
 man        man-db          -
 make       make            make

@@ -19,6 +19,8 @@ use super::{program, wait};
 
 /// soong's names for the forwards.
 const SERVICES: [&str; 3] = ["sglang", "n8n", "status"];
+/// ssh's own default for keepalives without an answer.
+const COUNT_MAX: &str = "ServerAliveCountMax=3";
 /// How long a request may take before it counts as failed.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -302,8 +304,11 @@ impl<'a> Tunnel<'a> {
                 "-M" => {}
                 "-o" => {
                     let option = words.next().unwrap_or_default();
-                    if option != "ClearAllForwardings=yes" {
-                        arguments.extend([word, option]);
+                    match option.split_once('=') {
+                        Some(("ClearAllForwardings", _)) => {}
+                        // What people set; soong leaves the decision to its own checks for longer.
+                        Some(("ServerAliveCountMax", _)) => arguments.extend([word, COUNT_MAX.to_owned()]),
+                        _ => arguments.extend([word, option]),
                     }
                 }
                 "--" => {

@@ -1,4 +1,4 @@
-//! Beside what other people's shells have: VS Code's own scripts, environments that put their name in front of the
+//! Beside what other people's shells have: VS Code's own scripts, direnv and zoxide, environments that put their name in front of the
 //! prompt, and hooks that make a new prompt each time. The segment stands once, is right, and goes again.
 
 use std::path::PathBuf;
@@ -39,6 +39,8 @@ fn setups(shell: &Shell) -> &'static [&'static str] {
             "starship_precmd() { eval \"$STARSHIP_PROMPT_COMMAND\"; PS1='star$ '; }\nPROMPT_COMMAND=starship_precmd\n{load}",
             "{load}starship_precmd() { eval \"$STARSHIP_PROMPT_COMMAND\"; PS1='star$ '; }\n\
              STARSHIP_PROMPT_COMMAND=$PROMPT_COMMAND PROMPT_COMMAND=starship_precmd\n",
+            "PS1='$ '\neval \"$(direnv hook bash)\"; eval \"$(zoxide init bash)\"\n{load}",
+            "PS1='$ '\n{load}eval \"$(zoxide init bash)\"; eval \"$(direnv hook bash)\"\n",
         ],
         "zsh" => &[
             "PROMPT='$ '\n{load}",
@@ -47,12 +49,14 @@ fn setups(shell: &Shell) -> &'static [&'static str] {
             "PROMPT='$ '\n{load}theme() { PROMPT='theme$ ' RPROMPT=; }\nprecmd_functions+=(theme)\n",
             "theme() { PROMPT='theme$ ' RPROMPT=right; }\nprecmd_functions+=(theme)\nPROMPT='$ '\n{load}",
             "setopt promptsubst; PROMPT='$ '; starship_precmd() { :; }; precmd_functions+=(starship_precmd)\n{load}",
+            "PROMPT='$ '\neval \"$(direnv hook zsh)\"; {load}eval \"$(zoxide init zsh)\"\n",
         ],
         _ => &[
             "function fish_prompt; echo -n '$ '; end\n{load}",
             "function fish_prompt; echo -n '$ '; end\nfunction fish_right_prompt; echo -n own; end\n{load}",
             "function fish_prompt; echo -n '$ '; end\n{load}functions -c fish_prompt _old_fish_prompt; functions -e fish_prompt\n\
              function fish_prompt; echo -n '(venv) '; _old_fish_prompt; end\n",
+            "function fish_prompt; echo -n '$ '; end\ndirenv hook fish | source\n{load}zoxide init fish | source\n",
         ],
     }
 }
