@@ -1,5 +1,9 @@
 //! Local ports that are taken, and ports that are none.
 
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command};
+
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::ports::{self, Holder};
@@ -13,25 +17,25 @@ fn a_taken_port_is_told_with_its_holder_and_the_flag_that_moves_it() {
     let sandbox = Sandbox::with(&instance);
     for (port, flag) in sandbox.config.local.into_iter().zip(["--sglang-port", "--n8n-port", "--status-port"])
     {
-        let _holder = Holder::listen("127.0.0.1", port);
+        let mut holder = hold_in_process(port);
         sandbox
             .tunnel(["start"])
             .fails(1, IN_USE)
-            .hint(port.to_string())
-            .hint(own_name())
-            .hint(std::process::id().to_string())
+            .hint(format!("port {port} is held by sleep (PID {})", holder.id()))
             .hint(flag)
             .run();
+        holder.kill().unwrap();
+        holder.wait().unwrap();
     }
     assert_eq!(instance.sshd.logins(), 0);
     sandbox.assert_idle();
 }
 
-/// The name under which the system lists this test run, whose listener is in the way: at most 15 bytes.
-fn own_name() -> String {
-    let program = std::env::current_exe().unwrap();
-    let name = program.file_name().unwrap().to_str().unwrap();
-    name.chars().take(15).collect()
+/// Starts a process that holds `port`. The tests' own process would not do: what another test forks at that moment
+/// has its listeners, too, until it executes.
+fn hold_in_process(port: u16) -> Child {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    Command::new("sleep").arg("600").stdin(OwnedFd::from(listener)).spawn().unwrap()
 }
 
 #[test]
