@@ -1,27 +1,26 @@
-//! soong's own commands. What else can be called is found on `PATH` (`extension`) or stands in the
-//! config (aliases).
+//! Built-in commands. Extensions are found on `PATH` ([`crate::extension`]), aliases in the config.
 
-/// soong's own commands, in the order in which they are shown, with what they do.
+/// Names and summaries of the built-in commands, in the order of the overview.
 pub const BUILT_IN: &[(&str, &str)] = &[
-    ("tunnel", "Make the ports of your GPU instance appear on localhost"),
-    ("ssh", "Open a shell on your GPU instance, or run a command there"),
-    ("status", "Show your instances, their tunnels and their leases"),
+    ("tunnel", "Forward an instance's ports to localhost"),
+    ("ssh", "Open a shell on an instance, or run a command there"),
+    ("status", "Show instances, their tunnels and leases"),
     ("extend", "Extend the lease of an instance"),
-    ("configure", "Set up soong, or change one setting"),
-    ("init", "Have your shell complete commands and show tunnels in its prompt"),
-    ("prompt", "Show tunnels in a prompt or a status line"),
-    ("ext", "List, check and make extensions: commands of others"),
+    ("configure", "Set up soong, or change single settings"),
+    ("init", "Set up completion and the prompt"),
+    ("prompt", "Print the tunnels for a prompt or status line"),
+    ("ext", "Manage extensions"),
 ];
 
-/// Programs that are called by others, not typed.
+/// Programs that other programs run; not listed.
 const HELPERS: &[&str] = &["complete", "supervisor"];
 
-/// Whether `name` is a command of soong's own, or what stands for its help.
+/// Returns true for a built-in command and for `help`.
 pub fn is_built_in(name: &str) -> bool {
     name == "help" || BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
 }
 
-/// Whether `soong-NAME` is a program that others call.
+/// Returns true if `soong-NAME` is a program that other programs run.
 pub fn is_helper(name: &str) -> bool {
     HELPERS.contains(&name) || name.starts_with("provider-")
 }

@@ -21,9 +21,12 @@ pub fn colour(when: Option<&str>) -> Result<Colour> {
         .ok_or_else(|| Error::usage("--color takes a value").with_hint("one of: auto, always, never"))
 }
 
-/// The definition of a program, with what all of them take.
+/// Widest help text in columns; narrower terminals get narrower texts.
+const HELP_WIDTH: usize = 80;
+
+/// Returns the definition of a program with the options that all programs share.
 pub fn definition<T: CommandFactory>() -> Command {
-    T::command().arg(color())
+    T::command().max_term_width(HELP_WIDTH).arg(color())
 }
 
 /// The definition of `--color`.
@@ -31,7 +34,7 @@ pub fn color() -> Arg {
     Arg::new(COLOR)
         .long(COLOR)
         .value_name("WHEN")
-        .help("Use colour: auto, always, never [default: auto]")
+        .help("Colour output: auto, always, never [default: auto]")
         .value_parser(Colour::WORDS)
         .hide_possible_values(true)
         .global(true)

@@ -1,29 +1,29 @@
-//! Every key that `config.toml` may hold, with its type, default and meaning.
+//! The keys of `config.toml` with type, default and summary.
 //!
-//! One table, so that checking, documentation and completion can not drift apart. A `*` in a path
-//! stands for a name that the user chooses.
+//! Checking, documentation and completion all use this table. A `*` in a path stands for a name that the user
+//! chooses.
 
 use super::forwarding;
 
 /// A key of `config.toml`.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
-    /// Its place, segments joined by dots.
+    /// Path in the file, segments joined by dots.
     pub path: &'static str,
-    /// What its value may be.
+    /// Type of the value.
     pub kind: Kind,
-    /// The value it has when it is not written, as it would be written; empty for none.
+    /// Default in TOML syntax without quotes; empty for none.
     pub default: &'static str,
-    /// What it does, in one line.
+    /// Meaning, in one line.
     pub summary: &'static str,
 }
 
-/// What a value may be.
+/// Type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A TCP port, 1 to 65535.
     Port,
-    /// A number of seconds between the two bounds, both allowed.
+    /// A number of seconds within the two bounds, inclusive.
     Seconds(u32, u32),
     /// A file name; `~/` is the home directory.
     Path,
@@ -48,7 +48,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What a value should be, to complete "expected …".
+    /// Returns the end of the sentence "expected …".
     pub fn expectation(self) -> String {
         match self {
             Self::Port => "a port (1 to 65535)".into(),
@@ -74,103 +74,103 @@ const fn key(path: &'static str, kind: Kind, default: &'static str, summary: &'s
     Key { path, kind, default, summary }
 }
 
-/// All keys, in the order in which they are documented.
+/// All keys, in the order of the documentation.
 pub const KEYS: &[Key] = &[
     key(
         "ssh.key",
         Kind::Path,
         "~/.ssh/id_rsa",
-        "private key to log in with; by default every one of ssh's usual names that exists",
+        "private key for logging in; default: every key in ~/.ssh with a usual name",
     ),
-    key("ssh.user", Kind::User, "ubuntu", "account on the instance"),
+    key("ssh.user", Kind::User, "ubuntu", "user name on the instance"),
     key("ssh.port", Kind::Port, "22", "port of the instance's SSH server"),
     key(
         "ssh.host-key-check",
         Kind::Choice(&["pin", "strict", "off"]),
         "pin",
-        "pin: remember the first host key of each instance; strict: accept only keys you already know; off: accept any",
+        "check of host keys: pin the first of each instance, accept only known ones (strict), or any (off)",
     ),
     key(
         "ssh.keepalive",
         Kind::Seconds(0, 3600),
         "5",
-        "ask a silent server for a sign of life this often; the sixth silence ends the connection; 0 never asks",
+        "seconds between keepalives; after six unanswered ones the connection ends; 0 sends none",
     ),
-    key("ssh.connect-timeout", Kind::Seconds(1, 600), "30", "longest time a tunnel may take to come up"),
-    key("ssh.options", Kind::Words, "", "further arguments for ssh"),
+    key(
+        "ssh.connect-timeout",
+        Kind::Seconds(1, 600),
+        "30",
+        "longest time for a tunnel to come up, in seconds",
+    ),
+    key("ssh.options", Kind::Words, "", "more arguments for ssh"),
     key(
         "tunnel.hold",
         Kind::Seconds(0, 3600),
         "30",
-        "how long a new connection waits for a lost link before it is closed",
+        "seconds that a new connection waits while the link is lost",
     ),
     key(
         "tunnel.only-me",
         Kind::Switch,
         "",
-        "refuse connections that other users of this machine make (Linux); if not set, those to a SOCKS proxy only",
+        "refuse connections of other local users (Linux); default: only for SOCKS proxies",
     ),
     key(
         "services.*",
         Kind::Service,
         "",
-        "port of a service on the instance, and the local port it appears on",
+        "remote port of a service, also its local port unless { remote, local } is given",
     ),
     key("instances.*.host", Kind::Host, "", "address of the instance"),
     key(
         "instances.*.id",
         Kind::Text,
         "",
-        "what --instance-id finds it by and its host key is pinned to; by default its name",
+        "id for --instance-id and for the pinned host key; default: the name",
     ),
-    key("instances.*.user", Kind::User, "", "account on this instance, when not ssh.user"),
-    key("instances.*.port", Kind::Port, "", "port of this instance's SSH server, when not ssh.port"),
-    key("instances.*.key", Kind::Path, "", "private key for this instance, when not ssh.key"),
+    key("instances.*.user", Kind::User, "", "user name on this instance; default: ssh.user"),
+    key("instances.*.port", Kind::Port, "", "port of this instance's SSH server; default: ssh.port"),
+    key("instances.*.key", Kind::Path, "", "private key for this instance; default: ssh.key"),
     key(
         "instances.*.forward",
         Kind::Forwards(forwarding::Kind::Local),
         "",
-        "what its tunnel forwards besides the services: [\"5432:db.internal:5432\"]",
+        "local forwards besides the services: [\"5432:db.internal:5432\"]",
     ),
     key(
         "instances.*.remote",
         Kind::Forwards(forwarding::Kind::Remote),
         "",
-        "ports of the instance that lead to this side: [\"9000:localhost:3000\"]",
+        "remote forwards: [\"9000:localhost:3000\"]",
     ),
-    key("instances.*.socks", Kind::Port, "", "local port of a SOCKS proxy that goes out from the instance"),
-    key("providers.*", Kind::Switch, "false", "ask soong-provider-NAME for instances"),
+    key("instances.*.socks", Kind::Port, "", "local port of a SOCKS proxy through the instance"),
+    key("providers.*", Kind::Switch, "false", "list instances with soong-provider-NAME"),
     key(
         "lambda.base-url",
         Kind::Text,
         "https://cloud.lambda.ai/api/v1",
-        "address of the API of Lambda Cloud; $SOONG_LAMBDA_ENDPOINT goes first",
+        "address of the Lambda Cloud API; $SOONG_LAMBDA_ENDPOINT takes precedence",
     ),
     key(
         "lambda.api-key-command",
         Kind::Words,
         "",
-        "program that prints the API key, run without a shell; asked instead of credentials.toml",
+        "command that prints the API key, run without a shell; used instead of the stored key",
     ),
-    key(
-        "alias.*",
-        Kind::Alias,
-        "",
-        "what soong NAME stands for: words as in a shell, or ! and a command for the shell; with the name of a command of soong's own or of an extension it is not used",
-    ),
+    key("alias.*", Kind::Alias, "", "command line that soong NAME runs; with a leading !, a shell command"),
     key(
         "completion.timeout",
         Kind::Seconds(1, 60),
         "1",
-        "longest time an extension may take to answer when TAB is pressed; after that nothing is offered",
+        "longest time for an extension to answer TAB, in seconds",
     ),
     key(
         "help.autocorrect",
         Kind::Choice(&["show", "prompt", "never"]),
         "show",
-        "what to do about an unknown command: show those that were meant, ask whether to run one, or neither",
+        "unknown command: show similar ones, prompt to run the closest, or never do either",
     ),
 ];
 
-/// Keys that a table cannot do without.
+/// Keys that their table must have.
 pub const REQUIRED: &[&str] = &["instances.*.host"];

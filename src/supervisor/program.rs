@@ -27,16 +27,16 @@ use crate::supervisor::starter::Audience;
 use crate::system::paths::Paths;
 use crate::terminal::{self, print};
 
-pub(crate) const HELP: &str = "Keep one tunnel up
+pub(crate) const HELP: &str = "Supervise one tunnel
 
 Usage: soong-supervisor NAME
 
-Started by 'soong tunnel start', which says on standard input what to do, not by
-hand.
+Started by 'soong tunnel start', which passes the request on standard input; not
+meant to be typed.
 
 Options:
-  -h, --help     Print this text
-  -V, --version  Print the version
+  -h, --help     Print help
+  -V, --version  Print version
 
 Example:
   soong tunnel start --foreground

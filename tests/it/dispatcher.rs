@@ -283,9 +283,9 @@ fn it_helps() {
     for form in [["-h"].as_slice(), &["help"]] {
         assert_eq!(sandbox.soong(form).stdout_has("").run().stdout, help, "{form:?}");
     }
-    // Called without a command it can do nothing, but shows what it could.
-    let bare = sandbox.soong([""; 0]).stdout_has("").stderr_has("").unchecked();
-    assert!(format!("{}{}", bare.stdout, bare.stderr).contains("tunnel"), "{bare:?}");
+    let bare = sandbox.soong([""; 0]).stdout_has("").run().stdout;
+    assert_eq!(bare, help);
+    assert!(!help.contains("Get started"), "there is a config file: {help}");
     soong(&sandbox, ["--nothing"]).fails(2, ["--nothing"]).run();
     soong(&sandbox, ["help", "qqq"]).fails(2, ["qqq"]).run();
 }
@@ -297,4 +297,31 @@ fn help_for_a_command_is_its_man_page_or_its_own_help() {
     script(&sandbox, "bin/man", "exit 16");
     soong(&sandbox, ["help", "hello"]).stdout("help of hello: --help\n").run();
     soong(&sandbox, ["help", "tunnel"]).stdout_has("--help").stdout_has("start").run();
+}
+
+#[test]
+fn the_first_run_shows_three_commands_to_type() {
+    let sandbox = Sandbox::new();
+    fs::remove_file(sandbox.config_file()).unwrap();
+    let help = sandbox.soong([""; 0]).stdout_has("").run().stdout;
+    let (start, _) = help.split_once("\nUsage:").unwrap();
+    let steps: Vec<&str> = start.lines().filter(|line| line.starts_with("  soong ")).collect();
+    assert_eq!(steps.len(), 3, "{help}");
+    for (step, command) in steps.iter().zip(["configure", "tunnel start", "init --install"]) {
+        assert!(step.starts_with(&format!("  soong {command} ")), "{help}");
+    }
+}
+
+#[test]
+fn help_for_a_subcommand_is_its_own_page() {
+    let sandbox = Sandbox::new();
+    script(
+        &sandbox,
+        "bin/man",
+        "[ \"$1\" = -w ] && [ \"$3\" = soong-tunnel-start ] && exit 0\n[ \"$1\" = -w ] && exit 16\necho \"page $1\"",
+    );
+    soong(&sandbox, ["help", "tunnel", "start"]).stdout("page soong-tunnel-start\n").run();
+    let own = sandbox.soong(["tunnel", "stop", "--help"]).stdout_has("Stop a tunnel").run().stdout;
+    soong(&sandbox, ["help", "tunnel", "stop"]).stdout(own).run();
+    soong(&sandbox, ["help", "tunnel", "strat"]).fails(2, ["strat"]).run();
 }

@@ -27,17 +27,17 @@ use crate::completion::Answer;
 use crate::error::EXIT_USAGE;
 use crate::terminal::{print, print_error};
 
-const HELP: &str = "Say how a command line could go on
+const HELP: &str = "Complete a command line
 
 Usage: soong-complete words WORD...
        soong-complete bash COLUMNS TYPE BREAKS ALIAS LINE
 
-Called by the completion of your shell, not by hand. The last WORD is the one
-that is being typed; each line of the answer is a word, a tab and what it means.
+For the completion scripts of the shells. The last WORD is the one under the
+cursor. Each line of the answer is a candidate, a tab and its description.
 
 Options:
-  -h, --help     Print this text
-  -V, --version  Print the version
+  -h, --help     Print help
+  -V, --version  Print version
 
 Example:
   soong-complete words soong-tunnel st
@@ -58,7 +58,7 @@ pub fn main() -> ExitCode {
         ["-h" | "--help"] => HELP.to_owned(),
         ["-V" | "--version"] => format!("soong-complete {}\n", env!("CARGO_PKG_VERSION")),
         _ => {
-            print_error("soong-complete: called by the completion of your shell, not by hand\n");
+            print_error("soong-complete: for the completion scripts of the shells; not meant to be typed\n");
             return ExitCode::from(EXIT_USAGE);
         }
     };

@@ -14,11 +14,11 @@ use crate::terminal::Colour;
 
 /// The options of `soong` itself.
 const OPTIONS: [(&str, &str); 5] = [
-    ("--color", "Use colour: auto, always, never"),
-    ("--list", "Print all commands, a line each: name, tab, summary"),
-    ("--exec-path", "Print the directory that soong's own programs are in"),
+    ("--color", "Colour output: auto, always, never"),
+    ("--list", "List all commands, one per line: name, tab, summary"),
+    ("--exec-path", "Print the directory of soong's programs"),
     ("--help", "Print help"),
-    ("--version", "Print the version"),
+    ("--version", "Print version"),
 ];
 
 /// The definition of `soong NAME`; `None` for what is not soong's own.
@@ -52,13 +52,13 @@ fn prompt() -> Command {
     Command::new("soong-prompt")
         .bin_name("soong prompt")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Show tunnels in a prompt or a status line")
+        .about("Print the tunnels for a prompt or status line")
         .arg(format)
         .arg(command_line::color())
         .after_help(
-            "Prints nothing when there is no tunnel. The exit code is 0 either way: a prompt
-has no use for another. bash, zsh and fish show tunnels without this program,
-see 'soong help init'.
+            "Prints nothing if no tunnel is running. Exits with 0 in both cases, as a prompt
+must not fail. bash, zsh and fish show tunnels without this program; see
+'soong help init'.
 
 Examples:
   soong prompt
@@ -104,7 +104,7 @@ fn colours() -> Vec<Candidate> {
 /// All that `soong` can be followed by.
 fn commands() -> Vec<Candidate> {
     let mut commands = candidates(BUILT_IN);
-    commands.push(Candidate::new("help", "Explain a command: soong help NAME"));
+    commands.push(Candidate::new("help", "Show the manual or help of a command"));
     commands.extend(foreign::names());
     commands
 }

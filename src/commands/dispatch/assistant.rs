@@ -25,7 +25,7 @@ use crate::toml_text::typed_key;
 pub fn assist(arguments: &[&CStr]) -> Option<u8> {
     let (request, rest) = arguments.get(1..)?.split_first()?;
     if *request == request::OVERVIEW {
-        return Some(show(&help::overview(&catalog::callable())));
+        return Some(show(&help::overview(&catalog::callable(), is_new())));
     }
     if *request == request::LIST {
         return Some(show(&help::list(&catalog::callable())));
@@ -33,7 +33,15 @@ pub fn assist(arguments: &[&CStr]) -> Option<u8> {
     if *request == request::UNKNOWN {
         return Some(unknown_command(rest));
     }
-    (*request == request::EXPLAIN).then(|| explanation::explain(rest.first().copied().unwrap_or_default()))
+    (*request == request::EXPLAIN).then(|| match rest.split_first() {
+        Some((name, subcommands)) => explanation::explain(name, subcommands),
+        None => explanation::explain(c"", &[]),
+    })
+}
+
+/// Returns true if there is no config file yet.
+fn is_new() -> bool {
+    Paths::from_env().is_ok_and(|paths| !paths.config_file().exists())
 }
 
 /// What the config says that matters here. Without a config that can be read there are no aliases,

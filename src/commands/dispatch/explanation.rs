@@ -1,4 +1,4 @@
-//! `soong help NAME`: what an alias stands for, the manual page of a command, or its own help.
+//! `soong help NAME [SUBCOMMAND…]`: the meaning of an alias, or the manual page or `--help` of a command.
 
 use std::ffi::{CStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -14,21 +14,29 @@ use crate::suggest;
 use crate::system::paths;
 use crate::terminal::printable;
 
-/// The sections of the manual that a command may be in.
+/// Manual sections in which commands are documented.
 const SECTIONS: [&str; 3] = ["1", "7", "8"];
 
-/// Explains the command `name` and returns the exit code.
-pub(super) fn explain(name: &CStr) -> u8 {
+/// Explains the command `name`, or a subcommand of it, and returns the exit code.
+pub(super) fn explain(name: &CStr, subcommands: &[&CStr]) -> u8 {
     let Some(known) = legal(name).filter(|name| is_command(name)) else { return explain_alias(name) };
     let program = discovery::find(known);
     let page = program.as_deref().and_then(|program| Metadata::read(known, program).manual);
-    let page = page.unwrap_or_else(|| String::from_utf8_lossy(&program_name(known.as_bytes())).into_owned());
+    let mut page =
+        page.unwrap_or_else(|| String::from_utf8_lossy(&program_name(known.as_bytes())).into_owned());
+    let mut words = vec!["soong".to_owned(), known.to_owned()];
+    for subcommand in subcommands {
+        let Some(subcommand) = legal(subcommand) else { break };
+        page.push_str(&format!("-{subcommand}"));
+        words.push(subcommand.to_owned());
+    }
+    words.push("--help".to_owned());
     if let (Some(man), Some(file)) = (paths::find_program("man"), manual(&page, program.as_deref())) {
-        // Returns only if man could not be run; then the command can still explain itself.
+        // Returns only if man cannot be run; --help remains.
         let _ = Command::new(man).arg(file).exec();
     }
     let Some(directory) = own_directory() else { return unknown(name.to_bytes(), None) };
-    execute(&directory.join("soong"), &["soong".to_owned(), known.to_owned(), "--help".to_owned()], &[])
+    execute(&directory.join("soong"), &words, &[])
 }
 
 fn explain_alias(name: &CStr) -> u8 {
@@ -47,8 +55,8 @@ fn explain_alias(name: &CStr) -> u8 {
     unknown(name.to_bytes(), suggest::join(&nearest(&shown, &wishes)))
 }
 
-/// What to call `man` with: the file installed beside the program or beside soong, or the name if
-/// man knows it.
+/// Returns the argument for `man`: the file installed beside the program or beside soong, or the name if
+/// man finds it.
 fn manual(page: &str, program: Option<&Path>) -> Option<OsString> {
     let beside = own_directory().as_deref().and_then(Path::parent).map(Path::to_path_buf);
     let places = program.map(prefixes).unwrap_or_default().into_iter().chain(beside);

@@ -1,28 +1,33 @@
-//! The texts that say which commands there are.
+//! Overview of all commands: `soong`, `soong help`, `soong --list`.
 
 use crate::built_in::BUILT_IN;
 use crate::extension::catalog::Extension;
 
-/// How wide a line of the overview gets, in characters.
+/// Widest line of the overview, in characters.
 const WIDTH: usize = 80;
 
-/// What `soong`, `soong --help` and `soong help` print.
-pub(super) fn overview(extensions: &[Extension]) -> String {
-    let mut text = String::from(
-        "The GPU instance you rent, on your desk: its ports are on localhost
+/// Shown before everything else while there is no config file.
+const FIRST_STEPS: &str = "
+Get started:
+  soong configure        your key, your instances or your provider
+  soong tunnel start     the instance's ports on localhost
+  soong init --install   TAB completion and the prompt
+";
 
-Usage: soong COMMAND [ARGUMENTS]
-
-Commands:
-",
-    );
+/// Returns the text of `soong`, `soong --help` and `soong help`; `is_new` adds the first steps.
+pub(super) fn overview(extensions: &[Extension], is_new: bool) -> String {
+    let mut text = String::from("The ports of your rented GPU instance, on localhost\n");
+    if is_new {
+        text.push_str(FIRST_STEPS);
+    }
+    text.push_str("\nUsage: soong COMMAND [ARGUMENTS]\n\nCommands:\n");
     let width = BUILT_IN.iter().map(|(name, _)| name.len()).max().unwrap_or_default().max("help".len());
     for (name, summary) in BUILT_IN {
         text.push_str(&format!("  {name:width$}  {summary}\n"));
     }
-    text.push_str(&format!("  {:width$}  Explain a command: soong help NAME\n", "help"));
+    text.push_str(&format!("  {:width$}  Show the manual or help of a command\n", "help"));
     if !extensions.is_empty() {
-        text.push_str("\nExtensions, found as soong-NAME on PATH:\n");
+        text.push_str("\nExtensions (soong-NAME on PATH):\n");
         for extension in extensions {
             let line = format!("  {:width$}  {}", extension.name, shown(extension));
             let clipped: String = line.trim_end().chars().take(WIDTH - 1).collect();
@@ -33,15 +38,15 @@ Commands:
     text.push_str(
         "
 Options:
-      --color WHEN  Use colour: auto, always, never [default: auto]
-  -h, --help        Print this text
-  -V, --version     Print the version
-      --list        Print all commands, a line each: name, tab, summary
-      --exec-path   Print the directory that soong's own programs are in
+      --color WHEN  Colour output: auto, always, never [default: auto]
+  -h, --help        Print help
+  -V, --version     Print version
+      --list        List all commands, one per line: name, tab, summary
+      --exec-path   Print the directory of soong's programs
 
 Examples:
-  soong tunnel start       localhost:8000 becomes the instance's
-  soong help tunnel        everything about tunnels
+  soong tunnel start       forward the instance's ports to localhost
+  soong help tunnel start  everything about a command
 ",
     );
     text
@@ -51,7 +56,7 @@ fn shown(extension: &Extension) -> &str {
     if extension.summary().is_empty() { "(no description)" } else { extension.summary() }
 }
 
-/// A line per command, extensions behind an empty line: `soong --list`.
+/// Returns the text of `soong --list`: one line per command, extensions after an empty line.
 pub(super) fn list(extensions: &[Extension]) -> String {
     let mut text: String = BUILT_IN.iter().map(|(name, summary)| format!("{name}\t{summary}\n")).collect();
     if !extensions.is_empty() {

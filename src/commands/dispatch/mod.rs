@@ -21,10 +21,10 @@ use crate::extension::{PREFIX, is_name, own_program};
 use crate::system::paths;
 use crate::terminal::{hand_on_colour, print, printable};
 
-/// The help of `soong` where there are no extensions.
+/// Returns the overview without extensions.
 #[cfg(test)]
 pub(crate) fn overview() -> String {
-    help::overview(&[])
+    help::overview(&[], true)
 }
 
 /// What `soong` asks of `soong-ext`, as its first argument.
@@ -66,8 +66,8 @@ pub fn run(arguments: &[&CStr]) -> u8 {
     };
     match first.to_bytes() {
         b"-h" | b"--help" => soong.overview(),
-        b"help" => match rest.first() {
-            Some(name) => soong.explain(name),
+        b"help" => match rest.split_first() {
+            Some((name, subcommands)) => soong.explain(name, subcommands),
             None => soong.overview(),
         },
         b"-V" | b"--version" => show(&format!("soong {}\n", env!("CARGO_PKG_VERSION"))),
@@ -120,7 +120,7 @@ impl Soong<'_> {
 
     fn overview(&self) -> u8 {
         self.assisted(request::OVERVIEW, &[]);
-        show(&help::overview(&[]))
+        show(&help::overview(&[], false))
     }
 
     fn list(&self) -> u8 {
@@ -128,9 +128,9 @@ impl Soong<'_> {
         show(&help::list(&[]))
     }
 
-    fn explain(&self, name: &CStr) -> u8 {
-        self.assisted(request::EXPLAIN, &[name]);
-        self.execute(name, &[c"--help"])
+    fn explain(&self, name: &CStr, subcommands: &[&CStr]) -> u8 {
+        self.assisted(request::EXPLAIN, &[&[name], subcommands].concat());
+        self.execute(name, &[subcommands, &[c"--help"]].concat())
     }
 
     /// Becomes `soong-ext`; returns only if that is not installed.

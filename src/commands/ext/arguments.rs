@@ -1,4 +1,4 @@
-//! What can be typed after `soong ext`.
+//! Command line of `soong ext`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,74 +15,74 @@ use crate::extension::is_name;
     bin_name = "soong ext",
     version,
     disable_help_subcommand = true,
-    about = "List, check and make extensions: commands of others",
-    long_about = "List, check and make extensions.\n\n\
-        Any program soong-NAME on your PATH is the command 'soong NAME'. What it\n\
-        says of itself is read, never asked by running it.",
-    after_help = "How to write one: docs/extensions.md
-
-Examples:
-  soong ext list                        what there is, and what is odd about it
+    about = "Manage extensions",
+    long_about = "Manage extensions.\n\n\
+        Any program soong-NAME on your PATH is the command 'soong NAME'. Its summary and completion \
+        are read from its file; listing never runs it. docs/extensions.md explains how to write one.",
+    after_help = "Examples:
+  soong ext list                        names, summaries and problems
   soong ext new hello --lang bash       a working extension to start from
-  soong ext check ./soong-hello         what it lacks"
+  soong ext check ./soong-hello         what is missing"
 )]
 pub struct Arguments {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-/// What `soong ext` can do.
+/// Subcommands of `soong ext`.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Show the extensions there are, what they do, and what is odd about them
-    #[command(after_help = "What the JSON holds: docs/extensions.md
-
-Examples:
+    /// List extensions and their problems
+    #[command(after_help = "Examples:
   soong ext list
   soong ext list --json | jq -r '.extensions[].name'")]
     List {
-        /// Print everything as JSON, one object in a line
+        /// Print JSON; docs/extensions.md describes the fields
         #[arg(long)]
         json: bool,
     },
-    /// Run an extension, also one that a command of soong's own hides
+    /// Run an extension, even if a built-in command has its name
     #[command(after_help = "Examples:
-  soong ext exec status --all     soong-status of somebody else's on PATH")]
+  soong ext exec status --all     another soong-status on PATH")]
     Exec {
-        /// Its name: NAME of soong-NAME
+        /// Extension: the NAME of soong-NAME
         #[arg(value_name = "EXTENSION", add = Values::Extensions)]
         name: OsString,
-        /// Handed to it as they are
+        /// Arguments, passed on unchanged
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Write a working extension, with metadata, completion, help and a test
+    /// Create an extension from a template
+    ///
+    /// The template works as it is: metadata, help, completion and a test.
     #[command(after_help = "Examples:
   soong ext new hello                       soong-hello in bash, here
   soong ext new hello --lang python --directory ~/bin
   soong ext new hello --lang rust           a Cargo package soong-hello")]
     New {
-        /// What it will be called as: soong NAME
+        /// Name: the extension becomes 'soong NAME'
         #[arg(value_parser = name)]
         name: String,
-        /// Write it in bash, python or rust
+        /// Language: bash, python or rust
         #[arg(long, value_enum, default_value = "bash", hide_possible_values = true)]
         lang: Language,
-        /// Where to put it, by default here
+        /// Directory to write to [default: the current one]
         #[arg(long, value_name = "DIRECTORY")]
         directory: Option<PathBuf>,
     },
-    /// Say what an extension lacks; exit code 1 if that keeps it from working
+    /// Check an extension for missing parts
+    ///
+    /// Exits with 1 if the extension cannot work as it is.
     #[command(after_help = "Examples:
   soong ext check ./soong-hello")]
     Check {
-        /// The program
+        /// Program to check
         file: PathBuf,
     },
 }
 
-/// What extensions can be begun in.
+/// Languages of the templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Language {
     /// bash 3.2 or newer

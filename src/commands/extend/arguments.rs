@@ -1,4 +1,4 @@
-//! What can be typed after `soong extend`.
+//! Command line of `soong extend`.
 
 use clap::Parser;
 
@@ -11,23 +11,24 @@ use crate::completion::Values;
     bin_name = "soong extend",
     version,
     about = "Extend the lease of an instance",
-    after_help = "The status daemon on the instance is asked, over the tunnel when one is up, else
-over an SSH connection of its own. It may grant less than asked for.
-
-Examples:
+    long_about = "Extend the lease of an instance.\n\n\
+        Asks the status daemon on the instance, through the tunnel if it is up and otherwise over a \
+        new SSH connection. The daemon can grant less than requested; the answer says when the \
+        instance will shut down.",
+    after_help = "Examples:
   soong extend 2
   soong extend 4 --instance-id a1b2c3d4"
 )]
 pub struct Arguments {
-    /// How many hours longer the instance is to live
+    /// Hours to add, 1 to 720
     #[arg(value_name = "HOURS", value_parser = hours)]
     pub hours: u32,
-    /// Instance: its id, the start of its id, or its name
+    /// Instance: its name, id, or the start of its id
     #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
 }
 
-/// A month. What is more is a slip of the finger.
+/// One month. More is a typing mistake.
 const HOURS_MAX: u32 = 720;
 
 fn hours(text: &str) -> Result<u32, String> {
@@ -40,11 +41,9 @@ fn hours(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn hours_are_whole_and_within_reason() {
-        Arguments::command().debug_assert();
         assert_eq!(hours("2"), Ok(2));
         for text in ["0", "-1", "1.5", "two", "", "721", "99999999999"] {
             assert!(hours(text).is_err(), "{text}");

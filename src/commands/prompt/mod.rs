@@ -24,19 +24,19 @@ use crate::system::time::now;
 use crate::terminal::{self, Colour, choose_colour, print, printable};
 use crate::{command_line, suggest};
 
-pub(crate) const HELP: &str = "Show tunnels in a prompt or a status line
+pub(crate) const HELP: &str = "Print the tunnels for a prompt or status line
 
 Usage: soong prompt [--format FORMAT] [--color WHEN]
 
 Options:
       --format FORMAT  plain, starship, tmux, zsh, bash, json [default: plain]
-      --color WHEN     Use colour: auto, always, never [default: auto]
-  -h, --help           Print this text
-  -V, --version        Print the version
+      --color WHEN     Colour output: auto, always, never [default: auto]
+  -h, --help           Print help
+  -V, --version        Print version
 
-Prints nothing when there is no tunnel. The exit code is 0 either way: a prompt
-has no use for another. bash, zsh and fish show tunnels without this program,
-see 'soong help init'.
+Prints nothing if no tunnel is running. Exits with 0 in both cases, as a prompt
+must not fail. bash, zsh and fish show tunnels without this program; see
+'soong help init'.
 
 Examples:
   soong prompt

@@ -1,4 +1,4 @@
-//! What can be typed after `soong tunnel`: syntax only. What it means is [`crate::supervisor::protocol::request`]'s.
+//! Command line of `soong tunnel`: syntax only. [`super::start::resolve`] gives it a meaning.
 
 mod start;
 
@@ -13,7 +13,12 @@ use crate::completion::Values;
     name = "soong-tunnel",
     bin_name = "soong tunnel",
     version,
-    about = "Make the ports of your GPU instance appear on localhost",
+    about = "Forward an instance's ports to localhost",
+    long_about = "Forward an instance's ports to localhost.\n\n\
+        A tunnel is one SSH connection in the background. Its supervisor listens on \
+        localhost:8000 (SGLang), :5678 (n8n), :8080 (status daemon) and the ports of your own \
+        services, and forwards each connection to the instance. When the link is lost, the ports \
+        stay open and the supervisor reconnects.",
     disable_help_subcommand = true,
     after_help = "Examples:
   soong tunnel start                        the active instance, default ports
@@ -22,35 +27,63 @@ use crate::completion::Values;
   soong tunnel stop"
 )]
 pub struct Arguments {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What `soong tunnel` can do.
+/// Subcommands of `soong tunnel`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start a tunnel in the background
+    ///
+    /// Returns when the instance has confirmed every forward, so the next command can use the ports. Prints the
+    /// local addresses. The tunnel then runs until 'soong tunnel stop', a reboot, or the end of the instance.
+    ///
+    /// Without --instance-id, the only active instance is used; if there are several, you choose one.
     Start(StartArguments),
-    /// Say whether a tunnel runs (exit code 0 if one does, 3 if none does)
+    /// Show running tunnels and their ports
+    ///
+    /// Exits with 0 if a tunnel is running, 3 if none is, and with --check 1 if a service does not answer.
     Status(StatusArguments),
     /// Stop a tunnel
+    ///
+    /// Closes its ports and connections. The instance keeps running and keeps costing money.
     Stop(StopArguments),
-    /// Stop a tunnel and start it again on the same ports
+    /// Restart a tunnel on the same ports
+    ///
+    /// Reads the configuration again. Local ports stay the same unless an option changes them.
     Restart(Box<RestartArguments>),
-    /// List all tunnels, a line each
+    /// List tunnels, one per line
     List(ListArguments),
-    /// Forward more over the running tunnel, or less
+    /// Add or remove forwards of a running tunnel
+    ///
+    /// Open connections are not disturbed. The forwards last as long as the tunnel; to have one every time, add it to
+    /// [instances.NAME] in config.toml.
+    ///
+    /// LOCAL is a port of localhost or the path of a Unix socket. HOST:PORT is resolved on the instance; the path of a
+    /// Unix socket there works too: 2375:/var/run/docker.sock.
     Forward(ForwardArguments),
-    /// Print what a tunnel did and what its ssh said
+    /// Show the log of a tunnel
+    ///
+    /// The log has what the supervisor did, and ssh's own messages. It is kept after the tunnel has ended.
     Logs(LogsArguments),
-    /// Print the address of a service of the running tunnel
+    /// Print the local URL of a service
     Url(UrlArguments),
-    /// Print shell commands that set OPENAI_BASE_URL and other addresses
+    /// Print shell commands that set OPENAI_BASE_URL and more
+    ///
+    /// Sets OPENAI_BASE_URL for the SGLang service, and SOONG_NAME_URL for every service NAME.
     Env(EnvArguments),
-    /// Run a command with a tunnel, then close what was not open before
+    /// Run a command with a tunnel open
+    ///
+    /// Starts a tunnel if none is running, sets the variables of 'soong tunnel env', runs COMMAND, and stops the tunnel
+    /// again. A tunnel that was up before is used and stays up.
+    ///
+    /// Exits with the exit code of COMMAND; 127 if it does not exist, 126 if it cannot be run.
     Run(Box<RunArguments>),
-    /// Wait until the tunnel is up (exit code 3 if there is none)
+    /// Wait until a tunnel is up
+    ///
+    /// Exits with 0 when it is up, 1 when the time is over or the tunnel has failed, 3 when no tunnel is running.
     Wait(WaitArguments),
     /// Run the hooks for the events on standard input
     #[command(hide = true)]
@@ -58,7 +91,7 @@ pub enum Command {
         /// Name of the tunnel
         name: String,
     },
-    /// Ask the provider of an instance where it is now
+    /// Print the address that the provider has for an instance
     #[command(hide = true)]
     Whereabouts {
         /// Id of the instance
@@ -68,24 +101,25 @@ pub enum Command {
 
 /// Options of `status`.
 #[derive(Debug, Args)]
-#[command(after_help = "The exit code is 0 if a tunnel runs and 3 if none does; with --check, 1 if a
-service does not answer.
-
-Examples:
+#[command(after_help = "Examples:
   soong tunnel status
   soong tunnel status --check           is it the link, or the service?
   soong tunnel status --json | jq '.tunnels[].state'")]
 pub struct StatusArguments {
-    /// Only the tunnel to the instance of this name or id
+    /// Show only the tunnel to this instance (name or id)
     #[arg(add = Values::Tunnels)]
     pub name: Option<String>,
-    /// Ask each service through the tunnel whether it answers
+    /// Send a request to each service through the tunnel
+    ///
+    /// Tells a service that is not running from a link that is down.
     #[arg(long)]
     pub check: bool,
-    /// Print all there is to know as JSON
+    /// Print JSON
+    ///
+    /// The fields are described in docs/json.md and do not change within a major version.
     #[arg(long)]
     pub json: bool,
-    /// Also print ports, traffic, and what is waited for
+    /// Also show traffic, the last error and the next retry
     #[arg(short, long, conflicts_with = "json")]
     pub verbose: bool,
 }
@@ -96,7 +130,7 @@ pub struct StatusArguments {
   soong tunnel list
   soong tunnel list --json | jq -r '.tunnels[].name'")]
 pub struct ListArguments {
-    /// Print all there is to know as JSON, as status --json
+    /// Print JSON, the same as status --json
     #[arg(long)]
     pub json: bool,
 }
@@ -105,31 +139,30 @@ pub struct ListArguments {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "soong tunnel forward [NAME] [LOCAL:HOST:PORT]... [OPTIONS]",
-    after_help = "LOCAL is a port of localhost or the path of a socket. In place of HOST:PORT
-there can be the path of a socket on the instance: 2375:/var/run/docker.sock
-What is under way is not disturbed. To have a forward every time, write it below
-[instances.NAME] in config.toml.
-
-Examples:
+    after_help = "Examples:
   soong tunnel forward 5432:db.internal:5432
   soong tunnel forward dev --socks 1080
   soong tunnel forward --remote 9000:localhost:3000
   soong tunnel forward --remove 5432"
 )]
 pub struct ForwardArguments {
-    /// What to forward; before it a name, if several run
+    /// The forwards; name the tunnel first if several run
     #[arg(value_name = "LOCAL:HOST:PORT", add = Values::TunnelThenForwards)]
     pub words: Vec<String>,
-    /// Lead a port of the instance here: PORT:HOST:PORT
+    /// Forward a remote port to this machine, like ssh -R
+    ///
+    /// SPEC is PORT:HOST:PORT: PORT of the instance's localhost is forwarded to HOST:PORT as this machine sees it.
     #[arg(long, value_name = "SPEC", add = Values::RemoteForwards)]
     pub remote: Vec<String>,
-    /// Local port of a SOCKS proxy out of the instance
+    /// Open a SOCKS proxy on this local port, like ssh -D
     #[arg(long, value_name = "PORT", add = Values::SocksPorts)]
     pub socks: Vec<String>,
-    /// Take these away; what they listen on is enough
+    /// Remove the given forwards
+    ///
+    /// The listening side is enough: --remove 5432.
     #[arg(long)]
     pub remove: bool,
-    /// Print nothing but errors
+    /// Print errors only
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -141,13 +174,13 @@ pub struct ForwardArguments {
   soong tunnel stop dev
   soong tunnel stop --all")]
 pub struct StopArguments {
-    /// Name or id of the instance; not needed when only one tunnel runs
+    /// Name or id of the instance [default: the only running tunnel]
     #[arg(conflicts_with = "all", add = Values::Tunnels)]
     pub name: Option<String>,
     /// Stop all tunnels
     #[arg(long)]
     pub all: bool,
-    /// Print nothing but errors
+    /// Print errors only
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -158,13 +191,13 @@ pub struct StopArguments {
   soong tunnel logs
   soong tunnel logs dev --follow -n 200")]
 pub struct LogsArguments {
-    /// Name or id of the instance; by default that of the running tunnel
+    /// Name or id of the instance [default: the running tunnel]
     #[arg(add = Values::Logs)]
     pub name: Option<String>,
-    /// Go on with what is added, until interrupted
+    /// Keep printing new lines until interrupted
     #[arg(short, long)]
     pub follow: bool,
-    /// How many lines of what there is
+    /// Number of lines to show
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
     pub lines: usize,
 }
@@ -174,10 +207,10 @@ pub struct LogsArguments {
 #[command(after_help = "Example:
   curl $(soong tunnel url sglang)/v1/models")]
 pub struct UrlArguments {
-    /// Name of the service, for example sglang
+    /// Service, for example sglang
     #[arg(add = Values::Services)]
     pub service: String,
-    /// Instance: its id, the start of its id, or its name
+    /// Instance: its name, id, or the start of its id
     #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
 }
@@ -188,27 +221,26 @@ pub struct UrlArguments {
   eval \"$(soong tunnel env)\"
   soong tunnel env --shell fish | source")]
 pub struct EnvArguments {
-    /// One of bash, zsh, fish, sh
+    /// Syntax: bash, zsh, fish or sh
     #[arg(long, value_enum, default_value_t = Shell::Sh, hide_possible_values = true)]
     pub shell: Shell,
-    /// Instance: its id, the start of its id, or its name
+    /// Instance: its name, id, or the start of its id
     #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
 }
 
 /// Options of `wait`.
 #[derive(Debug, Args)]
-#[command(after_help = "The exit code is 0 when it is there, 1 when the time is up or the tunnel has
-failed, 3 when no tunnel runs.
-
-Examples:
+#[command(after_help = "Examples:
   soong tunnel wait && curl localhost:8000/v1/models
   soong tunnel wait --service sglang --timeout 900      while a model loads")]
 pub struct WaitArguments {
     /// Also wait until this service answers
+    ///
+    /// A model server listens long before its model is loaded; this waits for an HTTP answer.
     #[arg(long, value_name = "NAME", add = Values::Services)]
     pub service: Option<String>,
-    /// How long to wait; 0 only looks
+    /// Give up after this long; 0 checks once
     #[arg(
         long,
         value_name = "SECONDS",
@@ -216,12 +248,12 @@ pub struct WaitArguments {
         value_parser = clap::value_parser!(u64).range(0..=86400)
     )]
     pub timeout: u64,
-    /// Instance: its id, the start of its id, or its name
+    /// Instance: its name, id, or the start of its id
     #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
 }
 
-/// Shells that commands can be printed for.
+/// Shell syntaxes of `env`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     /// bash
@@ -232,27 +264,4 @@ pub enum Shell {
     Fish,
     /// Any POSIX shell
     Sh,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_definition_is_sound() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn help_fits_80_columns() {
-        let mut command = Arguments::command();
-        for name in
-            ["start", "status", "stop", "restart", "list", "forward", "logs", "url", "env", "run", "wait"]
-        {
-            let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
-            let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
-            assert!(long.is_empty(), "{long:?}");
-        }
-    }
 }

@@ -12,10 +12,12 @@ use crate::completion::Values;
 /// Which instance is wanted.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Choice {
-    /// Instance: its id, the start of its id, or its name
+    /// Instance: its name, id, or the start of its id
     #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
-    /// Wait until it answers, if it boots [default: 900]
+    /// Wait for the instance to boot [default: 900]
+    ///
+    /// Waits until the provider says active and the SSH server answers, for at most SECONDS.
     #[arg(
         long,
         value_name = "SECONDS",

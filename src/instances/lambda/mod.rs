@@ -1,8 +1,7 @@
-//! `soong-provider-lambda`: the instances of an account at Lambda Cloud, as providers list them.
+//! `soong-provider-lambda`: lists the instances of a Lambda Cloud account.
 //!
-//! The API is described at <https://docs.lambda.ai/api/cloud> (version 1.10). What is asked is
-//! `GET /instances`, and nothing is ever changed there. The API key goes into one header of that
-//! request and nowhere else.
+//! The API is described at <https://docs.lambda.ai/api/cloud> (version 1.10). The only request is
+//! `GET /instances`. The API key is sent in one header of that request and nowhere else.
 
 mod answer;
 mod client;
@@ -26,8 +25,7 @@ use crate::instances::provider::answer::Answer;
 use crate::system::paths::{self, Paths};
 use crate::terminal::{print, printable_json};
 
-/// How long listing may take in all. Less than soong grants a provider, so that it is this program
-/// that says what took so long.
+/// Longest time for a listing. Shorter than soong's limit for providers, so that this program can report what was slow.
 const BUDGET: Duration = Duration::from_secs(18);
 
 /// The command line of `soong-provider-lambda`.
@@ -35,21 +33,20 @@ const BUDGET: Duration = Duration::from_secs(18);
 #[command(
     name = "soong-provider-lambda",
     version,
-    about = "List instances of Lambda Cloud for soong",
+    about = "List instances of Lambda Cloud",
     disable_help_subcommand = true,
-    after_help = "Switch it on in config.toml: [providers] lambda = true
-Give it an API key: soong configure
-
-Example:
+    long_about = "List instances of Lambda Cloud.\n\n\
+        Enable it in config.toml with [providers] lambda = true. 'soong configure' asks for the API key.",
+    after_help = "Example:
   soong-provider-lambda list"
 )]
 pub struct Arguments {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What `soong-provider-lambda` can do.
+/// Subcommands of `soong-provider-lambda`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print the instances as JSON

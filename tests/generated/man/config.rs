@@ -1,19 +1,20 @@
-//! `soong-config.5`: every key, from the table that checks them.
+//! `soong-config.5`: all keys, from the table that checks them.
 
 use soong::config::schema::{KEYS, Key, Kind};
 
 use super::roff::Page;
 
 pub fn page() -> String {
-    let mut page = Page::new("soong-config", 5, "Configuration of soong");
+    let mut page = Page::new("soong-config", 5, "Configuration file of soong");
     page.section("DESCRIPTION");
     page.paragraphs(
-        "The file ~/.config/soong/config.toml, or the one that $SOONG_CONFIG names, is TOML.\n\
-        All of it is optional. 'soong configure' asks and writes it, 'soong configure set KEY VALUE'\n\
-        changes one key and leaves comments alone, 'soong configure list' shows all keys and their values.\n\n\
-        API keys and tokens stand in credentials.toml beside it, which nobody but you may be able\n\
-        to read: lambda.api-key and daemon.token.\n\n\
-        In the names of keys, NAME is of your choosing.",
+        "soong reads ~/.config/soong/config.toml, or the file that $SOONG_CONFIG names. The file is TOML, and\n\
+        every key is optional. An unknown key or a value of the wrong type is an error that names the line.\n\n\
+        soong-configure(1) sets up the file, changes single keys without losing comments, and lists all keys\n\
+        with their values. Running tunnels keep their settings; 'soong tunnel restart' applies a change.\n\n\
+        soong refuses a configuration that other users can write. API keys and tokens (lambda.api-key,\n\
+        daemon.token) are kept in credentials.toml beside it, which only you may read.\n\n\
+        In the keys below, NAME is a name that you choose.",
     );
     page.section("KEYS");
     for key in KEYS {
@@ -38,12 +39,81 @@ pub fn page() -> String {
     page.finish()
 }
 
+/// Paragraphs on each key: key, text.
+const DETAILS: &[(&str, &str)] = &[
+    ("ssh.key", "If this is set, ssh offers no other key file. A leading ~/ is your home directory."),
+    (
+        "ssh.user",
+        "If neither this nor the instance's user is set, User in ssh_config applies to instances whose host is a name.",
+    ),
+    ("ssh.port", "If neither this nor the instance's port is set, Port in ssh_config applies."),
+    (
+        "ssh.host-key-check",
+        "pin stores keys under the id of the instance, so an IP address that now belongs to another instance raises no false alarm, and a changed key of the same instance is refused. strict accepts the keys in your known_hosts and those that you confirm at the terminal. off protects against nothing.",
+    ),
+    (
+        "ssh.keepalive",
+        "soong checks a link that owes an answer much earlier. With 0, a dead link that nothing uses stays unnoticed for a long time.",
+    ),
+    ("ssh.connect-timeout", "Applies to 'soong tunnel start' and to each reconnection."),
+    (
+        "ssh.options",
+        "Quoted as in a shell. Forwards (-L, -R, -D) are refused here; use forward, remote and socks of the instance.",
+    ),
+    (
+        "tunnel.hold",
+        "The local ports stay open while soong reconnects. A connection that arrives meanwhile waits this long and is then closed.",
+    ),
+    (
+        "tunnel.only-me",
+        "Without it, every local user can use forwarded ports, as with ssh -L. The check asks the kernel for the owner of each connection.",
+    ),
+    (
+        "services.*",
+        "sglang = 8000, n8n = 5678 and status = 8080 exist unless you change them; false removes one. NAME is the argument of 'soong tunnel url' and --port, and part of the variable SOONG_NAME_URL that 'soong tunnel env' sets.",
+    ),
+    (
+        "instances.*.host",
+        "An address, a host name, or an alias of ssh_config. A table without host adds its forwards to an instance of that name or id that a provider lists.",
+    ),
+    ("instances.*.id", "Give a new machine a new id, and its host key is pinned anew."),
+    ("instances.*.user", "Takes precedence over ssh_config."),
+    ("instances.*.port", "Takes precedence over ssh_config."),
+    ("instances.*.key", "If this is set, ssh offers no other key file."),
+    (
+        "instances.*.forward",
+        "Each text is LOCAL:HOST:PORT or LOCAL:/SOCKET; LOCAL is a port of localhost or the path of a Unix socket. HOST is resolved on the instance.",
+    ),
+    (
+        "instances.*.remote",
+        "Each text is PORT:HOST:PORT. The first port is opened on the instance's localhost; HOST is resolved on this machine.",
+    ),
+    ("instances.*.socks", "Other local users cannot use the proxy on Linux, unless tunnel.only-me is false."),
+    (
+        "providers.*",
+        "The executable is looked up beside soong and then on PATH. docs/instances-and-providers.md describes how to write one.",
+    ),
+    ("lambda.base-url", "Must be https, or http on this machine."),
+    (
+        "lambda.api-key-command",
+        "Quoted as in a shell, but run without one; the program is looked up in absolute directories of PATH only.",
+    ),
+    (
+        "alias.*",
+        "Words are quoted as in a shell, and the arguments of soong NAME follow them. A built-in command or an extension of the same name takes precedence.",
+    ),
+    ("completion.timeout", "After that, TAB offers nothing from the extension."),
+    ("help.autocorrect", "prompt asks only at a terminal."),
+];
+
 fn described(key: &Key) -> String {
-    let expected = key.kind.expectation();
-    let default = if key.default.is_empty() { "none".to_owned() } else { key.default.to_owned() };
     let example = example(key);
     assert!(example.parse::<toml::Table>().is_ok(), "{example}");
-    format!("{}.\nExpected: {expected}.\nDefault: {default}.\nExample: {example}", first_upper(key.summary))
+    let details = DETAILS.iter().find(|(path, _)| *path == key.path);
+    let (_, details) = details.unwrap_or_else(|| panic!("{} has no paragraph in DETAILS", key.path));
+    let default = if key.default.is_empty() { "none" } else { key.default };
+    let facts = format!("Value: {}. Default: {default}. Example: {example}", key.kind.expectation());
+    format!("{}. {details}\n\n{facts}", first_upper(key.summary))
 }
 
 fn first_upper(text: &str) -> String {
@@ -51,7 +121,7 @@ fn first_upper(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// The key with a value, as it can be written at the top of the file.
+/// Returns the key with a value, as it can stand at the top of the file.
 fn example(key: &Key) -> String {
     let name = match key.path.split('.').next() {
         Some("services") => "comfyui",

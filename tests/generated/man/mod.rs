@@ -1,5 +1,5 @@
-//! Manual pages: one per program from its definition, one of the whole, one of the config. Pages that
-//! are written by hand lie beside them in `man/`, and are held to the same.
+//! Manual pages: one per command and subcommand, `soong.1` and `soong-config.5`. Pages written by hand are
+//! checked by the same tests.
 
 mod config;
 mod overview;
@@ -15,33 +15,37 @@ use soong::commands::complete::programs::definition;
 
 use super::{check, path};
 
-/// Where things are that every page tells of.
+/// Files that every page lists.
 const FILES: &[(&str, &str)] = &[
-    ("~/.config/soong/config.toml", "the configuration; see soong-config(5)"),
-    ("~/.config/soong/credentials.toml", "API keys and tokens, readable by you only"),
-    ("~/.local/state/soong", "logs, pinned host keys, and what providers last said"),
-    ("$XDG_RUNTIME_DIR/soong", "running tunnels, or ~/.local/state/soong/run where that is not set"),
+    ("~/.config/soong/config.toml", "Configuration; see soong-config(5)."),
+    ("~/.config/soong/credentials.toml", "API keys and tokens, readable by you only."),
+    ("~/.local/state/soong", "Logs, pinned host keys, last answers of providers."),
+    ("$XDG_RUNTIME_DIR/soong", "Running tunnels; ~/.local/state/soong/run if the variable is not set."),
 ];
 
-/// Variables that every page tells of.
+/// Environment variables that every page lists.
 const ENVIRONMENT: &[(&str, &str)] = &[
-    ("SOONG_CONFIG", "another configuration file"),
-    ("XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR", "where FILES are"),
-    ("NO_COLOR", "when set, nothing is coloured, unless --color says so"),
+    ("SOONG_CONFIG", "Path of the configuration file."),
+    ("XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR", "Base directories; see FILES."),
+    ("NO_COLOR", "If set, output has no colour unless --color says so."),
     (
         "CLICOLOR_FORCE",
-        "when set to anything but 0, what is no terminal is coloured as well, unless NO_COLOR is set",
+        "If set and not 0, colour output even if it is not a terminal, unless NO_COLOR is set.",
     ),
 ];
 
 #[test]
 fn programs() {
-    for (name, summary) in BUILT_IN {
-        if let Some(definition) = definition(name) {
-            check(&format!("man/soong-{name}.1"), &program::page(name, summary, definition));
-        } else {
-            assert!(path(&format!("man/soong-{name}.1")).is_file(), "no man/soong-{name}.1");
+    let mut expected = vec!["soong".to_owned()];
+    for (name, _) in BUILT_IN {
+        for (name, text) in program::pages(name, definition(name).unwrap()) {
+            check(&format!("man/soong-{name}.1"), &text);
+            expected.push(format!("soong-{name}"));
         }
+    }
+    for page in pages().iter().filter(|page| page.extension().is_some_and(|section| section == "1")) {
+        let name = page.file_stem().unwrap().to_string_lossy();
+        assert!(expected.contains(&name.clone().into_owned()), "{} has no command", page.display());
     }
 }
 
@@ -55,7 +59,7 @@ fn configuration() {
     check("man/soong-config.5", &config::page());
 }
 
-/// All pages that are checked in.
+/// Returns the paths of all checked-in pages.
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> =
         fs::read_dir(path("man")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -64,7 +68,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// What the tool prints about a page.
+/// Returns what a tool prints about a page.
 #[track_caller]
 fn said(program: &str, arguments: &[&str], page: &PathBuf) -> String {
     let output = Command::new(program).args(arguments).arg(page).env("LC_ALL", "C.UTF-8").output();
@@ -78,7 +82,7 @@ fn said(program: &str, arguments: &[&str], page: &PathBuf) -> String {
 fn nothing_is_wrong_with_a_page() {
     for page in pages() {
         let said = said("mandoc", &["-T", "lint", "-W", "style"], &page);
-        // What is not installed here, and how a page is written that is read only when it is rendered.
+        // Pages that are not installed here, and the layout of the source, which readers never see.
         let passed_over = ["referenced manual not found", "input text line longer than"];
         let is_fault = |line: &&str| !passed_over.iter().any(|known| line.contains(known));
         let faults: Vec<&str> = said.lines().filter(is_fault).collect();

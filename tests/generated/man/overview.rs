@@ -1,4 +1,4 @@
-//! `soong.1`: what all of it is, and where to read on.
+//! `soong.1`: overview and further reading.
 
 use soong::built_in::BUILT_IN;
 
@@ -6,49 +6,51 @@ use super::roff::{Page, escape};
 use super::{ENVIRONMENT, FILES};
 
 pub fn page() -> String {
-    let mut page = Page::new("soong", 1, "Make the ports of a rented GPU instance appear on localhost");
+    let mut page = Page::new("soong", 1, "The ports of your rented GPU instance, on localhost");
     page.section("SYNOPSIS");
     page.line("\\fBsoong\\fR \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]");
     page.line(".br");
     page.line("\\fBsoong\\fR [\\fB\\-\\-help\\fR | \\fB\\-\\-version\\fR | \\fB\\-\\-list\\fR | \\fB\\-\\-exec\\-path\\fR]");
     page.section("DESCRIPTION");
     page.paragraphs(
-        "You rent GPU instances that can be reached with ssh.\n\
-        soong keeps one SSH connection to an instance in the background, and has the\n\
-        ports of its services on localhost: the SGLang API on 8000, n8n on 5678, the\n\
-        status daemon on 8080, and whatever else the configuration names.\n\
-        A connection that breaks is made again while the ports stay open.\n\n\
-        Each command is a program of its own, soong-COMMAND, which soong runs.\n\
-        Programs of that name from others are commands as well: extensions. An\n\
-        [alias] table in the configuration makes further ones.",
+        "soong keeps one SSH connection to a rented GPU instance in the background and forwards\n\
+        the ports of its services to localhost: the SGLang API on 8000, n8n on 5678, the status\n\
+        daemon on 8080, and the services in your configuration. When the link is lost, the ports\n\
+        stay open and soong reconnects.\n\n\
+        Each command is a program, soong-COMMAND, which soong runs. Programs named soong-NAME on\n\
+        your PATH are commands too: extensions, see soong-extensions(7). The [alias] table of the\n\
+        configuration defines more.",
     );
     page.section("COMMANDS");
     for (name, summary) in BUILT_IN {
-        page.term(name, &format!("{summary}: soong-{name}(1)"));
+        page.term(name, &format!("{summary}. See soong-{name}(1)."));
     }
-    page.term("help", "Explain a command: soong help NAME");
+    page.term("help", "Show the manual page of a command: soong help tunnel start.");
     page.section("OPTIONS");
-    page.term("--color WHEN", "auto, always or never; as an option of soong itself also for the program it runs, and all that this runs");
-    page.term("-h, --help", "print an overview, with all extensions");
-    page.term("-V, --version", "print the version");
-    page.term("--list", "print the names of all commands, a line each");
-    page.term("--exec-path", "print the directory that soong's own programs are in");
+    page.term(
+        "--color WHEN",
+        "Colour output: auto, always or never. Also applies to the program that soong runs.",
+    );
+    page.term("-h, --help", "Print an overview with all extensions.");
+    page.term("-V, --version", "Print the version.");
+    page.term("--list", "List all commands, one per line: name, tab, summary.");
+    page.term("--exec-path", "Print the directory of soong's programs.");
     page.section("\"EXIT STATUS\"");
-    page.paragraphs("That of the command. Of soong itself:");
-    page.term("2", "there is no such command");
-    page.term("126, 127", "the program of the command cannot be run, or its interpreter is missing");
+    page.paragraphs("The exit code of the command. soong itself exits with:");
+    page.term("2", "No such command.");
+    page.term("126, 127", "The program of the command cannot be run, or its interpreter is missing.");
     page.section("ENVIRONMENT");
     for (variable, meaning) in ENVIRONMENT {
         page.term(variable, meaning);
     }
-    page.term("PATH", "where extensions are looked for, behind the directory of soong itself");
+    page.term("PATH", "Searched for extensions, after the directory of soong itself.");
     page.section("FILES");
     for (file, meaning) in FILES {
         page.term(file, meaning);
     }
     page.section("EXAMPLES");
     page.example(
-        "soong configure         # asks for your key, your provider, your tokens\n\
+        "soong configure         # key, instances or provider, tokens\n\
         soong tunnel start      # returns when requests go through\n\
         curl localhost:8000/v1/models\n\
         soong ssh -- nvidia-smi\n\

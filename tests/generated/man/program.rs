@@ -1,28 +1,34 @@
-//! The page of one program, from its clap definition.
+//! Manual pages of the programs and their subcommands.
+//!
+//! clap_mangen renders the sections that the clap definitions describe; the tables here add the rest.
 
-use clap::{Arg, Command};
+use clap::Command;
+use clap_mangen::Man;
 
-use super::roff::{Page, escape};
+use super::roff::{DATE, MANUAL, Page, escape, source};
 use super::{ENVIRONMENT, FILES};
 
-/// What exit codes mean, where a program adds to what all have.
+/// Exit codes beyond 0, 1 and 2: page, code, meaning.
 const EXIT_CODES: &[(&str, &str, &str)] = &[
-    ("tunnel", "3", "no tunnel runs (status, wait)"),
-    ("tunnel", "126, 127", "the COMMAND of run cannot be run, or does not exist"),
-    ("ssh", "N", "that of the command on the instance; 255 when ssh itself failed"),
-    ("ext", "N", "that of the extension (exec)"),
+    ("tunnel-status", "3", "No tunnel is running."),
+    ("tunnel-wait", "3", "No tunnel is running."),
+    ("tunnel-run", "N", "Exit code of COMMAND."),
+    ("tunnel-run", "126, 127", "COMMAND cannot be run, or does not exist."),
+    ("ssh", "N", "Exit code of the remote command; 255 if ssh itself failed."),
+    ("ext-exec", "N", "Exit code of the extension."),
 ];
 
-/// Variables that one program reads.
+/// Environment variables beyond those that every page lists: page, name, meaning.
 const VARIABLES: &[(&str, &str, &str)] = &[
-    ("configure", "VISUAL, EDITOR", "the editor that edit opens"),
-    ("init", "SHELL", "the shell that is meant when none is named"),
-    ("init", "SOONG_PROMPT_*", "what the prompt shows and where; see DESCRIPTION"),
-    ("configure", "SOONG_LAMBDA_ENDPOINT", "another address for the API of Lambda Cloud"),
-    ("status", "SOONG_LAMBDA_ENDPOINT", "another address for the API of Lambda Cloud"),
+    ("configure-edit", "VISUAL, EDITOR", "The editor."),
+    ("init", "SHELL", "The shell, if none is named."),
+    ("init", "SOONG_PROMPT_*", "Content and place of the prompt segment; see DESCRIPTION."),
+    ("configure", "SOONG_LAMBDA_ENDPOINT", "Address of the Lambda Cloud API, in place of lambda.base-url."),
+    ("status", "SOONG_LAMBDA_ENDPOINT", "Address of the Lambda Cloud API, in place of lambda.base-url."),
+    ("tunnel-env", "OPENAI_BASE_URL", "Set by the printed commands."),
 ];
 
-/// Pages that whoever reads one may want next.
+/// Further reading: page, related page, section.
 const RELATED: &[(&str, &str, u8)] = &[
     ("configure", "soong-status", 1),
     ("ext", "soong-extensions", 7),
@@ -30,41 +36,45 @@ const RELATED: &[(&str, &str, u8)] = &[
     ("init", "soong-prompt", 1),
     ("prompt", "soong-init", 1),
     ("ssh", "soong-tunnel", 1),
+    ("ssh", "ssh", 1),
     ("status", "soong-tunnel", 1),
     ("tunnel", "soong-ssh", 1),
     ("tunnel", "soong-status", 1),
+    ("tunnel-start", "soong-tunnel-status", 1),
+    ("tunnel-start", "soong-tunnel-forward", 1),
+    ("tunnel-forward", "soong-tunnel-start", 1),
+    ("tunnel-env", "soong-tunnel-run", 1),
+    ("tunnel-run", "soong-tunnel-env", 1),
+    ("tunnel-status", "soong-tunnel-list", 1),
+    ("tunnel-status", "soong-status", 1),
 ];
 
-/// The page of `soong NAME`.
-pub fn page(name: &str, summary: &str, mut definition: Command) -> String {
+/// Returns the pages of `soong NAME` and its subcommands: name without `soong-`, and text.
+pub fn pages(name: &str, mut definition: Command) -> Vec<(String, String)> {
     definition.build();
-    let mut page = Page::new(&format!("soong-{name}"), 1, summary);
-    page.section("SYNOPSIS");
-    synopsis(&mut page, &definition);
-    let help = Help::of(&definition);
-    page.section("DESCRIPTION");
-    page.paragraphs(&format!("{}.", definition.get_about().map(ToString::to_string).unwrap_or_default()));
+    let mut pages = Vec::new();
+    collect(name, &definition, None, &mut pages);
+    pages
+}
+
+fn collect(name: &str, command: &Command, parent: Option<&str>, pages: &mut Vec<(String, String)>) {
+    pages.push((name.to_owned(), page(name, command, parent)));
+    for subcommand in command.get_subcommands().filter(|it| !it.is_hide_set()) {
+        collect(&format!("{name}-{}", subcommand.get_name()), subcommand, Some(name), pages);
+    }
+}
+
+fn page(name: &str, command: &Command, parent: Option<&str>) -> String {
+    let mut page = Page::from_rendered(&rendered(name, command));
+    let help = Help::of(command);
     if !help.text.is_empty() {
-        page.paragraph(&help.text);
-    }
-    let arguments: Vec<&Arg> = visible(&definition).collect();
-    if !arguments.is_empty() {
-        page.section("OPTIONS");
-        for argument in arguments {
-            option(&mut page, argument);
-        }
-    }
-    let commands: Vec<&Command> = definition.get_subcommands().filter(|it| !it.is_hide_set()).collect();
-    if !commands.is_empty() {
-        page.section("COMMANDS");
-        for command in commands {
-            subcommand(&mut page, command);
-        }
+        page.section("NOTES");
+        page.paragraphs(&help.text);
     }
     page.section("\"EXIT STATUS\"");
-    page.term("0", "it is done");
-    page.term("1", "it failed; standard error says why, and what to do about it");
-    page.term("2", "the command line makes no sense");
+    page.term("0", "Success.");
+    page.term("1", "Failure; standard error says why and how to fix it.");
+    page.term("2", "Wrong usage.");
     for (code, meaning) in of(EXIT_CODES, name) {
         page.term(code, meaning);
     }
@@ -82,7 +92,8 @@ pub fn page(name: &str, summary: &str, mut definition: Command) -> String {
     page.section("EXAMPLES");
     page.example(&help.examples);
     page.section("\"SEE ALSO\"");
-    page.line(".BR soong (1),");
+    let parent = parent.map_or_else(|| "soong".to_owned(), |parent| format!("soong-{parent}"));
+    page.line(&format!(".BR {} (1),", escape(&parent)));
     for (_, related, section) in RELATED.iter().filter(|(of, ..)| *of == name) {
         page.line(&format!(".BR {} ({section}),", escape(related)));
     }
@@ -90,11 +101,37 @@ pub fn page(name: &str, summary: &str, mut definition: Command) -> String {
     page.finish()
 }
 
+/// Returns the sections that clap_mangen makes: the title, NAME to OPTIONS, and COMMANDS.
+fn rendered(name: &str, command: &Command) -> String {
+    let command = command
+        .clone()
+        .display_name(format!("soong-{name}"))
+        .subcommand_help_heading("COMMANDS")
+        .subcommand_value_name("COMMAND");
+    let has_subcommands = command.get_subcommands().any(|it| !it.is_hide_set());
+    let man = Man::new(command)
+        .title(format!("SOONG-{}", name.to_uppercase()))
+        .section("1")
+        .date(DATE)
+        .source(source())
+        .manual(MANUAL);
+    let mut text = Vec::new();
+    man.render_title(&mut text).unwrap();
+    man.render_name_section(&mut text).unwrap();
+    man.render_synopsis_section(&mut text).unwrap();
+    man.render_description_section(&mut text).unwrap();
+    man.render_options_section(&mut text).unwrap();
+    if has_subcommands {
+        man.render_subcommands_section(&mut text).unwrap();
+    }
+    String::from_utf8(text).unwrap()
+}
+
 fn of<'a>(table: &'a [(&str, &str, &str)], name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
     table.iter().filter(move |(of, ..)| *of == name).map(|(_, key, value)| (*key, *value))
 }
 
-/// What stands in a help text below its options.
+/// The text below the options of a help text.
 struct Help {
     examples: String,
     text: String,
@@ -113,85 +150,5 @@ impl Help {
         }
         help.text.truncate(help.text.trim_end().len());
         help
-    }
-}
-
-fn synopsis(page: &mut Page, command: &Command) {
-    let usage = command.clone().render_usage().to_string();
-    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
-    for (index, line) in usage.lines().enumerate() {
-        if index > 0 {
-            page.line(".br");
-        }
-        let line = line.trim();
-        let words = if line.starts_with("soong ") { 2 } else { 0 };
-        let (bold, rest) = split_words(line, words);
-        page.line(&format!("\\fB{}\\fR{}", escape(bold), escape(rest)));
-    }
-}
-
-/// `line` divided behind its first `count` words.
-fn split_words(line: &str, count: usize) -> (&str, &str) {
-    let end = line.match_indices(' ').nth(count.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
-    if count == 0 { ("", line) } else { line.split_at(end) }
-}
-
-fn visible(command: &Command) -> impl Iterator<Item = &Arg> {
-    command.get_arguments().filter(|argument| !argument.is_hide_set())
-}
-
-fn option(page: &mut Page, argument: &Arg) {
-    let names: Vec<String> = [
-        argument.get_short().map(|short| format!("-{short}")),
-        argument.get_long().map(|long| format!("--{long}")),
-    ]
-    .into_iter()
-    .flatten()
-    .map(|name| format!("\\fB{}\\fR", escape(&name)))
-    .collect();
-    let mut term = names.join(", ");
-    if argument.is_positional() || argument.get_action().takes_values() {
-        let values = argument.get_value_names().unwrap_or_default();
-        let values: Vec<&str> = values.iter().map(clap::builder::Str::as_str).collect();
-        let value = format!("\\fI{}\\fR", escape(&values.join(" ")));
-        let optional = argument.get_num_args().is_some_and(|range| range.min_values() == 0);
-        let between = if argument.is_require_equals_set() { "=" } else { " " };
-        term.push_str(&match (argument.is_positional(), optional) {
-            (true, _) => value,
-            (false, true) => format!("[{between}{value}]").replace("[ ", " ["),
-            (false, false) => format!("{between}{value}"),
-        });
-    }
-    let mut help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-    let choices: Vec<String> = argument
-        .get_possible_values()
-        .iter()
-        .filter(|value| !value.is_hide_set() && argument.get_action().takes_values())
-        .map(|value| value.get_name().to_owned())
-        .collect();
-    if !choices.is_empty() && !argument.is_hide_possible_values_set() {
-        help.push_str(&format!("\n(one of {})", choices.join(", ")));
-    }
-    page.marked(&term, if help.is_empty() { "-" } else { &help });
-}
-
-fn subcommand(page: &mut Page, command: &Command) {
-    let usage = command.clone().render_usage().to_string();
-    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).lines().next().unwrap_or_default();
-    page.subsection(usage);
-    page.paragraphs(&format!("{}.", command.get_about().map(ToString::to_string).unwrap_or_default()));
-    for argument in
-        visible(command).filter(|argument| argument.get_id() != "help" && !argument.is_global_set())
-    {
-        option(page, argument);
-    }
-    let help = Help::of(command);
-    if !help.text.is_empty() {
-        page.paragraph(&help.text);
-    }
-    if !help.examples.is_empty() {
-        page.paragraph("Examples:");
-        page.line(".PP");
-        page.example(&help.examples);
     }
 }

@@ -1,41 +1,52 @@
-//! Text as man(7) wants it.
+//! A small writer of man(7) text, for the sections that clap_mangen does not make.
 
-/// A manual page that is being written.
+/// Date in the title line; fixed, so that a page changes only when its text does.
+pub const DATE: &str = "2026-11-27";
+/// Name of the manual in the title line.
+pub const MANUAL: &str = "soong Manual";
+const NOTICE: &str = ".\\\" Made by 'make generate'; changes are lost.\n";
+
+/// Returns the program and version for the title line.
+pub fn source() -> String {
+    format!("soong {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Manual page under construction.
 pub struct Page {
     text: String,
 }
 
 impl Page {
-    /// A page with its NAME.
+    /// Begins a page with its title and NAME.
     pub fn new(name: &str, section: u8, summary: &str) -> Self {
-        /// Fixed, so that a page changes only when its text does.
-        const DATE: &str = "2026-11-22";
-        let version = env!("CARGO_PKG_VERSION");
         let title = escape(&name.to_uppercase());
-        let mut page = Self {
-            text: format!(
-                ".\\\" Made by 'make generate'; changes are lost.\n\
-                .TH {title} {section} {DATE} \"soong {version}\" \"soong Manual\"\n"
-            ),
-        };
+        let mut page =
+            Self { text: format!("{NOTICE}.TH {title} {section} {DATE} \"{}\" \"{MANUAL}\"\n", source()) };
         page.section("NAME");
-        let mut letters = summary.chars();
-        let first = letters.next().map(|first| first.to_lowercase().to_string()).unwrap_or_default();
-        let acronym = letters.clone().next().is_some_and(char::is_uppercase);
-        let summary = if acronym { summary.to_owned() } else { first + letters.as_str() };
-        page.line(&format!("{} \\- {}", escape(name), escape(&summary)));
+        page.line(&format!("{} \\- {}", escape(name), escape(summary)));
         page
     }
 
+    /// Continues the sections that clap_mangen has rendered one by one.
+    pub fn from_rendered(sections: &str) -> Self {
+        let mut text = NOTICE.to_owned();
+        // Each section begins with roff's definition of the apostrophe.
+        let is_definition = |line: &&str| line.starts_with(".ie ") || line.starts_with(".el ");
+        text.extend(sections.lines().take_while(is_definition).map(|line| format!("{line}\n")));
+        for line in sections.lines().filter(|line| !is_definition(line)) {
+            // An empty line within an option's paragraph; a bare one is bad style in man(7).
+            text.push_str(if line.is_empty() { ".sp" } else { line.trim_end() });
+            text.push('\n');
+        }
+        Self { text }
+    }
+
+    /// Begins a section.
     pub fn section(&mut self, title: &str) {
         self.line(&format!(".SH {title}"));
     }
 
-    pub fn subsection(&mut self, title: &str) {
-        self.line(&format!(".SS {}", escape(title)));
-    }
-
-    /// Paragraphs, with empty lines between them.
+    /// Adds paragraphs, which empty lines separate; indented lines stay as they are.
     pub fn paragraphs(&mut self, text: &str) {
         for (index, paragraph) in text.split("\n\n").filter(|text| !text.trim().is_empty()).enumerate() {
             if index > 0 {
@@ -54,13 +65,7 @@ impl Page {
         }
     }
 
-    /// A paragraph behind what was written before in the same section.
-    pub fn paragraph(&mut self, text: &str) {
-        self.line(".PP");
-        self.paragraphs(text);
-    }
-
-    /// Lines that stay as they are.
+    /// Adds lines that stay as they are.
     pub fn example(&mut self, text: &str) {
         self.line(".EX");
         for line in text.lines().map(protected) {
@@ -69,21 +74,21 @@ impl Page {
         self.line(".EE");
     }
 
-    /// A term in bold and what it means.
-    pub fn term(&mut self, term: &str, meaning: &str) {
-        self.marked(&format!("\\fB{}\\fR", escape(term)), meaning);
-    }
-
-    /// A term with its own fonts, and what it means.
-    pub fn marked(&mut self, term: &str, meaning: &str) {
+    /// Adds a term in bold and its description, in paragraphs.
+    pub fn term(&mut self, term: &str, description: &str) {
         self.line(".TP");
-        self.line(term);
-        for line in meaning.lines() {
-            self.prose(line);
+        self.line(&format!("\\fB{}\\fR", escape(term)));
+        for (index, paragraph) in description.split("\n\n").enumerate() {
+            if index > 0 {
+                self.line(".sp");
+            }
+            for line in paragraph.lines() {
+                self.prose(line);
+            }
         }
     }
 
-    /// A line of text, in lines of the length that roff's readers ask for.
+    /// Adds a line of text, wrapped to the length that roff's style asks for.
     fn prose(&mut self, line: &str) {
         const LONGEST: usize = 76;
         let mut wrapped = String::new();
@@ -99,23 +104,24 @@ impl Page {
         self.line(&protected(&wrapped));
     }
 
-    /// A line of roff.
+    /// Adds a line of roff.
     pub fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
     }
 
+    /// Returns the page.
     pub fn finish(self) -> String {
         self.text
     }
 }
 
-/// `text` without what roff would act on within a line.
+/// Returns `text` with the characters escaped that roff interprets within a line.
 pub fn escape(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-").replace('…', "...").replace('–', "\\-").replace('→', "\\->")
 }
 
-/// A whole line, which roff could take for a request.
+/// Returns a line escaped so that roff does not take it for a request.
 fn protected(line: &str) -> String {
     let escaped = escape(line);
     if escaped.starts_with(['.', '\'']) { format!("\\&{escaped}") } else { escaped }

@@ -17,12 +17,12 @@ fn commands_options_and_values_are_shown_with_what_they_mean() {
         let mut shell = Shell::start(kind, &sandbox, "");
         shell.shows("soong tunnel st\t\t", &["start", "Start a tunnel in the background", "Stop a tunnel"]);
         shell.shows("soong \t\t", &["extend", "Extend the lease of an instance"]);
-        shell.shows("soong tunnel start --\t\t", &["--dry-run", "Print the ssh command instead of"]);
+        shell.shows("soong tunnel start --\t\t", &["--dry-run", "Print the ssh command without"]);
         let train = "gpu_1x_a10, booting";
         shell.shows("soong ssh --instance-id \t\t", &["a1b2c3d4", "192.0.2.7", "train", train]);
         shell.shows("soong tunnel wait --service \t\t", &["comfyui", "port 8188"]);
         shell.shows("soong tunnel url \t\t", &["comfyui", "port 8188", "sglang"]);
-        shell.shows("soong configure get ssh.\t\t", &["ssh.host-key-check", "account on the instance"]);
+        shell.shows("soong configure get ssh.\t\t", &["ssh.host-key-check", "user name on the instance"]);
         shell.shows("soong configure set ssh.host-key-check \t\t", &["pin", "strict", "off"]);
         shell.shows("soong tunnel start --forward 5432\t", &["--forward 5432:localhost:5432"]);
         shell.shows("soong tunnel env --shell \t\t", &["bash", "fish"]);

@@ -1,6 +1,5 @@
-//! What every help text is held to, ours and those of the programs without a parser: it fits 80
-//! columns, begins with a line that says what the command does, and ends with examples that the
-//! command takes.
+//! Tests of all help texts: they fit 80 columns, begin with a summary, and end with examples that the command
+//! accepts.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -12,7 +11,7 @@ use crate::commands::{complete, dispatch, prompt, ssh};
 
 const WIDTH: usize = 80;
 
-/// What is wrong with a help text.
+/// Returns the faults of a help text.
 fn faults(help: &str) -> Vec<String> {
     let mut faults: Vec<String> = help
         .lines()
@@ -43,7 +42,7 @@ fn faults(help: &str) -> Vec<String> {
     faults
 }
 
-/// The calls of `soong` in a line that do not work.
+/// Returns the calls of `soong` in a line that do not work.
 fn mistakes(line: &str) -> Vec<String> {
     // What follows two spaces is a remark.
     let line = line.trim_start().split("  ").next().unwrap_or_default();
@@ -54,7 +53,7 @@ fn mistakes(line: &str) -> Vec<String> {
     calls.filter_map(|call| check(call).err().map(|error| format!("{call}: {error}"))).collect()
 }
 
-/// The simple command that `text` begins with.
+/// Returns the simple command at the start of `text`.
 fn call(text: &str) -> &str {
     let mut quote = None;
     for (at, c) in text.char_indices() {
@@ -68,7 +67,7 @@ fn call(text: &str) -> &str {
     text
 }
 
-/// Whether the programs take this command line.
+/// Parses a command line with the definition of its program.
 fn check(call: &str) -> Result<(), String> {
     let words = shell_words::split(call).map_err(|error| error.to_string())?;
     match words.get(1).map(String::as_str) {
@@ -92,14 +91,14 @@ fn check(call: &str) -> Result<(), String> {
     }
 }
 
-/// Every command with what it is called, hidden ones left out.
+/// Returns every visible command with its name.
 fn all(command: &Command, name: &str) -> Vec<(String, Command)> {
     let below = command.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help");
     let below = below.flat_map(|it| all(it, &format!("{name} {}", it.get_name())));
     std::iter::once((name.to_owned(), command.clone())).chain(below).collect()
 }
 
-/// The help texts there are, with what prints each.
+/// Returns all help texts with the commands that print them.
 fn texts() -> Vec<(String, String)> {
     let own = BUILT_IN.iter().map(|(name, _)| (format!("soong {name}"), definition(name).unwrap()));
     let helpers = [("soong-provider-lambda".to_owned(), helper("provider-lambda").unwrap())];
@@ -110,6 +109,7 @@ fn texts() -> Vec<(String, String)> {
         ("soong-supervisor".to_owned(), crate::supervisor::program::HELP.to_owned()),
     ];
     for (name, mut definition) in own.chain(helpers) {
+        definition.clone().debug_assert();
         definition.build();
         for (name, mut command) in all(&definition, &name) {
             texts.push((format!("{name} -h"), command.render_help().to_string()));

@@ -1,4 +1,4 @@
-//! How a tunnel is to be opened: the options that `start`, `restart` and `run` share.
+//! Options that `start`, `restart` and `run` share.
 
 use std::ffi::OsString;
 
@@ -8,59 +8,72 @@ use crate::completion::Values;
 use crate::config::forwarding::{Forwarding, Kind};
 use crate::instances::inventory::Choice;
 
+/// Heading of the options about ports in help and manual.
+const FORWARDS: &str = "Ports and forwards";
+
 /// Options of `start` and `restart`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Configuration: ~/.config/soong/config.toml ($SOONG_CONFIG)
-
-Examples:
+#[command(after_help = "Examples:
   soong tunnel start
   soong tunnel start --instance-id a1b2c3d4
-  soong tunnel start --wait                 the instance is still booting
+  soong tunnel start --wait                 while the instance boots
   soong tunnel start --sglang-port 8001 --port comfyui=8189
   soong tunnel start --forward 5432:db.internal:5432 --socks 1080
-  soong tunnel start --dry-run              only show the ssh command")]
+  soong tunnel start --dry-run              show the ssh command")]
 pub struct StartArguments {
-    /// Which instance to reach.
+    /// The instance.
     #[command(flatten)]
     pub choice: Choice,
     /// Local port for the SGLang API [default: 8000]
-    #[arg(long, value_name = "PORT", value_parser = port)]
+    #[arg(long, value_name = "PORT", value_parser = port, help_heading = FORWARDS)]
     pub sglang_port: Option<u16>,
     /// Local port for n8n [default: 5678]
-    #[arg(long, value_name = "PORT", value_parser = port)]
+    #[arg(long, value_name = "PORT", value_parser = port, help_heading = FORWARDS)]
     pub n8n_port: Option<u16>,
     /// Local port for the status daemon [default: 8080]
-    #[arg(long, value_name = "PORT", value_parser = port)]
+    #[arg(long, value_name = "PORT", value_parser = port, help_heading = FORWARDS)]
     pub status_port: Option<u16>,
-    /// Local port for any service of the config
-    #[arg(long = "port", value_name = "NAME=LOCAL", value_parser = local_port, add = Values::ServicePorts)]
+    /// Local port for any configured service
+    ///
+    /// Services are listed in [services] of config.toml: --port comfyui=8189. May be repeated.
+    #[arg(long = "port", value_name = "NAME=LOCAL", value_parser = local_port, add = Values::ServicePorts, help_heading = FORWARDS)]
     pub ports: Vec<LocalPort>,
-    /// Also forward this: LOCAL:HOST:PORT
-    #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Local.parse(text), add = Values::Forwards)]
+    /// Forward a local port, like ssh -L
+    ///
+    /// SPEC is LOCAL:HOST:PORT. HOST is resolved on the instance. Either side can be the path of a Unix socket:
+    /// 2375:/var/run/docker.sock. May be repeated.
+    #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Local.parse(text), add = Values::Forwards, help_heading = FORWARDS)]
     pub forward: Vec<Forwarding>,
-    /// Lead a port of the instance here: PORT:HOST:PORT
-    #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Remote.parse(text), add = Values::RemoteForwards)]
+    /// Forward a remote port to this machine, like ssh -R
+    ///
+    /// SPEC is PORT:HOST:PORT: PORT of the instance's localhost is forwarded to HOST:PORT as this machine sees it. May be
+    /// repeated.
+    #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Remote.parse(text), add = Values::RemoteForwards, help_heading = FORWARDS)]
     pub remote: Vec<Forwarding>,
-    /// Local port of a SOCKS proxy out of the instance
-    #[arg(long, value_name = "PORT", value_parser = |text: &str| Kind::Socks.parse(text), add = Values::SocksPorts)]
+    /// Open a SOCKS proxy on this local port, like ssh -D
+    #[arg(long, value_name = "PORT", value_parser = |text: &str| Kind::Socks.parse(text), add = Values::SocksPorts, help_heading = FORWARDS)]
     pub socks: Vec<Forwarding>,
-    /// Take the next free port where one is taken
-    #[arg(long)]
+    /// Use the next free port where a local port is taken
+    ///
+    /// The port is remembered for the instance and used again next time.
+    #[arg(long, help_heading = FORWARDS)]
     pub auto_ports: bool,
-    /// Print the ssh command instead of running it
+    /// Print the ssh command without running it
     #[arg(long)]
     pub dry_run: bool,
-    /// Stay in the foreground until interrupted
+    /// Run in the foreground until interrupted
+    ///
+    /// For service managers and containers. Ctrl-C or SIGTERM stops the tunnel.
     #[arg(long)]
     pub foreground: bool,
-    /// Print nothing but errors
+    /// Print errors only
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print the ssh command and everything ssh says
+    /// Print the ssh command and ssh's messages
     #[arg(short, long)]
     pub verbose: bool,
-    /// Print the tunnel as JSON once it is up
+    /// Print the tunnel as JSON when it is up
     #[arg(long, conflicts_with_all = ["quiet", "verbose", "dry_run"])]
     pub json: bool,
 }
@@ -71,10 +84,10 @@ pub struct StartArguments {
   soong tunnel restart
   soong tunnel restart dev --sglang-port 8001")]
 pub struct RestartArguments {
-    /// Name or id of the instance; not needed when only one tunnel runs
+    /// Name or id of the instance [default: the only running tunnel]
     #[arg(conflicts_with = "instance_id", add = Values::Tunnels)]
     pub name: Option<String>,
-    /// How to start it.
+    /// Options of the new start.
     #[command(flatten)]
     pub start: StartArguments,
 }
@@ -86,18 +99,15 @@ pub struct RestartArguments {
     mut_arg("foreground", |arg| arg.hide(true)),
     mut_arg("verbose", |arg| arg.hide(true)),
     mut_arg("json", |arg| arg.hide(true)),
-    after_help = "A tunnel that is up already is used, and left as it is. The exit code is that
-of COMMAND; 127 if there is no such command, 126 if it cannot be run.
-
-Examples:
+    after_help = "Examples:
   soong tunnel run -- python eval.py          with OPENAI_BASE_URL set
   soong tunnel run -- sh -c 'curl $SOONG_SGLANG_URL/v1/models'"
 )]
 pub struct RunArguments {
-    /// How to open the tunnel, if it has to be.
+    /// Options of the tunnel, if one has to be started.
     #[command(flatten)]
     pub start: StartArguments,
-    /// The command and its arguments
+    /// Command to run, with its arguments
     #[arg(
         required = true,
         trailing_var_arg = true,
