@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, CommandFactory, Parser};
 
 use crate::error::{EXIT_USAGE, Error, Result};
-use crate::terminal::{self, Colour, hint_label, print, print_error, printable};
+use crate::terminal::{self, Colour, hint_label, print_error, printable};
 
 /// What every program takes, before and behind its commands.
 const COLOR: &str = "color";
@@ -154,6 +154,11 @@ fn color_behind_command(command: &Command, mut words: Vec<OsString>) -> Vec<OsSt
     words
 }
 
+/// Writes `text` to stdout. A reader that has gone away, as in `soong … | head -1`, is no error.
+pub fn print(text: &str) -> Result<()> {
+    terminal::print(text).map_err(Error::output)
+}
+
 /// Reports the error that ends `program` and returns its exit code.
 pub fn fail(program: &str, error: &Error) -> ExitCode {
     error.report(program);
@@ -165,7 +170,7 @@ fn refuse(program: &str, error: clap::Error) -> u8 {
     let error = escaped(error);
     let text = error.render().to_string();
     if !error.use_stderr() {
-        return u8::from(print(&text).is_err());
+        return u8::from(terminal::print(&text).is_err());
     }
     // The help, where a command needs another behind it, is no complaint.
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;

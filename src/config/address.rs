@@ -3,7 +3,6 @@
 
 use std::net::Ipv6Addr;
 
-use super::instance::{is_host, is_user};
 use crate::terminal::printable;
 
 /// What an address says of how to reach an instance.
@@ -71,6 +70,25 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
+/// Whether `text` may be handed to ssh as a host: a name or address that ssh cannot take for an
+/// option or a URI, and that means nothing to a shell (ssh puts it into `ProxyCommand`).
+pub fn is_host(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '%');
+    text.len() <= 255
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':')
+        && text.chars().all(legal)
+        // Anything else with a colon has a port behind it, and is no host to look up.
+        && (!text.contains(':') || is_ipv6(text))
+}
+
+/// Whether `text` may be handed to ssh as a user: see [`is_host`].
+pub fn is_user(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '@');
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && text.chars().all(legal)
+}
+
 /// True for an IPv6 address, with a zone or without.
 pub(super) fn is_ipv6(text: &str) -> bool {
     text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
@@ -125,5 +143,33 @@ mod tests {
             let refused = Address::parse(text).unwrap_err();
             assert!(refused.contains("is not an address: ") && !refused.contains('\n'), "{text}: {refused}");
         }
+    }
+
+    #[test]
+    fn hosts_and_users_that_ssh_could_misread_are_refused() {
+        for host in ["192.0.2.1", "gpu.example", "2001:db8::1", "fe80::1%eth0", "::1", "my_alias"] {
+            assert!(is_host(host), "{host}");
+        }
+        for host in [
+            "",
+            "192.0.2.1:22",
+            "h:22",
+            "1:2",
+            "-oProxyCommand=x",
+            "a b",
+            "$(x)",
+            "a;b",
+            "ssh://x",
+            "user@host",
+            "a\n",
+            "[::1]",
+            "`x`",
+        ] {
+            assert!(!is_host(host), "{host}");
+        }
+        for user in ["", "-l", "a b", "$(x)", "a;b", "a'b", "a\\b", "a/b"] {
+            assert!(!is_user(user), "{user}");
+        }
+        assert!(is_user("ubuntu") && is_user("first.last@corp"));
     }
 }

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::config::address::Address;
-use crate::config::instance::{is_host, is_user};
+use crate::config::address::{is_host, is_user};
 use crate::config::schema::{KEYS, Key, Kind, REQUIRED};
 use crate::error::{Error, Result};
 use crate::suggest;

@@ -4,21 +4,18 @@
 //! Nothing here ever puts a secret, or a piece of the file that could be one, into an error.
 
 mod legacy;
+mod private_file;
+mod secret;
 
-use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::geteuid;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
+pub use self::private_file::read;
+pub use self::secret::Secret;
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
-use crate::system::trust;
-use crate::terminal::printable;
 
 /// Where the provider's API key stands in the file.
 pub const API_KEY: &str = "lambda.api-key";
@@ -26,31 +23,6 @@ pub const API_KEY: &str = "lambda.api-key";
 pub const DAEMON_TOKEN: &str = "daemon.token";
 /// All that the file may hold.
 pub const NAMES: [&str; 2] = [API_KEY, DAEMON_TOKEN];
-
-/// A text that is to be used and never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Takes `text` for a secret; white space around it is not part of it. `None` for what cannot
-    /// be one: secrets travel in HTTP headers, so they are made of visible ASCII characters.
-    pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let fit = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        fit.then(|| Self(Zeroizing::new(text.to_owned())))
-    }
-
-    /// The text itself, for the one who needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
 
 /// The secrets that are stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,7 +41,7 @@ impl Credentials {
         let file = paths.credentials_file();
         match read(&file)? {
             Some(text) => Self::parse(&Zeroizing::new(text), &file),
-            None => legacy::load(&paths.legacy_config()),
+            None => Self::load_legacy(&paths.legacy_config()),
         }
     }
 
@@ -80,7 +52,8 @@ impl Credentials {
 
     /// Reads secrets from the config file of soong's predecessor; none where there is no `file`.
     pub fn load_legacy(file: &Path) -> Result<Self> {
-        legacy::load(file)
+        let Some([api_key, daemon_token]) = legacy::read(file)? else { return Ok(Self::default()) };
+        Ok(Self { api_key, daemon_token, file: Some(file.into()) })
     }
 
     /// Reads secrets from the text of `credentials.toml`; `file` is what errors call it.
@@ -122,57 +95,6 @@ impl Credentials {
 
 /// What a secret looks like.
 const SHAPE: &str = "a secret is text in quotes, without spaces, made of ASCII characters";
-
-/// The text of `file`, which must be private; `None` where there is no such file.
-pub fn read(file: &Path) -> Result<Option<String>> {
-    const LIMIT: u32 = 1 << 16;
-    let refused = |error| Error::io("read", file, error);
-    // Opened without waiting, so that a FIFO in the file's place is told and not hung on.
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(file);
-    let mut opened = match opened {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(refused(error)),
-    };
-    check_private(file, &opened)?;
-    if let Some(fault) = trust::file_fault(file) {
-        return Err(fault.refuse(file));
-    }
-    // With room for all, so that no copy is left behind when it grows.
-    let mut bytes = Vec::with_capacity(LIMIT as usize + 1);
-    (&mut opened).take(u64::from(LIMIT) + 1).read_to_end(&mut bytes).map_err(refused)?;
-    if bytes.len() > LIMIT as usize {
-        return Err(refused(io::Error::other("larger than 64 KiB")));
-    }
-    String::from_utf8(bytes).map(Some).map_err(|_| refused(io::Error::other("not valid UTF-8")))
-}
-
-/// Refuses a file that others could have read or written. Asked of the open file, so that it
-/// cannot be exchanged between the look and the reading.
-fn check_private(file: &Path, opened: &File) -> Result<()> {
-    let metadata = opened.metadata().map_err(|error| Error::io("read", file, error))?;
-    let shown = || printable(&file.to_string_lossy()).into_owned();
-    if !metadata.is_file() {
-        return Err(Error::io("read", file, io::Error::other("not a regular file")));
-    }
-    if metadata.uid() != geteuid().as_raw() {
-        return Err(Error::failed(format!("{} belongs to another user (uid {})", shown(), metadata.uid()))
-            .with_hint(
-                "secrets are only read from a file of your own; copy it, or take it over with chown",
-            ));
-    }
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(Error::failed(format!("{} can be read by other users", shown()))
-            .with_hint(format!("close it: chmod 600 {}", quoted(file))));
-    }
-    Ok(())
-}
-
-/// `file` as it can be pasted into a shell.
-fn quoted(file: &Path) -> String {
-    let text = file.to_string_lossy();
-    printable(&shell_words::quote(&text)).into_owned()
-}
 
 #[cfg(test)]
 mod tests;

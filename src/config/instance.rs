@@ -73,25 +73,6 @@ pub fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether `text` may be handed to ssh as a host: a name or address that ssh cannot take for an
-/// option or a URI, and that means nothing to a shell (ssh puts it into `ProxyCommand`).
-pub fn is_host(text: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '%');
-    text.len() <= 255
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':')
-        && text.chars().all(legal)
-        // Anything else with a colon has a port behind it, and is no host to look up.
-        && (!text.contains(':') || is_ipv6(text))
-}
-
-/// Whether `text` may be handed to ssh as a user: see [`is_host`].
-pub fn is_user(text: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '@');
-    text.len() <= 64
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-        && text.chars().all(legal)
-}
-
 /// Picks the instance that `wanted` means: a full id, a name, or a prefix of exactly one id.
 /// Without `wanted` it is the only one there is.
 pub fn choose<'a>(instances: &'a [Instance], wanted: Option<&str>) -> Result<&'a Instance> {
@@ -196,33 +177,5 @@ mod tests {
             assert!(!name.starts_with(['.', '-']), "{name}");
         }
         assert_ne!(tunnel_name("a b"), tunnel_name("a  b"));
-    }
-
-    #[test]
-    fn hosts_and_users_that_ssh_could_misread_are_refused() {
-        for host in ["192.0.2.1", "gpu.example", "2001:db8::1", "fe80::1%eth0", "::1", "my_alias"] {
-            assert!(is_host(host), "{host}");
-        }
-        for host in [
-            "",
-            "192.0.2.1:22",
-            "h:22",
-            "1:2",
-            "-oProxyCommand=x",
-            "a b",
-            "$(x)",
-            "a;b",
-            "ssh://x",
-            "user@host",
-            "a\n",
-            "[::1]",
-            "`x`",
-        ] {
-            assert!(!is_host(host), "{host}");
-        }
-        for user in ["", "-l", "a b", "$(x)", "a;b", "a'b", "a\\b", "a/b"] {
-            assert!(!is_user(user), "{user}");
-        }
-        assert!(is_user("ubuntu") && is_user("first.last@corp"));
     }
 }

@@ -1,210 +1,22 @@
-//! `config.toml`: what the user wrote, checked against [`schema`] and turned into values by
-//! [`document`].
+//! `config.toml`: [`load`] reads it, [`check`] compares it with the [`schema`], [`document`] turns it into
+//! [`settings`]. Also what is written into it: instances, addresses, forwards; and the credentials beside it.
 
 pub mod address;
+pub(crate) mod check;
 pub(crate) mod credentials;
+mod document;
 pub(crate) mod forwarding;
 pub(crate) mod instance;
+mod load;
 pub mod schema;
-
-pub(crate) mod check;
-mod document;
-
-pub use self::check::is_provider_name;
-
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-
-use self::document::Document;
-use self::forwarding::Forwarding;
-use self::instance::Instance;
-use crate::error::{Error, Result};
-use crate::system::paths::Paths;
-use crate::system::trust;
-use crate::terminal::printable;
-use crate::toml_text;
-
-/// Everything `config.toml` says, defaults filled in.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// How to reach instances.
-    pub ssh: Ssh,
-    /// How long a new connection waits for a link that was lost.
-    pub hold: Duration,
-    /// Whether to refuse connections of other local users; `None` for those to a SOCKS proxy only.
-    pub only_me: Option<bool>,
-    /// What to forward: the three defaults first, then others by name.
-    pub services: Vec<Service>,
-    /// The instances written into the file, by name.
-    pub instances: Vec<Instance>,
-    /// What to forward besides the services, by instance.
-    pub forwards: Vec<InstanceForwards>,
-    /// The providers that are switched on, by name.
-    pub providers: Vec<String>,
-    /// How to reach Lambda Cloud.
-    pub lambda: Lambda,
-    /// What commands of the user's making stand for, by name.
-    pub aliases: BTreeMap<String, String>,
-    /// Aliases that count for nothing: commands of soong's own have their names and go first. The
-    /// user cannot have known that when the command came with a later version.
-    pub hidden_aliases: Vec<String>,
-    /// The longest an extension may take to say how a command line goes on.
-    pub completion_timeout: Duration,
-    /// What to do about an unknown command.
-    pub autocorrect: Autocorrect,
-}
-
-/// What to do about an unknown command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Autocorrect {
-    /// Say which ones may have been meant.
-    #[default]
-    Show,
-    /// Ask whether to run the likeliest one.
-    Prompt,
-    /// Neither.
-    Never,
-}
-
-/// What the tunnel to one instance forwards besides the services.
-#[derive(Debug, Clone)]
-pub struct InstanceForwards {
-    /// The name of its table.
-    pub name: String,
-    id: Option<String>,
-    /// What is forwarded.
-    pub forwardings: Vec<Forwarding>,
-}
-
-/// The `[lambda]` table.
-#[derive(Debug, Clone, Default)]
-pub struct Lambda {
-    /// The address of its API, when not the public one.
-    pub base_url: Option<String>,
-    /// The program that prints the API key and its arguments; empty for none.
-    pub api_key_command: Vec<String>,
-}
-
-/// The `[ssh]` table.
-#[derive(Debug, Clone)]
-pub struct Ssh {
-    /// The account on instances that name none.
-    pub user: String,
-    /// The port of instances that name none; ssh's own choice where none is given here either.
-    pub port: Option<u16>,
-    /// The key to log in with, as configured; `None` when nothing was configured.
-    pub key: Option<PathBuf>,
-    /// How host keys are checked.
-    pub host_key_check: HostKeyCheck,
-    /// Seconds between two questions to a silent server; 0 asks none.
-    pub keepalive: u32,
-    /// The longest a tunnel may take to come up.
-    pub connect_timeout: Duration,
-    /// Further arguments for ssh, already split into words.
-    pub options: Vec<String>,
-}
-
-/// Policies for the host keys of instances.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HostKeyCheck {
-    /// The first key of an instance is remembered under its id; any other is refused.
-    #[default]
-    Pin,
-    /// Only keys that the user's own known-hosts files hold are accepted.
-    Strict,
-    /// No key is checked or remembered.
-    Off,
-}
-
-/// A service on an instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
-    /// Its name, made of `[a-z0-9-]`.
-    pub name: String,
-    /// Its port on the instance.
-    pub remote: u16,
-    /// Its port on this machine.
-    pub local: u16,
-    /// Whether the config names that port, instead of leaving it to be that of the instance.
-    pub is_local_set: bool,
-}
-
-/// The services that every tunnel forwards unless the config says otherwise.
-pub const DEFAULT_SERVICES: [(&str, u16); 3] = [("sglang", 8000), ("n8n", 5678), ("status", 8080)];
-
-/// How long an extension may take to answer when TAB is pressed, by default.
-pub const DEFAULT_COMPLETION_TIMEOUT: Duration = Duration::from_secs(1);
-
-impl Config {
-    /// Reads the config file; a missing one is an empty one. One that others could have written is
-    /// refused: aliases, providers and ssh's options in it run programs.
-    pub fn load(paths: &Paths) -> Result<Self> {
-        let file = paths.config_file();
-        if let Some(fault) = trust::file_fault(file) {
-            return Err(fault.refuse(file));
-        }
-        Self::parse(&read(file)?, file, paths)
-    }
-
-    /// Reads config from `text`; `file` is what errors call it.
-    pub fn parse(text: &str, file: &Path, paths: &Paths) -> Result<Self> {
-        check::check(text, file)?;
-        let at_fault = |message| Error::Config { path: file.into(), line: None, message, hint: None };
-        let document: Document =
-            toml_text::parse(text).map_err(|message| at_fault(printable(&message).into_owned()))?;
-        document.into_config(paths).map_err(at_fault)
-    }
-
-    /// What the tunnel to `instance` forwards besides the services. A table without a host means the
-    /// instance of that name or id, whoever lists it.
-    pub fn forwardings(&self, instance: &Instance) -> Vec<Forwarding> {
-        let mine = self.forwards.iter().filter(|forwards| match &forwards.id {
-            Some(id) => *id == instance.id,
-            None => forwards.name == instance.name || forwards.name == instance.id,
-        });
-        mine.flat_map(|forwards| forwards.forwardings.iter().cloned()).collect()
-    }
-}
-
-/// Reads the text of `file`, at most a mebibyte; a missing file is empty.
-pub fn read(file: &Path) -> Result<String> {
-    const LIMIT: u64 = 1 << 20;
-    let bytes = || -> io::Result<Vec<u8>> {
-        let kind = fs::metadata(file)?.file_type();
-        if kind.is_fifo() || kind.is_socket() {
-            return Err(io::Error::other("not a regular file"));
-        }
-        let mut bytes = Vec::new();
-        fs::File::open(file)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > LIMIT {
-            return Err(io::Error::other("larger than 1 MiB"));
-        }
-        Ok(bytes)
-    };
-    let bytes = match bytes() {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-        Err(error) => return Err(Error::io("read", file, error)),
-    };
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Error::Config {
-            path: file.into(),
-            line: Some(line),
-            message: "not valid UTF-8".into(),
-            hint: Some("save the file as UTF-8".into()),
-        }
-    })
-}
+mod settings;
 
 #[cfg(test)]
 mod tests;
+
+pub use self::check::is_provider_name;
+pub use self::load::read;
+pub use self::settings::{
+    Autocorrect, Config, DEFAULT_COMPLETION_TIMEOUT, DEFAULT_SERVICES, HostKeyCheck, InstanceForwards,
+    Lambda, Service, Ssh,
+};

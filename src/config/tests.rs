@@ -1,8 +1,11 @@
 //! Tables of configs: what they mean, and how what is wrong with them is told.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
+use crate::error::Result;
+use crate::system::paths::Paths;
 
 fn parse(text: &str) -> Result<Config> {
     let paths = Paths::from_env().unwrap();

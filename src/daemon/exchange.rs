@@ -9,12 +9,14 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::PATIENCE;
 use crate::config::instance::Instance;
 use crate::daemon::http::ANSWER_MAX;
 use crate::error::{Error, Result};
 use crate::openssh::{Login, failure};
 use crate::terminal::printable;
+
+/// How long an exchange with the daemon may take.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sends `request` to the Unix socket that a tunnel forwards to the daemon; returns the answer.
 pub fn through_tunnel(socket: &Path, instance: &Instance, request: &[u8]) -> Result<Vec<u8>> {

@@ -14,13 +14,12 @@
 pub mod exchange;
 pub mod http;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+pub use self::exchange::PATIENCE;
 use self::http::Answer;
 use crate::error::{Error, Result};
 use crate::runtime::state::Facts;
@@ -28,9 +27,6 @@ use crate::terminal::printable;
 
 /// The service name of the daemon among the forwards of a tunnel.
 pub const SERVICE: &str = "status";
-
-/// How long an exchange with the daemon may take.
-pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came of a wish for more time.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::own_directory;
 use crate::built_in::is_built_in;
 use crate::extension::discovery::{self, Found, State};
 use crate::extension::metadata::{Metadata, Origin};
-use crate::system::trust;
+use crate::system::{paths, trust};
 use crate::terminal::printable;
 
 /// A program that is not soong's own, under the name of a command.
@@ -58,7 +57,7 @@ pub fn reachable() -> Vec<Extension> {
 /// Everything that has the name of an extension, with what is odd about it. `aliases` are those of
 /// the config.
 pub fn inspect(aliases: &BTreeMap<String, String>) -> Vec<Extension> {
-    let own = own_directory();
+    let own = paths::own_directory();
     let all = discovery::scan(&discovery::directories());
     let mut trust = trust::Inspector::default();
     all.into_iter()

@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::{PREFIX, is_name, own_directory};
+use super::name::{PREFIX, is_name};
 use crate::built_in::{is_built_in, is_helper};
 use crate::system::paths;
 
@@ -38,7 +38,7 @@ pub enum State {
 /// leads to the same one by another name, as `/bin` often does, counts once.
 pub fn directories() -> Vec<PathBuf> {
     let mut seen: Vec<(u64, u64)> = Vec::new();
-    let all = own_directory().into_iter().chain(paths::search_path());
+    let all = paths::own_directory().into_iter().chain(paths::search_path());
     all.filter(|directory| {
         let place = fs::metadata(directory).map(|metadata| (metadata.dev(), metadata.ino()));
         let is_new = place.as_ref().is_ok_and(|place| !seen.contains(place));
@@ -62,7 +62,7 @@ pub fn directories_of(name: &str) -> Vec<PathBuf> {
 /// Whether `file` is in the directory of soong's own programs, links followed.
 pub fn is_own(file: &Path) -> bool {
     let resolved = |path: &Path| fs::canonicalize(path).ok();
-    let own = own_directory().as_deref().and_then(resolved);
+    let own = paths::own_directory().as_deref().and_then(resolved);
     own.is_some() && resolved(file).as_deref().and_then(Path::parent) == own.as_deref()
 }
 

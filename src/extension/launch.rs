@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, geteuid};
 
-use super::PREFIX;
+use super::name::PREFIX;
 use crate::built_in::is_built_in;
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error};
 use crate::system::paths::{self, Paths};

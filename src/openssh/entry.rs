@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::quoting::in_config;
 use super::user_config::UserConfig;
 use crate::config::Ssh;
-use crate::config::instance::{Instance, is_user};
+use crate::config::address::is_user;
+use crate::config::instance::Instance;
 
 /// What the last entry says.
 const UNSET: &str = "/unset";

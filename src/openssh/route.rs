@@ -1,6 +1,6 @@
 //! Where ssh connects to, in the words of `ssh -G`: a keyword in lower case and its value per line.
 
-use crate::config::instance::is_host;
+use crate::config::address::is_host;
 
 /// What a connection of ssh leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]

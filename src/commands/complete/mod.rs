@@ -72,3 +72,6 @@ fn answer(words: &[&str]) -> Answer {
         _ => Answer::error(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,9 +149,6 @@ fn own_words<'a>(before: &[&'a str]) -> Option<Vec<&'a str>> {
 }
 
 #[cfg(test)]
-mod help;
-
-#[cfg(test)]
 mod tests {
     use super::*;
 

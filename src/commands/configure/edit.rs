@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::store::{Change, Store, shell};
-use super::{alias, ask, is_interactive};
+use super::{alias, ask};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
@@ -84,7 +84,7 @@ fn settle(editor: &[String], draft: &Path, before: &str, paths: &Paths) -> Resul
         let config = Config::parse(&text, paths.config_file(), paths);
         let checked = config.and_then(|config| alias::refuse_new(before, &config, paths));
         let Err(error) = checked else { return Ok(text) };
-        if !is_interactive() {
+        if !terminal::is_interactive() {
             return Err(error);
         }
         error.report("soong-configure");

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::place::SecretName;
 use super::store::{Change, Store, shell};
-use super::{document, setting, show};
+use super::{document, setting};
+use crate::command_line;
 use crate::config::credentials::{self, Credentials};
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
@@ -48,5 +49,5 @@ pub fn import(file: Option<&Path>, paths: &Paths) -> Result<()> {
         report.push_str(&format!("{name} was set already and stays as it is\n"));
     }
     report.push_str(&format!("{shown} was left as it is; when nothing else needs it: rm {}\n", shell(&file)));
-    show(&report)
+    command_line::print(&report)
 }

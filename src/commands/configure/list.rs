@@ -6,7 +6,8 @@ use serde::Serialize;
 use toml_edit::{Document, Item, TableLike};
 
 use super::place::{self, SecretName};
-use super::{setting, show, value};
+use super::{setting, value};
+use crate::command_line;
 use crate::config::check::{Depth, covers};
 use crate::config::credentials::Credentials;
 use crate::config::schema::{KEYS, Key};
@@ -60,9 +61,9 @@ pub fn list(json: bool, paths: &Paths) -> Result<()> {
     if json {
         let text = serde_json::to_string_pretty(&rows)
             .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-        return show(&format!("{}\n", printable_json(&text)));
+        return command_line::print(&format!("{}\n", printable_json(&text)));
     }
-    show(&table(&rows))
+    command_line::print(&table(&rows))
 }
 
 /// The rows of `config.toml`, in the order of the schema.

@@ -26,7 +26,6 @@ mod store;
 mod value;
 mod wizard;
 
-use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -34,7 +33,7 @@ use self::arguments::{Arguments, Command};
 use crate::command_line;
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
-use crate::terminal::print;
+use crate::terminal;
 
 /// `soong-configure`: does what the command line says and returns the exit code.
 pub fn main() -> ExitCode {
@@ -53,14 +52,9 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(Command::Edit) => edit::edit(&paths),
         Some(Command::Import { file }) => import::import(file.as_deref(), &paths),
         None if !arguments.setup.is_empty() => setup::from_arguments(&arguments.setup, &paths),
-        None if is_interactive() => wizard::run(&paths),
+        None if terminal::is_interactive() => wizard::run(&paths),
         None => Err(nobody_to_ask()),
     }
-}
-
-/// Whether questions can be asked: they are shown on stderr and answered on stdin.
-fn is_interactive() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 fn nobody_to_ask() -> Error {
@@ -71,10 +65,5 @@ fn nobody_to_ask() -> Error {
 
 /// Paths are printed as they are, for scripts; nothing else of this file's name is ours to change.
 fn show_path(path: &Path) -> Result<()> {
-    show(&format!("{}\n", path.display()))
-}
-
-/// Prints to stdout.
-fn show(text: &str) -> Result<()> {
-    print(text).map_err(Error::output)
+    command_line::print(&format!("{}\n", path.display()))
 }

@@ -5,10 +5,11 @@ use std::io::{self, Read};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::ask;
 use super::place::SecretName;
-use super::{ask, is_interactive};
 use crate::config::credentials::Secret;
 use crate::error::{Error, Result};
+use crate::terminal;
 
 /// The most that is read from standard input, in bytes.
 const LIMIT: u64 = 1 << 16;
@@ -26,7 +27,7 @@ pub fn from_stdin(name: SecretName) -> Result<Secret> {
 
 /// Asks for the secret `name`.
 pub fn from_prompt(name: SecretName) -> Result<Secret> {
-    if !is_interactive() {
+    if !terminal::is_interactive() {
         return Err(Error::usage(format!("there is no terminal to ask for {} on", name.name()))
             .with_hint(format!("give it on standard input: soong configure set {} -", name.name())));
     }

@@ -4,7 +4,8 @@ use toml_edit::Value;
 
 use super::place::{self, Place, SecretName};
 use super::store::{Change, Store};
-use super::{alias, document, secret, show, value};
+use super::{alias, document, secret, value};
+use crate::command_line;
 use crate::config::address::Address;
 use crate::config::credentials::{Credentials, Secret};
 use crate::config::schema::{Key, Kind};
@@ -22,7 +23,7 @@ pub fn get(typed: &str, reveal: bool, paths: &Paths) -> Result<()> {
             Config::parse(&text, paths.config_file(), paths)?;
             let written = document::get(&text, &segments)?.map(|item| value::plain(&item));
             match written.or_else(|| default(key, &segments)) {
-                Some(text) => show(&format!("{}\n", printable(&text))),
+                Some(text) => command_line::print(&format!("{}\n", printable(&text))),
                 None => Err(Error::failed(format!("{} is not set", place::shown(&segments)))),
             }
         }
@@ -38,7 +39,7 @@ fn get_secret(name: SecretName, reveal: bool, paths: &Paths) -> Result<()> {
     }
     let credentials = Credentials::load(paths)?;
     match stored(&credentials, name) {
-        Some(secret) => show(&format!("{}\n", secret.expose())),
+        Some(secret) => command_line::print(&format!("{}\n", secret.expose())),
         None => Err(Error::failed(format!("{} is not set", name.name()))),
     }
 }

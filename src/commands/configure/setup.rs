@@ -6,7 +6,8 @@ use super::arguments::{NamedHost, SetupArguments};
 use super::key_file::{self, Lock};
 use super::place::{self, Place, SecretName};
 use super::store::{Change, Store, shell};
-use super::{api_key, document, secret, setting, show, value};
+use super::{api_key, document, secret, setting, value};
+use crate::command_line;
 use crate::config::Config;
 use crate::config::credentials::{Credentials, Secret};
 use crate::error::{Error, Result};
@@ -82,7 +83,12 @@ pub fn apply(mut setup: Setup, paths: &Paths) -> Result<()> {
     };
     let written = store.write(&change)?;
     drop(store);
-    show(&report(&written, generated, &Config::parse(&config, paths.config_file(), paths)?, paths))
+    command_line::print(&report(
+        &written,
+        generated,
+        &Config::parse(&config, paths.config_file(), paths)?,
+        paths,
+    ))
 }
 
 /// The text of `config.toml` with all that was asked for.

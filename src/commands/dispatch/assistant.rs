@@ -1,22 +1,19 @@
 //! What `soong` leaves to `soong-ext`, which may be big and slow: aliases, lists with summaries, and
 //! guesses at what was meant.
 
-use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, OsStr};
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::ffi::CStr;
+use std::path::Path;
 
-use nix::errno::Errno;
-
-use super::{explanation, help, legal, request, show, unknown};
-use crate::built_in::BUILT_IN;
-use crate::config::{Autocorrect, Config};
-use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_USAGE, Error, Result};
+use super::commands::{Wishes, execute, legal, nearest};
+use super::output::{fail, show, unknown};
+use super::{explanation, help, request};
+use crate::config::Autocorrect;
+use crate::error::{EXIT_USAGE, Error};
 use crate::extension::alias::{self, Expansion};
-use crate::extension::discovery::{self, is_command};
-use crate::extension::{catalog, own_directory};
+use crate::extension::catalog;
+use crate::extension::discovery::is_command;
 use crate::suggest;
-use crate::system::paths::Paths;
+use crate::system::paths::{self, Paths};
 use crate::terminal::{self, printable};
 use crate::toml_text::typed_key;
 
@@ -42,25 +39,6 @@ pub fn assist(arguments: &[&CStr]) -> Option<u8> {
 /// Returns true if there is no config file yet.
 fn is_new() -> bool {
     Paths::from_env().is_ok_and(|paths| !paths.config_file().exists())
-}
-
-/// What the config says that matters here. Without a config that can be read there are no aliases,
-/// and the error says why.
-pub(super) struct Wishes {
-    pub(super) aliases: BTreeMap<String, String>,
-    autocorrect: Autocorrect,
-    pub(super) error: Option<Error>,
-}
-
-impl Wishes {
-    pub(super) fn read() -> Self {
-        match Paths::from_env().and_then(|paths| Config::load(&paths)) {
-            Ok(config) => Self { aliases: config.aliases, autocorrect: config.autocorrect, error: None },
-            Err(error) => {
-                Self { aliases: BTreeMap::new(), autocorrect: Autocorrect::default(), error: Some(error) }
-            }
-        }
-    }
 }
 
 /// The first of `words` is no program: it may be an alias, or a slip of the finger.
@@ -89,18 +67,6 @@ fn unknown_command(words: &[&CStr]) -> u8 {
     }
 }
 
-/// The names most like `wanted` among all commands.
-pub(super) fn nearest(wanted: &str, wishes: &Wishes) -> Vec<String> {
-    let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
-    names.push("help".to_owned());
-    names.extend(wishes.aliases.keys().cloned());
-    let found = discovery::scan(&discovery::directories());
-    names.extend(found.into_iter().filter_map(|(name, found)| {
-        found.iter().any(|found| found.state == discovery::State::Program).then_some(name)
-    }));
-    suggest::nearest(wanted, names.iter().map(String::as_str)).into_iter().map(str::to_owned).collect()
-}
-
 /// Asks whether `best` was meant, and runs it.
 fn offer(name: &CStr, best: &str, rest: &[&CStr]) -> u8 {
     let shown = name.to_string_lossy();
@@ -127,43 +93,14 @@ fn run(name: &str, expansion: &Expansion, rest: &[&CStr]) -> u8 {
     };
     let mut words = vec!["sh".to_owned(), "-c".to_owned(), alias::script(command), format!("soong-{name}")];
     words.extend(expansion.words.iter().cloned());
-    execute(&PathBuf::from("/bin/sh"), &words, rest)
+    execute(Path::new("/bin/sh"), &words, rest)
 }
 
 /// Becomes `soong` with these words.
 fn become_soong(words: &[String], rest: &[&CStr]) -> u8 {
-    let Some(directory) = own_directory() else {
+    let Some(directory) = paths::own_directory() else {
         return fail(&Error::failed("cannot tell where soong is installed"));
     };
     let words: Vec<String> = std::iter::once("soong".to_owned()).chain(words.iter().cloned()).collect();
     execute(&directory.join("soong"), &words, rest)
-}
-
-/// Becomes `program`, which is called by the first of `words`.
-pub(super) fn execute(program: &std::path::Path, words: &[String], rest: &[&CStr]) -> u8 {
-    let attempt = || -> Result<Errno> {
-        let text = |bytes: &[u8]| {
-            CString::new(bytes)
-                .map_err(|_| Error::usage("an argument has a character that no argument can have"))
-        };
-        let path = text(program.as_os_str().as_bytes())?;
-        let words = words.iter().map(|word| text(OsStr::new(word).as_bytes())).collect::<Result<Vec<_>>>()?;
-        let all: Vec<&CStr> = words.iter().map(CString::as_c_str).chain(rest.iter().copied()).collect();
-        match nix::unistd::execv(&path, &all) {
-            Ok(never) => match never {},
-            Err(errno) => Ok(errno),
-        }
-    };
-    match attempt() {
-        Ok(errno) => {
-            fail(&Error::io("execute", program, errno.into()));
-            EXIT_NOT_EXECUTABLE
-        }
-        Err(error) => fail(&error),
-    }
-}
-
-pub(super) fn fail(error: &Error) -> u8 {
-    error.report("soong");
-    error.exit_code()
 }

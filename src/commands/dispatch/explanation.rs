@@ -5,11 +5,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::assistant::{Wishes, execute, fail, nearest};
-use super::{legal, program_name, show, unknown};
+use super::commands::{Wishes, execute, legal, nearest};
+use super::output::{fail, show, unknown};
+use crate::extension::PREFIX;
+use crate::extension::alias;
 use crate::extension::discovery::{self, is_command};
 use crate::extension::metadata::{Metadata, prefixes};
-use crate::extension::{alias, own_directory};
 use crate::suggest;
 use crate::system::paths;
 use crate::terminal::printable;
@@ -22,8 +23,7 @@ pub(super) fn explain(name: &CStr, subcommands: &[&CStr]) -> u8 {
     let Some(known) = legal(name).filter(|name| is_command(name)) else { return explain_alias(name) };
     let program = discovery::find(known);
     let page = program.as_deref().and_then(|program| Metadata::read(known, program).manual);
-    let mut page =
-        page.unwrap_or_else(|| String::from_utf8_lossy(&program_name(known.as_bytes())).into_owned());
+    let mut page = page.unwrap_or_else(|| format!("{PREFIX}{known}"));
     let mut words = vec!["soong".to_owned(), known.to_owned()];
     for subcommand in subcommands {
         let Some(subcommand) = legal(subcommand) else { break };
@@ -35,7 +35,7 @@ pub(super) fn explain(name: &CStr, subcommands: &[&CStr]) -> u8 {
         // Returns only if man cannot be run; --help remains.
         let _ = Command::new(man).arg(file).exec();
     }
-    let Some(directory) = own_directory() else { return unknown(name.to_bytes(), None) };
+    let Some(directory) = paths::own_directory() else { return unknown(name.to_bytes(), None) };
     execute(&directory.join("soong"), &words, &[])
 }
 
@@ -58,7 +58,7 @@ fn explain_alias(name: &CStr) -> u8 {
 /// Returns the argument for `man`: the file installed beside the program or beside soong, or the name if
 /// man finds it.
 fn manual(page: &str, program: Option<&Path>) -> Option<OsString> {
-    let beside = own_directory().as_deref().and_then(Path::parent).map(Path::to_path_buf);
+    let beside = paths::own_directory().as_deref().and_then(Path::parent).map(Path::to_path_buf);
     let places = program.map(prefixes).unwrap_or_default().into_iter().chain(beside);
     let files = places.flat_map(|prefix| {
         SECTIONS.into_iter().flat_map(move |section| {

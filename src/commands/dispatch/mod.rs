@@ -6,35 +6,28 @@
 //! aliases, summaries and how to guess: that is [`assist`].
 
 mod assistant;
+mod commands;
 mod explanation;
 mod help;
+mod output;
+mod request;
 
-use std::ffi::{CStr, OsStr, c_char, c_int};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, c_char, c_int};
 use std::path::{Path, PathBuf};
 
 pub use self::assistant::assist;
+use self::output::{show, unknown};
 use crate::command_line;
 use crate::error::{EXIT_FAILED, EXIT_USAGE, Error, Result};
+use crate::extension::is_name;
 use crate::extension::launch::{announce, launch};
-use crate::extension::{PREFIX, is_name, own_program};
 use crate::system::paths;
-use crate::terminal::{hand_on_colour, print, printable};
+use crate::terminal::{hand_on_colour, printable};
 
 /// Returns the overview without extensions.
 #[cfg(test)]
 pub(crate) fn overview() -> String {
     help::overview(&[], true)
-}
-
-/// What `soong` asks of `soong-ext`, as its first argument.
-mod request {
-    use std::ffi::CStr;
-
-    pub(super) const OVERVIEW: &CStr = c"--for-soong-overview";
-    pub(super) const LIST: &CStr = c"--for-soong-list";
-    pub(super) const UNKNOWN: &CStr = c"--for-soong-unknown";
-    pub(super) const EXPLAIN: &CStr = c"--for-soong-explain";
 }
 
 /// The command line as C's entry point gets it.
@@ -59,7 +52,7 @@ pub fn run(arguments: &[&CStr]) -> u8 {
         }
     };
     let rest = arguments.get(2..).unwrap_or_default();
-    let own = own_program();
+    let own = paths::own_program();
     let soong = Soong { own: own.as_deref() };
     let Some(first) = arguments.get(1) else {
         return soong.overview();
@@ -149,41 +142,10 @@ impl Soong<'_> {
     }
 }
 
-/// Says that nothing is called `name`; `hint` is what may have been meant.
-fn unknown(name: &[u8], hint: Option<String>) -> u8 {
-    let name = String::from_utf8_lossy(name);
-    let error = Error::usage(format!("no command is called '{}'", printable(&name)));
-    error
-        .with_hint(hint.unwrap_or_else(|| "'soong help' lists the commands there are".to_owned()))
-        .report("soong");
-    EXIT_USAGE
-}
-
 fn unknown_option(option: &[u8]) -> u8 {
     let option = String::from_utf8_lossy(option);
     Error::usage(format!("unknown option '{}'", printable(&option)))
         .with_hint("'soong --help' lists the options there are")
         .report("soong");
     EXIT_USAGE
-}
-
-fn show(text: &str) -> u8 {
-    match print(text) {
-        Ok(()) => 0,
-        Err(source) => {
-            Error::output(source).report("soong");
-            EXIT_FAILED
-        }
-    }
-}
-
-/// The file name of the program of the command `name`.
-fn program_name(name: &[u8]) -> Vec<u8> {
-    [PREFIX.as_bytes(), name].concat()
-}
-
-/// `name` as text, if it can be that of a command.
-fn legal(name: &CStr) -> Option<&str> {
-    let bytes = name.to_bytes();
-    is_name(bytes).then(|| OsStr::from_bytes(bytes).to_str()).flatten()
 }

@@ -8,6 +8,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::completion::Values;
 use crate::extension::is_name;
 
+/// The name that errors begin with.
+pub const PROGRAM: &str = "soong-ext";
+
 /// The command line of `soong-ext`.
 #[derive(Debug, Parser)]
 #[command(

@@ -7,13 +7,14 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use crate::built_in::{is_built_in, is_helper};
+use crate::command_line;
 use crate::error::{EXIT_FAILED, Error, Result};
 use crate::extension::metadata::{Completion, Metadata};
 use crate::extension::{PREFIX, is_name};
 use crate::system::paths;
 use crate::system::script;
 use crate::system::trust;
-use crate::terminal::{print, printable};
+use crate::terminal::printable;
 
 /// What is found.
 #[derive(Debug, Default)]
@@ -40,7 +41,7 @@ pub(super) fn check(file: &Path) -> Result<u8> {
     findings.check_file(&file, metadata.permissions().mode());
     findings.check_metadata(&file, &name);
     let text = findings.text();
-    print(&text).map_err(Error::output)?;
+    command_line::print(&text)?;
     Ok(if findings.faults.is_empty() { 0 } else { EXIT_FAILED })
 }
 

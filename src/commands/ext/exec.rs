@@ -2,14 +2,16 @@
 
 use std::ffi::CStr;
 
+use super::arguments::PROGRAM;
 use crate::error::{EXIT_USAGE, Error};
 use crate::extension::launch::{announce, launch};
-use crate::extension::{discovery, is_name, own_directory};
+use crate::extension::{discovery, is_name};
+use crate::system::paths;
 use crate::terminal::printable;
 
 /// Becomes the extension `name`, or says why not and returns the exit code.
 pub(super) fn exec(name: &CStr, rest: &[&CStr]) -> u8 {
-    let own = own_directory();
+    let own = paths::own_directory();
     announce(own.as_deref().map(|directory| directory.join("soong")).as_deref());
     let shown = name.to_string_lossy();
     if is_name(name.to_bytes()) {
@@ -20,6 +22,6 @@ pub(super) fn exec(name: &CStr, rest: &[&CStr]) -> u8 {
     }
     Error::usage(format!("no extension is called '{}'", printable(&shown)))
         .with_hint("'soong ext list' shows the extensions there are")
-        .report(super::PROGRAM);
+        .report(PROGRAM);
     EXIT_USAGE
 }

@@ -4,11 +4,12 @@
 use console::truncate_str;
 use serde::Serialize;
 
+use crate::command_line;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::extension::catalog::{Extension, inspect};
 use crate::system::paths::Paths;
-use crate::terminal::{print, printable, printable_json};
+use crate::terminal::{printable, printable_json};
 use crate::toml_text::typed_key;
 
 /// The version of the shape.
@@ -46,7 +47,7 @@ pub(super) fn list(json: bool) -> Result<u8> {
     let extensions = inspect(&aliases);
     let warnings: Vec<String> = hidden.iter().map(|name| hidden_alias(name)).collect();
     let text = if json { render_json(extensions, warnings)? } else { render(&extensions, &warnings) };
-    print(&text).map_err(Error::output)?;
+    command_line::print(&text)?;
     Ok(0)
 }
 

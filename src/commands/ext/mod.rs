@@ -12,11 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-use self::arguments::{Arguments, Verb};
+use self::arguments::{Arguments, PROGRAM, Verb};
 use crate::command_line;
-
-/// The name that errors begin with.
-const PROGRAM: &str = "soong-ext";
 
 /// `soong-ext`: does what the command line says and returns the exit code. `arguments` begin with
 /// the name of the program. What it executes finds the process as the caller set it up.

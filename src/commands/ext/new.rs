@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::Language;
 use crate::built_in::{is_built_in, is_helper};
+use crate::command_line;
 use crate::error::{Error, Result};
-use crate::terminal::{print, printable};
+use crate::terminal::printable;
 
 /// A file to be written.
 struct File {
@@ -57,7 +58,7 @@ pub(super) fn new(name: &str, language: Language, directory: Option<&Path>) -> R
         text.push_str(&format!("wrote {}\n", printable(&path.to_string_lossy())));
     }
     text.push_str(&next(name, language, &directory));
-    print(&text).map_err(Error::output)?;
+    command_line::print(&text)?;
     Ok(0)
 }
 

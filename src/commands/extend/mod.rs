@@ -20,7 +20,7 @@ use crate::runtime::registry;
 use crate::system::paths::Paths;
 use crate::system::spinner::Spinner;
 use crate::system::time;
-use crate::terminal::{print, printable};
+use crate::terminal::printable;
 
 /// `soong-extend`: does what the command line says and returns the exit code.
 pub fn main() -> ExitCode {
@@ -44,7 +44,7 @@ fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
     // So that 'soong status' and the prompt show the new end without waiting for it.
     registry::refresh(paths, &instance);
     let text = report(arguments.hours, &extension)?;
-    print(&text).map_err(Error::output)
+    command_line::print(&text)
 }
 
 /// Sends `request` to the daemon on `instance` and returns its answer.

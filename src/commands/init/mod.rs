@@ -20,7 +20,7 @@ use self::startup::Change;
 use crate::command_line;
 use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
-use crate::terminal::{self, print, printable};
+use crate::terminal::{self, printable};
 
 /// `soong-init`: does what the command line says and returns the exit code.
 pub fn main() -> ExitCode {
@@ -135,5 +135,5 @@ fn write(file: &Path, text: &[u8]) -> Result<()> {
 }
 
 fn say(text: &str) -> Result<()> {
-    print(text).map_err(Error::output)
+    command_line::print(text)
 }

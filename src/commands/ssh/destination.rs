@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 
 use crate::config::Config;
-use crate::config::instance::is_user;
+use crate::config::address::is_user;
 use crate::instances::inventory::{Inventory, Machine};
 use crate::system::paths::Paths;
 

@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::instance::{Instance, is_host, is_user};
+use crate::config::address::{is_host, is_user};
+use crate::config::instance::Instance;
 use crate::openssh::quoting::{in_config, quoted};
 use crate::openssh::{Login, options};
 use crate::terminal::printable;

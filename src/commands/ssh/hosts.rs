@@ -10,6 +10,7 @@ use super::arguments::ConfigArguments;
 use super::host_file::{self, Blocks, Host};
 use super::include::{self, Remains};
 use super::lookup;
+use crate::command_line;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::instances::inventory::Inventory;
@@ -230,5 +231,5 @@ fn hint(text: &str) {
 }
 
 fn tell(text: &str) -> Result<()> {
-    terminal::print(text).map_err(Error::output)
+    command_line::print(text)
 }

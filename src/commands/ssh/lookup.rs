@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::config::HostKeyCheck;
-use crate::config::instance::is_host;
+use crate::config::address::is_host;
 use crate::openssh::Login;
 use crate::openssh::quoting::in_config;
 use crate::system::child::{self, Limits};

@@ -1,12 +1,12 @@
 //! `soong-tunnel whereabouts`: tells a supervisor where the provider says that its instance is.
 
+use crate::command_line;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::instances::inventory::{self, Whereabouts};
 use crate::supervisor::protocol::location::News;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
-use crate::terminal::print;
 
 /// `soong-tunnel whereabouts`: asks the provider that lists the instance `id`, and prints what is
 /// new of it as a line of JSON; nothing where no provider lists it.
@@ -26,5 +26,5 @@ pub fn tell(id: &str, paths: &Paths) -> Result<()> {
         Whereabouts::There(instance) => News::There { instance },
     };
     let line = serde_json::to_string(&news).unwrap_or_default();
-    print(&format!("{line}\n")).map_err(Error::output)
+    command_line::print(&format!("{line}\n"))
 }

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::arguments::LogsArguments;
 use super::choice;
+use crate::command_line;
 use crate::config::instance;
 use crate::error::{Error, Result};
 use crate::runtime::registry::{self, Form, Survey};
 use crate::system::paths::Paths;
-use crate::terminal::{print, printable};
+use crate::terminal::printable;
 
 /// How often a log that is followed is looked at.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -79,7 +80,7 @@ fn show(text: &str) -> Result<()> {
     // What ssh said was made printable when it was written; the file may have been edited since.
     let text: String =
         text.split_inclusive('\n').map(|line| printable(line.trim_end_matches('\n')) + "\n").collect();
-    print(&text).map_err(Error::output)
+    command_line::print(&text)
 }
 
 /// Reads a file as it grows, and the one that takes its place when it is put aside.

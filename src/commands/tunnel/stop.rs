@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::arguments::StopArguments;
 use super::choice;
+use crate::command_line;
 use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
 use crate::runtime::registry::{self, Form, Running, Survey};
 use crate::runtime::{pidfile, prompt};
 use crate::system::paths::Paths;
-use crate::terminal::{print, printable};
+use crate::terminal::printable;
 
 /// How long a supervisor may take to end its ssh and itself before it is killed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -87,7 +88,7 @@ pub fn tell(pid: u32) -> Result<()> {
 }
 
 fn say(text: &str) -> Result<()> {
-    print(text).map_err(Error::output)
+    command_line::print(text)
 }
 
 fn not_running(name: &str, survey: &Survey, paths: &Paths) -> Error {

@@ -2,13 +2,14 @@
 
 use super::arguments::{EnvArguments, Shell, UrlArguments};
 use super::choice;
+use crate::command_line;
 use crate::error::{Error, Result};
 use crate::runtime::registry::{self, Form};
 use crate::runtime::state::{Forward, State};
 use crate::runtime::urls::{address, variables};
 use crate::suggest;
 use crate::system::paths::Paths;
-use crate::terminal::{print, printable};
+use crate::terminal::printable;
 
 /// Prints the URL of one service.
 pub fn url(arguments: &UrlArguments, paths: &Paths) -> Result<()> {
@@ -49,7 +50,7 @@ fn assignment(name: &str, value: &str, shell: Shell) -> String {
 }
 
 fn show(text: &str) -> Result<()> {
-    print(text).map_err(Error::output)
+    command_line::print(text)
 }
 
 #[cfg(test)]

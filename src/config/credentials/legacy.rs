@@ -9,22 +9,20 @@ use std::path::Path;
 use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Credentials, Secret};
+use super::private_file;
+use super::secret::Secret;
 use crate::error::{Error, Result};
 
 const API_KEY: [&str; 3] = ["/lambda/api_key", "/lambda_api_key", "/api_key"];
 const DAEMON_TOKEN: [&str; 5] =
     ["/status_daemon/token", "/daemon/token", "/status_token", "/daemon_token", "/token"];
 
-/// The secrets in `file`; none where there is no such file.
-pub(super) fn load(file: &Path) -> Result<Credentials> {
-    match super::read(file)? {
-        Some(text) => parse(&Zeroizing::new(text), file),
-        None => Ok(Credentials::default()),
-    }
+/// Returns the API key and the token of the daemon in `file`; `None` where there is no such file.
+pub(super) fn read(file: &Path) -> Result<Option<[Option<Secret>; 2]>> {
+    private_file::read(file)?.map(|text| parse(&Zeroizing::new(text), file)).transpose()
 }
 
-fn parse(text: &str, file: &Path) -> Result<Credentials> {
+fn parse(text: &str, file: &Path) -> Result<[Option<Secret>; 2]> {
     // As with TOML, the parser's words stay here; its line does not tell anything.
     let mut document: Value = serde_json::from_str(text).map_err(|error| Error::Config {
         path: file.into(),
@@ -35,9 +33,9 @@ fn parse(text: &str, file: &Path) -> Result<Credentials> {
     let first = |pointers: &[&str]| {
         pointers.iter().find_map(|pointer| document.pointer(pointer)?.as_str().and_then(Secret::new))
     };
-    let (api_key, daemon_token) = (first(&API_KEY), first(&DAEMON_TOKEN));
+    let secrets = [first(&API_KEY), first(&DAEMON_TOKEN)];
     wipe(&mut document);
-    Ok(Credentials { api_key, daemon_token, file: Some(file.into()) })
+    Ok(secrets)
 }
 
 /// Overwrites every text in `value`: any may be a secret.

@@ -1,6 +1,7 @@
 //! What the file may hold, who may be able to read it, and that nothing of it gets out.
 
 use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
@@ -100,11 +101,11 @@ fn the_predecessors_secrets_are_found() {
         r#"{"status_daemon": {"token": "t", "port": 8080}, "lambda": {"api_key": "k"}}"#,
     ] {
         let (_directory, file) = file(text, 0o600);
-        let credentials = legacy::load(&file).unwrap();
+        let credentials = Credentials::load_legacy(&file).unwrap();
         assert_eq!(credentials.daemon_token.unwrap().expose(), "t", "{text}");
         assert_eq!(credentials.api_key.is_some(), text.contains("api_key"));
     }
     let (_directory, broken) = file("{\"token\": \"hush\n}", 0o600);
-    let told = told(&legacy::load(&broken).unwrap_err());
+    let told = told(&Credentials::load_legacy(&broken).unwrap_err());
     assert!(told.contains("not valid JSON") && !told.contains("hush"), "{told}");
 }

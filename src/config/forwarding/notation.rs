@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{Forwarding, Kind, Listen, Target};
-use crate::config::instance::is_host;
+use crate::config::address::is_host;
 use crate::system::paths::SOCKET_PATH_MAX;
 
 impl Kind {

@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use super::{alias, catalog, discovery, own_directory};
+use super::{alias, catalog, discovery};
 use crate::built_in::is_built_in;
 use crate::completion::{Answer, Candidate, Directive};
 use crate::config::{Config, DEFAULT_COMPLETION_TIMEOUT};
 use crate::extension::discovery::is_command;
 use crate::extension::metadata::{Completion, Metadata, Origin};
 use crate::system::child::{self, Limits};
-use crate::system::paths::Paths;
+use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
 use crate::system::trust;
 
@@ -91,7 +91,7 @@ fn is_trusted(program: &Path, metadata: &Metadata) -> bool {
 fn ask(kind: Completion, name: &str, program: &Path, before: &[&str], last: &str) -> Answer {
     let mut command = Command::new(program);
     command.env_remove("SOONG_COMPLETE").env_remove("COMPLETE").env("SOONG_API", "1");
-    if let Some(directory) = own_directory() {
+    if let Some(directory) = paths::own_directory() {
         command.env("SOONG", directory.join("soong"));
     }
     match kind {

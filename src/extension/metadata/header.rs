@@ -1,12 +1,16 @@
 //! Comments at the top of a script: lines such as `# soong:summary: Say hello`, behind any of the
 //! comment signs `#`, `//`, `--`, `;`.
 
-use super::{Entries, HEADER_SIZE};
+/// How much of a script is looked at, in bytes.
+pub const HEADER_SIZE: usize = 4096;
 
 /// What lines begin with that are comments in one language or another.
 const COMMENTS: [&str; 4] = ["#", "//", "--", ";"];
 /// What an entry begins with.
 const MARK: &str = "soong:";
+
+/// Keys and values, in the order in which they stand.
+pub(super) type Entries = Vec<(String, String)>;
 
 /// The entries among the first lines of a script. A last line that is cut off does not count.
 pub(super) fn entries(head: &[u8]) -> Entries {

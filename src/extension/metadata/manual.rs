@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-use super::{open, read_at};
+use super::file::{open, read_at};
 
 /// How much of a page is looked at: what tools write before NAME is a few thousand bytes.
 const SIZE_MAX: usize = 32 << 10;

@@ -6,20 +6,20 @@
 //! summary at last also from the manual page. What is malformed is told as a fault and otherwise
 //! passed over. Every read is bounded.
 
+mod file;
 mod header;
 mod manual;
 mod note;
 mod sidecar;
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use self::file::{open, read_at};
+pub use self::header::HEADER_SIZE;
+use crate::extension::name::is_name;
 use crate::terminal::printable;
 
-/// How much of a script is looked at, in bytes.
-pub const HEADER_SIZE: usize = 4096;
 /// How long a summary may be, in characters.
 const SUMMARY_MAX: usize = 200;
 /// How many faults of one extension are told.
@@ -199,7 +199,7 @@ impl Metadata {
                     Completion::ALL.map(Completion::word).join(", ")
                 )),
             },
-            "man" if super::is_name(value.as_bytes()) => {
+            "man" if is_name(value.as_bytes()) => {
                 self.manual.get_or_insert_with(|| value.to_owned());
             }
             "man" => self.fault(format!("man in its {} is \"{value}\", no name of a page", origin.word())),
@@ -216,9 +216,6 @@ impl Metadata {
     }
 }
 
-/// Keys and values, in the order in which they stand.
-type Entries = Vec<(String, String)>;
-
 /// The prefixes a program may be installed under: seen from where it was found, and, where that is
 /// a link, from where it leads.
 pub fn prefixes(program: &Path) -> Vec<PathBuf> {
@@ -231,28 +228,6 @@ pub fn prefixes(program: &Path) -> Vec<PathBuf> {
         prefixes.push(other);
     }
     prefixes
-}
-
-/// Opens a regular file for reading; whatever else it is, a pipe say, is refused and not waited for.
-fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
-}
-
-/// At most `length` bytes from `offset`; fewer at the end of the file or where it cannot be read.
-fn read_at(file: &File, offset: u64, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    let mut done = 0;
-    while done < length {
-        match file.read_at(&mut bytes[done..], offset.saturating_add(done as u64)) {
-            Ok(0) => break,
-            Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-    }
-    bytes.truncate(done);
-    bytes
 }
 
 #[cfg(test)]

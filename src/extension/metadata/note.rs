@@ -10,7 +10,7 @@
 
 use std::fs::File;
 
-use super::read_at;
+use super::file::read_at;
 
 /// Who owns the note, as it stands in an ELF note.
 const OWNER: &[u8] = b"soong\0";

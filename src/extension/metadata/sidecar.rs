@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{Entries, open, read_at};
+use super::file::{open, read_at};
+use super::header::Entries;
 use crate::error::io_reason;
 use crate::toml_text;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Wish;
-use super::wait::WAIT_MAX;
 use crate::completion::Values;
+
+/// The longest that can be waited, in seconds.
+pub const WAIT_MAX: u64 = 86_400;
 
 /// Which instance is wanted.
 #[derive(Debug, Clone, Default, Args)]
@@ -39,4 +40,15 @@ impl Choice {
     pub fn wish(&self, quiet: bool) -> Wish<'_> {
         Wish { wanted: self.instance_id.as_deref(), wait: self.limit(), quiet }
     }
+}
+
+/// Which instance is wanted, and what may be done to have it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wish<'a> {
+    /// Its id, its name, or the start of its id; else the only active one.
+    pub wanted: Option<&'a str>,
+    /// How long to wait for one that is booting; else it is an error.
+    pub wait: Option<Duration>,
+    /// Whether to say nothing while waiting.
+    pub quiet: bool,
 }

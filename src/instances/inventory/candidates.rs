@@ -1,6 +1,6 @@
 //! Which machines a wish could mean. Values in, values out: nothing is asked or shown here.
 
-use super::Machine;
+use super::machine::Machine;
 use crate::error::Error;
 use crate::instances::provider::answer::Status;
 use crate::suggest;

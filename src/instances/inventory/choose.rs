@@ -1,26 +1,16 @@
 //! From a wish to the one instance to reach.
 
-use std::time::Duration;
-
+use super::arguments::Wish;
 use super::candidates::{candidates, none, several};
-use super::{Inventory, Machine, Status, picker, wait};
+use super::machine::Machine;
+use super::sources::Inventory;
+use super::{picker, wait};
 use crate::config::Config;
 use crate::config::instance::{self, Instance};
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 use crate::terminal::{self, printable};
-
-/// Which instance is wanted, and what may be done to have it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Wish<'a> {
-    /// Its id, its name, or the start of its id; else the only active one.
-    pub wanted: Option<&'a str>,
-    /// How long to wait for one that is booting; else it is an error.
-    pub wait: Option<Duration>,
-    /// Whether to say nothing while waiting.
-    pub quiet: bool,
-}
 
 /// Chooses the instance that is wished for. Where several could be meant, a terminal is asked and
 /// everyone else gets an error that lists them. Providers are asked only where one is switched on
@@ -98,81 +88,5 @@ fn unanswered(inventory: Inventory) -> Error {
     match way {
         Some(way) => error.with_hint(way),
         None => error,
-    }
-}
-
-/// Where an instance stands between "booting" and "gone".
-#[derive(Debug)]
-pub(super) enum Readiness {
-    /// It can be reached.
-    Ready(Instance),
-    /// It cannot be reached yet.
-    NotYet,
-    /// It cannot be reached, and waiting does not help.
-    Never(Error),
-}
-
-/// Whether `machine` can be reached.
-pub(super) fn readiness(machine: &Machine) -> Readiness {
-    const START_ANOTHER: &str = "start another one at your provider; 'soong status' lists those you have";
-    let name = printable(&machine.name);
-    let never = |what: &str, hint: &str| {
-        Readiness::Never(Error::failed(format!("the instance {name} {what}")).with_hint(hint))
-    };
-    match machine.status {
-        Status::Terminated => return never("is terminated", START_ANOTHER),
-        Status::Terminating => return never("is being terminated", START_ANOTHER),
-        Status::Preempted => return never("was taken away by its provider (preempted)", START_ANOTHER),
-        Status::Unhealthy => {
-            return never("is unhealthy, says its provider", "restart it in your provider's console");
-        }
-        Status::Booting => return Readiness::NotYet,
-        Status::Active | Status::Unknown => {}
-    }
-    match (machine.instance(), machine.fault) {
-        (Some(instance), _) => Readiness::Ready(instance),
-        (None, Some(fault)) => {
-            let login = format!("{}@{}", machine.user, machine.host.as_deref().unwrap_or_default());
-            let hint =
-                format!("its provider lists \"{}\"; add it to [instances] in config.toml", printable(&login));
-            never(&format!("cannot be reached: {fault}"), &hint)
-        }
-        (None, None) => Readiness::NotYet,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::instances::inventory::machine::sample as machine;
-
-    #[test]
-    fn only_what_runs_and_has_an_address_can_be_reached() {
-        let host = Some("192.0.2.7");
-        assert!(matches!(readiness(&machine(Status::Active, host)), Readiness::Ready(_)));
-        assert!(matches!(readiness(&machine(Status::Unknown, host)), Readiness::Ready(_)));
-        assert!(matches!(readiness(&machine(Status::Booting, host)), Readiness::NotYet));
-        assert!(matches!(readiness(&machine(Status::Active, None)), Readiness::NotYet));
-        for (status, words) in [
-            (Status::Terminated, "the instance a1 is terminated"),
-            (Status::Terminating, "the instance a1 is being terminated"),
-            (Status::Preempted, "the instance a1 was taken away by its provider (preempted)"),
-            (Status::Unhealthy, "the instance a1 is unhealthy, says its provider"),
-        ] {
-            let Readiness::Never(error) = readiness(&machine(status, host)) else { panic!("{status:?}") };
-            assert_eq!(error.to_string(), words);
-            assert_eq!(error.hints().len(), 1);
-        }
-    }
-
-    #[test]
-    fn an_address_that_ssh_could_misread_is_refused_and_shown_safely() {
-        let odd = machine(Status::Active, Some("-oProxyCommand=touch\u{1b}[2J"));
-        let Readiness::Never(error) = readiness(&odd) else { panic!("refused") };
-        assert_eq!(
-            error.to_string(),
-            "the instance a1 cannot be reached: its address is not one that ssh can be given"
-        );
-        assert!(error.hints()[0].contains("touch\\u{1b}[2J"), "{:?}", error.hints());
     }
 }

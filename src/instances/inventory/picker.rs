@@ -8,7 +8,7 @@ use dialoguer::Select;
 use dialoguer::console::{Term, set_colors_enabled_stderr, truncate_str};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 
-use super::Machine;
+use super::machine::Machine;
 use crate::error::{Error, Result};
 use crate::system::signals::Watch;
 use crate::terminal::keyboard::Keyboard;

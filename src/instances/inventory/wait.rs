@@ -5,13 +5,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::choose::{Readiness, Wish, readiness};
+use super::arguments::{WAIT_MAX, Wish};
+use super::machine::Machine;
 use super::progress::Progress;
-use super::{Machine, Status};
+use super::readiness::{Readiness, readiness};
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::instances::provider;
+use crate::instances::provider::answer::Status;
 use crate::system::signals::Watch;
 use crate::terminal::printable;
 
@@ -19,8 +21,6 @@ use crate::terminal::printable;
 const INTERVAL: Duration = Duration::from_secs(5);
 /// The longest time between two questions to a provider that fails.
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
-/// The longest that can be waited, in seconds.
-pub const WAIT_MAX: u64 = 86_400;
 /// How often in a row a provider may fail.
 const FAILURES_MAX: u32 = 3;
 

@@ -1,7 +1,8 @@
 //! What has become of an instance that was reached before.
 
-use super::choose::{Readiness, readiness};
-use super::{Inventory, Machine};
+use super::machine::Machine;
+use super::readiness::{Readiness, readiness};
+use super::sources::Inventory;
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};

@@ -23,7 +23,7 @@ use crate::config::credentials::Credentials;
 use crate::error::{Error, Result};
 use crate::instances::provider::answer::Answer;
 use crate::system::paths::{self, Paths};
-use crate::terminal::{print, printable_json};
+use crate::terminal::printable_json;
 
 /// Longest time for a listing. Shorter than soong's limit for providers, so that this program can report what was slow.
 const BUDGET: Duration = Duration::from_secs(18);
@@ -71,6 +71,6 @@ fn list() -> Result<u8> {
     let instances = Client::new(&endpoint, key).instances(deadline)?;
     let json = serde_json::to_string(&Answer::new(instances))
         .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-    print(&(printable_json(&json) + "\n")).map_err(Error::output)?;
+    command_line::print(&(printable_json(&json) + "\n"))?;
     Ok(0)
 }

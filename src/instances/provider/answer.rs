@@ -15,8 +15,10 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::API;
-use crate::config::instance::{is_host, is_user};
+use crate::config::address::{is_host, is_user};
+
+/// The version of the contract between soong and its providers.
+pub const API: u64 = 1;
 
 /// The most instances that a provider may list.
 pub const INSTANCES_MAX: usize = 10_000;

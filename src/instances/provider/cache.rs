@@ -10,8 +10,8 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::LIMITS;
 use super::answer::{Answer, Listed};
+use super::executable::LIMITS;
 use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 

@@ -1,9 +1,14 @@
-//! Finding the program of a provider.
+//! The program of a provider: where it is, and what it may use.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::is_provider_name as is_name;
+use crate::system::child::Limits;
 use crate::system::paths;
+
+/// What a provider may use to list its instances.
+pub const LIMITS: Limits = Limits { time: Duration::from_secs(20), output: 16 << 20 };
 
 /// The program `soong-provider-NAME`: the one beside the running program, else the first on `PATH`.
 pub fn find(name: &str) -> Option<PathBuf> {

@@ -13,23 +13,17 @@ mod executable;
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
-use std::time::Duration;
 
 use self::answer::{Answer, Listed};
 use crate::error::{Error, Result};
-use crate::system::child::{self, Fault, Limits, Outcome};
+use crate::system::child::{self, Fault, Outcome};
 use crate::system::signals::Watch;
 use crate::system::trust;
 use crate::terminal::printable;
 use crate::toml_text::typed_key;
 
-pub use self::executable::find;
-
-/// What a provider may use to list its instances.
-pub const LIMITS: Limits = Limits { time: Duration::from_secs(20), output: 16 << 20 };
-
-/// The version of the contract between soong and its providers.
-pub const API: u64 = 1;
+pub use self::answer::API;
+pub use self::executable::{LIMITS, find};
 
 /// Asks the provider `name` for its instances.
 pub fn ask(name: &str, watch: &Watch) -> Result<Vec<Listed>> {

@@ -1,6 +1,6 @@
 //! What the user can do when ssh has failed.
 
-use super::Kind;
+use super::kind::Kind;
 use crate::config::HostKeyCheck;
 use crate::openssh::{Login, certificate, host_key_alias, key};
 use crate::terminal::printable;

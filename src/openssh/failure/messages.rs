@@ -1,7 +1,7 @@
 //! What ssh says, and what it means. The wording is that of OpenSSH 7.6 to 10 and of the error texts of
 //! the C libraries (glibc, musl, macOS).
 
-use super::Kind;
+use super::kind::Kind;
 
 /// How the line begins in which ssh repeats what the server said when it ended the connection.
 pub(super) const FAREWELL: &str = "Received disconnect from ";

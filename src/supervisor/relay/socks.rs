@@ -17,8 +17,8 @@ use super::accept;
 use super::copy;
 use super::departure::departure;
 use super::serve::Way;
+use crate::config::address::is_host;
 use crate::config::forwarding::Target;
-use crate::config::instance::is_host;
 use crate::supervisor::link::mux::{self, Channel, Control, Refusal};
 
 /// How long a client may take to say what it wants.

@@ -1,9 +1,13 @@
 //! What the environment says: of places, to whoever starts these programs, and where programs are.
 
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
-use crate::system::trust::file_fault;
+use nix::unistd::geteuid;
+
+use crate::error::{Error, Result, io_reason};
+use crate::system::trust::{directory_fault, file_fault};
 
 pub(super) fn home() -> Result<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
@@ -27,6 +31,32 @@ pub(super) fn absolute(name: &str) -> Result<Option<PathBuf>> {
 /// Paths end up in messages, JSON and ssh options, all of which are text.
 fn utf8(name: &str, path: PathBuf) -> Result<PathBuf> {
     if path.to_str().is_some() { Ok(path) } else { Err(Error::failed(format!("{name} is not valid UTF-8"))) }
+}
+
+/// Returns the runtime directory, in `XDG_RUNTIME_DIR` or else in `state`, and why that variable is not used.
+pub(super) fn runtime_directory(state: &Path) -> Result<(PathBuf, Option<String>)> {
+    let wanted = absolute("XDG_RUNTIME_DIR")?;
+    Ok(match wanted.map(|directory| (fault(&directory), directory)) {
+        Some((None, directory)) => (directory.join("soong"), None),
+        Some((Some(why), _)) => (state.join("run"), Some(why)),
+        None => (state.join("run"), None),
+    })
+}
+
+/// Why `directory` cannot hold a runtime directory.
+fn fault(directory: &Path) -> Option<String> {
+    let shown = directory.display();
+    match fs::metadata(directory) {
+        Err(error) => Some(format!("{shown}: {}", io_reason(&error))),
+        Ok(metadata) if !metadata.is_dir() => Some(format!("{shown} is not a directory")),
+        Ok(metadata) if metadata.uid() != geteuid().as_raw() => Some(foreign(directory, &metadata)),
+        Ok(_) => directory_fault(directory).map(|fault| fault.to_string()),
+    }
+}
+
+/// Describes a directory of another user.
+pub(super) fn foreign(path: &Path, metadata: &Metadata) -> String {
+    format!("{} belongs to another user (uid {})", path.display(), metadata.uid())
 }
 
 /// Another address for the API of Lambda Cloud, from `SOONG_LAMBDA_ENDPOINT`.
@@ -80,6 +110,16 @@ pub fn search_path() -> Vec<PathBuf> {
 /// The shell that the user logs in to.
 pub fn login_shell() -> Option<PathBuf> {
     variable("SHELL").ok().flatten()
+}
+
+/// Returns the absolute path of the running program, links resolved.
+pub fn own_program() -> Option<PathBuf> {
+    std::env::current_exe().ok()
+}
+
+/// Returns the directory of the running program, where the others of soong are.
+pub fn own_directory() -> Option<PathBuf> {
+    own_program().as_deref().and_then(Path::parent).map(Path::to_path_buf)
 }
 
 /// The program of soong's own called `name`: beside the one that is running, links resolved.

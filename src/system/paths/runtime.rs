@@ -12,39 +12,16 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use super::Paths;
+use super::environment::foreign;
+use super::places::Paths;
 use super::replacement::{create_private, read_own, write_atomically};
-use crate::error::{Error, Result, io_reason};
+use crate::error::{Error, Result};
 use crate::system::trust;
 
 /// How many runtime directories are noted; the one that was used last comes last.
 const PLACES_MAX: usize = 16;
 /// The longest list of them that is read, in bytes.
 const PLACES_SIZE: u64 = 1 << 16;
-
-/// Returns the runtime directory, and why `wanted`, the value of `XDG_RUNTIME_DIR`, is not used.
-pub(super) fn choose(wanted: Option<PathBuf>, state: &Path) -> (PathBuf, Option<String>) {
-    match wanted.map(|directory| (fault(&directory), directory)) {
-        Some((None, directory)) => (directory.join("soong"), None),
-        Some((Some(why), _)) => (state.join("run"), Some(why)),
-        None => (state.join("run"), None),
-    }
-}
-
-/// Why `directory` cannot hold a runtime directory.
-fn fault(directory: &Path) -> Option<String> {
-    let shown = directory.display();
-    match fs::metadata(directory) {
-        Err(error) => Some(format!("{shown}: {}", io_reason(&error))),
-        Ok(metadata) if !metadata.is_dir() => Some(format!("{shown} is not a directory")),
-        Ok(metadata) if metadata.uid() != geteuid().as_raw() => Some(foreign(directory, &metadata)),
-        Ok(_) => trust::directory_fault(directory).map(|fault| fault.to_string()),
-    }
-}
-
-fn foreign(path: &Path, metadata: &Metadata) -> String {
-    format!("{} belongs to another user (uid {})", path.display(), metadata.uid())
-}
 
 impl Paths {
     /// Where files live that are of use only while tunnels run; see [`Paths::ensure_runtime`].

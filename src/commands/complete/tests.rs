@@ -6,8 +6,10 @@ use std::path::Path;
 
 use clap::Command;
 
-use super::{BUILT_IN, definition, helper};
-use crate::commands::{complete, dispatch, prompt, ssh};
+use super::HELP;
+use super::programs::{definition, helper};
+use crate::built_in::BUILT_IN;
+use crate::commands::{dispatch, prompt, ssh};
 
 const WIDTH: usize = 80;
 
@@ -105,7 +107,7 @@ fn texts() -> Vec<(String, String)> {
     let mut texts = vec![
         ("soong".to_owned(), dispatch::overview()),
         ("soong-prompt".to_owned(), prompt::HELP.to_owned()),
-        ("soong-complete".to_owned(), complete::HELP.to_owned()),
+        ("soong-complete".to_owned(), HELP.to_owned()),
         ("soong-supervisor".to_owned(), crate::supervisor::program::HELP.to_owned()),
     ];
     for (name, mut definition) in own.chain(helpers) {
@@ -210,7 +212,7 @@ fn commands_in_messages() -> Vec<String> {
             files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
             continue;
         }
-        if path.ends_with("tests.rs") || path.ends_with("help.rs") {
+        if path.ends_with("tests.rs") {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap_or_default();

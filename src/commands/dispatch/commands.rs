@@ -1,0 +1,77 @@
+//! The commands that `soong-ext` knows: programs, extensions, and aliases of the config.
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::output::fail;
+use crate::built_in::BUILT_IN;
+use crate::config::{Autocorrect, Config};
+use crate::error::{EXIT_NOT_EXECUTABLE, Error, Result};
+use crate::extension::{discovery, is_name};
+use crate::suggest;
+use crate::system::paths::Paths;
+
+/// What the config says that matters here. Without a config that can be read there are no aliases,
+/// and the error says why.
+pub(super) struct Wishes {
+    pub(super) aliases: BTreeMap<String, String>,
+    pub(super) autocorrect: Autocorrect,
+    pub(super) error: Option<Error>,
+}
+
+impl Wishes {
+    pub(super) fn read() -> Self {
+        match Paths::from_env().and_then(|paths| Config::load(&paths)) {
+            Ok(config) => Self { aliases: config.aliases, autocorrect: config.autocorrect, error: None },
+            Err(error) => {
+                Self { aliases: BTreeMap::new(), autocorrect: Autocorrect::default(), error: Some(error) }
+            }
+        }
+    }
+}
+
+/// The names most like `wanted` among all commands.
+pub(super) fn nearest(wanted: &str, wishes: &Wishes) -> Vec<String> {
+    let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+    names.push("help".to_owned());
+    names.extend(wishes.aliases.keys().cloned());
+    let found = discovery::scan(&discovery::directories());
+    names.extend(found.into_iter().filter_map(|(name, found)| {
+        found.iter().any(|found| found.state == discovery::State::Program).then_some(name)
+    }));
+    suggest::nearest(wanted, names.iter().map(String::as_str)).into_iter().map(str::to_owned).collect()
+}
+
+/// `name` as text, if it can be that of a command.
+pub(super) fn legal(name: &CStr) -> Option<&str> {
+    let bytes = name.to_bytes();
+    is_name(bytes).then(|| OsStr::from_bytes(bytes).to_str()).flatten()
+}
+
+/// Becomes `program`, which is called by the first of `words`.
+pub(super) fn execute(program: &Path, words: &[String], rest: &[&CStr]) -> u8 {
+    let attempt = || -> Result<Errno> {
+        let text = |bytes: &[u8]| {
+            CString::new(bytes)
+                .map_err(|_| Error::usage("an argument has a character that no argument can have"))
+        };
+        let path = text(program.as_os_str().as_bytes())?;
+        let words = words.iter().map(|word| text(OsStr::new(word).as_bytes())).collect::<Result<Vec<_>>>()?;
+        let all: Vec<&CStr> = words.iter().map(CString::as_c_str).chain(rest.iter().copied()).collect();
+        match nix::unistd::execv(&path, &all) {
+            Ok(never) => match never {},
+            Err(errno) => Ok(errno),
+        }
+    };
+    match attempt() {
+        Ok(errno) => {
+            fail(&Error::io("execute", program, errno.into()));
+            EXIT_NOT_EXECUTABLE
+        }
+        Err(error) => fail(&error),
+    }
+}
