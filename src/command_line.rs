@@ -18,7 +18,7 @@ const COLOR: &str = "color";
 /// What `--color WHEN` asks for, for a program without a parser.
 pub fn colour(when: Option<&str>) -> Result<Colour> {
     when.and_then(Colour::named)
-        .ok_or_else(|| Error::usage("--color takes a value").with_hint("one of: auto, always, never"))
+        .ok_or_else(|| Error::usage("--color takes a value").with_hint("choose one: auto, always, never"))
 }
 
 /// Widest help text in columns; narrower terminals get narrower texts.
@@ -97,7 +97,7 @@ fn advise(command: &Command, words: &[OsString], error: &mut clap::Error) {
     let takes_instance = || command.get_arguments().any(|argument| argument.get_id() == "instance_id");
     if is_word && error.get(ContextKind::Suggested).is_none() && takes_instance() {
         let word = shell_words::quote(word);
-        let tip = StyledStr::from(format!("to choose an instance: --instance-id {word}"));
+        let tip = StyledStr::from(format!("choose an instance: --instance-id {word}"));
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     }
 }
@@ -108,7 +108,7 @@ fn needs_equals(command: &Command, words: &[OsString], word: &str) -> Option<Str
     let option = words[..at].last()?.to_str()?.strip_prefix("--")?;
     let mut arguments = command.get_arguments();
     arguments.find(|argument| argument.get_long() == Some(option) && argument.is_require_equals_set())?;
-    Some(format!("write the value in the same word: --{option}={}", shell_words::quote(word)))
+    Some(format!("write it as one word: --{option}={}", shell_words::quote(word)))
 }
 
 /// Does what `--color` asks for among words that otherwise make no sense, so that the complaint
@@ -248,9 +248,9 @@ mod tests {
             let text = error.render().to_string();
             text.lines().find_map(|line| line.trim().strip_prefix("tip: ").map(str::to_owned))
         };
-        assert_eq!(tip("x start dev").as_deref(), Some("to choose an instance: --instance-id dev"));
-        assert_eq!(tip("x start $(a)").as_deref(), Some("to choose an instance: --instance-id '$(a)'"));
-        assert_eq!(tip("x start --wait 5").as_deref(), Some("write the value in the same word: --wait=5"));
+        assert_eq!(tip("x start dev").as_deref(), Some("choose an instance: --instance-id dev"));
+        assert_eq!(tip("x start $(a)").as_deref(), Some("choose an instance: --instance-id '$(a)'"));
+        assert_eq!(tip("x start --wait 5").as_deref(), Some("write it as one word: --wait=5"));
         for text in ["x list dev", "x start --dev", "x start --instance-id"] {
             assert_eq!(tip(text).filter(|tip| tip.contains("instance:")), None, "{text}");
         }

@@ -1,4 +1,4 @@
-//! Tunnels of several makes, with the same ports, key, host key check, ciphers and keepalive.
+//! Tunnels of several makes, with same ports, key, host key check, ciphers and keepalive.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};

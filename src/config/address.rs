@@ -23,12 +23,11 @@ impl Address {
         let rest = text.strip_prefix("ssh://").map_or(text, |rest| rest.trim_end_matches('/'));
         let (user, rest) = match rest.rsplit_once('@') {
             Some((user, rest)) if is_user(user) => (Some(user.to_owned()), rest),
-            Some(_) => return Err(refused("the user name before '@' is not one that ssh takes")),
+            Some(_) => return Err(refused("ssh does not accept this user name")),
             None => (None, rest),
         };
-        let (host, port) = split_port(rest).ok_or_else(|| {
-            refused("write it as [USER@]HOST[:PORT], an IPv6 address with a port as [ADDRESS]:PORT")
-        })?;
+        let (host, port) = split_port(rest)
+            .ok_or_else(|| refused("write [USER@]HOST[:PORT]; for IPv6 with a port: [ADDRESS]:PORT"))?;
         let port = match port.map(str::parse::<u16>) {
             None => None,
             Some(Ok(port)) if port > 0 => Some(port),

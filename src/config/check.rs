@@ -116,21 +116,21 @@ pub(crate) fn value_fault(key: &Key, place: &[&str], value: &DeValue<'_>) -> Opt
 /// Names that the user chose: a service's becomes part of flags, an instance's is typed in shells.
 fn check_name(span: Range<usize>, place: &[&str]) -> std::result::Result<(), Fault> {
     let (name, legal, rule) = match place {
-        ["services", name] => (name, is_service_name(name), "a service name is made of a-z, 0-9 and '-'"),
+        ["services", name] => (name, is_service_name(name), "service names consist of a-z, 0-9 and '-'"),
         ["instances", name] => (
             name,
             is_instance_name(name),
-            "an instance name has 1 to 64 characters, none of them a control character, and does not begin with '-'",
+            "instance names have 1 to 64 characters, no control characters, and do not begin with '-'",
         ),
         ["providers", name] => (
             name,
             is_provider_name(name),
-            "a provider name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit",
+            "provider names consist of letters, digits, '.', '_' and '-', and begin with a letter or digit",
         ),
         ["alias", name] => (
             name,
             is_provider_name(name),
-            "an alias is named with letters, digits, '.', '_' and '-', and begins with a letter or digit",
+            "alias names consist of letters, digits, '.', '_' and '-', and begin with a letter or digit",
         ),
         _ => return Ok(()),
     };
@@ -170,7 +170,7 @@ fn unknown(span: Range<usize>, place: &[&str]) -> Fault {
     let mut names: Vec<&str> = siblings.collect();
     names.dedup();
     let hint = suggest::did_you_mean(wanted, names.iter().copied())
-        .unwrap_or_else(|| format!("there is: {}", names.join(", ")));
+        .unwrap_or_else(|| format!("available: {}", names.join(", ")));
     Fault { span, message: format!("unknown key {}", shown(place)), hint: Some(hint) }
 }
 
@@ -212,7 +212,7 @@ fn keys_of_address(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     let user = address.user.map(|user| format!(", user = \"{user}\""));
     let port = address.port.map(|port| format!(", port = {port}"));
     let keys = [user, port].into_iter().flatten().collect::<String>();
-    Some(format!("write it as keys of their own: host = \"{}\"{keys}", address.host))
+    Some(format!("use separate keys: host = \"{}\"{keys}", address.host))
 }
 
 fn fits(kind: Kind, value: &DeValue<'_>) -> bool {

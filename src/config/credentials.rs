@@ -66,12 +66,12 @@ impl Credentials {
         // The parser's own words are kept back: they may quote what it stumbled over.
         let document = DeTable::parse(text).map_err(|error| {
             let offset = error.span().map(|span| span.start);
-            fault(offset, "not valid TOML".into(), "write it as [lambda] and below it api-key = \"…\"")
+            fault(offset, "not valid TOML".into(), "write it in [lambda]: api-key = \"…\"")
         })?;
         let mut credentials = Self { file: Some(file.into()), ..Self::default() };
         for (table, entries) in document.get_ref() {
             let unknown = |offset| {
-                fault(Some(offset), "unknown key".into(), &format!("there is: {}", NAMES.join(", ")))
+                fault(Some(offset), "unknown key".into(), &format!("available: {}", NAMES.join(", ")))
             };
             let DeValue::Table(entries) = entries.get_ref() else {
                 return Err(unknown(table.span().start));
@@ -94,7 +94,7 @@ impl Credentials {
 }
 
 /// What a secret looks like.
-const SHAPE: &str = "a secret is text in quotes, without spaces, made of ASCII characters";
+const SHAPE: &str = "a secret is quoted text of ASCII characters without spaces";
 
 #[cfg(test)]
 mod tests;

@@ -127,7 +127,7 @@ impl Forwarding {
         };
         let paths = || parts.iter().filter(|part| part.starts_with(['/', '~']));
         if paths().any(|path| path.starts_with('~')) {
-            return Some("the path of a socket on the instance begins with /".to_owned());
+            return Some("the path of a socket on the instance must begin with /".to_owned());
         }
         paths().find_map(|path| socket(path).err())
     }

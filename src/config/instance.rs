@@ -97,18 +97,18 @@ pub fn choose<'a>(instances: &'a [Instance], wanted: Option<&str>) -> Result<&'a
         [only] => Ok(only),
         [] => Err(no_such(instances, wanted)),
         several => {
-            Err(Error::failed(format!("'{}' is the start of more than one instance id", printable(wanted)))
+            Err(Error::failed(format!("more than one instance id starts with '{}'", printable(wanted)))
                 .with_hint(format!("choose one of: {}", listing(several.iter().copied()))))
         }
     }
 }
 
 fn no_such(instances: &[Instance], wanted: &str) -> Error {
-    let error = Error::failed(format!("no instance is called '{}'", printable(wanted)));
+    let error = Error::failed(format!("no instance '{}'", printable(wanted)));
     let names = instances.iter().flat_map(|i| [i.name.as_str(), i.id.as_str()]);
     match suggest::did_you_mean(wanted, names) {
         Some(question) => error.with_hint(printable(&question)),
-        None => error.with_hint(format!("there is: {}", listing(instances))),
+        None => error.with_hint(format!("available: {}", listing(instances))),
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
     fn what_cannot_be_chosen_is_told_with_the_choices() {
         let all = [instance("dev", "a1b2c3"), instance("staging", "a1ffff")];
         let ambiguous = choose(&all, Some("a1")).unwrap_err();
-        assert_eq!(ambiguous.to_string(), "'a1' is the start of more than one instance id");
+        assert_eq!(ambiguous.to_string(), "more than one instance id starts with 'a1'");
         assert_eq!(ambiguous.hints(), ["choose one of: dev (a1b2c3), staging (a1ffff)"]);
         assert_eq!(choose(&all, None).unwrap_err().to_string(), "more than one instance is configured");
         assert_eq!(choose(&all, Some("stagin")).unwrap_err().hints(), ["did you mean 'staging'?"]);

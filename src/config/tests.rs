@@ -89,12 +89,12 @@ fn faults_name_line_expectation_and_fix() {
         ),
         (
             "[services]\nA_b = 1",
-            "line 2: services: bad name \"A_b\" | a service name is made of a-z, 0-9 and '-'",
+            "line 2: services: bad name \"A_b\" | service names consist of a-z, 0-9 and '-'",
         ),
         ("[providers]\nlambda = \"yes\"", "line 2: providers.lambda: expected true or false, found \"yes\""),
         (
             "[providers]\n\"../x\" = true",
-            "line 2: providers: bad name \"../x\" | a provider name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit",
+            "line 2: providers: bad name \"../x\" | provider names consist of letters, digits, '.', '_' and '-', and begin with a letter or digit",
         ),
         ("[lambda]\nbase-ulr = \"x\"", "line 2: unknown key lambda.base-ulr | did you mean 'base-url'?"),
         ("[instances.x]\nuser = \"u\"", "line 1: instances.x has no host | add host = \"…\""),

@@ -126,10 +126,8 @@ fn read_answer(stream: &mut impl Read) -> io::Result<Vec<u8>> {
 }
 
 fn silent(instance: &Instance) -> Error {
-    Error::failed("the status daemon does not answer").with_hint(format!(
-        "see how it is doing: soong ssh {} -- systemctl status status-daemon",
-        quoted(instance)
-    ))
+    Error::failed("the status daemon is not answering")
+        .with_hint(format!("check it: soong ssh {} -- systemctl status status-daemon", quoted(instance)))
 }
 
 /// The name of the instance as a word for a shell.
@@ -139,8 +137,8 @@ fn quoted(instance: &Instance) -> String {
 
 /// The error for a connection that was closed without an answer.
 fn absent(instance: &Instance) -> Error {
-    Error::failed("nothing answers on the status daemon's port of the instance").with_hint(format!(
-        "see whether the daemon runs: soong ssh {}; its port is set below [services] in config.toml: status = PORT",
+    Error::failed("nothing listens on the status daemon's port on the instance").with_hint(format!(
+        "check that the daemon is running: soong ssh {}; its port is 'status' in [services] of config.toml",
         quoted(instance)
     ))
 }

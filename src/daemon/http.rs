@@ -52,15 +52,17 @@ pub fn answer(bytes: &[u8]) -> Result<Answer> {
     let length = match response.parse(bytes) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if bytes.is_empty() => {
-            return Err(Error::failed("the connection was closed without an answer"));
+            return Err(Error::failed("the connection closed without an answer"));
         }
-        Ok(Status::Partial) => return Err(Error::failed("the answer breaks off")),
+        Ok(Status::Partial) => return Err(Error::failed("the answer is incomplete")),
         Err(_) => return Err(Error::failed("the answer is not HTTP")),
     };
     let body = &bytes[length..];
     let body = match body_kind(response.headers)? {
         Body::Chunked => unchunk(body)?,
-        Body::Sized(size) => body.get(..size).ok_or_else(|| Error::failed("the answer breaks off"))?.to_vec(),
+        Body::Sized(size) => {
+            body.get(..size).ok_or_else(|| Error::failed("the answer is incomplete"))?.to_vec()
+        }
         Body::UntilEnd => body.to_vec(),
     };
     Ok(Answer { status: response.code.unwrap_or_default(), body })
@@ -90,7 +92,7 @@ fn unchunk(mut bytes: &[u8]) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let Ok(Status::Complete((start, size))) = httparse::parse_chunk_size(bytes) else {
-            return Err(Error::failed("the answer breaks off"));
+            return Err(Error::failed("the answer is incomplete"));
         };
         if size == 0 {
             return Ok(body);
@@ -98,7 +100,7 @@ fn unchunk(mut bytes: &[u8]) -> Result<Vec<u8>> {
         let end = usize::try_from(size).ok().and_then(|size| start.checked_add(size));
         let chunk = end
             .and_then(|end| bytes.get(start..end))
-            .ok_or_else(|| Error::failed("the answer breaks off"))?;
+            .ok_or_else(|| Error::failed("the answer is incomplete"))?;
         body.extend_from_slice(chunk);
         bytes = bytes[start + chunk.len()..].strip_prefix(b"\r\n").unwrap_or_default();
     }

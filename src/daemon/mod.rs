@@ -74,12 +74,12 @@ fn object(answer: &Answer) -> Result<Value> {
     match answer.status {
         200..=299 => {}
         401 | 403 => {
-            return Err(Error::failed("the status daemon does not accept the token")
-                .with_hint("set the token it was installed with: soong configure set daemon.token"));
+            return Err(Error::failed("the status daemon rejects the token")
+                .with_hint("set the token of the daemon: soong configure set daemon.token"));
         }
         404 => {
-            return Err(Error::failed("what answers on the status daemon's port is something else")
-                .with_hint("set the port of the daemon: status = PORT below [services] in config.toml"));
+            return Err(Error::failed("another program answers on the status daemon's port")
+                .with_hint("set the port of the daemon: status = PORT in [services] of config.toml"));
         }
         status => {
             return Err(Error::failed(format!(
@@ -90,8 +90,8 @@ fn object(answer: &Answer) -> Result<Value> {
     }
     match serde_json::from_slice(&answer.body) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        _ => Err(Error::failed("the status daemon's answer makes no sense")
-            .with_hint("something else may listen on its port: see [services] in config.toml")),
+        _ => Err(Error::failed("the status daemon's answer is malformed")
+            .with_hint("another program may listen on its port: see [services] in config.toml")),
     }
 }
 

@@ -32,7 +32,7 @@ pub fn expand(
         if way.contains(&first) {
             way.push(first);
             return Err(Error::failed(format!(
-                "the alias '{}' leads back to itself: {}",
+                "the alias '{}' refers to itself: {}",
                 way[0],
                 way.join(" → ")
             ))
@@ -57,8 +57,8 @@ pub fn expand(
 fn split(name: &str, text: &str) -> Result<Vec<String>> {
     match shell_words::split(text) {
         Ok(words) if words.first().is_some_and(|word| !word.is_empty()) => Ok(words),
-        _ => Err(Error::failed(format!("the alias '{name}' makes no sense: {}", printable(text)))
-            .with_hint("check its quotes: it is split into words as in a shell")),
+        _ => Err(Error::failed(format!("the alias '{name}' is malformed: {}", printable(text)))
+            .with_hint("check its quotes; it is split into words as in a shell")),
     }
 }
 

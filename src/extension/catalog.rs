@@ -111,18 +111,18 @@ impl Inspection<'_> {
         let mut warnings = Vec::new();
         if hidden {
             warnings.push(format!(
-                "soong {name} is a command of soong's own; this one is run by: soong ext exec {name}"
+                "soong {name} is a built-in command; run this one with: soong ext exec {name}"
             ));
         }
         if self.aliases.contains_key(name) {
-            warnings.push(format!("the alias {name} of your config is hidden: extensions go first"));
+            warnings.push(format!("the alias {name} is hidden: extensions take precedence"));
         }
         for found in &self.found {
             warnings.extend(oddity(found, chosen));
         }
         if chosen.state == State::Program {
             let fault = trust.fault(&chosen.path);
-            warnings.extend(fault.map(|fault| format!("{fault}; it is not run by completion")));
+            warnings.extend(fault.map(|fault| format!("{fault}; completion does not run it")));
             warnings.extend(sidecar_fault(metadata, trust));
         }
         warnings.extend(metadata.faults.iter().cloned());
@@ -135,10 +135,10 @@ fn oddity(found: &Found, chosen: &Found) -> Option<String> {
     let text = found.path.to_string_lossy();
     let shown = printable(&text);
     match found.state {
-        State::Dangling => Some(format!("{shown} is a link that leads nowhere")),
-        State::NotExecutable => Some(format!("{shown} is not executable: chmod +x")),
+        State::Dangling => Some(format!("{shown} is a broken link")),
+        State::NotExecutable => Some(format!("{shown} is not executable; fix it: chmod +x")),
         State::Program if found.path != chosen.path && !is_same(&found.path, &chosen.path) => {
-            Some(format!("{shown} is hidden: this one comes first on PATH"))
+            Some(format!("{shown} is hidden: this one comes earlier on PATH"))
         }
         State::Program | State::NoFile => None,
     }
@@ -148,7 +148,7 @@ fn oddity(found: &Found, chosen: &Found) -> Option<String> {
 fn sidecar_fault(metadata: &Metadata, trust: &mut trust::Inspector) -> Option<String> {
     let (_, Origin::Sidecar) = metadata.completion? else { return None };
     let fault = trust.fault(metadata.sidecar.as_deref()?)?;
-    Some(format!("its sidecar is not believed: {fault}"))
+    Some(format!("its sidecar is ignored: {fault}"))
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

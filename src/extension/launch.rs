@@ -85,7 +85,7 @@ fn warn_if_open(candidate: &Path) {
     {
         let label = terminal::hint_label();
         terminal::print_error(&format!(
-            "soong: {} may not be what you think: {fault}\n{label} move it to a directory that only you can write; this is said once\n",
+            "soong: {} cannot be trusted: {fault}\n{label} move it to a directory that only you can write; this warning appears once\n",
             printable(&candidate.to_string_lossy()),
         ));
     }
@@ -178,10 +178,8 @@ fn no_interpreter(candidate: &Path) -> Error {
     let line = script::interpreter(candidate).unwrap_or_default();
     if script::names_carriage_return(&line) {
         let file = shell_words::quote(&text);
-        return Error::failed(format!(
-            "cannot execute {shown}: its first line ends in a carriage return, as on Windows"
-        ))
-        .with_hint(format!("convert it: perl -pi -e 's/\\r$//' {}", printable(&file)));
+        return Error::failed(format!("cannot execute {shown}: its first line ends in a carriage return"))
+            .with_hint(format!("convert it: perl -pi -e 's/\\r$//' {}", printable(&file)));
     }
     let interpreter = line.split_whitespace().next().unwrap_or_default();
     Error::failed(format!(
@@ -199,7 +197,7 @@ fn refused(candidate: &Path, errno: Errno) -> Error {
             printable(&shell_words::quote(&candidate.to_string_lossy()))
         )),
         Errno::ENOEXEC => {
-            error.with_hint("it is not a program for this machine; build or install one that is")
+            error.with_hint("it is built for another kind of machine; install a build for this one")
         }
         _ => error,
     }

@@ -42,7 +42,7 @@ pub fn outdated(login: &Login) -> Option<[String; 2]> {
         Some([
             format!("the certificate {} {what}", printable(&name)),
             format!(
-                "get a new one from whoever signs your keys; its dates: ssh-keygen -L -f {}",
+                "get a new certificate; to see its dates: ssh-keygen -L -f {}",
                 printable(&shell_words::quote(&name))
             ),
         ])

@@ -83,7 +83,10 @@ fn unknown(log: &[String], others: &[String]) -> Failure {
         return Failure { kind: Kind::Lost, reason: tidy(line) };
     }
     let reason = last_reason(log).or_else(|| last(others));
-    Failure { kind: Kind::Other, reason: reason.map_or_else(|| "ssh ended without a word".to_owned(), tidy) }
+    Failure {
+        kind: Kind::Other,
+        reason: reason.map_or_else(|| "ssh ended without a message".to_owned(), tidy),
+    }
 }
 
 fn last(lines: &[String]) -> Option<&str> {
@@ -114,7 +117,7 @@ fn with_last_words(line: &str, others: &[String]) -> String {
     match last(others) {
         Some(words) => {
             let words: String = words.trim().chars().take(SHOWN).collect();
-            format!("{}; the server says: {}", tidy(line), tidy(&words))
+            format!("{}; the server said: {}", tidy(line), tidy(&words))
         }
         None => tidy(line),
     }
@@ -161,7 +164,7 @@ mod tests {
         let failure = failure("Connection closed by 192.0.2.1 port 22", "\"System is booting up.\"\n");
         assert_eq!(
             failure.reason,
-            "Connection closed by 192.0.2.1 port 22; the server says: \"System is booting up.\""
+            "Connection closed by 192.0.2.1 port 22; the server said: \"System is booting up.\""
         );
     }
 
@@ -173,7 +176,7 @@ mod tests {
             (closed.kind, closed.reason.as_str()),
             (Kind::Lost, "Connection to 192.0.2.1 closed by remote host")
         );
-        assert_eq!(failure(log, "").reason, "ssh ended without a word");
+        assert_eq!(failure(log, "").reason, "ssh ended without a message");
         assert_eq!(failure(log, "Welcome").reason, "Welcome");
     }
 
@@ -202,7 +205,7 @@ mod tests {
     fn the_reason_is_one_clean_line() {
         let log = "Warning: x\nssh: connect to host \u{1b}[31mh port 22: Connection refused";
         assert_eq!(failure(log, "").reason, "connect to host \\u{1b}[31mh port 22: Connection refused");
-        assert_eq!(failure("", "").reason, "ssh ended without a word");
+        assert_eq!(failure("", "").reason, "ssh ended without a message");
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn poll(server: &Server<'_>, first: String, deadline: Instant, watch: &Watch) ->
 
 fn too_late(name: &str, reason: &str, limit: Duration) -> Error {
     let shown = humantime::format_duration(limit);
-    let error = Error::failed(format!("the SSH server of {name} does not answer after {shown}: {reason}"));
+    let error = Error::failed(format!("the SSH server of {name} did not answer within {shown}: {reason}"));
     match limit.as_secs() {
         WAIT_MAX.. => error,
         seconds => error.with_hint(format!("wait longer: --wait={}", (seconds * 2).min(WAIT_MAX))),
@@ -142,7 +142,7 @@ fn greeting(address: SocketAddr) -> std::result::Result<(), String> {
             return Err("timed out".to_owned());
         }
     }
-    Err(if said.is_empty() { "it hangs up" } else { "what answers is no SSH server" }.to_owned())
+    Err(if said.is_empty() { "it closes the connection" } else { "it is not an SSH server" }.to_owned())
 }
 
 /// Has ssh connect without logging in.
@@ -188,8 +188,8 @@ mod tests {
     fn only_a_greeting_is_one() {
         assert_eq!(found(b"SSH-2.0-OpenSSH_9.2\r\n"), Ok(()));
         assert_eq!(found(b"Welcome to SSH-\r\nSSH-2.0-x\r\n"), Ok(()));
-        assert_eq!(found(b"HTTP/1.1 400 SSH-\r\n\r\n").unwrap_err(), "what answers is no SSH server");
-        assert_eq!(found(b"").unwrap_err(), "it hangs up");
+        assert_eq!(found(b"HTTP/1.1 400 SSH-\r\n\r\n").unwrap_err(), "it is not an SSH server");
+        assert_eq!(found(b"").unwrap_err(), "it closes the connection");
         let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         assert_eq!(greeting(nobody).unwrap_err(), "Connection refused");
     }

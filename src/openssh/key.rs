@@ -56,31 +56,30 @@ fn usual(instance: &Instance, paths: &Paths) -> Result<Keys> {
 fn check_key(file: &Path, instance: &Instance) -> Result<()> {
     let metadata = std::fs::metadata(file).map_err(|error| {
         Error::io("use the SSH key", file, error)
-            .with_hint("run 'soong configure', or set ssh.key in config.toml to the key you log in with")
+            .with_hint("run 'soong configure', or set ssh.key in config.toml to your private key")
     })?;
     let shown = file.display();
     if !metadata.is_file() {
         return Err(Error::failed(format!("cannot use the SSH key {shown}: not a file"))
-            .with_hint("set ssh.key in config.toml to the private key you log in with"));
+            .with_hint("set ssh.key in config.toml to your private key"));
     }
     if !paths::has_ssh_agent()
         && let Some(hint) = public_half(file, instance)
     {
-        return Err(Error::failed(format!("the SSH key {} is the public half of a key", file.display()))
-            .with_hint(hint));
+        return Err(Error::failed(format!("the SSH key {} is a public key", file.display())).with_hint(hint));
     }
     let ours = metadata.uid() == nix::unistd::geteuid().as_raw();
     if ours && metadata.mode() & 0o077 != 0 && file.extension().is_none_or(|extension| extension != "pub") {
         return Err(Error::failed(format!(
-            "the SSH key {shown} can be read by other users, so ssh will not use it"
+            "the SSH key {shown} can be read by other users, so ssh rejects it"
         ))
-        .with_hint(format!("close it: chmod 600 {}", shell_words::quote(&file.to_string_lossy()))));
+        .with_hint(format!("fix it: chmod 600 {}", shell_words::quote(&file.to_string_lossy()))));
     }
     let text = beginning(file).map_err(|error| Error::io("use the SSH key", file, error))?;
     let error = |what: &str| Error::failed(format!("the SSH key {} {what}", printable(&shown.to_string())));
     let quoted = shell_words::quote(&file.to_string_lossy()).into_owned();
     if text.starts_with(b"PuTTY-User-Key-File") {
-        return Err(error("has PuTTY's format, which ssh cannot read")
+        return Err(error("is in PuTTY's format, which ssh cannot read")
             .with_hint(format!("convert it: puttygen {quoted} -O private-openssh -o {quoted}.openssh")));
     }
     if text.starts_with(b"-----BEGIN OPENSSH PRIVATE KEY-----\r\n") {
@@ -115,5 +114,5 @@ pub(super) fn public_half(file: &Path, instance: &Instance) -> Option<String> {
         Some(_) => typed_key(&["instances", &instance.name, "key"]),
         None => "ssh.key".to_owned(),
     };
-    Some(format!("name the private half: soong configure set {key} {name}"))
+    Some(format!("use the private key: soong configure set {key} {name}"))
 }

@@ -56,9 +56,9 @@ pub enum Mistake {
 impl std::fmt::Display for Mistake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NotAnOption(word) => write!(f, "'{}' is not an option of ssh", printable(word)),
-            Self::Unknown(letter) => write!(f, "ssh has no option -{}", printable(letter)),
-            Self::NoValue(letter) => write!(f, "-{letter} has no value"),
+            Self::NotAnOption(word) => write!(f, "'{}' is not an ssh option", printable(word)),
+            Self::Unknown(letter) => write!(f, "unknown ssh option -{}", printable(letter)),
+            Self::NoValue(letter) => write!(f, "-{letter} needs a value"),
         }
     }
 }
@@ -105,11 +105,9 @@ pub fn check(words: &[String]) -> Result<()> {
             Mistake::NotAnOption(word) if word.contains('=') => {
                 format!("write it as: -o {}", printable(word))
             }
-            Mistake::NotAnOption(_) => {
-                "write options only; the host belongs into [instances.NAME]".to_owned()
-            }
-            Mistake::Unknown(_) => "see 'man ssh' for its options".to_owned(),
-            Mistake::NoValue(_) => "write the value behind it".to_owned(),
+            Mistake::NotAnOption(_) => "give options only; the host belongs in [instances.NAME]".to_owned(),
+            Mistake::Unknown(_) => "list its options: man ssh".to_owned(),
+            Mistake::NoValue(_) => "add the value".to_owned(),
         };
         at_fault(&mistake.to_string(), &hint)
     })?;
@@ -120,14 +118,13 @@ pub fn check(words: &[String]) -> Result<()> {
             None => FORWARDS.0.contains(given.letter),
         };
         let what = keyword.unwrap_or_else(|| format!("-{}", given.letter));
-        let message = format!("{} does not go with a tunnel", printable(&what));
+        let message = format!("{} cannot be used with a tunnel", printable(&what));
         if is_forward {
-            let hint =
-                "write it as forward, remote or socks below [instances.NAME]: forward = [\"5432:db:5432\"]";
+            let hint = "use forward, remote or socks in [instances.NAME]: forward = [\"5432:db:5432\"]";
             return Err(at_fault(&message, hint));
         }
         if NOT_FOR_TUNNELS.contains(given.letter) {
-            return Err(at_fault(&message, "take it out of ssh.options"));
+            return Err(at_fault(&message, "remove it from ssh.options"));
         }
     }
     Ok(())
@@ -194,12 +191,12 @@ mod tests {
         for text in ["ProxyJump=b", "host", "-C host", "--", "-", "-o A=b host", "''"] {
             assert!(verdict(text).is_err(), "{text}");
         }
-        assert!(verdict("-o").unwrap_err().contains("has no value"));
+        assert!(verdict("-o").unwrap_err().contains("needs a value"));
         for text in ["-f", "-L 1:a:2", "-R1:a:2", "-o RemoteForward=1", "'-oLocalForward 1 a:2'"] {
-            assert!(verdict(text).unwrap_err().contains("does not go with a tunnel"), "{text}");
+            assert!(verdict(text).unwrap_err().contains("cannot be used with a tunnel"), "{text}");
         }
-        assert!(verdict("-Z").unwrap_err().contains("no option -Z"));
-        assert!(verdict("-vé").unwrap_err().contains("no option -é"));
+        assert!(verdict("-Z").unwrap_err().contains("ssh option -Z"));
+        assert!(verdict("-vé").unwrap_err().contains("ssh option -é"));
     }
 
     #[test]

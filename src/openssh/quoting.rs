@@ -12,8 +12,8 @@ pub fn check_path(path: &Path) -> Result<()> {
         return Ok(());
     }
     let shown = path.to_string_lossy();
-    Err(Error::failed(format!("ssh cannot use {}: it takes '${{' for a variable", printable(&shown)))
-        .with_hint("choose a place without '${' in its path"))
+    Err(Error::failed(format!("ssh cannot use {}: '${{' begins a variable", printable(&shown)))
+        .with_hint("choose a path without '${'"))
 }
 
 /// `path` for an argument in which ssh replaces `%` sequences.

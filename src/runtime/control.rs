@@ -200,6 +200,6 @@ fn listener(stream: &UnixStream) -> io::Result<Pid> {
     if pid > 1 {
         Ok(Pid::from_raw(pid))
     } else {
-        Err(io::Error::other("the supervisor's process cannot be seen"))
+        Err(io::Error::other("the supervisor's process is not visible"))
     }
 }

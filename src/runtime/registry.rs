@@ -154,8 +154,8 @@ pub fn running(directory: &Directory) -> Result<Option<Running>> {
         if Instant::now() >= deadline {
             let path = directory.state_file();
             let path = path.parent().map_or_else(String::new, |path| path.display().to_string());
-            return Err(Error::failed("a process holds a tunnel's lock but does not answer")
-                .with_hint(format!("see who it is: fuser -v {path}/lock")));
+            return Err(Error::failed("a process holds the tunnel's lock but is not responding")
+                .with_hint(format!("find it: fuser -v {path}/lock")));
         }
         sleep(Duration::from_millis(5));
     }

@@ -114,7 +114,7 @@ impl Supervisor<'_> {
                     audience.tell(&Event::Said { line: line.to_owned() });
                 }
                 if is_last {
-                    log.write("ssh says too much; lines are left out");
+                    log.write("too many messages from ssh; some are left out");
                 }
             }
             if permission::failure(line).is_some() { Use::Drop } else { Use::Keep }
@@ -135,7 +135,7 @@ impl Supervisor<'_> {
                 audience.tell(&Event::Said { line: line.to_owned() });
             }
             if is_last {
-                log.write("the server or proxy says too much; lines are left out");
+                log.write("too many messages from the server or proxy; some are left out");
             }
             Use::Keep
         })
@@ -189,7 +189,7 @@ async fn unanswered(login: &Login, pid: Option<u32>, away: Option<Duration>, is_
             if is_waiting() == Some(true) {
                 return End::Failed(Failure {
                     kind: Kind::TimedOut,
-                    reason: "the host does not answer".into(),
+                    reason: "the host is not answering".into(),
                 });
             }
         } else if let (Some(port), Some(away)) = (port, away) {

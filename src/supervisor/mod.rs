@@ -198,14 +198,17 @@ impl Supervisor<'_> {
                     continue;
                 }
                 End::Detour(option) => {
-                    self.log.write(&format!("the first address is silent, and another answers: {option}"));
+                    self.log.write(&format!("the first address is silent; using another one: {option}"));
                     self.request.login.detour = Some(option);
                     continue;
                 }
                 End::Failed(failure) => failure,
             };
             if was_up && failure.kind == Kind::Displaced && self.paths.is_runtime_gone() {
-                self.log.write(&format!("{}: the tunnel moves below the home directory", failure.reason));
+                self.log.write(&format!(
+                    "{}; moving the tunnel's files below the home directory",
+                    failure.reason
+                ));
                 self.fire(Occasion::Down, &failure.reason);
                 return Ok(Finish::Homeless);
             }

@@ -110,8 +110,8 @@ impl Reason {
     /// The failure of a link that did not answer.
     pub(super) fn failure(self) -> Failure {
         let reason = match self {
-            Self::Disturbance(what) => format!("{what}, and the link did not survive it"),
-            Self::Doubt(_) => "nothing comes back over the link any more".to_owned(),
+            Self::Disturbance(what) => format!("{what}; the link did not survive"),
+            Self::Doubt(_) => "no more data from the link".to_owned(),
         };
         Failure { kind: Kind::Lost, reason }
     }
@@ -121,8 +121,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disturbance(what) => what.fmt(f),
-            Self::Doubt(Doubt::NoAnswer) => f.write_str("a request has had no answer"),
-            Self::Doubt(Doubt::Renewal) => f.write_str("it was time to ask"),
+            Self::Doubt(Doubt::NoAnswer) => f.write_str("a request got no answer"),
+            Self::Doubt(Doubt::Renewal) => f.write_str("periodic check"),
         }
     }
 }

@@ -72,8 +72,8 @@ pub fn main() -> ExitCode {
 }
 
 fn not_asked() -> Error {
-    Error::usage("started by 'soong tunnel start', not by hand")
-        .with_hint("to stay in the foreground: soong tunnel start --foreground")
+    Error::usage("for 'soong tunnel start'; not meant to be typed")
+        .with_hint("to run in the foreground: soong tunnel start --foreground")
 }
 
 /// The request of a `start` that waits at the other end of standard input.

@@ -83,7 +83,7 @@ impl<'a> Supervisor<'a> {
             probe: Arc::new(Probe::new(&directory)),
             questions: Arc::new(Questions::new(audience.clone(), request.askpass.clone())),
             askpass: Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
-                action: "cannot tell ssh whom to ask".into(),
+                action: "cannot set up ssh's questions".into(),
                 source,
                 hint: None,
             })?,
@@ -154,7 +154,7 @@ impl<'a> Supervisor<'a> {
 fn refuse_second(paths: &Paths, name: &str, audience: &Audience) -> Result<()> {
     for other in Directory::elsewhere(paths, name) {
         if other.is_locked()? {
-            audience.tell(&Event::Warning { text: format!("it runs in another session: {other}") });
+            audience.tell(&Event::Warning { text: format!("it is running in another session: {other}") });
             return Err(Error::AlreadyRunning);
         }
     }

@@ -23,7 +23,7 @@ pub enum Disturbance {
 impl fmt::Display for Disturbance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Woke => "the machine woke from sleep",
+            Self::Woke => "the machine woke up",
             Self::NetworkChanged => "the network changed",
         })
     }

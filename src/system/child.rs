@@ -65,7 +65,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::System(error) => f.write_str(&io_reason(error)),
-            Self::TooLong(_) => f.write_str("it took too long"),
+            Self::TooLong(_) => f.write_str("it timed out"),
             Self::TooMuch => f.write_str("it printed too much"),
             Self::Interrupted => f.write_str("interrupted"),
         }

@@ -30,7 +30,7 @@ fn clock(moment: u64, now: u64, zone: &TimeZone) -> String {
     match (local(moment), local(now)) {
         (Some(then), Some(today)) if then.date() == today.date() => then.strftime("%H:%M").to_string(),
         (Some(then), _) => then.strftime("%Y-%m-%d %H:%M").to_string(),
-        (None, _) => "an unknown time".to_owned(),
+        (None, _) => "unknown time".to_owned(),
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
         let noon = 1_767_355_200; // 2026-01-02T12:00:00Z
         assert_eq!(clock(noon + 3600, noon, &TimeZone::UTC), "13:00");
         assert_eq!(clock(noon + 86_400, noon, &TimeZone::UTC), "2026-01-03 12:00");
-        assert_eq!(clock(u64::MAX, noon, &TimeZone::UTC), "an unknown time");
+        assert_eq!(clock(u64::MAX, noon, &TimeZone::UTC), "unknown time");
         assert_eq!(distance(noon + 60, noon), "in 1 min");
         assert_eq!(distance(noon, noon + 7200), "2 h ago");
     }

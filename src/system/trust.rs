@@ -38,8 +38,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.why {
             Why::Owner(uid) => write!(f, "{} belongs to another user (uid {uid})", self.subject),
-            Why::Everybody => write!(f, "{} can be written by everybody", self.subject),
-            Why::Group(gid) => write!(f, "{} can be written by its group (gid {gid})", self.subject),
+            Why::Everybody => write!(f, "{} is writable by everyone", self.subject),
+            Why::Group(gid) => write!(f, "{} is writable by its group (gid {gid})", self.subject),
         }
     }
 }
@@ -68,8 +68,8 @@ impl Fault {
         let path = self.path.to_string_lossy();
         let path = shell_words::quote(&path);
         match self.why {
-            Why::Owner(_) => format!("make it yours: sudo chown {} {}", geteuid(), printable(&path)),
-            Why::Everybody | Why::Group(_) => format!("close it: chmod go-w {}", printable(&path)),
+            Why::Owner(_) => format!("take ownership: sudo chown {} {}", geteuid(), printable(&path)),
+            Why::Everybody | Why::Group(_) => format!("fix it: chmod go-w {}", printable(&path)),
         }
     }
 }
@@ -202,14 +202,11 @@ mod tests {
         for mode in [0o777, 0o1777, 0o757] {
             fs::set_permissions(&open, Permissions::from_mode(mode)).unwrap();
             let why = fault(&open.join("soong-x")).unwrap().to_string();
-            assert!(why.contains("open can be written by everybody"), "{why}");
+            assert!(why.contains("open is writable by everyone"), "{why}");
         }
         fs::set_permissions(&open, Permissions::from_mode(0o757)).unwrap();
         assert!(
-            file_fault(&open.join("soong-x"))
-                .unwrap()
-                .to_string()
-                .ends_with("open can be written by everybody")
+            file_fault(&open.join("soong-x")).unwrap().to_string().ends_with("open is writable by everyone")
         );
         // A link in a safe place does not make what it leads to safe.
         symlink(open.join("soong-x"), safe.join("soong-link")).unwrap();
@@ -225,6 +222,6 @@ mod tests {
         fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
         assert_eq!(fault(&below.join("soong-y")), None);
         fs::set_permissions(safe.join("soong-x"), Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(fault(&safe.join("soong-x")).unwrap().to_string(), "the file can be written by everybody");
+        assert_eq!(fault(&safe.join("soong-x")).unwrap().to_string(), "the file is writable by everyone");
     }
 }

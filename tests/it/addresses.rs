@@ -15,7 +15,7 @@ fn programs_learn_where_the_services_are() {
     sandbox.tunnel(["url", "n8n"]).stdout(format!("http://localhost:{n8n}\n")).run();
     sandbox
         .tunnel(["url", "sglan"])
-        .fails(1, ["soong-tunnel: the tunnel does not carry 'sglan'"])
+        .fails(1, ["soong-tunnel: no service 'sglan' in this tunnel"])
         .stderr_has("did you mean 'sglang'?")
         .run();
     let exports = sandbox.tunnel(["env"]).stdout_has("").run().stdout;
@@ -34,10 +34,10 @@ fn programs_learn_where_the_services_are() {
 fn the_log_tells_what_happened() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
-    sandbox.tunnel(["logs"]).fails(1, ["soong-tunnel: no tunnel has written a log yet"]).run();
+    sandbox.tunnel(["logs"]).fails(1, ["soong-tunnel: no logs yet"]).run();
     sandbox.start(&instance);
     sandbox.tunnel(["logs"]).stdout_has("up: 127.0.0.1\n").run();
     sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
     sandbox.tunnel(["logs", "-n", "1"]).stdout_has("Z stopped\n").run();
-    sandbox.tunnel(["logs", "nobody"]).fails(1, ["soong-tunnel: no instance is called 'nobody'"]).run();
+    sandbox.tunnel(["logs", "nobody"]).fails(1, ["soong-tunnel: no instance 'nobody'"]).run();
 }

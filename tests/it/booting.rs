@@ -49,7 +49,7 @@ fn the_limit_is_kept_and_the_reason_told() {
     let sandbox = Sandbox::with(&instance);
     instance.sshd.stop();
     let begun = Instant::now();
-    let reason = "the SSH server of dev does not answer after 1s: Connection refused";
+    let reason = "the SSH server of dev did not answer within 1s: Connection refused";
     for words in [&["tunnel", "start"][..], &["tunnel", "run"], &["ssh"]] {
         let wait = ["--wait=1", "--", "true"];
         let wait = if words == ["tunnel", "start"] { &wait[..1] } else { &wait };

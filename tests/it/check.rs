@@ -58,7 +58,7 @@ fn services_that_answer_are_told_with_what_they_say() {
             ("hangs-up", hangs_up),
         ],
     );
-    sandbox.tunnel(["status", "nobody", "--check"]).fails(1, ["no instance is called 'nobody'"]).run();
+    sandbox.tunnel(["status", "nobody", "--check"]).fails(1, ["no instance 'nobody'"]).run();
     let [a, b, c] = sandbox.config.local;
     let all = format!(
         "Tunnel is running\n  \
@@ -67,8 +67,8 @@ fn services_that_answer_are_told_with_what_they_say() {
          localhost:{c} status: answering: HTTP 404\n"
     );
     let output = sandbox.tunnel(["status", "--check"]).stdout_has(all).run();
-    assert!(output.stdout.contains(" greets: open: it does not speak HTTP\n"), "{}", output.stdout);
-    assert!(output.stdout.contains(" hangs-up: open: it does not speak HTTP\n"), "{}", output.stdout);
+    assert!(output.stdout.contains(" greets: open: not HTTP\n"), "{}", output.stdout);
+    assert!(output.stdout.contains(" hangs-up: open: not HTTP\n"), "{}", output.stdout);
     let answer = sandbox.tunnel(["status", "--check", "--json"]).stdout_has("").run().stdout;
     let answer: Value = serde_json::from_str(&answer).unwrap();
     let check = &answer["tunnels"][0]["checks"][0];
@@ -92,10 +92,10 @@ fn a_service_that_does_not_answer_is_no_lost_link() {
         .stdout(format!(
             "Tunnel is running\n  \
              localhost:{a} sglang: not answering: HTTP 503\n  \
-             localhost:{b} n8n: not answering: it takes a connection and says nothing\n  \
+             localhost:{b} n8n: not answering: accepts connections but does not answer\n  \
              localhost:{c} status: not answering: refused on the instance\n"
         ))
-        .stderr("hint: see on the instance whether it runs: soong ssh dev\n")
+        .stderr("hint: check the service on the instance: soong ssh dev\n")
         .run();
 }
 
@@ -134,7 +134,7 @@ fn forwards_beyond_the_services_are_looked_at_too() {
     let closed = ports::free();
     sandbox.tunnel(["forward", &format!("{gone}:localhost:{closed}")]).stdout_has("").run();
     let checked =
-        sandbox.tunnel(["status", "--check"]).code(1).stdout_has("").stderr_has("hint: see on the instance");
+        sandbox.tunnel(["status", "--check"]).code(1).stdout_has("").stderr_has("hint: check the service");
     let checked = checked.run().stdout;
     let line = format!("  localhost:{gone} -> localhost:{closed}: not answering: refused on the instance\n");
     assert!(checked.contains(&line), "{line}{checked}");
@@ -142,10 +142,7 @@ fn forwards_beyond_the_services_are_looked_at_too() {
     // What ssh says of it.
     sandbox.tunnel(["forward", &format!("{gone}:/nowhere/x.sock")]).stdout_has("").run();
     let checked = sandbox.tunnel(["status", "--check"]).code(1).stdout_has("").stderr_has("").run().stdout;
-    assert!(
-        checked.contains("/nowhere/x.sock: not answering: the instance cannot connect to it"),
-        "{checked}"
-    );
+    assert!(checked.contains("/nowhere/x.sock: not answering: the instance cannot connect"), "{checked}");
 }
 
 #[test]

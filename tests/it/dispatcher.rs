@@ -243,7 +243,7 @@ fn a_carriage_return_in_the_first_line_is_named() {
         sandbox.write(&file, format!("{line}\r\necho hello\r\n"));
         fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
         soong(&sandbox, ["dos"])
-            .fails(127, ["soong-dos: its first line ends in a carriage return, as on Windows"])
+            .fails(127, ["soong-dos: its first line ends in a carriage return"])
             .hint("convert it: perl -pi -e 's/\\r$//' [ROOT]/bin/soong-dos")
             .run();
     }

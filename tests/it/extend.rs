@@ -83,10 +83,10 @@ fn what_is_granted_is_told() {
     let before = daemon.lease_end();
     extend(&sandbox, "8")
         .stdout_has("Lease extended by 3 hours instead of 8 hours, until ")
-        .stdout_has("\nThe status daemon allows no more.\n")
+        .stdout_has("\nThat is the maximum of the status daemon.\n")
         .run();
     assert_eq!(daemon.lease_end(), before + 3 * 3600);
-    extend(&sandbox, "1").fails(1, ["granted no more time"]).hint("the lease ends ").run();
+    extend(&sandbox, "1").fails(1, ["granted no time"]).hint("the lease ends ").run();
     assert_eq!(daemon.server.count("POST /extend"), 2);
 }
 
@@ -101,7 +101,7 @@ fn a_token_that_is_wrong_or_missing() {
             start(&sandbox).run();
         }
         let output = extend(&sandbox, "1")
-            .fails(1, ["soong-extend: the status daemon does not accept the token"])
+            .fails(1, ["soong-extend: the status daemon rejects the token"])
             .hint("soong configure set daemon.token")
             .run();
         assert!(!output.stderr.contains("another"));
@@ -137,7 +137,7 @@ fn where_there_is_no_daemon() {
             start(&sandbox).run();
         }
         extend(&sandbox, "1")
-            .fails(1, ["nothing answers on the status daemon's port of the instance"])
+            .fails(1, ["nothing listens on the status daemon's port on the instance"])
             .hint("[services]")
             .run();
     }
@@ -148,11 +148,7 @@ fn where_there_is_no_instance() {
     let instance = Instance::start();
     let daemon = Daemon::start(1);
     let mut sandbox = daemon.sandbox(&instance);
-    extend(&sandbox, "1")
-        .args(["--instance-id", "deb"])
-        .fails(1, ["no instance is called 'deb'"])
-        .hint("dev")
-        .run();
+    extend(&sandbox, "1").args(["--instance-id", "deb"]).fails(1, ["no instance 'deb'"]).hint("dev").run();
     sandbox.configure(|config| {
         config.set(["instances", "dev", "port"], i64::from(ports::free()));
     });
@@ -166,11 +162,11 @@ fn answers_that_make_no_sense() {
     type Answer = fn() -> Reply;
     let cases: [(Answer, &str); 7] = [
         (|| Reply::Raw(b"SSH-2.0-dropbear\r\n".to_vec()), "the answer is not HTTP"),
-        (|| Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()), "the answer breaks off"),
-        (|| Reply::Raw(Vec::new()), "nothing answers on the status daemon's port"),
-        (|| Reply::ok("<html>"), "the status daemon's answer makes no sense"),
-        (|| Reply::ok("[1]"), "the status daemon's answer makes no sense"),
-        (|| Reply::error("404 Not Found", ""), "is something else"),
+        (|| Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec()), "the answer is incomplete"),
+        (|| Reply::Raw(Vec::new()), "nothing listens on the status daemon's port"),
+        (|| Reply::ok("<html>"), "the status daemon's answer is malformed"),
+        (|| Reply::ok("[1]"), "the status daemon's answer is malformed"),
+        (|| Reply::error("404 Not Found", ""), "another program answers"),
         (|| Reply::error("500 Oops", FOUL), "the status daemon answered 500: disk \\u{1b}[31mfull"),
     ];
     let instance = Instance::start();
@@ -195,7 +191,7 @@ fn a_daemon_that_does_not_get_on_with_it_is_not_waited_for() {
         let sandbox = in_place_of_a_daemon(&instance, server.port);
         start(&sandbox).run();
         let begun = Instant::now();
-        extend(&sandbox, "1").fails(1, ["the status daemon does not answer"]).run();
+        extend(&sandbox, "1").fails(1, ["the status daemon is not answering"]).run();
         assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     }
 }

@@ -102,13 +102,13 @@ fn from_an_empty_home_to_more_time() {
     person.reads("$ ");
     person.types("soong configure");
     person.answers("Private key", "");
-    person.answers("User on the instances", "");
+    person.answers("User name on the instances", "");
     person.answers("Lambda API key", "wr0ng");
-    person.reads("does not accept the API key");
+    person.reads("rejects the API key");
     person.answers("What now?", "");
     person.answers("Lambda API key", KEY);
-    person.reads("The key is good; instances: 1");
-    person.answers("by hand?", "n");
+    person.reads("Key accepted; instances: 1");
+    person.answers("by address?", "n");
     person.answers("Status daemon's token", TOKEN);
     person.reads("Next: soong tunnel start");
 

@@ -122,7 +122,7 @@ fn a_hook_that_others_can_write_is_refused() {
             .stdout_has("")
             .run()
             .stdout
-            .contains("is not used: the file can be written by everybody; close it: chmod go-w")
+            .contains("is not used: the file is writable by everyone; fix it: chmod go-w")
     });
     assert_eq!(events(&sandbox), [""; 0]);
 }

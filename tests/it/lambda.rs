@@ -129,16 +129,21 @@ fn what_is_refused_is_told_with_what_to_do_and_asked_once() {
         (
             "401 Unauthorized",
             r#"{"error":{"code":"global/invalid-api-key","message":"API key was invalid.","suggestion":"Check it."}}"#,
-            "Lambda Cloud does not accept the API key",
+            "Lambda Cloud rejects the API key",
             "soong configure",
         ),
         (
             "403 Forbidden",
             r#"{"error":{"code":"global/account-inactive","message":"Your account is inactive.","suggestion":"Verify."}}"#,
-            "the account at Lambda Cloud is inactive",
+            "the Lambda Cloud account is inactive",
             "Verify",
         ),
-        ("404 Not Found", "<html>", "Lambda Cloud knows of no list of instances there", "lambda.base-url"),
+        (
+            "404 Not Found",
+            "<html>",
+            "Lambda Cloud has no list of instances at this address",
+            "lambda.base-url",
+        ),
     ] {
         let api = Api::start(status, body);
         let sandbox = sandbox(&api);
@@ -174,7 +179,7 @@ fn a_key_comes_from_a_command_or_a_private_file_or_not_at_all() {
     sandbox.configure(|config| {
         config.set(["lambda", "api-key-command"], format!("sh -c 'echo {KEY} >&2; exit 1'"));
     });
-    let output = provider(&sandbox, &["list"]).fails(1, ["lambda.api-key-command does not give a key"]).run();
+    let output = provider(&sandbox, &["list"]).fails(1, ["lambda.api-key-command printed no key"]).run();
     assert!(!output.stderr.contains(KEY));
 }
 
@@ -197,7 +202,7 @@ fn the_environment_names_another_address_and_the_key_stays_safe() {
     for url in ["http://192.0.2.1/api/v1", "http://u:p4ss@127.0.0.1/", "file:///etc/passwd", "x"] {
         let output = provider(&sandbox, &["list"])
             .env("SOONG_LAMBDA_ENDPOINT", url)
-            .fails(1, ["SOONG_LAMBDA_ENDPOINT is not an address to ask"])
+            .fails(1, ["SOONG_LAMBDA_ENDPOINT is not a usable address"])
             .run();
         assert!(!output.stderr.contains("p4ss"));
     }

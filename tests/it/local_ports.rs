@@ -90,7 +90,7 @@ fn auto_ports_takes_the_next_free_ones_and_list_shows_them() {
     let again = sandbox.tunnel(["restart", "staging"]).stdout_has("SSH tunnel started").run().stdout;
     assert!(again.contains(&format!("  localhost:{} -> ", moved[0])), "{again}");
     sandbox.tunnel(["stop", "--all"]).stdout_has("Stopped").run();
-    sandbox.tunnel(["list"]).stderr("soong-tunnel: there is no tunnel\n").run();
+    sandbox.tunnel(["list"]).stderr("soong-tunnel: no tunnels\n").run();
     sandbox.assert_idle();
 }
 

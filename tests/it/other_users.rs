@@ -217,7 +217,7 @@ fn a_config_that_others_could_have_written_is_refused() {
     let refused = |run: Run<'_>, hint: &str| {
         let output = run.unchecked();
         assert_ne!(output.code, 0, "{output:?}");
-        assert!(output.stderr.contains("can be written by everybody"), "{}", output.stderr);
+        assert!(output.stderr.contains("is writable by everyone"), "{}", output.stderr);
         assert!(output.stderr.contains(hint), "{}", output.stderr);
         assert!(!sandbox.path("pwned").exists());
     };
@@ -248,7 +248,7 @@ fn credentials_and_providers_where_everybody_writes_are_refused() {
     let ran = sandbox.home().join("ran");
     chmod(&sandbox.path("bin"), 0o777);
     let status = sandbox.soong_with_bin(["status"]).code(1).stdout_has("");
-    status.stderr_has("soong-provider-static is not used: its directory [ROOT]/bin can be written").run();
+    status.stderr_has("soong-provider-static is not used: its directory [ROOT]/bin is writable").run();
     assert!(!ran.exists());
     chmod(&sandbox.path("bin"), 0o755);
     sandbox.soong_with_bin(["status"]).stdout_has("").unchecked();
@@ -258,7 +258,7 @@ fn credentials_and_providers_where_everybody_writes_are_refused() {
     let directory = sandbox.config_file().parent().unwrap().to_path_buf();
     chmod(&directory, 0o777);
     let extend = sandbox.soong(["extend", "1"]).code(1);
-    extend.stderr_has("can be written by everybody").stderr_has("chmod go-w").run();
+    extend.stderr_has("is writable by everyone").stderr_has("chmod go-w").run();
     chmod(&directory, 0o755);
 }
 

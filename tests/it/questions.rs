@@ -73,7 +73,7 @@ fn a_passphrase_is_asked_for_at_the_terminal() {
     terminal.wait_for("ssh asks: Enter passphrase for key");
     assert!(!terminal.modes().local_flags.contains(LocalFlags::ECHO), "{}", terminal.screen());
     terminal.type_text("wr0ng one\n");
-    terminal.wait_for("did not accept");
+    terminal.wait_for("rejected that");
     wait::until_true("the second question", || terminal.screen().matches("ssh asks: ").count() == 2);
     terminal.type_text(&format!("{PASSPHRASE}\n"));
     assert_eq!(terminal.finish(), 0, "{}", terminal.screen());
@@ -90,7 +90,7 @@ fn a_passphrase_is_asked_for_at_the_terminal() {
         .tunnel(["status"])
         .code(3)
         .stdout("Tunnel is not running\n")
-        .stderr_has("ssh got no answer to: Enter passphrase for key")
+        .stderr_has("no answer to ssh's question: Enter passphrase for key")
         .stderr_has("ssh-add")
         .run();
     assert_eq!(instance.sshd.logins(), 1);
@@ -145,7 +145,7 @@ fn wrong_answers_are_told_to_be() {
         terminal.type_text("wrong\n");
     }
     assert_eq!(terminal.finish(), 1, "{}", terminal.screen());
-    terminal.wait_for("did not accept what was typed");
+    terminal.wait_for("rejected the answer");
     assert_eq!(challenge.attempts(), 3);
     sandbox.assert_idle();
 }
@@ -155,11 +155,11 @@ fn wrong_answers_are_told_to_be() {
 fn where_nobody_can_answer_the_attempt_fails_and_says_what_was_asked() {
     let challenge = Challenge::start();
     let sandbox = with_challenge(&challenge);
-    let reason = ["Error starting tunnel: ", "ssh got no answer to: ", "Password"];
+    let reason = ["Error starting tunnel: ", "no answer to ssh's question: ", "Password"];
     sandbox.tunnel(["start"]).fails(1, reason).hint("in a terminal").run();
     let mut terminal = at_terminal(&sandbox, &["start", "--json"]);
     assert_eq!(terminal.finish(), 1);
-    terminal.wait_for("ssh got no answer to: ");
+    terminal.wait_for("no answer to ssh's question: ");
     assert!(!terminal.screen().contains("ssh asks"), "{}", terminal.screen());
     assert_eq!(challenge.attempts(), 0);
     sandbox.assert_idle();
@@ -266,15 +266,15 @@ fn where_no_terminal_is_the_users_own_program_is_asked() {
     let program = askpass(&sandbox, "echo wrong");
     let start = || sandbox.tunnel(["start"]).env("SSH_ASKPASS", &program);
     // ssh would not ask it either without a display, and neither would it run another's.
-    start().fails(1, ["Error starting tunnel: ", "ssh got no answer to: "]).run();
+    start().fails(1, ["Error starting tunnel: ", "no answer to ssh's question: "]).run();
     let relative = sandbox.tunnel(["start"]).env("DISPLAY", ":0").env("SSH_ASKPASS", "bin/askpass");
-    relative.fails(1, ["Error starting tunnel: ", "ssh got no answer to: "]).run();
+    relative.fails(1, ["Error starting tunnel: ", "no answer to ssh's question: "]).run();
     assert_eq!(count(&sandbox), 0);
     let start = || start().env("DISPLAY", ":0");
     start().fails(1, ["Error starting tunnel: ", "wrong answer to: "]).run();
     assert_eq!(count(&sandbox), 1, "it is asked once in an attempt");
     askpass(&sandbox, "exit 1");
-    start().fails(1, ["Error starting tunnel: ", "ssh got no answer to: "]).run();
+    start().fails(1, ["Error starting tunnel: ", "no answer to ssh's question: "]).run();
     askpass(&sandbox, &format!("echo '{PASSPHRASE}'"));
     start().stdout_has("SSH tunnel started").run();
     assert_eq!(count(&sandbox), 3);

@@ -51,7 +51,7 @@ fn a_tunnel_to_an_instance_that_is_gone_says_so_and_ends() {
         .tunnel(["status"])
         .code(3)
         .stdout("Tunnel is not running\n")
-        .stderr_has("the instance gpu was taken away by its provider (preempted)")
+        .stderr_has("the instance gpu was preempted by its provider")
         .stderr_has("hint: start another one at your provider")
         .run();
     assert_eq!(asked(&sandbox), 2);

@@ -37,7 +37,7 @@ fn a_tunnel_that_was_open_stays_open() {
     let other = ports::free().to_string();
     sandbox
         .tunnel(["run", "--sglang-port", &other, "--", "true"])
-        .fails(1, [&format!("a tunnel is running that does not have sglang on local port {other}")])
+        .fails(1, [&format!("the running tunnel does not have sglang on local port {other}")])
         .hint("soong tunnel stop")
         .run();
 }

@@ -151,7 +151,7 @@ fn secrets_that_others_can_read_are_refused() {
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
         let extend = sandbox.soong(["extend", "1", "--instance-id", "here"]);
         extend.fails(1, ["credentials.toml can be read by other users"]).hint(chmod).run();
-        let status = sandbox.soong(["status"]).code(1).stdout_has("cannot be asked");
+        let status = sandbox.soong(["status"]).code(1).stdout_has("unreachable");
         status.stderr_has("soong-status: the provider lambda failed: ").stderr_has(chmod).run();
     }
     // A tunnel needs none, and says nothing of what it cannot ask.

@@ -46,7 +46,7 @@ fn a_runtime_directory_that_cannot_be_used_is_named_and_replaced() {
     let [gone, open, foreign] = ["gone", "open", "foreign"].map(|name| sandbox.path(name));
     fs::DirBuilder::new().mode(0o700).create(&open).unwrap();
     fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
-    let mut cases = vec![(&gone, "No such file"), (&open, "can be written by everybody")];
+    let mut cases = vec![(&gone, "No such file"), (&open, "is writable by everyone")];
     if is_root() {
         // Only root can give a directory away.
         fs::DirBuilder::new().mode(0o700).create(&foreign).unwrap();
@@ -83,11 +83,11 @@ fn a_tunnel_is_found_from_every_session() {
         let place = if session { BELOW_HOME } else { "run/soong" };
         here(&["tunnel", "start"]).stdout(sandbox.started(&instance)).run();
         let pid_file = fs::read_to_string(sandbox.pid_file()).unwrap();
-        let where_it_is = format!("dev runs in another session: [ROOT]/{place}/tunnels/dev");
+        let where_it_is = format!("dev is running in another session: [ROOT]/{place}/tunnels/dev");
         there(&["tunnel", "status"]).stdout("Tunnel is running\n").stderr_has(where_it_is).run();
         let again = there(&["tunnel", "start"]).code(1);
         let again = again.stderr_has("Tunnel already running. Stop it first.\n").run();
-        assert!(again.stderr.contains("it runs in another session: "), "{}", again.stderr);
+        assert!(again.stderr.contains("it is running in another session: "), "{}", again.stderr);
         there(&["prompt"]).stdout_has("dev").run();
         there(&["ssh", "--print"]).stdout_has(format!("{place}/tunnels/dev/ctl")).run();
         assert_eq!(fs::read_to_string(sandbox.pid_file()).unwrap(), pid_file, "a look changes nothing");
@@ -169,7 +169,7 @@ fn ssh_is_not_told_of_sockets_where_others_could_be() {
     let own = shared.join("runtime-me");
     fs::DirBuilder::new().mode(0o700).create(&own).unwrap();
     let output =
-        sandbox.soong(print).env("XDG_RUNTIME_DIR", &own).stderr_has("without ControlPath").unchecked();
+        sandbox.soong(print).env("XDG_RUNTIME_DIR", &own).stderr_has("have no ControlPath").unchecked();
     assert!(output.stdout.contains("Host soong-dev") && !output.stdout.contains("Control"), "{output:?}");
-    assert!(output.stderr.contains("without ControlPath"), "{output:?}");
+    assert!(output.stderr.contains("have no ControlPath"), "{output:?}");
 }

@@ -32,7 +32,7 @@ fn a_stuck_ssh_is_replaced_once_it_owes_an_answer() {
     assert_eq!(late.stdout, if cfg!(target_os = "linux") { &b"sglang"[..] } else { b"" }, "{late:?}");
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
     assert_eq!(sandbox.supervisors()[0].pid, pid, "the tunnel is the same");
-    let logs = sandbox.tunnel(["logs"]).stdout_has("a request has had no answer: the link is dead").run();
+    let logs = sandbox.tunnel(["logs"]).stdout_has("a request got no answer: the link is dead").run();
     assert!(!logs.stdout.contains("open failed"), "questions of ours are no news: {}", logs.stdout);
     process::signal(stuck, Signal::SIGCONT);
     assert_eq!(get(&sandbox.url(1, "id")), "n8n");

@@ -29,7 +29,7 @@ fn it_is_not_started_by_hand() {
     ];
     for words in by_hand {
         Run::new(&sandbox, Path::new(SUPERVISOR), words)
-            .fails(2, ["soong-supervisor: started by 'soong tunnel start', not by hand"])
+            .fails(2, ["soong-supervisor: for 'soong tunnel start'; not meant to be typed"])
             .hint("soong tunnel start --foreground")
             .run();
     }
@@ -37,7 +37,7 @@ fn it_is_not_started_by_hand() {
     for script in ["exec \"$0\" --foreground 7 dev 7<<'END'\n{\"request\":{}}\nEND", "echo '{}' | \"$0\" dev"]
     {
         Run::new(&sandbox, &tool("sh"), ["-c", script, SUPERVISOR])
-            .fails(2, ["soong-supervisor: started by 'soong tunnel start', not by hand"])
+            .fails(2, ["soong-supervisor: for 'soong tunnel start'; not meant to be typed"])
             .run();
     }
     let version = format!("soong-supervisor {}\n", env!("CARGO_PKG_VERSION"));
@@ -63,7 +63,7 @@ fn without_it_the_fix_is_named() {
     for words in ways {
         Run::new(&sandbox, &program, words)
             .fails(127, ["soong-tunnel: soong-supervisor is not installed"])
-            .hint("it belongs in [ROOT]/alone: install soong again")
+            .hint("it belongs in [ROOT]/alone; reinstall soong")
             .run();
     }
     let file = program.with_file_name("soong-supervisor");
@@ -72,7 +72,7 @@ fn without_it_the_fix_is_named() {
     for words in ways {
         Run::new(&sandbox, &program, words)
             .fails(126, ["soong-tunnel: cannot execute [ROOT]/alone/soong-supervisor: Permission denied"])
-            .hint("install soong again")
+            .hint("reinstall soong")
             .run();
     }
     sandbox.tunnel(["status"]).code(3).stdout("Tunnel is not running\n").run();

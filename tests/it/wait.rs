@@ -14,12 +14,12 @@ fn it_is_over_at_once_when_there_is_nothing_to_wait_for() {
     sandbox.start(&instance);
     sandbox.tunnel(["wait", "--timeout", "0"]).run();
     sandbox.tunnel(["wait", "--service", "sglang", "--instance-id", "a1b2"]).run();
-    sandbox.tunnel(["wait", "--service", "sglan"]).fails(1, ["does not carry 'sglan'"]).hint("sglang").run();
     sandbox
-        .tunnel(["wait", "--instance-id", "x"])
-        .fails(1, ["no instance is called 'x'"])
-        .hint("running: dev")
+        .tunnel(["wait", "--service", "sglan"])
+        .fails(1, ["no service 'sglan' in this tunnel"])
+        .hint("sglang")
         .run();
+    sandbox.tunnel(["wait", "--instance-id", "x"]).fails(1, ["no instance 'x'"]).hint("running: dev").run();
 }
 
 #[test]

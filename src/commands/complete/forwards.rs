@@ -59,7 +59,7 @@ fn removable(kind: Kind, before: &[&str], running: &[State]) -> Vec<Candidate> {
 /// `5432:db:5432`.
 fn whole(kind: Kind, typed: &str) -> Option<Candidate> {
     if kind == Kind::Socks {
-        return Some(Candidate::new(SOCKS.to_string(), "the usual port"));
+        return Some(Candidate::new(SOCKS.to_string(), "default port"));
     }
     let (port, host) = typed.split_once(':').unwrap_or((typed, ""));
     let host = host.strip_suffix(':').unwrap_or(host);
@@ -67,9 +67,7 @@ fn whole(kind: Kind, typed: &str) -> Option<Candidate> {
     let text = format!("{port}:{host}:{port}");
     // A port of its own, or a path, is no longer ours to guess.
     let is_guess = port.parse::<u16>().is_ok() && !host.contains([':', '/']) && kind.parse(&text).is_ok();
-    is_guess.then(|| {
-        Candidate::new(text, if kind == Kind::Local { "the same port" } else { "the same port here" })
-    })
+    is_guess.then(|| Candidate::new(text, if kind == Kind::Local { "same port" } else { "same local port" }))
 }
 
 /// A forward as it is typed.

@@ -38,11 +38,9 @@ pub(super) fn keys(usage: Use, paths: &Paths) -> Vec<Candidate> {
     }
     if usage == Use::Unset {
         let names = names_in(&document, "instances").into_iter();
-        candidates.extend(
-            names.map(|name| {
-                Candidate::new(place::shown(&["instances".to_owned(), name]), "the whole instance")
-            }),
-        );
+        candidates.extend(names.map(|name| {
+            Candidate::new(place::shown(&["instances".to_owned(), name]), "the instance with all its keys")
+        }));
     }
     candidates.extend(SecretName::ALL.map(|secret| Candidate::new(secret.name(), "a secret")));
     candidates

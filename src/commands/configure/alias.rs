@@ -45,8 +45,8 @@ pub fn refuse_new(before: &str, after: &Config, paths: &Paths) -> Result<()> {
     }
 }
 
-const HINT: &str = "give the alias another name: commands of soong's own go first";
+const HINT: &str = "choose another name: built-in commands take precedence";
 
 fn message(name: &str) -> String {
-    format!("alias: \"{name}\" is a command of soong's own")
+    format!("alias: \"{name}\" is a built-in command")
 }

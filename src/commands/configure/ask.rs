@@ -84,11 +84,11 @@ fn watch() -> Result<Watch> {
 /// caller lets go of it; so this is the last that the user reads.
 fn refusal(source: std::io::Error, watch: &Watch) -> Error {
     if watch.interrupted() {
-        print_error("\nNothing was changed.\n");
+        print_error("\nNo changes.\n");
         return Error::failed("interrupted");
     }
     if source.kind() == std::io::ErrorKind::UnexpectedEof {
-        return Error::failed("there was no answer; nothing was changed");
+        return Error::failed("no answer; no changes");
     }
     Error::Io { action: "cannot ask".into(), source, hint: None }
 }

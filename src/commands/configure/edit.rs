@@ -18,10 +18,10 @@ use crate::system::trust;
 use crate::terminal::{self, print_error, printable};
 
 /// What an empty config begins with.
-const TEMPLATE: &str = "# soong's config. 'soong configure list' shows all keys and what they are now.\n";
+const TEMPLATE: &str = "# Configuration of soong. 'soong configure list' shows all keys and their values.\n";
 
 /// The hint where the editor is not installed.
-const NO_EDITOR: &str = "set EDITOR to an editor you have";
+const NO_EDITOR: &str = "set EDITOR to an installed editor";
 
 /// Editors to try where the user names none.
 const USUAL: [&str; 4] = ["sensible-editor", "editor", "nano", "vi"];
@@ -36,7 +36,7 @@ pub fn edit(paths: &Paths) -> Result<()> {
         Err(error) => return Err(keep(error, &draft)),
     };
     if after == before || (before.is_empty() && after == TEMPLATE) {
-        print_error("nothing was changed\n");
+        print_error("no changes\n");
     } else {
         take_over(&before, after, paths).map_err(|error| keep(error, &draft))?;
     }
@@ -52,15 +52,15 @@ fn editor() -> Result<Vec<String>> {
         return match usual {
             Some(program) => Ok(vec![program.to_string_lossy().into_owned()]),
             None => {
-                Err(Error::failed("no editor is known")
+                Err(Error::failed("no editor is set")
                     .with_hint("set EDITOR, for example: export EDITOR=nano"))
             }
         };
     };
     match shell_words::split(&named) {
         Ok(words) if !words.is_empty() => Ok(words),
-        _ => Err(Error::failed(format!("cannot understand EDITOR: {}", printable(&named)))
-            .with_hint("it is split into words as in a shell; check its quotes")),
+        _ => Err(Error::failed(format!("cannot parse EDITOR: {}", printable(&named)))
+            .with_hint("check its quotes; it is split into words as in a shell")),
     }
 }
 
@@ -89,14 +89,14 @@ fn settle(editor: &[String], draft: &Path, before: &str, paths: &Paths) -> Resul
         }
         error.report("soong-configure");
         if !ask::confirm("Edit it again?", true)? {
-            return Err(Error::failed("the config is as it was"));
+            return Err(Error::failed("the config is unchanged"));
         }
     }
 }
 
 fn run(editor: &[String], draft: &Path) -> Result<()> {
     let Some((program, arguments)) = editor.split_first() else {
-        return Err(Error::failed("no editor is known"));
+        return Err(Error::failed("no editor is set"));
     };
     let shown = printable(program).into_owned();
     // As a shell would find it, but not in the current directory.
@@ -106,11 +106,11 @@ fn run(editor: &[String], draft: &Path) -> Result<()> {
         return Err(Error::ProgramMissing { program: shown, hint: NO_EDITOR.into() });
     };
     if let Some(fault) = trust::fault(&file) {
-        print_error(&format!("soong-configure: {shown} may not be what you think: {fault}\n"));
+        print_error(&format!("soong-configure: {shown} cannot be trusted: {fault}\n"));
     }
     match Command::new(file).arg0(program).args(arguments).arg(draft).status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Error::failed(format!("{shown} failed ({status}); the config is as it was"))),
+        Ok(status) => Err(Error::failed(format!("{shown} failed ({status}); the config is unchanged"))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Error::ProgramMissing { program: shown, hint: NO_EDITOR.into() })
         }
@@ -123,7 +123,7 @@ fn take_over(before: &str, after: String, paths: &Paths) -> Result<()> {
     let store = Store::open(paths)?;
     if store.config()? != before {
         return Err(Error::failed(
-            "the config was changed by another command meanwhile; it stays as that left it",
+            "another command changed the config meanwhile; your version was not saved",
         ));
     }
     store.write(&Change { config: Some(after), credentials: None }).map(drop)
@@ -131,7 +131,7 @@ fn take_over(before: &str, after: String, paths: &Paths) -> Result<()> {
 
 /// The error, with the place of what the user wrote.
 fn keep(error: Error, draft: &Path) -> Error {
-    let kept = format!("what you wrote is kept in {}", shell(draft));
+    let kept = format!("your version is kept in {}", shell(draft));
     match error {
         Error::Config { path, line, message, hint } => {
             let hint = hint.map_or(kept.clone(), |hint| format!("{hint}; {kept}"));

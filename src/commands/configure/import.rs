@@ -17,8 +17,8 @@ pub fn import(file: Option<&Path>, paths: &Paths) -> Result<()> {
     let old = Credentials::load_legacy(&file)?;
     let shown = printable(&file.to_string_lossy()).into_owned();
     if old.file.is_none() {
-        return Err(Error::failed(format!("there is no {shown}"))
-            .with_hint("name the file: soong configure import FILE"));
+        return Err(Error::failed(format!("{shown} does not exist"))
+            .with_hint("give the file: soong configure import FILE"));
     }
     let store = Store::open(paths)?;
     let target = paths.credentials_file();
@@ -36,18 +36,18 @@ pub fn import(file: Option<&Path>, paths: &Paths) -> Result<()> {
         }
     }
     if taken.is_empty() && kept.is_empty() {
-        return Err(Error::failed(format!("{shown} holds no token and no API key")));
+        return Err(Error::failed(format!("{shown} has neither a token nor an API key")));
     }
     if !taken.is_empty() {
         store.write(&Change { config: None, credentials: Some(text) })?;
     }
     let mut report = String::new();
     for name in taken {
-        report.push_str(&format!("Took {name} over into {}\n", printable(&target.to_string_lossy())));
+        report.push_str(&format!("Imported {name} into {}\n", printable(&target.to_string_lossy())));
     }
     for name in kept {
-        report.push_str(&format!("{name} was set already and stays as it is\n"));
+        report.push_str(&format!("{name} is already set; kept\n"));
     }
-    report.push_str(&format!("{shown} was left as it is; when nothing else needs it: rm {}\n", shell(&file)));
+    report.push_str(&format!("{shown} is unchanged; if nothing else needs it: rm {}\n", shell(&file)));
     command_line::print(&report)
 }

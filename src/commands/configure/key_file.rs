@@ -81,11 +81,11 @@ fn other_kind(file: &Path, text: &str) -> Option<Error> {
     let error = Error::failed(format!("{shown} is not a private key"));
     Some(if text.starts_with("ssh-") || text.starts_with("ecdsa-") || text.starts_with("sk-") {
         let private = file.with_extension("");
-        error.with_hint(format!("it is the public half; the private one is usually {}", shell(&private)))
+        error.with_hint(format!("this is the public key; the private key is usually {}", shell(&private)))
     } else if text.starts_with("PuTTY-User-Key-File") {
         error.with_hint(format!("convert it: puttygen {} -O private-openssh -o KEY", shell(file)))
     } else {
-        error.with_hint("make one: ssh-keygen -t ed25519")
+        error.with_hint("create one: ssh-keygen -t ed25519")
     })
 }
 
@@ -100,8 +100,8 @@ fn verdict(file: &Path, text: &str, output: &Output) -> Result<(Lock, Option<Vec
     }
     let shown = printable(&file.to_string_lossy()).into_owned();
     if said.contains("UNPROTECTED") || said.contains("bad permissions") {
-        return Err(Error::failed(format!("{shown} can be read by other users, so ssh will not use it"))
-            .with_hint(format!("close it: chmod 600 {}", shell(file))));
+        return Err(Error::failed(format!("{shown} can be read by other users, so ssh rejects it"))
+            .with_hint(format!("fix it: chmod 600 {}", shell(file))));
     }
     let reason = said.trim().lines().last().unwrap_or_default();
     let reason = reason.strip_prefix(&format!("Load key \"{}\": ", file.display())).unwrap_or(reason);
@@ -120,7 +120,7 @@ fn check_pair(file: &Path, public: &[u8]) -> Result<()> {
         Some(_) => {
             let shown = printable(&beside.to_string_lossy()).into_owned();
             Err(Error::failed(format!("{shown} belongs to another key")).with_hint(format!(
-                "write the right one: ssh-keygen -y -f {} > {}",
+                "recreate it: ssh-keygen -y -f {} > {}",
                 shell(file),
                 shell(&beside)
             )))
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(check(&key).unwrap(), Lock::Open);
         let told = refused(&directory.path().join("id.pub"));
         assert!(
-            told.contains("is not a private key | it is the public half") && told.ends_with("/id"),
+            told.contains("is not a private key | this is the public key") && told.ends_with("/id"),
             "{told}"
         );
         assert!(refused(&directory.path().join("none")).contains("No such file or directory"));
@@ -202,9 +202,7 @@ mod tests {
         assert_eq!(check(&key).unwrap(), Lock::Passphrase);
         let other = generate(directory.path(), "other", "");
         fs::copy(other.with_extension("pub"), key.with_extension("pub")).unwrap();
-        assert!(
-            refused(&key).contains("locked.pub belongs to another key | write the right one: ssh-keygen -y")
-        );
+        assert!(refused(&key).contains("locked.pub belongs to another key | recreate it: ssh-keygen -y"));
     }
 
     #[test]
@@ -222,6 +220,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let key = generate(directory.path(), "id", "");
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(refused(&key).contains("ssh will not use it | close it: chmod 600 "), "{}", refused(&key));
+        assert!(refused(&key).contains("ssh rejects it | fix it: chmod 600 "), "{}", refused(&key));
     }
 }

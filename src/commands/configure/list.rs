@@ -138,8 +138,8 @@ fn secret_rows(credentials: &Credentials) -> impl Iterator<Item = Row> {
             file: file.clone().filter(|_| set),
             secret: true,
             summary: match name {
-                SecretName::ApiKey => "key of Lambda Cloud's API",
-                SecretName::DaemonToken => "token of the status daemon on the instance",
+                SecretName::ApiKey => "API key of Lambda Cloud",
+                SecretName::DaemonToken => "token of the instance's status daemon",
             },
         }
     })

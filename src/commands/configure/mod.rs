@@ -58,8 +58,8 @@ fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn nobody_to_ask() -> Error {
-    Error::usage("there is no terminal to ask questions on")
-        .with_hint("give the answers instead: --key FILE, --user NAME, --instance NAME=HOST, --api-key-stdin, --daemon-token-stdin")
+    Error::usage("not a terminal; cannot ask questions")
+        .with_hint("pass the answers as options: --key FILE, --user NAME, --instance NAME=HOST, --api-key-stdin, --daemon-token-stdin")
         .with_hint("or change one setting: soong configure set KEY VALUE")
 }
 

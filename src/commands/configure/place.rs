@@ -75,7 +75,7 @@ fn segments(typed: &str) -> Result<Vec<String>> {
     let keys = toml_edit::Key::parse(typed).map_err(|_| {
         Error::usage(format!("'{}' is not a key", printable(typed)))
             .with_hint("write it as ssh.user or instances.NAME.host")
-            .with_hint("a name with other characters stands in quotes: 'instances.\"my box\".host'")
+            .with_hint("quote a name with other characters: 'instances.\"my box\".host'")
     })?;
     Ok(keys.iter().map(|key| key.get().to_owned()).collect())
 }
@@ -90,9 +90,9 @@ fn unknown(segments: &[String]) -> Error {
     let same_end: Vec<String> =
         known.iter().filter(|key| key.last() == segments.last()).map(|key| shown(key)).collect();
     if same_end.is_empty() {
-        error.with_hint("'soong configure list' shows the keys there are")
+        error.with_hint("list all keys: soong configure list")
     } else {
-        error.with_hint(format!("there is: {}", same_end.join(", ")))
+        error.with_hint(format!("available: {}", same_end.join(", ")))
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
         assert!(refused("zzz").contains("soong configure list"));
         assert!(refused("a b").contains("is not a key"));
         assert!(refused("").contains("is not a key"));
-        assert!(refused("services.A_b").starts_with("services: bad name \"A_b\" | a service name is"));
+        assert!(refused("services.A_b").starts_with("services: bad name \"A_b\" | service names"));
         assert!(refused("ssh.port.x").starts_with("unknown key"));
     }
 

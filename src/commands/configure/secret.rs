@@ -22,16 +22,16 @@ pub fn from_stdin(name: SecretName) -> Result<Secret> {
     let text = String::from_utf8(bytes).ok();
     text.as_deref()
         .and_then(Secret::new)
-        .ok_or_else(|| Error::usage(format!("standard input holds no {}", name.name())).with_hint(SHAPE))
+        .ok_or_else(|| Error::usage(format!("standard input has no {}", name.name())).with_hint(SHAPE))
 }
 
 /// Asks for the secret `name`.
 pub fn from_prompt(name: SecretName) -> Result<Secret> {
     if !terminal::is_interactive() {
-        return Err(Error::usage(format!("there is no terminal to ask for {} on", name.name()))
-            .with_hint(format!("give it on standard input: soong configure set {} -", name.name())));
+        return Err(Error::usage(format!("not a terminal; cannot ask for {}", name.name()))
+            .with_hint(format!("pass it on standard input: soong configure set {} -", name.name())));
     }
-    let text = ask::secret(&format!("{} (it is not shown)", name.name()), |text| {
+    let text = ask::secret(&format!("{} (not shown)", name.name()), |text| {
         Secret::new(text).map(drop).ok_or_else(|| SHAPE.to_owned())
     })?;
     Secret::new(&text).ok_or_else(|| Error::usage(SHAPE))
@@ -44,8 +44,8 @@ pub const SHAPE: &str = "a secret is one line of ASCII characters without spaces
 pub fn generate() -> Result<Secret> {
     let mut bytes = [0; 32];
     let filled = getrandom::fill(&mut bytes);
-    filled.map_err(|error| Error::failed(format!("the system has no random numbers: {error}")))?;
-    Secret::new(&URL_SAFE_NO_PAD.encode(bytes)).ok_or_else(|| Error::failed("cannot make a token"))
+    filled.map_err(|error| Error::failed(format!("no random numbers from the system: {error}")))?;
+    Secret::new(&URL_SAFE_NO_PAD.encode(bytes)).ok_or_else(|| Error::failed("cannot create a token"))
 }
 
 #[cfg(test)]

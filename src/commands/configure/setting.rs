@@ -35,7 +35,7 @@ pub fn get(typed: &str, reveal: bool, paths: &Paths) -> Result<()> {
 fn get_secret(name: SecretName, reveal: bool, paths: &Paths) -> Result<()> {
     if !reveal {
         return Err(Error::failed(format!("{} is a secret", name.name()))
-            .with_hint(format!("to print it all the same: soong configure get --reveal {}", name.name())));
+            .with_hint(format!("print it anyway: soong configure get --reveal {}", name.name())));
     }
     let credentials = Credentials::load(paths)?;
     match stored(&credentials, name) {
@@ -116,19 +116,19 @@ fn set_secret(name: SecretName, new: Option<&str>, paths: &Paths) -> Result<()> 
         Some("-") => secret::from_stdin(name)?,
         Some(_) => {
             return Err(Error::usage(format!(
-                "{} is a secret, and what stands on a command line can be seen by others and stays in the shell's history",
+                "{} is a secret; other users can see command lines, and the shell's history keeps them",
                 name.name()
             ))
-            .with_hint(format!("to be asked for it: soong configure set {}", name.name()))
-            .with_hint(format!("to give it on standard input: soong configure set {} -", name.name()))
-            .with_hint("the one that was typed should no longer be used"));
+            .with_hint(format!("enter it at a prompt: soong configure set {}", name.name()))
+            .with_hint(format!("or pass it on standard input: soong configure set {} -", name.name()))
+            .with_hint("replace the secret that you typed"));
         }
     };
     let store = Store::open(paths)?;
     let text = document::set(&store.credentials()?, &name.segments(), &secret.expose().into())?;
     store.write(&Change { config: None, credentials: Some(text) })?;
     if name == SecretName::ApiKey && !Config::load(paths)?.providers.iter().any(|name| name == "lambda") {
-        print_error("Its instances are not listed yet: soong configure set providers.lambda true\n");
+        print_error("To list its instances: soong configure set providers.lambda true\n");
     }
     Ok(())
 }
@@ -172,13 +172,13 @@ fn require_host(text: &str, segments: &[String]) -> Result<()> {
     }
     let instance = place::shown(&host[..2]);
     Err(if key == "host" {
-        Error::failed(format!("{instance} cannot do without its host")).with_hint(format!(
-            "to take the whole instance out: soong configure unset {}",
+        Error::failed(format!("{instance} needs its host")).with_hint(format!(
+            "remove the instance with all its keys: soong configure unset {}",
             typed_key(&[table, name])
         ))
     } else {
         Error::failed(format!("{instance} has no host yet")).with_hint(format!(
-            "give it one first: soong configure set {} ADDRESS",
+            "set it first: soong configure set {} ADDRESS",
             typed_key(&[table, name, "host"])
         ))
     })

@@ -44,7 +44,7 @@ pub fn from_arguments(arguments: &SetupArguments, paths: &Paths) -> Result<()> {
         let key = secret::from_stdin(SecretName::ApiKey)?;
         if !arguments.no_check && api_key::can_check() {
             api_key::check(&key, paths)
-                .map_err(|error| error.with_hint("to store the key all the same: --no-check"))?;
+                .map_err(|error| error.with_hint("store the key anyway: --no-check"))?;
         }
         setup.api_key = Some(key);
     }
@@ -63,7 +63,7 @@ pub fn absolute(typed: &str, paths: &Paths) -> Result<PathBuf> {
 /// What to do about a key that has a passphrase.
 pub fn agent_note(file: &Path) -> String {
     format!(
-        "The key has a passphrase. With it in your agent a lost link comes back by itself:\n  ssh-add {}\n",
+        "The key has a passphrase. Add it to your agent, so that a tunnel can reconnect unattended:\n  ssh-add {}\n",
         shell(file)
     )
 }
@@ -95,7 +95,7 @@ pub fn apply(mut setup: Setup, paths: &Paths) -> Result<()> {
 fn configured(before: &str, setup: &Setup, paths: &Paths) -> Result<String> {
     // A text that is wrong already is told before it is changed.
     Config::parse(before, paths.config_file(), paths)
-        .map_err(|error| error.with_hint("mend it first: soong configure edit"))?;
+        .map_err(|error| error.with_hint("fix it first: soong configure edit"))?;
     let segments = |names: [&str; 2]| names.map(str::to_owned).to_vec();
     let mut wanted: Vec<(Vec<String>, String)> = Vec::new();
     wanted.extend(setup.key.clone().map(|key| (segments(["ssh", "key"]), key)));
@@ -144,14 +144,14 @@ fn report(written: &[PathBuf], generated: bool, config: &Config, paths: &Paths) 
         text.push_str(&format!("Wrote {}{note}\n", printable(&file.to_string_lossy())));
     }
     if written.is_empty() {
-        text.push_str("Everything was as it is to be; nothing was written\n");
+        text.push_str("No changes\n");
     }
     if generated {
-        text.push_str("A token was made; the status daemon on the instance has to know it too:\n");
+        text.push_str("Created a token. Give it to the status daemon on the instance:\n");
         text.push_str("  soong configure get --reveal daemon.token\n");
     }
     if config.instances.is_empty() && config.providers.is_empty() {
-        text.push_str("Next, say where your instance is: soong configure set instances.NAME.host ADDRESS\n");
+        text.push_str("Next, add your instance: soong configure set instances.NAME.host ADDRESS\n");
         text.push_str("Then: soong tunnel start\n");
     } else {
         text.push_str("Next: soong tunnel start\n");

@@ -56,8 +56,8 @@ impl<'a> Store<'a> {
                 Err((back, Errno::EWOULDBLOCK)) if Instant::now() < deadline => opened = back,
                 Err((_, Errno::EWOULDBLOCK)) => {
                     let shown = printable(&file.to_string_lossy()).into_owned();
-                    return Err(Error::failed("another 'soong configure' does not finish")
-                        .with_hint(format!("see which: fuser -v {shown}")));
+                    return Err(Error::failed("another 'soong configure' is still running")
+                        .with_hint(format!("find it: fuser -v {shown}")));
                 }
                 Err((_, errno)) => return Err(Error::io("lock", &file, errno.into())),
             }
@@ -173,18 +173,16 @@ fn refuse_read_only(target: &Path, metadata: &Metadata) -> Result<()> {
 /// Why `target` could not be written, with the way to get past it. The old text is still there.
 fn refusal(target: &Path, directory: &Path, error: io::Error) -> Error {
     let hint = match errno(&error) {
-        Some(Errno::ENOSPC | Errno::EDQUOT) => "free some space; the file is as it was".to_owned(),
-        Some(Errno::EROFS) => {
-            "its file system is mounted read-only; another file can be named by SOONG_CONFIG".to_owned()
-        }
+        Some(Errno::ENOSPC | Errno::EDQUOT) => "free some space; the file is unchanged".to_owned(),
+        Some(Errno::EROFS) => "its file system is read-only; set SOONG_CONFIG to another file".to_owned(),
         Some(Errno::EACCES | Errno::EPERM) => {
             format!(
-                "make sure that it and its directory are yours to write: ls -ld {} {}",
+                "check the owner and mode of the file and its directory: ls -ld {} {}",
                 shell(directory),
                 shell(target)
             )
         }
-        _ => "the file is as it was".to_owned(),
+        _ => "the file is unchanged".to_owned(),
     };
     Error::io("write", target, error).with_hint(hint)
 }

@@ -24,9 +24,9 @@ struct Present {
 pub fn run(paths: &Paths) -> Result<()> {
     let text = config::read(paths.config_file())?;
     let config = Config::parse(&text, paths.config_file(), paths)
-        .map_err(|error| error.with_hint("mend it first: soong configure edit"))?;
+        .map_err(|error| error.with_hint("fix it first: soong configure edit"))?;
     let present = Present { text, config, credentials: Credentials::load(paths)? };
-    print_error("Nothing is written before the last answer; Ctrl-C leaves everything as it is.\n\n");
+    print_error("Nothing is saved before the last answer; Ctrl-C quits without changes.\n\n");
     let mut setup = Setup { key: ask_key(&present, paths)?, ..Setup::default() };
     setup.user = Some(ask_user(&present)?);
     setup.api_key = ask_api_key(&present, paths)?;
@@ -47,7 +47,7 @@ impl Present {
 /// Asks for the private key until a good one is named. `None` leaves the choice to ssh.
 fn ask_key(present: &Present, paths: &Paths) -> Result<Option<String>> {
     const OTHER: &str = "another file";
-    const NONE: &str = "none: leave it to ssh and its agent";
+    const NONE: &str = "none: use ssh's own choice and the agent";
     let written = present.written("ssh.key");
     let mut keys: Vec<String> = written.clone().into_iter().collect();
     let found = key_file::find(paths);
@@ -77,7 +77,7 @@ fn ask_key(present: &Present, paths: &Paths) -> Result<Option<String>> {
 }
 
 fn ask_key_file(paths: &Paths) -> Result<String> {
-    ask::text("File of the private key ('ssh-keygen -t ed25519' makes one)", None, |typed| {
+    ask::text("Private key file ('ssh-keygen -t ed25519' creates one)", None, |typed| {
         let checked = setup::absolute(typed, paths).and_then(|file| key_file::check(&file));
         checked.map(drop).map_err(|error| told(&error).trim_end().to_owned())
     })
@@ -85,7 +85,7 @@ fn ask_key_file(paths: &Paths) -> Result<String> {
 
 fn ask_user(present: &Present) -> Result<String> {
     let default = present.written("ssh.user").unwrap_or_else(|| present.config.ssh.user.clone());
-    ask::text("User on the instances", Some(&default), |typed| check("ssh.user", typed))
+    ask::text("User name on the instances", Some(&default), |typed| check("ssh.user", typed))
 }
 
 /// Asks for the API key until the provider takes it or the user has had enough.
@@ -95,7 +95,7 @@ fn ask_api_key(present: &Present, paths: &Paths) -> Result<Option<Secret>> {
         return Ok(None);
     }
     let question = if present.credentials.api_key.is_some() {
-        "Lambda API key (not shown; Enter keeps the one there is)"
+        "Lambda API key (not shown; Enter keeps the current one)"
     } else {
         "Lambda API key (not shown; Enter for none)"
     };
@@ -108,12 +108,12 @@ fn ask_api_key(present: &Present, paths: &Paths) -> Result<Option<Secret>> {
         print_error("Asking Lambda Cloud…\n");
         match api_key::check(&key, paths) {
             Ok(count) => {
-                print_error(&format!("The key is good; instances: {count}\n"));
+                print_error(&format!("Key accepted; instances: {count}\n"));
                 return Ok(Some(key));
             }
             Err(error) => print_error(&told(&error)),
         }
-        let ways = ["type it again", "keep it all the same", "go on without it"].map(str::to_owned);
+        let ways = ["enter it again", "keep it anyway", "continue without it"].map(str::to_owned);
         match ask::choice("What now?", &ways)? {
             0 => {}
             1 => return Ok(Some(key)),
@@ -126,10 +126,10 @@ fn ask_api_key(present: &Present, paths: &Paths) -> Result<Option<Secret>> {
 fn ask_instance(present: &Present, has_provider: bool) -> Result<Option<NamedHost>> {
     let known = &present.config.instances;
     let question = match known.as_slice() {
-        [] => "Write an instance down by hand?".to_owned(),
+        [] => "Add an instance by address?".to_owned(),
         known => {
             let names: Vec<&str> = known.iter().map(|instance| instance.name.as_str()).collect();
-            format!("There is: {}. Change one or add another?", printable(&names.join(", ")))
+            format!("Configured: {}. Change one or add another?", printable(&names.join(", ")))
         }
     };
     if !ask::confirm(&question, known.is_empty() && !has_provider)? {
@@ -143,7 +143,7 @@ fn ask_instance(present: &Present, has_provider: bool) -> Result<Option<NamedHos
         }
     })?;
     let host = known.iter().find(|instance| instance.name == name).map(|instance| instance.host.as_str());
-    let question = "Its address ([USER@]HOST[:PORT]), or an alias of ~/.ssh/config";
+    let question = "Address ([USER@]HOST[:PORT]) or alias of ~/.ssh/config";
     let typed = ask::text(question, host, |typed| Address::parse(typed).map(drop))?;
     let address = Address::parse(&typed).map_err(Error::usage)?;
     Ok(Some(NamedHost { name, address }))
@@ -151,9 +151,9 @@ fn ask_instance(present: &Present, has_provider: bool) -> Result<Option<NamedHos
 
 fn ask_daemon_token(present: &Present) -> Result<Option<Secret>> {
     let question = if present.credentials.daemon_token.is_some() {
-        "Status daemon's token (not shown; Enter keeps the one there is)"
+        "Status daemon's token (not shown; Enter keeps the current one)"
     } else {
-        "Status daemon's token (not shown; Enter makes one)"
+        "Status daemon's token (not shown; Enter creates one)"
     };
     let typed = ask::secret(question, optional_secret)?;
     Ok(Secret::new(&typed))

@@ -58,7 +58,7 @@ fn unknown_command(words: &[&CStr]) -> u8 {
         (Some(error), ..) => {
             let guess = suggest::join(&nearest);
             let hint =
-                guess.into_iter().chain([format!("it may be an alias, but {error}")]).collect::<Vec<_>>();
+                guess.into_iter().chain([format!("aliases are unavailable: {error}")]).collect::<Vec<_>>();
             unknown(name.to_bytes(), Some(hint.join("; ")))
         }
         (None, Autocorrect::Prompt, Some(best)) if terminal::is_interactive() => offer(name, best, rest),
@@ -70,7 +70,7 @@ fn unknown_command(words: &[&CStr]) -> u8 {
 /// Asks whether `best` was meant, and runs it.
 fn offer(name: &CStr, best: &str, rest: &[&CStr]) -> u8 {
     let shown = name.to_string_lossy();
-    terminal::print_error(&format!("soong: no command is called '{}'\n", printable(&shown)));
+    terminal::print_error(&format!("soong: no command '{}'\n", printable(&shown)));
     match terminal::ask(&format!("run 'soong {best}' instead?"), false) {
         Ok(Some(true)) => become_soong(&[best.to_owned()], rest),
         _ => EXIT_USAGE,
@@ -84,11 +84,8 @@ fn run(name: &str, expansion: &Expansion, rest: &[&CStr]) -> u8 {
             return become_soong(&expansion.words, rest);
         }
         return fail(
-            &Error::usage(format!(
-                "the alias '{name}' stands for '{0}', and no command is called '{0}'",
-                printable(first)
-            ))
-            .with_hint(format!("change it: soong configure set {} COMMAND", typed_key(&["alias", name]))),
+            &Error::usage(format!("the alias '{name}' runs '{0}', which is not a command", printable(first)))
+                .with_hint(format!("change it: soong configure set {} COMMAND", typed_key(&["alias", name]))),
         );
     };
     let mut words = vec!["sh".to_owned(), "-c".to_owned(), alias::script(command), format!("soong-{name}")];
@@ -99,7 +96,7 @@ fn run(name: &str, expansion: &Expansion, rest: &[&CStr]) -> u8 {
 /// Becomes `soong` with these words.
 fn become_soong(words: &[String], rest: &[&CStr]) -> u8 {
     let Some(directory) = paths::own_directory() else {
-        return fail(&Error::failed("cannot tell where soong is installed"));
+        return fail(&Error::failed("cannot find soong's own directory"));
     };
     let words: Vec<String> = std::iter::once("soong".to_owned()).chain(words.iter().cloned()).collect();
     execute(&directory.join("soong"), &words, rest)

@@ -55,10 +55,8 @@ pub(super) fn legal(name: &CStr) -> Option<&str> {
 /// Becomes `program`, which is called by the first of `words`.
 pub(super) fn execute(program: &Path, words: &[String], rest: &[&CStr]) -> u8 {
     let attempt = || -> Result<Errno> {
-        let text = |bytes: &[u8]| {
-            CString::new(bytes)
-                .map_err(|_| Error::usage("an argument has a character that no argument can have"))
-        };
+        let text =
+            |bytes: &[u8]| CString::new(bytes).map_err(|_| Error::usage("an argument contains a NUL byte"));
         let path = text(program.as_os_str().as_bytes())?;
         let words = words.iter().map(|word| text(OsStr::new(word).as_bytes())).collect::<Result<Vec<_>>>()?;
         let all: Vec<&CStr> = words.iter().map(CString::as_c_str).chain(rest.iter().copied()).collect();

@@ -137,7 +137,7 @@ impl Soong<'_> {
         if let Some(directory) = self.directory() {
             return show(&format!("{}\n", directory.display()));
         }
-        Error::failed("cannot tell where soong is installed").report("soong");
+        Error::failed("cannot find soong's own directory").report("soong");
         EXIT_FAILED
     }
 }
@@ -145,7 +145,7 @@ impl Soong<'_> {
 fn unknown_option(option: &[u8]) -> u8 {
     let option = String::from_utf8_lossy(option);
     Error::usage(format!("unknown option '{}'", printable(&option)))
-        .with_hint("'soong --help' lists the options there are")
+        .with_hint("list the options: soong --help")
         .report("soong");
     EXIT_USAGE
 }

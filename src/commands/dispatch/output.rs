@@ -17,10 +17,8 @@ pub(super) fn show(text: &str) -> u8 {
 /// Reports that no command is called `name`; `hint` suggests another one. Returns the exit code.
 pub(super) fn unknown(name: &[u8], hint: Option<String>) -> u8 {
     let name = String::from_utf8_lossy(name);
-    let error = Error::usage(format!("no command is called '{}'", printable(&name)));
-    error
-        .with_hint(hint.unwrap_or_else(|| "'soong help' lists the commands there are".to_owned()))
-        .report("soong");
+    let error = Error::usage(format!("no command '{}'", printable(&name)));
+    error.with_hint(hint.unwrap_or_else(|| "list the commands: soong help".to_owned())).report("soong");
     EXIT_USAGE
 }
 

@@ -32,9 +32,9 @@ pub(super) fn check(file: &Path) -> Result<u8> {
     let file = std::path::absolute(file).map_err(|error| Error::io("find", file, error))?;
     let metadata = fs::metadata(&file).map_err(|error| Error::io("read", &file, error))?;
     if !metadata.is_file() {
-        let kind = if metadata.file_type().is_fifo() { "a pipe" } else { "no regular file" };
+        let kind = if metadata.file_type().is_fifo() { "a pipe" } else { "not a regular file" };
         return Err(Error::failed(format!("{} is {kind}", printable(&file.to_string_lossy())))
-            .with_hint("name the program of the extension, such as ./soong-hello"));
+            .with_hint("pass the extension's program, for example ./soong-hello"));
     }
     let mut findings = Findings::default();
     let name = findings.check_name(&file);
@@ -57,29 +57,29 @@ impl Findings {
                 .filter(char::is_ascii_alphanumeric)
                 .collect();
             let stem = if stem.is_empty() { "hello" } else { &stem };
-            self.faults.push(format!("its name has to be soong-NAME: mv it to soong-{stem}"));
+            self.faults.push(format!("not named soong-NAME; rename it to soong-{stem}"));
             return file_name;
         };
         if is_built_in(name) {
             self.faults.push(format!(
-                "'soong {name}' is a command of soong's own: only 'soong ext exec {name}' would run this; take another name"
+                "'soong {name}' is a built-in command; only 'soong ext exec {name}' would run this; choose another name"
             ));
         } else if is_helper(name) {
             self.faults.push(format!(
-                "soong-{name} is the name of a helper, which is not listed; take another name"
+                "soong-{name} is the name of one of soong's helper programs; choose another name"
             ));
         } else {
             self.well.push(format!("called as 'soong {name}'"));
         }
         if name.contains('.') {
-            self.advice.push("its name has an ending: whoever types it wants none".to_owned());
+            self.advice.push("its name has a file extension, which users would have to type".to_owned());
         }
         name.to_owned()
     }
 
     fn check_file(&mut self, file: &Path, mode: u32) {
         if mode & 0o111 == 0 || !paths::is_executable(file) {
-            self.faults.push("it is not executable: chmod +x".to_owned());
+            self.faults.push("not executable; fix it: chmod +x".to_owned());
         }
         let mut head = Vec::new();
         let read = fs::File::open(file).and_then(|file| file.take(4096).read_to_end(&mut head));
@@ -92,7 +92,7 @@ impl Findings {
             self.check_interpreter(line.trim_start());
         } else if !head.contains(&0) {
             self.advice.push(format!(
-                "its first line names no interpreter, so {} runs it; for another: #!/usr/bin/env bash",
+                "no interpreter in the first line, so {} runs it; for bash: #!/usr/bin/env bash",
                 script::SHELL
             ));
         }
@@ -100,19 +100,15 @@ impl Findings {
 
     fn check_interpreter(&mut self, line: &str) {
         if script::names_carriage_return(line) {
-            self.faults.push(
-                "its first line ends in a carriage return, as on Windows; no interpreter is called like that"
-                    .to_owned(),
-            );
+            self.faults
+                .push("its first line ends in a carriage return, so its interpreter is not found".to_owned());
             return;
         }
         let mut words = line.split_whitespace();
         let interpreter = words.next().unwrap_or_default();
         if !interpreter.starts_with('/') {
-            self.faults.push(format!(
-                "its interpreter has to be an absolute path, not \"{}\"",
-                printable(interpreter)
-            ));
+            self.faults
+                .push(format!("its interpreter is not an absolute path: \"{}\"", printable(interpreter)));
         } else if !Path::new(interpreter).exists() {
             self.faults.push(format!("its interpreter {} is not installed", printable(interpreter)));
         } else if interpreter.ends_with("/env")
@@ -132,26 +128,25 @@ impl Findings {
             }
             None => self
                 .advice
-                .push("it says nothing of itself; near its top: # soong:summary: What it does".to_owned()),
+                .push("no summary; add one near the top: # soong:summary: Greet the user".to_owned()),
         }
         match metadata.completion {
             Some((kind, origin)) => {
                 self.well.push(format!("completion: {} (from its {})", kind.word(), origin.word()));
             }
-            None => self.advice.push(format!(
-                "its words are not completed by soong; it can ask for that: # soong:complete: {}",
-                Completion::Soong.word()
-            )),
+            None => self
+                .advice
+                .push(format!("no completion; to have it: # soong:complete: {}", Completion::Soong.word())),
         }
         if let Some(fault) = trust::fault(file) {
-            self.advice.push(format!("{fault}: there, it warns and is not completed"));
+            self.advice.push(format!("{fault}; soong would warn and not complete it"));
         }
         let found =
             paths::search_path().into_iter().map(|directory| directory.join(format!("{PREFIX}{name}")));
         match found.into_iter().find(|found| paths::is_executable(found)) {
-            None => self.advice.push("it is not on your PATH yet".to_owned()),
+            None => self.advice.push("not on your PATH yet".to_owned()),
             Some(found) if found.canonicalize().ok() != file.canonicalize().ok() => self.advice.push(
-                format!("another one comes first on your PATH: {}", printable(&found.to_string_lossy())),
+                format!("another one comes earlier on your PATH: {}", printable(&found.to_string_lossy())),
             ),
             Some(_) => {}
         }
@@ -164,7 +159,7 @@ impl Findings {
         let mut text =
             lines("ok: ", &self.well) + &lines("fault: ", &self.faults) + &lines("advice: ", &self.advice);
         if self.faults.is_empty() && self.advice.is_empty() {
-            text.push_str("nothing is missing\n");
+            text.push_str("no problems found\n");
         }
         text
     }

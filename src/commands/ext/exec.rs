@@ -20,8 +20,8 @@ pub(super) fn exec(name: &CStr, rest: &[&CStr]) -> u8 {
             return code;
         }
     }
-    Error::usage(format!("no extension is called '{}'", printable(&shown)))
-        .with_hint("'soong ext list' shows the extensions there are")
+    Error::usage(format!("no extension '{}'", printable(&shown)))
+        .with_hint("list the extensions: soong ext list")
         .report(PROGRAM);
     EXIT_USAGE
 }

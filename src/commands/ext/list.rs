@@ -53,7 +53,7 @@ pub(super) fn list(json: bool) -> Result<u8> {
 
 fn hidden_alias(name: &str) -> String {
     format!(
-        "the alias {name} of your config is not used: soong {name} is a command of soong's own; take it out: soong configure unset {}",
+        "the alias {name} is not used: soong {name} is a built-in command; remove the alias: soong configure unset {}",
         typed_key(&["alias", name])
     )
 }

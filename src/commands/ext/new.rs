@@ -38,7 +38,7 @@ const RUST: &[File] = &[
 /// Writes the files of the extension `name` and says what to do next.
 pub(super) fn new(name: &str, language: Language, directory: Option<&Path>) -> Result<u8> {
     if is_built_in(name) || is_helper(name) {
-        return Err(Error::usage(format!("'{name}' is a name of soong's own")).with_hint("take another name"));
+        return Err(Error::usage(format!("'{name}' is reserved by soong")).with_hint("choose another name"));
     }
     let files = match language {
         Language::Bash => BASH,
@@ -48,8 +48,8 @@ pub(super) fn new(name: &str, language: Language, directory: Option<&Path>) -> R
     let directory = directory.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
     let place = |file: &File| directory.join(file.path.replace("NAME", name));
     if let Some(taken) = files.iter().map(place).find(|path| path.symlink_metadata().is_ok()) {
-        return Err(Error::failed(format!("{} exists already", printable(&taken.to_string_lossy())))
-            .with_hint("nothing was written; remove it, or take another name or --directory"));
+        return Err(Error::failed(format!("{} already exists", printable(&taken.to_string_lossy())))
+            .with_hint("remove it, or choose another name or --directory"));
     }
     let mut text = String::new();
     for file in files {

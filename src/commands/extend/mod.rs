@@ -34,7 +34,7 @@ fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
     let token = Credentials::load(paths)?.daemon_token.ok_or_else(|| {
         Error::failed("no token for the status daemon is configured")
-            .with_hint("store the one it was installed with: soong configure set daemon.token")
+            .with_hint("store the token of the daemon: soong configure set daemon.token")
     })?;
     let wish = Wish { wanted: arguments.instance_id.as_deref(), ..Wish::default() };
     let instance = inventory::choose(&wish, &config, paths)?;
@@ -61,8 +61,8 @@ fn ask(instance: &Instance, config: &Config, paths: &Paths, request: &[u8]) -> R
 fn daemon_port(services: &[Service]) -> Result<u16> {
     let service = services.iter().find(|service| service.name == daemon::SERVICE);
     service.map(|service| service.remote).ok_or_else(|| {
-        Error::failed("the status daemon is switched off in config.toml")
-            .with_hint("take 'status = false' out of [services]")
+        Error::failed("the service 'status' is disabled in config.toml")
+            .with_hint("remove 'status = false' from [services]")
     })
 }
 
@@ -72,16 +72,14 @@ fn report(asked: u32, extension: &Extension) -> Result<String> {
     let until = end.as_ref().map_or_else(String::new, |end| format!(", until {end}"));
     match extension.hours {
         Some(0) => {
-            let error = Error::failed(
-                "the status daemon granted no more time: the longest lease it allows is reached",
-            );
+            let error = Error::failed("the status daemon granted no time: the lease is at its maximum");
             Err(match end {
                 Some(end) => error.with_hint(format!("the lease ends {end}")),
                 None => error,
             })
         }
         Some(hours) if hours < u64::from(asked) => Ok(format!(
-            "Lease extended by {} instead of {}{until}\nThe status daemon allows no more.\n",
+            "Lease extended by {} instead of {}{until}\nThat is the maximum of the status daemon.\n",
             plural(hours),
             plural(u64::from(asked))
         )),
@@ -110,7 +108,7 @@ mod tests {
         assert_eq!(told(2, Some(2)), "Lease extended by 2 hours\n");
         assert_eq!(told(1, Some(1)), "Lease extended by 1 hour\n");
         assert!(told(4, Some(1)).starts_with("Lease extended by 1 hour instead of 4 hours\n"));
-        assert!(told(4, Some(0)).starts_with("error: the status daemon granted no more time"));
+        assert!(told(4, Some(0)).starts_with("error: the status daemon granted no time"));
         assert_eq!(told(4, None), "Lease extended\n");
     }
 }

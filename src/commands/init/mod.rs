@@ -47,7 +47,7 @@ fn current_shell() -> Result<Shell> {
     let program = paths::login_shell();
     let name = program.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     name.and_then(|name| Shell::from_str(&name, false).ok()).ok_or_else(|| {
-        Error::usage("cannot tell which shell you use").with_hint("name it: soong init bash, zsh or fish")
+        Error::usage("cannot determine your shell").with_hint("choose one: soong init bash, zsh or fish")
     })
 }
 
@@ -55,7 +55,7 @@ fn current_shell() -> Result<Shell> {
 /// one beside this program, whatever links are on the way.
 fn dispatcher() -> Result<PathBuf> {
     let own = std::env::current_exe().map_err(|source| Error::Io {
-        action: "cannot tell where soong is installed".into(),
+        action: "cannot find soong's own directory".into(),
         source,
         hint: None,
     })?;
@@ -70,10 +70,10 @@ fn install(shell: Shell, arguments: &Arguments, soong: &Path, file: &Path) -> Re
     let is_first = text.as_deref().is_none_or(startup::is_made_by_us);
     let line = startup::line(shell, arguments, soong, is_first);
     let Change::To(changed) = startup::add(&text.unwrap_or_default(), &line) else {
-        say(&format!("{shown} already has soong in it\n"))?;
+        say(&format!("{shown} already sets up soong\n"))?;
         return Ok(0);
     };
-    say(&format!("This line makes {} know soong:\n\n  {line}\n\n", startup::name(shell)))?;
+    say(&format!("This line sets up soong in {}:\n\n  {line}\n\n", startup::name(shell)))?;
     if !agreed(arguments, &format!("Add it to {shown}?"))? {
         return Ok(1);
     }
@@ -81,7 +81,7 @@ fn install(shell: Shell, arguments: &Arguments, soong: &Path, file: &Path) -> Re
         fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
     }
     write(file, &changed)?;
-    say(&format!("Added to {shown}. New shells know soong; to take it out again: soong init --uninstall\n"))?;
+    say(&format!("Added to {shown}. Open a new shell to use it. To undo: soong init --uninstall\n"))?;
     Ok(0)
 }
 
@@ -93,16 +93,16 @@ fn uninstall(file: &Path, arguments: &Arguments) -> Result<u8> {
         say(&format!("{shown} has no line that soong added\n"))?;
         return Ok(0);
     }
-    if !agreed(arguments, &format!("Take soong's line out of {shown}?"))? {
+    if !agreed(arguments, &format!("Remove soong's line from {shown}?"))? {
         return Ok(1);
     }
     // Behind a link the file is somebody's whom we do not know.
     if startup::is_ours_alone(&text) && !file.is_symlink() {
         fs::remove_file(file).map_err(|error| Error::io("remove", file, error))?;
-        say(&format!("Removed {shown}, in which nothing else was. In a shell that runs: soong_unload\n"))?;
+        say(&format!("Removed {shown}, which had nothing else. In running shells: soong_unload\n"))?;
     } else {
         write(file, &changed)?;
-        say(&format!("Taken out of {shown}. In a shell that runs: soong_unload\n"))?;
+        say(&format!("Removed from {shown}. In running shells: soong_unload\n"))?;
     }
     Ok(0)
 }
@@ -117,7 +117,7 @@ fn agreed(arguments: &Arguments, question: &str) -> Result<bool> {
         hint: None,
     })? {
         Some(answer) => Ok(answer),
-        None => Err(Error::failed("nobody is there to be asked").with_hint("agree beforehand: --yes")),
+        None => Err(Error::failed("not a terminal").with_hint("pass --yes")),
     }
 }
 
@@ -131,7 +131,7 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn write(file: &Path, text: &[u8]) -> Result<()> {
-    paths::rewrite(file, text).map_err(|error| error.with_hint("the file is as it was"))
+    paths::rewrite(file, text).map_err(|error| error.with_hint("the file is unchanged"))
 }
 
 fn say(text: &str) -> Result<()> {

@@ -9,7 +9,7 @@ use super::script::quote;
 /// How our own line ends.
 const MARK: &str = "# soong init --install";
 /// How it ends in a file that there was not before: whether a file was there and empty cannot be told later.
-const MARK_OF_NEW: &str = "# soong init --install, which made this file";
+const MARK_OF_NEW: &str = "# soong init --install; created this file";
 
 /// The line that has `shell` do what `arguments` ask for; `is_first` where it makes the file.
 pub fn line(shell: Shell, arguments: &Arguments, soong: &Path, is_first: bool) -> String {

@@ -103,11 +103,11 @@ fn request(words: &[&str], colour: &mut Colour) -> Result<Request> {
 }
 
 fn named(name: Option<&str>) -> Result<Format> {
-    const NAMES: &str = "there is: plain, starship, tmux, zsh, bash, json";
+    const NAMES: &str = "choose one: plain, starship, tmux, zsh, bash, json";
     let Some(name) = name else { return Err(Error::usage("--format takes a value").with_hint(NAMES)) };
     Format::named(name).ok_or_else(|| {
         let hint = suggest::did_you_mean(name, Format::ALL.iter().map(|(name, _)| *name));
-        Error::usage(format!("no format is called '{}'", printable(name)))
+        Error::usage(format!("unknown format '{}'", printable(name)))
             .with_hint(hint.unwrap_or_else(|| NAMES.to_owned()))
     })
 }

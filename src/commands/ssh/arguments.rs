@@ -164,16 +164,16 @@ fn no_instance(word: &OsStr) -> Error {
     let word = shell_words::quote(&word);
     let word = printable(&word);
     Error::usage(format!("'--' is missing before {word}"))
-        .with_hint(format!("to run it on the instance: soong ssh -- {word}"))
-        .with_hint("to choose an instance, see which there are: soong status")
+        .with_hint(format!("run it on the instance: soong ssh -- {word}"))
+        .with_hint("list the instances: soong status")
 }
 
 fn refuse(mistake: Mistake) -> Error {
     let error = Error::usage(mistake.to_string());
     match mistake {
         Mistake::NotAnOption(word) => no_instance(OsStr::new(&word)),
-        Mistake::Unknown(_) => error.with_hint("'soong ssh --help' and 'man ssh' list the options there are"),
-        Mistake::NoValue(_) => error.with_hint("write the value behind it"),
+        Mistake::Unknown(_) => error.with_hint("list the options: soong ssh --help; man ssh"),
+        Mistake::NoValue(_) => error.with_hint("add the value"),
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
         }
         let split = apart("ssh --print dev -- ls -l").unwrap();
         assert_eq!((split.own, split.line), (words("ssh --print -- ls -l"), vec![]));
-        assert_eq!(apart("ssh dev -Z").unwrap_err().to_string(), "ssh has no option -Z");
+        assert_eq!(apart("ssh dev -Z").unwrap_err().to_string(), "unknown ssh option -Z");
         assert_eq!(apart("ssh other ls").unwrap_err().to_string(), "'--' is missing before other");
         assert_eq!(apart("ssh -- dev").unwrap().destination, None);
     }
@@ -253,10 +253,7 @@ mod tests {
         assert_eq!(error.to_string(), "'--' is missing before nvidia-smi");
         assert_eq!(
             error.hints(),
-            [
-                "to run it on the instance: soong ssh -- nvidia-smi",
-                "to choose an instance, see which there are: soong status"
-            ]
+            ["run it on the instance: soong ssh -- nvidia-smi", "list the instances: soong status"]
         );
         for text in ["ssh -Z", "ssh -o", "ssh -", "ssh -t ''", "ssh -vo"] {
             assert_eq!(apart(text).unwrap_err().exit_code(), 2, "{text}");

@@ -114,7 +114,7 @@ fn block(host: &Host, alias: &str) -> Result<String, &'static str> {
     lines.extend(login.keys.files.iter().map(|file| line("IdentityFile", file)));
     lines.extend(login.defaults().iter().map(|default| default.replacen('=', " ", 1)));
     if lines.iter().any(|line| line.contains(char::is_control)) {
-        return Err("a control character is in what ssh has to know of it");
+        return Err("its address or user has a control character");
     }
     let name = printable(&login.instance.name);
     let lines: String = lines.iter().map(|line| format!("    {line}\n")).collect();

@@ -20,10 +20,9 @@ use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
 use crate::terminal::{self, hint_label, print_error, printable};
 
-const HEADER: &str = "# Hosts of soong, written by 'soong ssh config': what you change here is lost.\n";
+const HEADER: &str = "# Hosts of soong. Written by 'soong ssh config', which overwrites changes.\n";
 /// Stands in the file of a user who was asked whether to include it, and said no.
-const DECLINED: &str =
-    "# ~/.ssh/config was not to include this; 'soong ssh config --install' has it do so.\n";
+const DECLINED: &str = "# Not included in ~/.ssh/config; to include it: soong ssh config --install\n";
 
 /// What is to become of the line in the user's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +81,7 @@ fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
     if !paths.is_runtime_reserved() {
         // Who answers at a control socket gets the session, and no host key is checked.
         hint(&format!(
-            "without ControlPath: after a reboot others could create {}; set XDG_RUNTIME_DIR",
+            "hosts have no ControlPath: other users could create {} after a reboot; set XDG_RUNTIME_DIR",
             shown(paths.runtime())
         ));
     }
@@ -120,8 +119,8 @@ fn write(blocks: &Blocks, install: bool, paths: &Paths) -> Result<()> {
         Inclusion::Declined | Inclusion::Open => {
             let user_file = self::shown(&user_file);
             let line = printable(&line);
-            hint(&format!("for ssh to find them, {user_file} has to begin with: {line}"));
-            hint("'soong ssh config --install' puts that in");
+            hint(&format!("to let ssh find them, begin {user_file} with: {line}"));
+            hint("or run: soong ssh config --install");
             Ok(())
         }
     }
@@ -147,9 +146,9 @@ fn inclusion(
         return Ok(Inclusion::Declined);
     }
     let question = format!(
-        "For ssh, scp, rsync and editors to find the hosts, this line has to be at the top of {}:
+        "To let ssh, scp, rsync and editors find the hosts, this line must be at the top of {}:
   {}
-Put it there?",
+Add it?",
         shown(&paths.ssh_config()),
         printable(&include::line(&file))
     );
@@ -168,9 +167,8 @@ Put it there?",
 /// Puts the line into the user's file, whose text is `text`.
 fn put_in(user_file: &Path, text: Option<&[u8]>, file: &Path) -> Result<()> {
     user_file.parent().map_or(Ok(()), paths::create_private)?;
-    paths::rewrite(user_file, &include::insert(text, file)).map_err(|error| {
-        error.with_hint(format!("put this at its top yourself: {}", printable(&include::line(file))))
-    })
+    paths::rewrite(user_file, &include::insert(text, file))
+        .map_err(|error| error.with_hint(format!("add this at its top: {}", printable(&include::line(file)))))
 }
 
 /// Undoes all that was ever done here. Says what was there to be undone.
@@ -190,7 +188,7 @@ fn remove(paths: &Paths) -> Result<()> {
             paths::remove(&user_file)
         }
     };
-    result.map_err(|error| error.with_hint(format!("take this out yourself: {}", printable(&line))))?;
+    result.map_err(|error| error.with_hint(format!("remove this from it: {}", printable(&line))))?;
     if read(&file)?.is_some() {
         paths::remove(&file)?;
         told.push_str(&format!("Removed {}\n", shown(&file)));
@@ -218,7 +216,10 @@ fn warn_of_another_home(user_file: &Path) {
     if home.is_some_and(|home| home.join(".ssh/config") != user_file) {
         let file = user_file.to_string_lossy();
         let file = shell_words::quote(&file);
-        hint(&format!("HOME is not your home directory, where ssh looks: ssh -F {} HOST", printable(&file)));
+        hint(&format!(
+            "HOME is not your home directory, so ssh does not find the file; use: ssh -F {} HOST",
+            printable(&file)
+        ));
     }
 }
 

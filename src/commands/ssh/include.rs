@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::openssh::quoting::in_config;
 
 /// The comment before our line.
-const MARK: &str = "# Hosts called soong-NAME; 'soong ssh config --remove' takes this and the next line out";
+const MARK: &str = "# Hosts soong-NAME; 'soong ssh config --remove' removes this and the next line";
 /// The comment where there was no file before.
-const MARK_OF_NEW_FILE: &str = "# Hosts called soong-NAME; 'soong ssh config --remove' takes this file away";
+const MARK_OF_NEW_FILE: &str = "# Hosts soong-NAME; 'soong ssh config --remove' removes this file";
 
 /// The line that includes `file`.
 pub fn line(file: &Path) -> String {

@@ -59,7 +59,7 @@ fn destination(
 ) -> Result<Option<Destination>> {
     let Some(word) = &split.destination else { return Ok(None) };
     if arguments.choice.instance_id.is_some() {
-        return Err(Error::usage("two instances are named").with_hint("leave out --instance-id"));
+        return Err(Error::usage("two instances given").with_hint("remove --instance-id"));
     }
     Ok(Destination::find(word, config, paths))
 }

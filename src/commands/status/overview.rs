@@ -72,10 +72,10 @@ impl Overview {
         let found = if exact.is_empty() { self.rows.iter().filter(start).cloned().collect() } else { exact };
         if found.is_empty() {
             let names = self.rows.iter().flat_map(|row| [row.name.as_str(), row.id.as_str()]);
-            let error = Error::failed(format!("no instance is called '{}'", printable(wanted)));
+            let error = Error::failed(format!("no instance '{}'", printable(wanted)));
             return Err(match suggest::did_you_mean(wanted, names) {
                 Some(question) => error.with_hint(printable(&question)),
-                None => error.with_hint("'soong status' lists those there are"),
+                None => error.with_hint("list all instances: soong status"),
             });
         }
         self.rows = found;

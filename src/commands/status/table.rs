@@ -43,10 +43,10 @@ pub(super) fn render(overview: &Overview) -> String {
         let provider = printable(&source.provider);
         match overview.age(source) {
             Some(age) => {
-                text.push_str(&format!("\n{provider}: as of {age} ago, because it cannot be asked now\n"));
+                text.push_str(&format!("\n{provider}: provider unreachable; showing data from {age} ago\n"));
             }
             None => {
-                text.push_str(&format!("\n{provider}: cannot be asked, and nothing is known from before\n"));
+                text.push_str(&format!("\n{provider}: unreachable; no cached data\n"));
             }
         }
     }
@@ -268,6 +268,6 @@ mod tests {
             Source { provider: "lambda".into(), taken: Some(700), error: Some(Arc::new(Error::failed("x"))) };
         let mut old = overview(vec![row("a", "b")]);
         old.sources.push(source);
-        assert!(render(&old).ends_with("\nlambda: as of 5 min ago, because it cannot be asked now\n"));
+        assert!(render(&old).ends_with("\nlambda: provider unreachable; showing data from 5 min ago\n"));
     }
 }

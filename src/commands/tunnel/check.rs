@@ -180,7 +180,7 @@ fn ask(directory: &Directory, forward: &Forward) -> Finding {
         let reply = request(socket, path, forward.service == MODEL_SERVICE);
         let finding = match reply {
             Reply::Said(bytes) => heard(&bytes, forward),
-            Reply::Silence => unwell(forward, "it takes a connection and says nothing"),
+            Reply::Silence => unwell(forward, "accepts connections but does not answer"),
             Reply::Closed if is_refused(socket) => {
                 let forwarding = Forwarding::Local(Listen::Port(forward.local), forward.target());
                 unwell(forward, &why_refused(directory, &forwarding))
@@ -209,7 +209,7 @@ fn why_refused(directory: &Directory, forwarding: &Forwarding) -> String {
         Supervisor::connect(directory).ok().map(|supervisor| supervisor.change(control::WHY, forwarding));
     match asked {
         Some(Err(Error::Failed { message, .. })) if !message.ends_with("Connection refused") => {
-            format!("the instance cannot connect to it: {message}")
+            format!("the instance cannot connect: {message}")
         }
         _ => "refused on the instance".to_owned(),
     }
@@ -220,7 +220,7 @@ fn unwell(forward: &Forward, reason: &str) -> Finding {
 }
 
 fn no_http(forward: &Forward) -> Finding {
-    Finding { reason: Some("it does not speak HTTP".to_owned()), ..Finding::new(forward, Condition::Open) }
+    Finding { reason: Some("not HTTP".to_owned()), ..Finding::new(forward, Condition::Open) }
 }
 
 /// What the bytes mean that a service has sent.
@@ -303,9 +303,9 @@ mod tests {
         for (bytes, text) in [
             (&b"HTTP/1.1 401 Unauthorized\r\nX: "[..], "answering: HTTP 401"),
             (b"HTTP/1.1 503 x\r\n\r\n", "not answering: HTTP 503"),
-            (b"SSH-2.0-x\r\n", "open: it does not speak HTTP"),
-            (b"HTTP/1.1", "open: it does not speak HTTP"),
-            (b"\xff\x00", "open: it does not speak HTTP"),
+            (b"SSH-2.0-x\r\n", "open: not HTTP"),
+            (b"HTTP/1.1", "open: not HTTP"),
+            (b"\xff\x00", "open: not HTTP"),
         ] {
             assert_eq!(heard(bytes, &forward("sglang")).text(), text);
         }

@@ -18,12 +18,12 @@ pub fn is_meant(target: &Target, wanted: &str) -> bool {
 /// from a name that nothing has. Names those that run.
 pub fn absent(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Error {
     let Some(wanted) = wanted else {
-        return Error::failed("no tunnel is running").with_hint("start it: soong tunnel start");
+        return Error::failed("no tunnel is running").with_hint("start a tunnel: soong tunnel start");
     };
     let error = unknown(wanted, survey, paths).unwrap_or_else(|| {
         let name = shell_words::quote(wanted);
         Error::failed(format!("no tunnel to '{}' is running", printable(wanted)))
-            .with_hint(format!("start it: soong tunnel start --instance-id {}", printable(&name)))
+            .with_hint(format!("start a tunnel: soong tunnel start --instance-id {}", printable(&name)))
     });
     match running(survey) {
         Some(running) => error.with_hint(running),
@@ -39,10 +39,10 @@ pub fn unknown(wanted: &str, survey: &Survey, paths: &Paths) -> Option<Error> {
     let machines = machines(paths);
     let names = targets(survey).flat_map(|target| [target.name.as_str(), target.id.as_str()]);
     let names = names.chain(machines.iter().flat_map(|machine| [machine.name.as_str(), machine.id.as_str()]));
-    let error = Error::failed(format!("no instance is called '{}'", printable(wanted)));
+    let error = Error::failed(format!("no instance '{}'", printable(wanted)));
     Some(match suggest::did_you_mean(wanted, names) {
         Some(question) => error.with_hint(printable(&question)),
-        None => error.with_hint("'soong status' lists those there are"),
+        None => error.with_hint("list all instances: soong status"),
     })
 }
 

@@ -16,8 +16,7 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
     let (name, words) = split(&arguments.words);
     let mut survey = registry::survey(paths)?;
     let running = survey.take(name, Form::Argument)?.ok_or_else(|| choice::absent(name, &survey, paths))?;
-    let state =
-        running.state.ok_or_else(|| Error::failed("the tunnel is only just starting: try once more"))?;
+    let state = running.state.ok_or_else(|| Error::failed("the tunnel is still starting; try again"))?;
     let wanted = wanted(arguments, words, &state, paths)?;
     let what = if arguments.remove { control::REMOVE } else { control::ADD };
     for forwarding in wanted {
@@ -25,13 +24,13 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
             && let Some(service) =
                 state.forwards.iter().find(|service| Some(service.local) == forwarding.local_port())
         {
-            return Err(Error::failed(format!("port {} is that of {}", service.local, service.service)));
+            return Err(Error::failed(format!("port {} is used by {}", service.local, service.service)));
         }
         if let (false, Some(other)) = (arguments.remove, taken(&forwarding, &state)) {
             let (name, text) = (shell_words::quote(&state.instance.name), other.to_string());
-            return Err(Error::failed(format!("{} is taken by: {}", forwarding.listen(), printable(&text)))
+            return Err(Error::failed(format!("{} is used by: {}", forwarding.listen(), printable(&text)))
                 .with_hint(format!(
-                    "take that one away first: soong tunnel forward {} {}",
+                    "remove that first: soong tunnel forward {} {}",
                     printable(&name),
                     printable(&removal(other))
                 )));
@@ -95,7 +94,7 @@ fn wanted(
         )
         .collect();
     match wanted? {
-        none if none.is_empty() => Err(Error::usage("nothing is named to be forwarded")
+        none if none.is_empty() => Err(Error::usage("no forward given")
             .with_hint("for example: soong tunnel forward 5432:db.internal:5432")),
         wanted => Ok(wanted),
     }
@@ -126,16 +125,16 @@ fn present(kind: Kind, text: &str, state: &State, paths: &Paths) -> Result<Forwa
         Some(*forwarding) == whole.as_ref() || (is_kind(forwarding) && Some(forwarding.listen()) == listen)
     });
     found.cloned().ok_or_else(|| {
-        let error = Error::failed(format!("the tunnel has no such forward: '{}'", printable(text)));
+        let error = Error::failed(format!("no such forward: '{}'", printable(text)));
         let has: Vec<String> = all().map(short).collect();
         let service = state.forwards.iter().find(|service| text == service.local.to_string());
         match service {
             Some(service) => error.with_hint(format!(
-                "it is that of a service; leave it out with {} = false below [services] in config.toml",
+                "it belongs to a service; to disable that, set {} = false in [services] of config.toml",
                 service.service
             )),
             None if has.is_empty() => error,
-            None => error.with_hint(format!("it has: {}", has.join(" "))),
+            None => error.with_hint(format!("the tunnel's forwards: {}", has.join(" "))),
         }
     })
 }

@@ -128,16 +128,14 @@ mod tests {
             report(&event(Occasion::Up), run_one(&hook, &event(Occasion::Up))).join("\n")
         };
         assert!(run(0o600).contains("is not executable; chmod +x"));
-        assert!(
-            run(0o722).contains("is not used: the file can be written by everybody; close it: chmod go-w")
-        );
+        assert!(run(0o722).contains("is not used: the file is writable by everyone; fix it: chmod go-w"));
         assert_eq!(run(0o700), "hook up: a b\nhook up: why\nhook up: exit status: 3");
         let place = tempfile::tempdir().unwrap();
         let link = place.path().join("up");
         symlink(&hook, &link).unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(run(0o700).contains("can be written by everybody"));
+        assert!(run(0o700).contains("is writable by everyone"));
         let said = report(&event(Occasion::Up), run_one(&link, &event(Occasion::Up))).join("\n");
-        assert!(said.contains("can be written by everybody"), "a link leads there: {said}");
+        assert!(said.contains("is writable by everyone"), "a link leads there: {said}");
     }
 }

@@ -25,7 +25,7 @@ pub fn list(arguments: &ListArguments, paths: &Paths) -> Result<()> {
     let Survey { running, failed, .. } = survey;
     let rows = rows(&status::look(running, false, true)?, &failed);
     if rows.is_empty() {
-        print_error("soong-tunnel: there is no tunnel\n");
+        print_error("soong-tunnel: no tunnels\n");
         return Ok(());
     }
     print(&table(&rows)).map_err(Error::output)

@@ -49,14 +49,13 @@ fn choose(wanted: Option<&str>, survey: &mut Survey, paths: &Paths) -> Result<Pa
     if let Some(state) = survey.take(None, Form::Argument)?.and_then(|running| running.state) {
         return Ok(paths.log(&instance::tunnel_name(&state.instance.name)));
     }
-    latest(&paths.logs()).ok_or_else(|| {
-        Error::failed("no tunnel has written a log yet").with_hint("start one: soong tunnel start")
-    })
+    latest(&paths.logs())
+        .ok_or_else(|| Error::failed("no logs yet").with_hint("start a tunnel: soong tunnel start"))
 }
 
 fn no_log(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Error {
     let unknown = wanted.and_then(|wanted| choice::unknown(wanted, survey, paths));
-    let error = unknown.unwrap_or_else(|| Error::failed("there is no log of such a tunnel"));
+    let error = unknown.unwrap_or_else(|| Error::failed("no log of this tunnel"));
     error.with_hint(format!("logs are kept in {}", paths.logs().display()))
 }
 

@@ -123,7 +123,7 @@ impl Tunnel {
 
     fn opened(opened: Opened) -> Result<Self> {
         let state = State::read(&opened.directory).filter(|state| state.pid == opened.pid);
-        let state = state.ok_or_else(|| Error::failed("the tunnel ended as soon as it was up"))?;
+        let state = state.ok_or_else(|| Error::failed("the tunnel ended right after it came up"))?;
         Ok(Self { state, opened: Some(opened) })
     }
 
@@ -160,11 +160,11 @@ fn refuse_other_ports(arguments: &StartArguments, state: &State) -> Result<()> {
     };
     match arguments.local_ports().into_iter().find(|wanted| !carries(&wanted.service, wanted.port)) {
         Some(wanted) => Err(Error::failed(format!(
-            "a tunnel is running that does not have {} on local port {}",
+            "the running tunnel does not have {} on local port {}",
             printable(&wanted.service),
             wanted.port
         ))
-        .with_hint("leave the option out to use that tunnel, or stop it first: soong tunnel stop")),
+        .with_hint("drop the option to use that tunnel, or stop it first: soong tunnel stop")),
         None => Ok(()),
     }
 }

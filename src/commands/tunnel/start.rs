@@ -98,7 +98,7 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
         && let Some(fault) = paths.runtime_fault()
     {
         print_error(&format!(
-            "soong-tunnel: warning: XDG_RUNTIME_DIR is not used: {}\n{} unset it, or set it to a directory of your own; this tunnel uses {}\n",
+            "soong-tunnel: warning: XDG_RUNTIME_DIR is not used: {}\n{} unset it, or set it to your own directory; this tunnel uses {}\n",
             printable(fault),
             hint_label(),
             printable(&paths.runtime().to_string_lossy()),
@@ -229,8 +229,8 @@ fn follow(
             }
             Ok(None) | Err(_) => {
                 let log = paths.log(&request.name);
-                return Err(Error::failed("the tunnel's supervisor ended before the tunnel was up")
-                    .with_hint(format!("its log may say why: {}", log.display())));
+                return Err(Error::failed("the supervisor ended before the tunnel was up")
+                    .with_hint(format!("see its log: {}", log.display())));
             }
         }
     }

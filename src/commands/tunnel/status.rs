@@ -143,7 +143,7 @@ fn side_by_side<T: Send, U: Send>(things: Vec<T>, work: impl Fn(T) -> U + Sync) 
     let work = &work;
     thread::scope(|scope| {
         let begun: Vec<_> = things.into_iter().map(|thing| scope.spawn(move || work(thing))).collect();
-        let ended = |_| Error::failed("a thread that looked at a tunnel ended early");
+        let ended = |_| Error::failed("a thread that queried a tunnel ended early");
         begun.into_iter().map(|thread| thread.join().map_err(ended)).collect()
     })
 }
@@ -159,7 +159,7 @@ fn describe(look: &Look, several: bool, verbose: bool) -> String {
     let phase = running.state.as_ref().map_or(Phase::Starting, |state| state.phase);
     let doing = match look.doing {
         Doing::Phase(phase) => format!("is {}", doing(phase)),
-        Doing::Unresponsive => "does not respond".to_owned(),
+        Doing::Unresponsive => "is not responding".to_owned(),
     };
     let pid = running.supervisor.pid();
     let mut text = if several {
@@ -225,8 +225,8 @@ fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> 
 /// The error for a supervisor that does not answer.
 pub fn unresponsive(running: &Running) -> Error {
     let pid = running.supervisor.pid();
-    Error::failed(format!("the supervisor (PID {pid}) is suspended or hangs"))
-        .with_hint(format!("let it go on: kill -CONT {pid}"))
+    Error::failed(format!("the supervisor (PID {pid}) is not responding"))
+        .with_hint(format!("if it was suspended, resume it: kill -CONT {pid}"))
         .with_hint(format!("or end it: soong tunnel stop {}", running.quoted_name()))
 }
 
@@ -262,7 +262,7 @@ fn point_to_instance(looks: &[Look]) {
     let is_silent = |finding: &Finding| finding.condition == Condition::NotAnswering;
     for look in looks.iter().filter(|look| look.findings.iter().flatten().any(is_silent)) {
         let name = look.running.quoted_name();
-        print_error(&format!("{} see on the instance whether it runs: soong ssh {name}\n", hint_label()));
+        print_error(&format!("{} check the service on the instance: soong ssh {name}\n", hint_label()));
     }
 }
 
@@ -270,7 +270,7 @@ fn point_to_instance(looks: &[Look]) {
 fn name_session(running: &Running, paths: &Paths) {
     if running.directory.is_elsewhere(paths) {
         let (name, directory) = (running.shown_name(), &running.directory);
-        print_error(&format!("{} {name} runs in another session: {directory}\n", hint_label()));
+        print_error(&format!("{} {name} is running in another session: {directory}\n", hint_label()));
     }
 }
 

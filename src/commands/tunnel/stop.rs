@@ -63,7 +63,7 @@ pub fn end(mut running: Running) -> Result<u32> {
     let by_itself = running.supervisor.stop(PATIENCE).map_err(at_fault)?;
     let gone = by_itself || running.supervisor.kill(KILL_PATIENCE).map_err(at_fault)?;
     if !gone {
-        return Err(Error::failed(format!("the tunnel (PID: {pid}) does not end")));
+        return Err(Error::failed(format!("the tunnel (PID: {pid}) did not stop")));
     }
     let_go(&running.directory)?;
     if !by_itself && let Some(lock) = running.directory.try_lock()? {

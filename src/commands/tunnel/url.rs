@@ -22,8 +22,8 @@ pub fn forward<'a>(state: &'a State, wanted: &str) -> Result<&'a Forward> {
     state.forwards.iter().find(|forward| forward.service == wanted).ok_or_else(|| {
         let names = || state.forwards.iter().map(|forward| forward.service.as_str());
         let hint = suggest::did_you_mean(wanted, names())
-            .unwrap_or_else(|| format!("it carries: {}", names().collect::<Vec<_>>().join(", ")));
-        Error::failed(format!("the tunnel does not carry '{}'", printable(wanted))).with_hint(hint)
+            .unwrap_or_else(|| format!("choose one: {}", names().collect::<Vec<_>>().join(", ")));
+        Error::failed(format!("no service '{}' in this tunnel", printable(wanted))).with_hint(hint)
     })
 }
 

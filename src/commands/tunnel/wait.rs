@@ -87,7 +87,7 @@ fn until_answering(directory: &Directory, service: &str, deadline: Instant) -> R
         }
         if Instant::now() >= deadline {
             return Err(Error::failed(format!("{} is {}", forward.service, finding.text()))
-                .with_hint("wait longer with --timeout, or see what it does: soong ssh"));
+                .with_hint("wait longer with --timeout, or check the service: soong ssh"));
         }
         sleep(SERVICE_PAUSE.min(deadline.saturating_duration_since(Instant::now())));
     }

@@ -28,7 +28,7 @@ fn parse(text: &str, file: &Path) -> Result<[Option<Secret>; 2]> {
         path: file.into(),
         line: Some(error.line()),
         message: "not valid JSON".into(),
-        hint: Some("mend it, or move it away and run 'soong configure'".into()),
+        hint: Some("fix it, or move it away and run 'soong configure'".into()),
     })?;
     let first = |pointers: &[&str]| {
         pointers.iter().find_map(|pointer| document.pointer(pointer)?.as_str().and_then(Secret::new))

@@ -46,12 +46,12 @@ fn check_private(file: &Path, opened: &File) -> Result<()> {
     if metadata.uid() != geteuid().as_raw() {
         return Err(Error::failed(format!("{} belongs to another user (uid {})", shown(), metadata.uid()))
             .with_hint(
-                "secrets are only read from a file of your own; copy it, or take it over with chown",
+                "soong reads secrets only from your own files; copy it, or change its owner with chown",
             ));
     }
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(Error::failed(format!("{} can be read by other users", shown()))
-            .with_hint(format!("close it: chmod 600 {}", quoted(file))));
+            .with_hint(format!("fix it: chmod 600 {}", quoted(file))));
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ fn faults_name_the_line_and_quote_nothing() {
     let table = [
         ("[lambda]\napi-key = hush", "line 2: not valid TOML"),
         ("[lambda]\napi-key = \"hush\n", "line 2: not valid TOML"),
-        ("[lambda]\napi_key = \"hush\"", "line 2: unknown key | there is: lambda.api-key, daemon.token"),
+        ("[lambda]\napi_key = \"hush\"", "line 2: unknown key | available: lambda.api-key, daemon.token"),
         ("\n\nhush = \"hush\"", "line 3: unknown key"),
         ("[[lambda]]\napi-key = \"hush\"", "line 1: unknown key"),
         ("[lambda]\napi-key = [\"hush\"]", "line 2: lambda.api-key is not a secret"),
@@ -75,7 +75,7 @@ fn a_file_that_others_can_read_is_refused_with_the_way_to_close_it() {
         let (_directory, file) = file(FULL, mode);
         let told = told(&read(&file).unwrap_err());
         let shown = file.display();
-        assert_eq!(told, format!("{shown} can be read by other users | close it: chmod 600 {shown}"));
+        assert_eq!(told, format!("{shown} can be read by other users | fix it: chmod 600 {shown}"));
     }
     for mode in [0o600, 0o400] {
         let (_directory, file) = file(FULL, mode);

@@ -11,7 +11,7 @@ pub fn path_of(forwarding: &Forwarding) -> String {
     match forwarding {
         Forwarding::Local(_, target) if is_port => format!("localhost{place} -> {target}"),
         Forwarding::Local(_, target) => format!("{place} -> {target}"),
-        Forwarding::Remote(_, target) => format!("instance{place} -> {target} on this side"),
+        Forwarding::Remote(_, target) => format!("instance{place} -> {target} on this machine"),
         Forwarding::Socks(_) => format!("localhost{place} -> anywhere, as a SOCKS proxy"),
     }
 }
@@ -35,8 +35,8 @@ mod tests {
         let table = [
             ("local 1:[::1]:2", "localhost:1 -> [::1]:2", "1->[::1]:2"),
             ("local /a:/b", "/a -> /b", "/a->/b"),
-            ("remote 1:h:2", "instance:1 -> h:2 on this side", "remote:1->h:2"),
-            ("remote /a:h:2", "instance/a -> h:2 on this side", "remote:/a->h:2"),
+            ("remote 1:h:2", "instance:1 -> h:2 on this machine", "remote:1->h:2"),
+            ("remote /a:h:2", "instance/a -> h:2 on this machine", "remote:/a->h:2"),
             ("socks 1", "localhost:1 -> anywhere, as a SOCKS proxy", "socks:1"),
         ];
         for (text, long, brief) in table {

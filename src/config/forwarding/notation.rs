@@ -40,7 +40,7 @@ impl Kind {
             return socket(text).map(Listen::Socket);
         }
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(format!("it listens on localhost only: write it as {}", self.form()));
+            return Err(format!("forwards listen on localhost only: write {}", self.form()));
         }
         port(text).map(Listen::Port)
     }
@@ -64,13 +64,13 @@ pub(super) fn socket(text: &str) -> Result<PathBuf, String> {
     let absolute =
         text.len() > 1 && (text.starts_with('/') || text.starts_with("~/")) && !text.ends_with('/');
     if !absolute {
-        return Err("the path of a socket begins with / or ~/".to_owned());
+        return Err("the path of a socket must begin with / or ~/".to_owned());
     }
     if text.len() > SOCKET_PATH_MAX {
         return Err(format!("the path of a socket has at most {SOCKET_PATH_MAX} bytes"));
     }
     if text.chars().any(char::is_control) || text.contains("${") {
-        return Err("the path has characters that ssh cannot be given".to_owned());
+        return Err("the path has characters that ssh does not accept".to_owned());
     }
     Ok(PathBuf::from(text))
 }
@@ -93,7 +93,7 @@ impl FromStr for Target {
             return Err("too many colons: write an IPv6 address as [ADDRESS]:PORT".to_owned());
         }
         if !is_host(host) {
-            return Err("the target is no host name or address".to_owned());
+            return Err("the target is not a host name or address".to_owned());
         }
         Ok(Self::Port(host.to_owned(), port(number)?))
     }
@@ -146,7 +146,7 @@ impl FromStr for Kind {
             "local" => Ok(Self::Local),
             "remote" => Ok(Self::Remote),
             "socks" => Ok(Self::Socks),
-            _ => Err("there is no such kind of forward".to_owned()),
+            _ => Err("unknown kind of forward".to_owned()),
         }
     }
 }

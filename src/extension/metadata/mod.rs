@@ -145,7 +145,7 @@ impl Metadata {
         let file = match open(program) {
             Ok(file) => file,
             Err(error) => {
-                return self.fault(format!("it cannot be read: {}", crate::error::io_reason(&error)));
+                return self.fault(format!("cannot read it: {}", crate::error::io_reason(&error)));
             }
         };
         let head = read_at(&file, 0, HEADER_SIZE);
@@ -168,7 +168,7 @@ impl Metadata {
         let mut seen: Vec<&str> = Vec::new();
         for (key, value) in entries {
             if seen.contains(&key.as_str()) {
-                self.fault(format!("{key} is said twice in its {}", origin.word()));
+                self.fault(format!("{key} appears twice in its {}", origin.word()));
                 continue;
             }
             seen.push(key);
@@ -202,8 +202,8 @@ impl Metadata {
             "man" if is_name(value.as_bytes()) => {
                 self.manual.get_or_insert_with(|| value.to_owned());
             }
-            "man" => self.fault(format!("man in its {} is \"{value}\", no name of a page", origin.word())),
-            other => self.fault(format!("its {} says \"{other}\", which nobody knows", origin.word())),
+            "man" => self.fault(format!("man in its {} is \"{value}\", not a page name", origin.word())),
+            other => self.fault(format!("its {} has the unknown key \"{other}\"", origin.word())),
         }
     }
 

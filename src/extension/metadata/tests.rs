@@ -72,8 +72,8 @@ fn malformed_entries_are_told_and_passed_over() {
         ("complete: zsh", "complete in its header is \"zsh\""),
         ("sumary: x", "\"sumary\""),
         ("summary:", "empty summary"),
-        ("man: ../x", "no name of a page"),
-        ("summary: a\n# soong:summary: b", "said twice"),
+        ("man: ../x", "not a page name"),
+        ("summary: a\n# soong:summary: b", "appears twice"),
     ] {
         let metadata = read_of(format!("#!/bin/sh\n# soong:{line}\n"));
         assert_eq!(metadata.faults.len(), 1, "{metadata:?}");

@@ -46,15 +46,15 @@ pub(super) fn none(machines: &[Machine], wanted: Option<&str>) -> Error {
         return if machines.is_empty() {
             error.with_hint("start one at your provider, or run 'soong configure'")
         } else {
-            error.with_hint(format!("there is: {}", listing(machines)))
+            error.with_hint(format!("available: {}", listing(machines)))
         };
     };
-    let error = Error::failed(format!("no instance is called '{}'", printable(wanted)));
+    let error = Error::failed(format!("no instance '{}'", printable(wanted)));
     let names = machines.iter().flat_map(|machine| [machine.name.as_str(), machine.id.as_str()]);
     match suggest::did_you_mean(wanted, names) {
         Some(question) => error.with_hint(printable(&question)),
-        None if machines.is_empty() => error.with_hint("no provider lists any instance"),
-        None => error.with_hint(format!("there is: {}", listing(machines))),
+        None if machines.is_empty() => error.with_hint("no provider lists an instance"),
+        None => error.with_hint(format!("available: {}", listing(machines))),
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) fn several(candidates: &[&Machine], wanted: Option<&str>) -> Error {
         Some(wanted) if candidates.iter().all(|machine| machine.name == wanted) => {
             format!("more than one instance is called '{}'", printable(wanted))
         }
-        Some(wanted) => format!("'{}' is the start of more than one instance id", printable(wanted)),
+        Some(wanted) => format!("more than one instance id starts with '{}'", printable(wanted)),
     };
     Error::failed(message)
         .with_hint(format!("choose one with --instance-id: {}", listing(candidates.iter().copied())))

@@ -82,9 +82,9 @@ fn unanswered(inventory: Inventory) -> Error {
     let written = inventory.machines.iter().find(|machine| machine.is_written());
     let way = written.map(|machine| {
         let name = printable(&shell_words::quote(&machine.name)).into_owned();
-        format!("instances of the config need no provider: --instance-id {name}")
+        format!("use an instance of the config: --instance-id {name}")
     });
-    let error = inventory.into_failure().unwrap_or_else(|| Error::failed("a provider does not answer"));
+    let error = inventory.into_failure().unwrap_or_else(|| Error::failed("a provider is not answering"));
     match way {
         Some(way) => error.with_hint(way),
         None => error,

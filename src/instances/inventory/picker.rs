@@ -39,14 +39,14 @@ pub(super) fn pick(machines: &[&Machine], watch: &Watch) -> Result<usize> {
     drop(keyboard);
     match picked {
         Ok(Some(index)) => Ok(index),
-        Ok(None) => Err(Error::failed("no instance was chosen")),
+        Ok(None) => Err(Error::failed("no instance chosen")),
         Err(_) if watch.interrupted() => Err(Error::failed("interrupted")),
         Err(dialoguer::Error::IO(source)) => Err(cannot_ask(source)),
     }
 }
 
 fn cannot_ask(source: std::io::Error) -> Error {
-    Error::Io { action: "cannot ask which instance".into(), source, hint: None }
+    Error::Io { action: "cannot show the menu of instances".into(), source, hint: None }
 }
 
 /// A line for each machine, in columns.

@@ -19,7 +19,7 @@ pub(super) enum Readiness {
 
 /// Whether `machine` can be reached.
 pub(super) fn readiness(machine: &Machine) -> Readiness {
-    const START_ANOTHER: &str = "start another one at your provider; 'soong status' lists those you have";
+    const START_ANOTHER: &str = "start another one at your provider; list yours: soong status";
     let name = printable(&machine.name);
     let never = |what: &str, hint: &str| {
         Readiness::Never(Error::failed(format!("the instance {name} {what}")).with_hint(hint))
@@ -27,9 +27,9 @@ pub(super) fn readiness(machine: &Machine) -> Readiness {
     match machine.status {
         Status::Terminated => return never("is terminated", START_ANOTHER),
         Status::Terminating => return never("is being terminated", START_ANOTHER),
-        Status::Preempted => return never("was taken away by its provider (preempted)", START_ANOTHER),
+        Status::Preempted => return never("was preempted by its provider", START_ANOTHER),
         Status::Unhealthy => {
-            return never("is unhealthy, says its provider", "restart it in your provider's console");
+            return never("is unhealthy according to its provider", "restart it in your provider's console");
         }
         Status::Booting => return Readiness::NotYet,
         Status::Active | Status::Unknown => {}
@@ -38,8 +38,10 @@ pub(super) fn readiness(machine: &Machine) -> Readiness {
         (Some(instance), _) => Readiness::Ready(instance),
         (None, Some(fault)) => {
             let login = format!("{}@{}", machine.user, machine.host.as_deref().unwrap_or_default());
-            let hint =
-                format!("its provider lists \"{}\"; add it to [instances] in config.toml", printable(&login));
+            let hint = format!(
+                "its provider lists \"{}\"; add its address to [instances] in config.toml",
+                printable(&login)
+            );
             never(&format!("cannot be reached: {fault}"), &hint)
         }
         (None, None) => Readiness::NotYet,
@@ -61,8 +63,8 @@ mod tests {
         for (status, words) in [
             (Status::Terminated, "the instance a1 is terminated"),
             (Status::Terminating, "the instance a1 is being terminated"),
-            (Status::Preempted, "the instance a1 was taken away by its provider (preempted)"),
-            (Status::Unhealthy, "the instance a1 is unhealthy, says its provider"),
+            (Status::Preempted, "the instance a1 was preempted by its provider"),
+            (Status::Unhealthy, "the instance a1 is unhealthy according to its provider"),
         ] {
             let Readiness::Never(error) = readiness(&machine(status, host)) else { panic!("{status:?}") };
             assert_eq!(error.to_string(), words);
@@ -74,10 +76,7 @@ mod tests {
     fn an_address_that_ssh_could_misread_is_refused_and_shown_safely() {
         let odd = machine(Status::Active, Some("-oProxyCommand=touch\u{1b}[2J"));
         let Readiness::Never(error) = readiness(&odd) else { panic!("refused") };
-        assert_eq!(
-            error.to_string(),
-            "the instance a1 cannot be reached: its address is not one that ssh can be given"
-        );
+        assert_eq!(error.to_string(), "the instance a1 cannot be reached: ssh does not accept its address");
         assert!(error.hints()[0].contains("touch\\u{1b}[2J"), "{:?}", error.hints());
     }
 }

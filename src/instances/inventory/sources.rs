@@ -53,7 +53,7 @@ impl Inventory {
         let answers: Vec<Result<Vec<Listed>>> = thread::scope(|scope| {
             let asked: Vec<_> =
                 config.providers.iter().map(|name| scope.spawn(move || provider::ask(name, watch))).collect();
-            let ended = || Err(Error::failed("the thread that asked a provider ended early"));
+            let ended = || Err(Error::failed("a thread that queried a provider ended early"));
             asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
         });
         drop(spinner);

@@ -85,7 +85,7 @@ fn poll(
             },
             Ok(None) => {
                 return Err(Error::failed(format!("the instance {name} is gone"))
-                    .with_hint("its provider lists it no more; 'soong status' lists those you have"));
+                    .with_hint("its provider no longer lists it; list yours: soong status"));
             }
             Err(error) => {
                 failures += 1;
@@ -120,7 +120,7 @@ fn too_long(name: &str, limit: Duration) -> Error {
     let shown = humantime::format_duration(limit);
     let error = Error::failed(format!("the instance {name} is still booting after {shown}"));
     match limit.as_secs() {
-        WAIT_MAX => error.with_hint("see what is wrong with it in your provider's console"),
+        WAIT_MAX => error.with_hint("check it in your provider's console"),
         seconds => error.with_hint(format!("wait longer: --wait={}", (seconds * 2).min(WAIT_MAX))),
     }
 }

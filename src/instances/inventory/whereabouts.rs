@@ -49,7 +49,7 @@ fn judge(before: &Machine, now: Option<Machine>) -> Whereabouts {
         let name = printable(&before.name);
         return Whereabouts::Gone(
             Error::failed(format!("the instance {name} is gone"))
-                .with_hint("its provider lists it no more; 'soong status' lists those you have"),
+                .with_hint("its provider no longer lists it; list yours: soong status"),
         );
     };
     match readiness(&now) {

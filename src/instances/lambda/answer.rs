@@ -43,8 +43,8 @@ pub(super) fn instances(body: &[u8]) -> Result<Vec<Listed>, Error> {
     let list: List = serde_json::from_slice(body).map_err(|error| {
         // Not in the parser's words: they quote what stands there.
         let place = format!("line {}, column {}", error.line(), error.column());
-        Error::failed(format!("Lambda Cloud sent something else than a list of instances ({place})"))
-            .with_hint("is lambda.base-url, or SOONG_LAMBDA_ENDPOINT, the address of its API?")
+        Error::failed(format!("Lambda Cloud's answer is not a list of instances ({place})"))
+            .with_hint("check lambda.base-url and SOONG_LAMBDA_ENDPOINT")
     })?;
     Ok(list.data.into_iter().map(listed).collect())
 }
@@ -86,29 +86,31 @@ pub(super) fn refusal(status: u16, body: &[u8], origin: Origin) -> Error {
     let reason = serde_json::from_slice::<Refusal>(body).unwrap_or_default().error;
     let suggestion = reason.suggestion.as_deref().filter(|text| !text.is_empty()).map(shown);
     let another_key = match origin {
-        Origin::Stored => "make one at https://cloud.lambda.ai/api-keys, then run 'soong configure'",
-        Origin::Printed => "see that lambda.api-key-command prints a key of https://cloud.lambda.ai/api-keys",
+        Origin::Stored => "create one at https://cloud.lambda.ai/api-keys, then run 'soong configure'",
+        Origin::Printed => {
+            "check that lambda.api-key-command prints a key of https://cloud.lambda.ai/api-keys"
+        }
     };
     match (reason.code.as_str(), status) {
         ("global/invalid-api-key", _) | ("", 401) => {
-            Error::failed("Lambda Cloud does not accept the API key").with_hint(another_key)
+            Error::failed("Lambda Cloud rejects the API key").with_hint(another_key)
         }
-        ("global/account-inactive", _) => Error::failed("the account at Lambda Cloud is inactive").with_hint(
-            suggestion.unwrap_or_else(|| {
-                "verify your e-mail address and your means of payment at https://cloud.lambda.ai".to_owned()
-            }),
-        ),
+        ("global/account-inactive", _) => {
+            Error::failed("the Lambda Cloud account is inactive").with_hint(suggestion.unwrap_or_else(|| {
+                "verify your e-mail address and payment method at https://cloud.lambda.ai".to_owned()
+            }))
+        }
         ("global/forbidden", _) | ("", 403) => {
-            Error::failed("Lambda Cloud does not let this API key list instances")
+            Error::failed("this API key may not list instances at Lambda Cloud")
                 .with_hint(suggestion.unwrap_or_else(|| another_key.to_owned()))
         }
         ("global/object-does-not-exist" | "global/not-found", _) | ("", 404) => {
-            Error::failed(format!("Lambda Cloud knows of no list of instances there (HTTP {status})"))
-                .with_hint("is lambda.base-url, or SOONG_LAMBDA_ENDPOINT, the address of its API?")
+            Error::failed(format!("Lambda Cloud has no list of instances at this address (HTTP {status})"))
+                .with_hint("check lambda.base-url and SOONG_LAMBDA_ENDPOINT")
         }
-        ("", 429) => Error::failed("Lambda Cloud was asked too often (HTTP 429)"),
+        ("", 429) => Error::failed("too many requests to Lambda Cloud (HTTP 429)"),
         ("", 500..) => {
-            Error::failed(format!("Lambda Cloud is in trouble (HTTP {status})")).with_hint("try again later")
+            Error::failed(format!("Lambda Cloud has a problem (HTTP {status})")).with_hint("try again later")
         }
         (code, _) => {
             let words: Vec<String> = [code, reason.message.as_str()]
@@ -171,10 +173,7 @@ mod tests {
         assert_eq!((all[1].status, &all[1].host, &all[1].name), (Status::Unknown, &None, &None));
         for body in ["", "{}", "[]", "<html>", r#"{"data":[{"status":"active"}]}"#, r#"{"data":"s3cret"}"#] {
             let error = instances(body.as_bytes()).unwrap_err().to_string();
-            assert!(
-                error.starts_with("Lambda Cloud sent something else than a list of instances"),
-                "{error}"
-            );
+            assert!(error.starts_with("Lambda Cloud's answer is not a list of instances"), "{error}");
             assert!(!error.contains("s3cret"));
         }
     }
@@ -187,7 +186,7 @@ mod tests {
         };
         let error =
             |code: &str, message: &str| format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#);
-        let key = "Lambda Cloud does not accept the API key | make one at https://cloud.lambda.ai/api-keys, then run 'soong configure'";
+        let key = "Lambda Cloud rejects the API key | create one at https://cloud.lambda.ai/api-keys, then run 'soong configure'";
         assert_eq!(told(401, &error("global/invalid-api-key", "x")), key);
         assert_eq!(told(401, "<html>"), key);
         assert_eq!(
@@ -197,12 +196,12 @@ mod tests {
         );
         assert_eq!(
             told(403, r#"{"error":{"code":"global/account-inactive","message":"m","suggestion":"Pay."}}"#),
-            "the account at Lambda Cloud is inactive | Pay"
+            "the Lambda Cloud account is inactive | Pay"
         );
         assert!(told(404, &error("global/object-does-not-exist", "x")).contains("lambda.base-url"));
         assert!(told(404, "").contains("lambda.base-url"));
-        assert_eq!(told(429, ""), "Lambda Cloud was asked too often (HTTP 429)");
-        assert_eq!(told(503, ""), "Lambda Cloud is in trouble (HTTP 503) | try again later");
+        assert_eq!(told(429, ""), "too many requests to Lambda Cloud (HTTP 429)");
+        assert_eq!(told(503, ""), "Lambda Cloud has a problem (HTTP 503) | try again later");
         assert_eq!(
             told(400, &error("global/invalid-parameters", "\\u001b[2JInvalid request data.")),
             "Lambda Cloud answers with HTTP 400: global/invalid-parameters: \\u{1b}[2JInvalid request data"

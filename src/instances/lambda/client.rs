@@ -138,11 +138,11 @@ impl Client {
         let host = printable(host);
         let unreachable = |reason: &str| {
             Error::failed(format!("cannot reach {host}: {reason}"))
-                .with_hint("are you online? try again later")
+                .with_hint("check your network, or try again later")
         };
         match error {
-            ureq::Error::Timeout(_) => Trouble::Passing(unreachable("it did not answer in time"), None),
-            ureq::Error::HostNotFound => Trouble::Lasting(unreachable("no host has this name")),
+            ureq::Error::Timeout(_) => Trouble::Passing(unreachable("no answer in time"), None),
+            ureq::Error::HostNotFound => Trouble::Lasting(unreachable("unknown host name")),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Trouble::Lasting(untrusted(&host, &error.to_string()))
             }
@@ -157,7 +157,7 @@ impl Client {
                 Trouble::Lasting(Error::failed(format!("{host} sent more than {} MiB", ANSWER_MAX >> 20)))
             }
             ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
-                Trouble::Passing(unreachable("it does not speak HTTP, or hung up"), None)
+                Trouble::Passing(unreachable("no HTTP answer"), None)
             }
             other => Trouble::Lasting(unreachable(&printable(&other.to_string()))),
         }
@@ -169,16 +169,15 @@ fn body(response: &mut Response<Body>, limit: u64) -> std::result::Result<Vec<u8
 }
 
 fn untrusted(host: &str, reason: &str) -> Error {
-    Error::failed(format!("cannot trust {host}: {}", printable(reason))).with_hint(
-        "the certificates of this machine are used: on Debian and Ubuntu they are in ca-certificates",
-    )
+    Error::failed(format!("cannot trust {host}: {}", printable(reason)))
+        .with_hint("check this machine's certificates; on Debian and Ubuntu: apt install ca-certificates")
 }
 
 fn redirected(headers: &HeaderMap) -> Error {
     let target = headers.get(header::LOCATION).and_then(|target| target.to_str().ok()).unwrap_or("nowhere");
     let target: String = target.chars().take(200).collect();
     Error::failed(format!("Lambda Cloud redirects to {}", printable(&target)))
-        .with_hint("the API key is not sent elsewhere; if that is its address now, set lambda.base-url to it")
+        .with_hint("soong does not send the API key there; if the API has moved, set lambda.base-url")
 }
 
 /// The pause that the server asks for: seconds, or a date (RFC 9110, section 10.2.3).

@@ -30,7 +30,7 @@ impl Endpoint {
     /// Checks the address `url`, which `origin` gave.
     fn parse(url: &str, origin: &str) -> Result<Self> {
         let refused = |why: &str| {
-            Err(Error::failed(format!("{origin} is not an address to ask: {why}"))
+            Err(Error::failed(format!("{origin} is not a usable address: {why}"))
                 .with_hint(format!("write it like {PUBLIC}")))
         };
         let Ok(uri) = url.parse::<Uri>() else {
@@ -41,16 +41,18 @@ impl Endpoint {
         };
         // Not shown, because what stands before the @ may be a password.
         if authority.as_str().contains('@') {
-            return refused("it has a user or password in it");
+            return refused("it contains a user name or password");
         }
         if url.contains(['?', '#']) {
-            return refused("it has a query or fragment in it");
+            return refused("it contains a query or fragment");
         }
         let encrypted = match scheme {
             "https" => true,
             "http" if is_this_machine(authority.host()) => false,
             "http" => {
-                return refused("the API key would travel unencrypted; http is only for this machine");
+                return refused(
+                    "http would send the API key unencrypted; it is allowed for this machine only",
+                );
             }
             other => return refused(&format!("{} is not https", printable(other))),
         };
@@ -107,7 +109,7 @@ mod tests {
             "https://a b",
         ] {
             let error = Endpoint::parse(url, "lambda.base-url").unwrap_err();
-            assert!(error.to_string().starts_with("lambda.base-url is not an address to ask: "), "{url}");
+            assert!(error.to_string().starts_with("lambda.base-url is not a usable address: "), "{url}");
             assert!(!error.to_string().contains("s3cret"));
         }
     }

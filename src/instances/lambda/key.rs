@@ -47,7 +47,7 @@ impl Key {
         match stored()?.api_key {
             Some(secret) => Ok(Self { secret, origin: Origin::Stored }),
             None => Err(Error::failed("no API key for Lambda Cloud is configured")
-                .with_hint("make one at https://cloud.lambda.ai/api-keys, then run 'soong configure'")),
+                .with_hint("create one at https://cloud.lambda.ai/api-keys, then run 'soong configure'")),
         }
     }
 }
@@ -60,7 +60,7 @@ fn find(program: &str) -> Result<PathBuf> {
         (true, _) => PathBuf::from(program),
         (false, true) => {
             return Err(at_fault(&format!("{name} depends on the current directory"))
-                .with_hint("write its whole path, or its name alone where it is on PATH"));
+                .with_hint("write its absolute path, or its name alone if it is on PATH"));
         }
         (false, false) => {
             paths::find_program(program).ok_or_else(|| at_fault(&format!("{name} is not on PATH")))?
@@ -84,13 +84,13 @@ fn printed(program: &str, arguments: &[String], time: Duration) -> Result<Secret
         child::run(Command::new(file).arg0(program).args(arguments), limits, &watch).map_err(|fault| {
             let error = at_fault(&format!("{name}: {fault}"));
             match fault {
-                Fault::TooLong(_) => error.with_hint("if it waits for a passphrase, unlock it first"),
+                Fault::TooLong(_) => error.with_hint("if it needs a passphrase, unlock it first"),
                 _ => error,
             }
         })?;
     if !outcome.status.success() {
         return Err(at_fault(&format!("{name} failed ({})", outcome.status))
-            .with_hint("run it yourself to see what it says"));
+            .with_hint("run it yourself to see its error"));
     }
     let text = String::from_utf8(outcome.stdout).unwrap_or_default();
     Secret::new(text.lines().next().unwrap_or_default())
@@ -98,7 +98,7 @@ fn printed(program: &str, arguments: &[String], time: Duration) -> Result<Secret
 }
 
 fn at_fault(reason: &str) -> Error {
-    Error::failed(format!("lambda.api-key-command does not give a key: {reason}"))
+    Error::failed(format!("lambda.api-key-command printed no key: {reason}"))
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
             (vec!["true"], "the first line that true prints is not a key"),
         ] {
             let error = obtain(&command).unwrap_err();
-            let expected = format!("lambda.api-key-command does not give a key: {words}");
+            let expected = format!("lambda.api-key-command printed no key: {words}");
             assert_eq!(error.to_string(), expected);
             assert!(!format!("{error:?}").contains("s3cret"));
         }

@@ -122,9 +122,9 @@ impl Listed {
     /// Why ssh cannot be given this instance's address or account, if it cannot.
     pub fn fault(&self) -> Option<&'static str> {
         if self.host.as_deref().is_some_and(|host| !is_host(host)) {
-            Some("its address is not one that ssh can be given")
+            Some("ssh does not accept its address")
         } else if self.user.as_deref().is_some_and(|user| !is_user(user)) {
-            Some("its user name is not one that ssh can be given")
+            Some("ssh does not accept its user name")
         } else {
             None
         }
@@ -171,18 +171,18 @@ impl Answer {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err("it printed nothing".to_owned());
         }
-        let raw: RawAnswer = serde_json::from_slice(bytes)
-            .map_err(|error| format!("what it printed is not the JSON expected: {error}"))?;
+        let raw: RawAnswer =
+            serde_json::from_slice(bytes).map_err(|error| format!("unexpected JSON: {error}"))?;
         match raw.api.as_u64() {
             Some(API) => {}
             Some(other) => {
-                return Err(format!("it speaks version {other} of the provider API, soong speaks {API}"));
+                return Err(format!("it uses version {other} of the provider API; soong uses {API}"));
             }
-            None => return Err(format!("it does not say \"api\": {API}")),
+            None => return Err(format!("\"api\": {API} is missing")),
         }
         let raw = raw.instances.ok_or("\"instances\" is missing")?;
         if raw.len() > INSTANCES_MAX {
-            return Err(format!("it lists {} instances; at most {INSTANCES_MAX} are taken", raw.len()));
+            return Err(format!("it lists {} instances; the maximum is {INSTANCES_MAX}", raw.len()));
         }
         let instances: Vec<Listed> = raw
             .into_iter()

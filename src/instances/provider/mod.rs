@@ -49,8 +49,8 @@ pub fn ask_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Re
         return Err(failed(name, &outcome));
     }
     Answer::parse(&outcome.stdout).map(|answer| answer.instances).map_err(|reason| {
-        Error::failed(format!("cannot understand the provider {name}: {}", shown(&reason)))
-            .with_hint(format!("see what it prints: soong-provider-{name} list"))
+        Error::failed(format!("cannot read the answer of the provider {name}: {}", shown(&reason)))
+            .with_hint(format!("check its output: soong-provider-{name} list"))
     })
 }
 
@@ -61,12 +61,12 @@ fn absent(name: &str) -> Error {
         return Error::failed(format!(
             "the provider {name} is enabled, but soong-provider-{name} is not installed"
         ))
-        .with_hint(format!("put soong-provider-{name} on PATH, or switch it off: {switch_off}"));
+        .with_hint(format!("put soong-provider-{name} on PATH, or disable it: {switch_off}"));
     };
     let text = file.to_string_lossy();
     Error::failed(format!("the provider {name} is enabled, but {} is not executable", printable(&text)))
         .with_hint(format!("make it executable: chmod +x {}", printable(&shell_words::quote(&text))))
-        .with_hint(format!("or switch it off: {switch_off}"))
+        .with_hint(format!("or disable it: {switch_off}"))
 }
 
 /// The error of a provider that did not get to its end.
@@ -75,7 +75,7 @@ fn cut_short(name: &str, fault: Fault) -> Error {
         Fault::TooLong(said) => {
             let limit = LIMITS.time.as_secs();
             let error = Error::failed(format!("the provider {name} did not answer within {limit} s"))
-                .with_hint(format!("see what it does: soong-provider-{name} list"));
+                .with_hint(format!("run it by hand: soong-provider-{name} list"));
             match said.lines().rev().find(|line| !line.trim().is_empty()) {
                 Some(line) => error.with_hint(format!("it said: {}", shown(line))),
                 None => error,
@@ -98,7 +98,7 @@ fn failed(name: &str, outcome: &Outcome) -> Error {
     let mut lines = outcome.stderr.lines().map(str::trim_end).filter(|line| !line.is_empty());
     let reason = match (lines.next(), outcome.status.code(), outcome.status.signal()) {
         (Some(line), ..) => shown(line.strip_prefix(&prefix).unwrap_or(line)),
-        (None, Some(code), _) => format!("exit code {code}, and it does not say why"),
+        (None, Some(code), _) => format!("exit code {code} without a message"),
         (None, None, signal) => format!("killed by signal {}", signal.unwrap_or_default()),
     };
     let error = Error::failed(format!("the provider {name} failed: {reason}"));
@@ -137,7 +137,7 @@ mod tests {
             "the provider x failed: no key | make one"
         );
         assert_eq!(said("one\n\ntwo\n", 256), "the provider x failed: one | it also said: two");
-        assert_eq!(said("", 3 << 8), "the provider x failed: exit code 3, and it does not say why");
+        assert_eq!(said("", 3 << 8), "the provider x failed: exit code 3 without a message");
         assert_eq!(said("", 9), "the provider x failed: killed by signal 9");
         assert_eq!(said("\u{1b}[2Jgone", 256), "the provider x failed: \\u{1b}[2Jgone");
         assert!(said(&"x".repeat(5000), 256).chars().count() < 400);

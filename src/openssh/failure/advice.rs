@@ -11,7 +11,7 @@ pub fn hints(kind: Kind, login: &Login, denials: usize) -> Vec<String> {
     if denials > 0 && matches!(kind, Kind::Refused | Kind::HungUp | Kind::Lost | Kind::TimedOut) {
         return vec![
             format!(
-                "the server may be keeping your address out (PerSourcePenalties, fail2ban): logins refused in the last 10 minutes: {denials}"
+                "the server may be blocking your address (PerSourcePenalties, fail2ban); refused logins in the last 10 minutes: {denials}"
             ),
             "wait a minute, then try again: soong tunnel start".to_owned(),
         ];
@@ -22,10 +22,10 @@ pub fn hints(kind: Kind, login: &Login, denials: usize) -> Vec<String> {
     match kind {
         Kind::HostKeyChanged => vec![
             format!(
-                "'{name}' answers with another host key than before: it was recreated, or someone stands in between"
+                "'{name}' has another host key than before: it was recreated, or someone intercepts the connection"
             ),
             format!(
-                "if you know that it was recreated, forget the old key: ssh-keygen -R {} -f {}",
+                "if it was recreated, forget the old key: ssh-keygen -R {} -f {}",
                 host_key_alias(&instance.id),
                 shell_words::quote(&login.known_hosts.to_string_lossy()),
             ),
@@ -36,18 +36,18 @@ pub fn hints(kind: Kind, login: &Login, denials: usize) -> Vec<String> {
             "the instance may still be booting; check its address with 'soong status', and that its SSH port is {port}"
         )],
         Kind::HungUp => vec![
-            "the instance may still be booting, or keep your address out after failed logins".to_owned(),
+            "the instance may still be booting, or blocking your address after failed logins".to_owned(),
             "wait a minute, then try again: soong tunnel start".to_owned(),
         ],
         Kind::ProxyFailed | Kind::ProxyRefused => vec![
-            "see whether ssh gets through by itself: soong ssh -- true".to_owned(),
+            "try ssh alone: soong ssh -- true".to_owned(),
             "check ProxyJump and ProxyCommand in ssh.options and your ~/.ssh/config".to_owned(),
         ],
         Kind::Unreachable | Kind::TimedOut => timeout_hints(login),
         Kind::Misconfigured => vec!["check ssh.options in config.toml and your ~/.ssh/config".to_owned()],
         Kind::Displaced => vec!["start it again: soong tunnel start".to_owned()],
         Kind::ForwardRefused | Kind::ListenRefused | Kind::ForwardForbidden => forward_hints(kind),
-        Kind::Lost | Kind::Other => vec!["'soong tunnel start -v' shows everything ssh says".to_owned()],
+        Kind::Lost | Kind::Other => vec!["see ssh's messages: soong tunnel start -v".to_owned()],
         _ => login_hints(kind, login),
     }
 }
@@ -62,12 +62,11 @@ fn login_hints(kind: Kind, login: &Login) -> Vec<String> {
     let key = only_key(login);
     match kind {
         Kind::TooManyKeys => vec![
-            "the server gave up before every key was offered: the agent holds too many (ssh-add -l)"
-                .to_owned(),
-            "name the key to offer, and only that is: soong configure set ssh.key FILE".to_owned(),
+            "the server gave up before all keys were offered: the agent has too many (ssh-add -l)".to_owned(),
+            "offer one key only: soong configure set ssh.key FILE".to_owned(),
         ],
         Kind::SigningRefused => vec![
-            "the instance accepts the key, but the agent or the security key did not sign with it".to_owned(),
+            "the instance accepts the key, but the agent or security key refused to sign".to_owned(),
             format!("unlock it, or add the key to the agent again: ssh-add{}", behind(key)),
         ],
         Kind::NeedsMoreThanKey => vec![
@@ -75,23 +74,19 @@ fn login_hints(kind: Kind, login: &Login) -> Vec<String> {
             "run 'soong tunnel start' in a terminal and answer there".to_owned(),
         ],
         Kind::NeedsPassphrase => vec![
-            format!(
-                "type the passphrase once, to the agent, and it is never asked for again: ssh-add{}",
-                behind(key)
-            ),
-            "or run 'soong tunnel start' in a terminal; a tunnel that loses its link then has to ask again"
-                .to_owned(),
+            format!("add the key to your agent once: ssh-add{}", behind(key)),
+            "or run 'soong tunnel start' in a terminal; each reconnection then asks again".to_owned(),
         ],
         Kind::NeedsAnswer => vec![
             "run 'soong tunnel start' in a terminal and answer there".to_owned(),
-            format!("nothing is asked where the key is enough; {}", offered(login)),
+            format!("a key that needs no further answer avoids this; {}", offered(login)),
         ],
         Kind::WrongPassphrase => {
             vec![format!("check the passphrase: ssh-keygen -y -f {}", key.as_deref().unwrap_or("KEY"))]
         }
         Kind::AnswerRefused => vec![
-            "the server did not accept what was typed; try again: soong tunnel start".to_owned(),
-            format!("nothing is asked where the key is enough; {}", offered(login)),
+            "the server rejected the answer; try again: soong tunnel start".to_owned(),
+            format!("a key that needs no further answer avoids this; {}", offered(login)),
         ],
         Kind::KeyUnusable => vec![unusable_key(login)],
         _ => vec![offered(login), "run 'soong configure' or set ssh.key and ssh.user".to_owned()],
@@ -113,22 +108,24 @@ fn behind(word: Option<String>) -> String {
 fn unusable_key(login: &Login) -> String {
     let public_half = || key::public_half(login.keys.files.first()?, &login.instance);
     match (public_half(), only_key(login)) {
-        (Some(hint), _) => format!("this is the public half of a key that no agent holds; {hint}"),
+        (Some(hint), _) => format!("this is a public key, and no agent has its private key; {hint}"),
         (None, Some(key)) => format!("check the key: chmod 600 {key} && ssh-keygen -y -f {key}"),
-        (None, None) => "check the keys in ~/.ssh, or name one: soong configure set ssh.key FILE".to_owned(),
+        (None, None) => {
+            "check the keys in ~/.ssh, or choose one: soong configure set ssh.key FILE".to_owned()
+        }
     }
 }
 
 /// Under `pin` the instance's own key is accepted when it is new; only that of a host on the way can be
 /// unknown.
 fn unknown_host_key(login: &Login) -> String {
-    let accept = "run 'soong tunnel start' in a terminal to look at the key and accept it";
+    let accept = "run 'soong tunnel start' in a terminal to check and accept the key";
     match login.host_key_check {
         HostKeyCheck::Strict => {
             format!("ssh.host-key-check is strict: {accept}, or set it to \"pin\"")
         }
         _ => {
-            format!("the key of a jump host is not known: {accept}, or log in to the jump host once with ssh")
+            format!("the jump host's key is unknown: {accept}, or log in to the jump host once with ssh")
         }
     }
 }
@@ -137,15 +134,15 @@ fn unknown_host_key(login: &Login) -> String {
 pub fn forward_hints(kind: Kind) -> Vec<String> {
     let hints: &[&str] = match kind {
         Kind::ForwardForbidden => &[
-            "on the instance, let sshd_config allow it: AllowTcpForwarding yes, PermitOpen any, no DisableForwarding",
-            "take 'restrict' and 'no-port-forwarding' out of the line of your key in ~/.ssh/authorized_keys there",
-            "an expired password or a login limit forbids it too: see whether 'soong ssh' gives you a shell",
+            "allow it in the instance's sshd_config: AllowTcpForwarding yes, PermitOpen any, no DisableForwarding",
+            "remove 'restrict' and 'no-port-forwarding' from your key's line in ~/.ssh/authorized_keys there",
+            "an expired password or a login limit forbids it too: check that 'soong ssh' opens a shell",
         ],
         Kind::ListenRefused => &[
-            "see whether another program has the port on the instance: soong ssh -- ss -ltnp",
-            "sshd_config may forbid it (AllowTcpForwarding, PermitListen), and ports below 1024 are for root only",
+            "check whether another program has the port on the instance: soong ssh -- ss -ltnp",
+            "sshd_config may forbid it (AllowTcpForwarding, PermitListen); ports below 1024 need root",
         ],
-        _ => &["see what ssh said: soong tunnel logs"],
+        _ => &["see ssh's messages: soong tunnel logs"],
     };
     hints.iter().map(|hint| (*hint).to_owned()).collect()
 }
@@ -158,7 +155,7 @@ fn offered(login: &Login) -> String {
     }
     let files = login.keys.files.iter().map(|file| shell_words::quote(&file.to_string_lossy()).into_owned());
     match files.collect::<Vec<_>>().as_slice() {
-        [] => format!("no key was found in ~/.ssh to log in as {user} with"),
+        [] => format!("no key in ~/.ssh for logging in as {user}"),
         [key] => format!("the instance does not accept the key {key} for user {user}"),
         keys => format!("the instance accepts none of the keys for user {user}: {}", keys.join(", ")),
     }
@@ -170,7 +167,7 @@ pub fn timeout_hints(login: &Login) -> Vec<String> {
     let host = &login.instance.host;
     vec![
         "the instance may not be ready yet: see 'soong status'".to_owned(),
-        format!("a firewall may block SSH: see whether {host} port {port} can be reached"),
-        "a wrong address or key: run 'soong configure'".to_owned(),
+        format!("a firewall may block SSH: check that {host} port {port} is reachable"),
+        "if the address or key is wrong: soong configure".to_owned(),
     ]
 }

@@ -38,7 +38,7 @@ pub fn ask(asked: &Asked, withdrawn: BorrowedFd<'_>) -> Outcome {
         return Outcome::Unanswered;
     }
     if *again {
-        print_error("ssh did not accept that\n");
+        print_error("ssh rejected that\n");
     }
     let Ok(watch) = Watch::new() else { return Outcome::Unanswered };
     let line = HiddenLine { watch: &watch, withdrawn: Some(withdrawn), shown: question.is_open() };

@@ -34,7 +34,7 @@ impl Requester {
         let forwards: Vec<Forward> = forwards.into_iter().chain([self.probe.clone()]).collect();
         let answers = mux::open_all(&self.control, &forwards).await.map_err(|error| Failure {
             kind: Kind::Other,
-            reason: format!("ssh does not answer on its control socket: {error}"),
+            reason: format!("ssh is not answering on its control socket: {error}"),
         })?;
         if let Some((forward, said)) =
             forwards.iter().zip(answers).find_map(|(forward, answer)| Some((forward, answer.err()?)))

@@ -54,7 +54,7 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Refused(reason) => f.write_str(reason),
-            Self::Silent(error) => write!(f, "ssh does not answer: {error}"),
+            Self::Silent(error) => write!(f, "ssh is not answering: {error}"),
         }
     }
 }
@@ -197,7 +197,7 @@ async fn answer(stream: &mut UnixStream, wanted: u32) -> Result<(), Refusal> {
 async fn receive(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     let length = stream.read_u32().await?;
     if length > MESSAGE_MAX {
-        return Err(io::Error::other("its answer is too long"));
+        return Err(io::Error::other("the answer is too long"));
     }
     let mut message = vec![0; usize::try_from(length).unwrap_or_default()];
     stream.read_exact(&mut message).await?;

@@ -93,7 +93,7 @@ mod tests {
         ours.write_all(b"hello").unwrap();
         assert_eq!(connection.progress(), Progress { acked: true, read: false });
         theirs.write_all(b"hello").unwrap();
-        assert_eq!(connection.progress(), Progress::default(), "nobody has read it");
+        assert_eq!(connection.progress(), Progress::default(), "not read");
         ours.read_exact(&mut [0; 5]).unwrap();
         assert_eq!(connection.progress(), Progress { acked: false, read: true });
     }

@@ -35,9 +35,9 @@ pub(super) fn explain(asked: &[Exchange], failure: Failure) -> Failure {
             Sort::Confirm | Sort::Notice | Sort::Server => Kind::NeedsAnswer,
         };
         let reason = match kind {
-            HostKeyUnknown => "the host key is not known, and nobody was there to look at it".to_owned(),
+            HostKeyUnknown => "the host key is unknown, and no terminal is open to confirm it".to_owned(),
             Kind::WrongPassphrase => format!("wrong answer to: {}", open.question.summary()),
-            _ => format!("ssh got no answer to: {}", open.question.summary()),
+            _ => format!("no answer to ssh's question: {}", open.question.summary()),
         };
         return Failure { kind, reason };
     }
@@ -100,6 +100,6 @@ mod tests {
     fn the_question_without_an_answer_is_named() {
         let failure = Failure { kind: Kind::AuthenticationRefused, reason: "Permission denied".into() };
         let failure = explain(&[exchange("Enter passphrase for key '/k': ", false)], failure);
-        assert_eq!(failure.reason, "ssh got no answer to: Enter passphrase for key '/k'");
+        assert_eq!(failure.reason, "no answer to ssh's question: Enter passphrase for key '/k'");
     }
 }

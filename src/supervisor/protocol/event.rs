@@ -132,7 +132,7 @@ impl Event {
             Self::TimedOut { hints } => Some(Err(Error::TimedOut { hints })),
             Self::Failed { reason, hints } => Some(Err(Error::Start { reason, hints })),
             Self::Refused { message, hints } => Some(Err(Error::Failed { message, hints })),
-            Self::Stopped => Some(Err(Error::failed("the tunnel was stopped before it came up"))),
+            Self::Stopped => Some(Err(Error::failed("the tunnel was stopped before it was up"))),
         }
     }
 }

@@ -76,9 +76,9 @@ pub fn path() -> Result<PathBuf> {
 /// The error for `program`, this one, that could not be executed.
 pub fn unusable(program: PathBuf, source: io::Error) -> Error {
     let directory = program.parent().map(|directory| directory.to_string_lossy()).unwrap_or_default();
-    let hint = format!("it belongs in {}: install soong again", printable(&directory));
+    let hint = format!("it belongs in {}; reinstall soong", printable(&directory));
     match source.kind() {
         ErrorKind::NotFound => Error::ProgramMissing { program: NAME.to_owned(), hint },
-        _ => Error::ProgramRefused { program, source, hint: "install soong again".to_owned() },
+        _ => Error::ProgramRefused { program, source, hint: "reinstall soong".to_owned() },
     }
 }

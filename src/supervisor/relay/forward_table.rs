@@ -166,7 +166,7 @@ impl Switchboard {
     pub async fn remove(&self, forwarding: &Forwarding) -> Result<()> {
         let mut lines = self.lines.lock().await;
         let index = lines.iter().position(|line| line.extra.forwarding == *forwarding);
-        let index = index.ok_or_else(|| Error::failed("the tunnel has no such forward"))?;
+        let index = index.ok_or_else(|| Error::failed("no such forward"))?;
         let mut line = lines.remove(index);
         line.close().await;
         if line.carried && self.way.is_up() {
@@ -191,14 +191,14 @@ impl Switchboard {
 
     fn check(forwarding: &Forwarding, lines: &[Line]) -> Result<()> {
         if lines.len() >= FORWARDINGS_MAX {
-            return Err(Error::failed(format!("a tunnel has at most {FORWARDINGS_MAX} forwards")));
+            return Err(Error::failed(format!("a tunnel can have at most {FORWARDINGS_MAX} forwards")));
         }
         if lines.iter().any(|line| line.extra.forwarding == *forwarding) {
-            return Err(Error::failed("the tunnel has this forward already"));
+            return Err(Error::failed("this forward already exists"));
         }
         if let Some(other) = lines.iter().find(|line| line.extra.forwarding.collides_with(forwarding)) {
             let other = printable(&other.extra.forwarding.to_string()).into_owned();
-            return Err(Error::failed(format!("{} is taken by: {other}", forwarding.listen()))
+            return Err(Error::failed(format!("{} is used by: {other}", forwarding.listen()))
                 .with_hint("remove that one first"));
         }
         Ok(())
@@ -321,5 +321,5 @@ impl Line {
 /// What ssh says, as a reason.
 fn told(reason: &str) -> String {
     let reason = reason.trim().trim_end_matches('.');
-    printable(if reason.is_empty() { "ssh refuses" } else { reason }).into_owned()
+    printable(if reason.is_empty() { "ssh refused" } else { reason }).into_owned()
 }

@@ -54,7 +54,7 @@ impl Guard {
             return;
         }
         if let Some(log) = &self.log {
-            let who = user.map_or_else(|| "a user who cannot be told".into(), |uid| format!("uid {uid}"));
+            let who = user.map_or_else(|| "an unknown user".into(), |uid| format!("uid {uid}"));
             log.write(&format!("refused a connection of {who}: tunnel.only-me"));
         }
     }

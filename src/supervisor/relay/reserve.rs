@@ -58,7 +58,7 @@ pub fn open_extras(request: &Request, paths: &Paths) -> Result<Vec<Option<Door>>
         Listen::Port(port) => refused(request, port, |port| forwarding.flag(port), error, paths),
         Listen::Socket(path) => Error::Start {
             reason: format!("bind: {}", io_reason(error)),
-            hints: vec![format!("it is about the socket {}", printable(&path.to_string_lossy()))],
+            hints: vec![format!("socket {}", printable(&path.to_string_lossy()))],
         },
     })
 }
@@ -114,14 +114,14 @@ fn refused(
             }
             hints.push(match holder(port) {
                 Some(holder) => format!("port {port} is held by {holder}"),
-                None if bind(port).is_ok() => format!("port {port} is free again by now: try once more"),
+                None if bind(port).is_ok() => format!("port {port} is free again; try again"),
                 None => {
-                    format!("port {port} is held by a process that cannot be seen; see: sudo lsof -i :{port}")
+                    format!("port {port} is held by another user's process; find it: sudo lsof -i :{port}")
                 }
             });
         }
         io::ErrorKind::PermissionDenied => {
-            hints.push(format!("port {port} is reserved for the system on this machine"));
+            hints.push(format!("port {port} is reserved for root on this machine"));
         }
         _ => {}
     }
@@ -142,7 +142,7 @@ fn neighbour_hints(neighbour: &State, request: &Request, port: u16, flag: &str) 
     let start = format!("soong tunnel start --instance-id {}", printable(&own));
     [
         format!("port {port} belongs to the tunnel to {name} (PID {})", neighbour.pid),
-        format!("take the next free ports: {start} --auto-ports"),
+        format!("use the next free ports: {start} --auto-ports"),
         format!("or choose one: {start} {flag}"),
     ]
 }

@@ -13,7 +13,7 @@ pub(super) fn home() -> Result<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
     let home = std::env::home_dir().filter(|home| home.is_absolute());
     let home = home.ok_or_else(|| {
-        Error::failed("cannot tell your home directory").with_hint("set HOME to an absolute path")
+        Error::failed("cannot determine your home directory").with_hint("set HOME to an absolute path")
     })?;
     utf8("HOME", home)
 }

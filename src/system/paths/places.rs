@@ -161,7 +161,9 @@ impl Paths {
             let _ = create_private(&self.state).and_then(|()| open_lock(&known_hosts));
         }
         create_private(&self.state.join("logs")).map_err(|error| {
-            error.with_hint("soong keeps its logs and pinned host keys there; set XDG_STATE_HOME to a directory you can write")
+            error.with_hint(
+                "soong stores logs and pinned host keys there; set XDG_STATE_HOME to a writable directory",
+            )
         })
     }
 }

@@ -18,9 +18,9 @@ pub fn create_private(path: &Path) -> Result<()> {
         && metadata.uid() != geteuid().as_raw()
         && !path.is_dir()
     {
-        let reason = format!("the directory above it belongs to another user (uid {})", metadata.uid());
+        let reason = format!("its parent directory belongs to another user (uid {})", metadata.uid());
         return Err(Error::io("create", path, io::Error::other(reason))
-            .with_hint("run soong as that user, or with a HOME of your own (sudo -H)"));
+            .with_hint("run soong as that user, or with your own HOME (sudo -H)"));
     }
     DirBuilder::new()
         .recursive(true)

@@ -134,11 +134,11 @@ fn refuse_unsafe(path: &Path, metadata: &Metadata) -> Result<()> {
     }
     if metadata.uid() != geteuid().as_raw() {
         return Err(Error::failed(foreign(path, metadata))
-            .with_hint("run soong as that user, or set XDG_RUNTIME_DIR to a directory of your own"));
+            .with_hint("run soong as that user, or set XDG_RUNTIME_DIR to your own directory"));
     }
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(Error::failed(format!("{shown} is open to other users"))
-            .with_hint(format!("close it: chmod 700 {shown}")));
+            .with_hint(format!("fix it: chmod 700 {shown}")));
     }
     match trust::directory_fault(path) {
         None => Ok(()),

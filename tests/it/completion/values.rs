@@ -73,14 +73,14 @@ fn forwards_are_those_of_the_config_or_where_one_is_to_go_of_the_tunnel() {
     let words = |words: &[&str]| answer(&sandbox, &[&["soong", "tunnel"], words].concat());
     assert_eq!(words(&["start", "--forward", ""]), "5432:db.internal:5432\tthat of other\n:4\n");
     assert_eq!(words(&["run", "--remote="]), "--remote=9000:localhost:3000\tthat of other\n:4\n");
-    assert_eq!(words(&["start", "--socks", ""]), "1080\tthe usual port\n:4\n");
+    assert_eq!(words(&["start", "--socks", ""]), "1080\tdefault port\n:4\n");
     assert_eq!(words(&["forward", "--remove", ""]), ":4\n");
     sandbox.start(&instance);
     let added = ["forward", &format!("{port}:localhost:1"), "--remote", &format!("{remote}:localhost:2")];
     sandbox.tunnel(added).stdout_has("Forwarding").run();
     assert!(words(&["forward", "7"]).starts_with("dev\tup, "), "the tunnel can be named");
     let more = words(&["forward", "dev", "7"]);
-    assert_eq!(more, "5432:db.internal:5432\tthat of other\n7:localhost:7\tthe same port\n:4\n");
+    assert_eq!(more, "5432:db.internal:5432\tthat of other\n7:localhost:7\tsame port\n:4\n");
     let gone = words(&["forward", "dev", "--remove", ""]);
     assert_eq!(gone, format!("{port}\tto localhost:1\n:4\n"));
     let gone = words(&["forward", "--remove", "--remote", ""]);
@@ -96,7 +96,7 @@ fn keys_are_those_that_can_be_read_or_taken_out() {
         assert!(get.lines().any(|line| line.starts_with(key)), "{key} in {get}");
     }
     let unset = answer(&sandbox, &["soong", "configure", "unset", ""]);
-    assert!(unset.contains("instances.dev\tthe whole instance\n"), "{unset}");
+    assert!(unset.contains("instances.dev\tthe instance with all its keys\n"), "{unset}");
     assert!(!unset.contains("instances.dev.user") && !unset.contains("ssh.key"), "{unset}");
 }
 

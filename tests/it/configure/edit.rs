@@ -24,8 +24,8 @@ fn what_was_edited_takes_the_place_of_the_config() {
     let sandbox = home(WITH_CARE);
     edit(&sandbox, "sed -i 's/  22 #/  2222 #/'").run();
     assert_eq!(sandbox.config_text(), WITH_CARE.replace("  22 #", "  2222 #"));
-    edit(&sandbox, "true").stderr("nothing was changed\n").run();
-    edit(&sandbox, "sed -i s/2222/22/").env("VISUAL", "true").stderr("nothing was changed\n").run();
+    edit(&sandbox, "true").stderr("no changes\n").run();
+    edit(&sandbox, "sed -i s/2222/22/").env("VISUAL", "true").stderr("no changes\n").run();
     assert!(drafts(&sandbox).is_empty());
 }
 
@@ -34,7 +34,7 @@ fn what_cannot_be_read_is_kept_and_not_put_in_place() {
     let sandbox = home(WITH_CARE);
     edit(&sandbox, "sed -i 's/  22 #/ \"abc\" #/'")
         .fails(1, ["line 8: ssh.port: expected a port"])
-        .hint("what you wrote is kept in [ROOT]")
+        .hint("your version is kept in [ROOT]")
         .run();
     assert_eq!(sandbox.config_text(), WITH_CARE);
     let [draft] = drafts(&sandbox).try_into().unwrap();
@@ -46,7 +46,7 @@ fn an_editor_that_fails_or_is_not_there_changes_nothing() {
     let sandbox = home(WITH_CARE);
     edit(&sandbox, "false").fails(1, ["false failed"]).run();
     edit(&sandbox, "no-such-editor --wait").fails(127, ["no-such-editor is not installed"]).run();
-    edit(&sandbox, "'").fails(1, ["cannot understand EDITOR"]).run();
+    edit(&sandbox, "'").fails(1, ["cannot parse EDITOR"]).run();
     assert_eq!(sandbox.config_text(), WITH_CARE);
 }
 
@@ -56,7 +56,7 @@ fn a_change_that_was_made_meanwhile_is_not_lost() {
     let soong = env!("CARGO_BIN_EXE_soong");
     let script = format!("'{soong}' configure set ssh.user other && sed -i 's/  22 #/  2222 #/' \"$1\"");
     let editor = shell_words::join(["sh", "-c", &script, "editor"]);
-    edit(&sandbox, &editor).fails(1, ["changed by another command meanwhile"]).hint("is kept in").run();
+    edit(&sandbox, &editor).fails(1, ["another command changed the config"]).hint("is kept in").run();
     assert_eq!(sandbox.config_text(), WITH_CARE.replace("\"me\"", "\"other\""));
 }
 

@@ -121,7 +121,7 @@ fn a_disk_that_is_full_leaves_the_old_file() {
                       cmp \"$0/../kept\" \"$0/config.toml\" && ls -A \"$0\" && exit $code";
         in_namespace(&sandbox, script, &directory, &["set", "ssh.port", "2222"])
             .fails(1, ["cannot write", "No space left on device"])
-            .hint("free some space; the file is as it was")
+            .hint("free some space; the file is unchanged")
             .stdout("config.toml\n")
             .run();
     } else {
@@ -134,7 +134,7 @@ fn a_disk_that_is_full_leaves_the_old_file() {
             ["-c", script, "sh", soong, "configure", "set", "ssh.port", "2222"],
         )
         .fails(1, ["cannot write", "File too large"])
-        .hint("the file is as it was")
+        .hint("the file is unchanged")
         .run();
     }
     assert_eq!(sandbox.config_text(), long);

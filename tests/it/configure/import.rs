@@ -30,7 +30,7 @@ fn the_old_token_is_taken_over_and_the_old_file_kept() {
         "{\"status_daemon\": {\"token\": \"old-token\", \"port\": 8080}, \"lambda\": {\"api_key\": \"old-key\"}}",
     );
     let said =
-        sandbox.conf(["import"]).stdout_has("Took daemon.token over").stdout_has("Took lambda.api-key over");
+        sandbox.conf(["import"]).stdout_has("Imported daemon.token").stdout_has("Imported lambda.api-key");
     let output = said.stdout_has("config.json was left as it is").run();
     assert!(!output.stdout.contains("old-"), "{}", output.stdout);
     assert_eq!(mode(&sandbox.credentials_file()), 0o600);
@@ -44,11 +44,11 @@ fn what_cannot_be_taken_over_is_told() {
     let sandbox = home("");
     sandbox
         .conf(["import"])
-        .fails(1, ["there is no [ROOT]/home/.config/soong/config.json"])
+        .fails(1, ["[ROOT]/home/.config/soong/config.json does not exist"])
         .hint("import FILE")
         .run();
     let sandbox = old("{\"other\": 1}");
-    sandbox.conf(["import"]).fails(1, ["holds no token"]).run();
+    sandbox.conf(["import"]).fails(1, ["neither a token nor an API key"]).run();
     let sandbox = old("{\"token\": \"hush\"");
     let output = sandbox.conf(["import"]).fails(1, ["not valid JSON"]).run();
     assert!(!output.stderr.contains("hush"), "{}", output.stderr);

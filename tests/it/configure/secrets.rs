@@ -15,7 +15,8 @@ const SECRET: &str = "hush-hush";
 fn a_secret_is_not_taken_from_the_command_line() {
     let sandbox = home("");
     for key in ["lambda.api-key", "daemon.token"] {
-        let refused = sandbox.conf(["set", key, SECRET]).fails(2, [key, "is a secret", "seen by others"]);
+        let refused =
+            sandbox.conf(["set", key, SECRET]).fails(2, [key, "is a secret", "other users can see"]);
         let output = refused.hint(format!("soong configure set {key} -")).run();
         assert!(!output.stderr.contains(SECRET), "{}", output.stderr);
     }
@@ -44,11 +45,11 @@ fn what_cannot_be_a_secret_is_refused_unseen() {
     let sandbox = home("");
     for input in ["", "\n", "hush hush\n", "hush\nhush\n", "hüsh\n"] {
         let run =
-            sandbox.conf(["set", "daemon.token", "-"]).fails(2, ["holds no daemon.token"]).hint("one line");
+            sandbox.conf(["set", "daemon.token", "-"]).fails(2, ["has no daemon.token"]).hint("one line");
         let output = fed(&run, input);
         assert!(!output.stderr.contains("hush") && !output.stderr.contains("hüsh"), "{}", output.stderr);
     }
-    sandbox.conf(["set", "daemon.token"]).fails(2, ["no terminal to ask"]).hint("daemon.token -").run();
+    sandbox.conf(["set", "daemon.token"]).fails(2, ["not a terminal"]).hint("daemon.token -").run();
 }
 
 #[test]
@@ -56,7 +57,7 @@ fn a_file_that_others_can_read_is_refused_with_the_way_to_close_it() {
     let sandbox = home("");
     sandbox.write(&sandbox.credentials_file(), format!("[daemon]\ntoken = \"{SECRET}\"\n"));
     fs::set_permissions(sandbox.credentials_file(), Permissions::from_mode(0o640)).unwrap();
-    let fix = "close it: chmod 600 [ROOT]/home/.config/soong/credentials.toml";
+    let fix = "fix it: chmod 600 [ROOT]/home/.config/soong/credentials.toml";
     let closed = |run: crate::support::run::Run<'_>, input: &str| {
         let run = run.fails(1, ["credentials.toml can be read by other users"]).hint(fix);
         let output = fed(&run, input);
@@ -88,7 +89,7 @@ fn an_api_key_is_checked_before_it_is_kept() {
     let run = |options: &'static [&'static str]| {
         sandbox.conf(["--api-key-stdin"]).args(options).env("SOONG_LAMBDA_ENDPOINT", &api.url)
     };
-    let refused = run(&[]).fails(1, ["does not accept the API key"]).hint("--no-check");
+    let refused = run(&[]).fails(1, ["rejects the API key"]).hint("--no-check");
     let output = fed(&refused, "bad-key-4711\n");
     assert!(!output.stderr.contains("bad-key-4711"), "{}", output.stderr);
     assert!(!sandbox.credentials_file().exists() && sandbox.config_text().is_empty());
@@ -136,11 +137,11 @@ fn while_a_key_is_checked_nobody_sees_it_and_afterwards_nothing_is_left() {
 #[test]
 fn a_token_is_made_where_there_is_none_and_kept_where_there_is_one() {
     let sandbox = home("");
-    let said = sandbox.conf(["--user", "me"]).stdout_has("A token was made").run();
+    let said = sandbox.conf(["--user", "me"]).stdout_has("Created a token").run();
     let token = sandbox.conf(["get", "--reveal", "daemon.token"]).stdout_has("").run().stdout;
     assert_eq!(token.trim().len(), 43, "{token}");
     assert!(!said.stdout.contains(token.trim()), "{}", said.stdout);
-    sandbox.conf(["--user", "you"]).stdout("Wrote [ROOT]/home/.config/soong/config.toml\nNext, say where your instance is: soong configure set instances.NAME.host ADDRESS\nThen: soong tunnel start\n").run();
+    sandbox.conf(["--user", "you"]).stdout("Wrote [ROOT]/home/.config/soong/config.toml\nNext, add your instance: soong configure set instances.NAME.host ADDRESS\nThen: soong tunnel start\n").run();
     sandbox.conf(["get", "--reveal", "daemon.token"]).stdout(token).run();
     fed(
         &sandbox.conf(["--daemon-token-stdin"]).stdout_has("credentials.toml (only you can read it)"),

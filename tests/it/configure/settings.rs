@@ -66,14 +66,14 @@ fn an_address_may_hold_a_user_and_a_port() {
     let option = "dev=root@192.0.2.7:40001";
     sandbox.conf(["--instance", option]).stdout_has("Wrote").run();
     assert!(sandbox.config_text().contains(written), "{}", sandbox.config_text());
-    sandbox.conf(["--instance", option]).stdout_has("nothing was written").run();
+    sandbox.conf(["--instance", option]).stdout_has("No changes").run();
     sandbox.tunnel(["start", "--dry-run"]).stdout_has("-p 40001 -- root@192.0.2.7").run();
     sandbox.conf(["--instance", "dev=1:2:3"]).fails(2, ["'1:2:3' is not an address"]).run();
     // The command that a hint names for an instance with a space in its name is taken.
     let sandbox = home("[instances.\"my box\"]\nhost = \"h\"\n");
     sandbox
         .conf(["unset", "instances.\"my box\".host"])
-        .fails(1, ["cannot do without its host"])
+        .fails(1, ["needs its host"])
         .hint("soong configure unset 'instances.\"my box\"'")
         .run();
     sandbox.conf(["unset", "instances.\"my box\""]).run();
@@ -93,7 +93,7 @@ fn a_key_that_does_not_exist_is_answered_with_one_that_does() {
         .hint("instances.dev.host")
         .run();
     sandbox.conf(["set", "a b", "1"]).fails(2, ["'a b' is not a key"]).hint("ssh.user").run();
-    sandbox.conf(["set", "services.A_b", "1"]).fails(2, ["bad name"]).hint("a service name").run();
+    sandbox.conf(["set", "services.A_b", "1"]).fails(2, ["bad name"]).hint("service names").run();
     sandbox.conf(["set", "ssh.port"]).fails(2, ["no value for ssh.port"]).hint("a port (1 to 65535)").run();
     assert_eq!(sandbox.config_text(), "");
 }
@@ -108,7 +108,7 @@ fn a_change_that_would_break_the_config_is_not_made() {
         .run();
     sandbox
         .conf(["unset", "instances.dev.host"])
-        .fails(1, ["cannot do without its host"])
+        .fails(1, ["needs its host"])
         .hint("unset instances.dev")
         .run();
     sandbox.conf(["set", "instances.b.host", "h"]).run();

@@ -57,7 +57,7 @@ fn untouched() -> Termios {
 
 const DOWN: &str = "\x1b[B";
 const QUESTIONS: [&str; 7] =
-    ["Private key", "User on", "Lambda API key", "add another?", "Name of", "Its address", "token"];
+    ["Private key", "User name on", "Lambda API key", "add another?", "Name of", "Address (", "token"];
 
 #[test]
 fn all_is_asked_checked_and_written_and_no_secret_shown() {
@@ -66,18 +66,18 @@ fn all_is_asked_checked_and_written_and_no_secret_shown() {
     sandbox.key("id_ed25519", "");
     let mut reader = Reader::start(&configure(&sandbox, &api));
     reader.answer("Private key", "\r");
-    reader.answer("User on", "\r");
+    reader.answer("User name on", "\r");
     reader.answer("Lambda API key", "bad-key-4711\r");
-    reader.wait_for("does not accept the API key");
+    reader.wait_for("rejects the API key");
     reader.answer("What now?", "\r");
     // Ctrl-U takes back what was typed, though it cannot be seen.
     reader.answer("Lambda API key", &format!("slip-4711\x15{GOOD_KEY}\r"));
-    reader.wait_for("The key is good");
-    reader.answer("by hand?", "y");
+    reader.wait_for("Key accepted");
+    reader.answer("by address?", "y");
     reader.answer("Name of", "\r");
-    reader.answer("Its address", "a b\r");
+    reader.answer("Address (", "a b\r");
     reader.wait_for("expected a host name or address");
-    reader.answer("Its address", "192.0.2.7\r");
+    reader.answer("Address (", "192.0.2.7\r");
     reader.answer("token", "\r");
     reader.wait_for("Next: soong tunnel start");
     reader.wait_for("[0]");
@@ -102,7 +102,7 @@ fn ctrl_c_at_any_question_leaves_files_and_terminal_as_they_were() {
             reader.answer(question, if *question == "add another?" { "y" } else { "\r" });
         }
         reader.answer(QUESTIONS[last], "\x03");
-        reader.wait_for("Nothing was changed.");
+        reader.wait_for("No changes.");
         reader.wait_for("[130]");
         assert_eq!(reader.terminal.modes(), untouched(), "{}", QUESTIONS[last]);
         let screen = reader.terminal.screen();
@@ -123,9 +123,9 @@ fn again_the_answers_are_those_given_before() {
     reader.answer("~/.ssh/odd name", "\r");
     reader.answer("(me)", "\r");
     reader.answer("Lambda API key", "\r");
-    reader.answer("There is: dev", "\r");
-    reader.answer("Enter keeps the one there is", "\r");
-    reader.wait_for("nothing was written");
+    reader.answer("Configured: dev", "\r");
+    reader.answer("Enter keeps the current one", "\r");
+    reader.wait_for("No changes");
     reader.wait_for("[0]");
     assert_eq!(sandbox.config_text(), config);
     assert_eq!(fs::read_to_string(sandbox.credentials_file()).unwrap(), secrets);
@@ -143,13 +143,13 @@ fn a_key_is_checked_when_it_is_named() {
     reader.wait_for("ssh-keygen -y -f");
     // Past both keys, to another file.
     reader.answer("Private key", &format!("{DOWN}{DOWN}\r"));
-    reader.answer("File of the private key", "~/.ssh/b_locked.pub\r");
+    reader.answer("Private key file", "~/.ssh/b_locked.pub\r");
     reader.wait_for("is not a private key");
-    reader.wait_for("public half");
-    reader.answer("File of the private key", "~/.ssh/b_locked\r");
+    reader.wait_for("public key");
+    reader.answer("Private key file", "~/.ssh/b_locked\r");
     reader.wait_for("The key has a passphrase");
     reader.wait_for("ssh-add");
-    reader.answer("User on", "\x03");
+    reader.answer("User name on", "\x03");
     reader.wait_for("[130]");
 }
 
@@ -157,7 +157,7 @@ fn a_key_is_checked_when_it_is_named() {
 fn a_secret_is_asked_for_and_not_shown() {
     let sandbox = home("");
     let mut terminal = Terminal::run(&sandbox.conf(["set", "daemon.token"]), 24, 80);
-    terminal.wait_for("daemon.token (it is not shown)");
+    terminal.wait_for("daemon.token (not shown)");
     terminal.type_text("two words\r");
     terminal.wait_for("without spaces");
     terminal.type_text("hush-hush\r");
@@ -176,7 +176,7 @@ fn without_a_terminal_it_names_the_options() {
     let sandbox = home("");
     let run = sandbox
         .conf([])
-        .fails(2, ["no terminal to ask questions on"])
+        .fails(2, ["not a terminal; cannot ask questions"])
         .hint("--key FILE")
         .hint("--instance NAME=HOST");
     run.run();

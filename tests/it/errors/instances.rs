@@ -126,7 +126,7 @@ fn a_name_where_none_is_expected_is_told_its_option() {
     let sandbox = Sandbox::new();
     for words in [&["tunnel", "start", "dev"][..], &["status", "dev"]] {
         let run = sandbox.soong(words.iter().copied()).code(2).stderr_has("unexpected argument 'dev'");
-        run.stderr_has("hint: to choose an instance: --instance-id dev\n").run();
+        run.stderr_has("hint: choose an instance: --instance-id dev\n").run();
     }
     for words in ["tunnel", "ext"] {
         let output = sandbox.soong([words]).code(2).stderr_has(format!("\nUsage: soong {words}")).run();

@@ -66,8 +66,7 @@ fn the_public_half_of_a_key_is_told_from_a_private_one() {
         config.set(["ssh", "key"], path(&public));
     });
     let hint = format!("soong configure set ssh.key {}", path(&key));
-    let output =
-        sandbox.tunnel(["start"]).fails(1, [path(&public), "is the public half of a key"]).hint(&hint).run();
+    let output = sandbox.tunnel(["start"]).fails(1, [path(&public), "is a public key"]).hint(&hint).run();
     assert!(!output.stderr.contains("chmod"), "{}", output.stderr);
     // An agent without the key is found out by ssh alone.
     let socket = sandbox.path("run/agent");
@@ -177,7 +176,7 @@ fn a_key_with_a_passphrase_does_not_hang() {
     sandbox.configure(|config| {
         config.set(["ssh", "key"], path(&file));
     });
-    sandbox.tunnel(["start"]).fails(1, ["Error starting tunnel: "]).hint("passphrase").run();
+    sandbox.tunnel(["start"]).fails(1, ["Error starting tunnel: "]).hint("ssh-add").run();
     sandbox.assert_idle();
 }
 

@@ -45,8 +45,8 @@ fn a_command_of_the_shell_gets_the_rest_as_arguments() {
 #[test]
 fn loops_and_nonsense_are_refused() {
     let sandbox = with(&[("a", "b"), ("b", "a"), ("lost", "nothing-there x")]);
-    soong(&sandbox, ["a"]).fails(1, ["leads back to itself", "a → b → a"]).hint("alias.a").run();
-    soong(&sandbox, ["lost"]).fails(2, ["'lost' stands for 'nothing-there'"]).hint("alias.lost").run();
+    soong(&sandbox, ["a"]).fails(1, ["refers to itself", "a → b → a"]).hint("alias.a").run();
+    soong(&sandbox, ["lost"]).fails(2, ["'lost' runs 'nothing-there'"]).hint("alias.lost").run();
     let sandbox = with(&[]);
     for (key, value) in [("alias.x", "a 'b"), ("alias.x", "!"), ("alias.a/b", "show")] {
         sandbox.soong(["configure", "set", key, value]).code(2).stderr_has("soong-configure: ").unchecked();
@@ -55,7 +55,7 @@ fn loops_and_nonsense_are_refused() {
     soong(&sandbox, ["configure", "set", "alias.up", "tunnel start"]).run();
     soong(&sandbox, ["configure", "set", "alias.go", "up --wait"]).run();
     soong(&sandbox, ["configure", "set", "alias.up", "go"])
-        .fails(1, ["leads back to itself", "up → go → up"])
+        .fails(1, ["refers to itself", "up → go → up"])
         .hint("alias.up")
         .run();
     soong(&sandbox, ["help", "up"]).stdout("'up' is an alias of 'tunnel start'\n").run();
@@ -69,7 +69,7 @@ fn an_alias_with_the_name_of_a_command_breaks_nothing_and_is_told() {
     soong(&sandbox, ["x"]).stdout_has("\"api\":").run();
     soong(&sandbox, ["help", "x"]).stdout("'x' is an alias of 'status --json'\n").run();
     let list = soong(&sandbox, ["ext", "list"]).stdout_has("").run().stdout;
-    let warning = "the alias status of your config is not used: soong status is a command of soong's own";
+    let warning = "the alias status is not used: soong status is a built-in command";
     assert_eq!(list.matches(&format!("\nwarning: {warning}")).count(), 1, "{list}");
     soong(&sandbox, ["ext", "list", "--json"]).stdout_has(format!("\"warnings\":[\"{warning}")).run();
     // Other settings can be changed, and the alias taken out, as is said.
@@ -85,13 +85,13 @@ fn no_alias_is_written_that_has_the_name_of_a_command() {
     let before = std::fs::read_to_string(sandbox.config_file()).unwrap();
     for name in ["tunnel", "help", "ext", "status"] {
         soong(&sandbox, ["configure", "set", &format!("alias.{name}"), "show"])
-            .fails(2, [name, "soong's own"])
+            .fails(2, [name, "built-in command"])
             .hint("another name")
             .run();
     }
     let edit = |editor: &str| soong(&sandbox, ["configure", "edit"]).env("EDITOR", editor);
     edit("sed -i 's/^status = /tunnel = \"x\"\\n&/'")
-        .fails(1, ["\"tunnel\" is a command of soong's own"])
+        .fails(1, ["\"tunnel\" is a built-in command"])
         .hint("another name")
         .hint("is kept in")
         .run();
@@ -112,7 +112,7 @@ fn a_program_on_the_path_goes_first() {
 fn a_config_that_makes_no_sense_is_told_where_an_alias_may_be_meant() {
     let sandbox = with(&[]);
     sandbox.write(&sandbox.config_file(), "[alias]\nx = 7\n");
-    soong(&sandbox, ["x"]).fails(2, ["no command is called 'x'"]).hint("line 2").run();
+    soong(&sandbox, ["x"]).fails(2, ["no command 'x'"]).hint("line 2").run();
     soong(&sandbox, ["show"]).code(7).stdout("\n").run();
 }
 

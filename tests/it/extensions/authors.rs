@@ -24,7 +24,7 @@ fn what_is_begun_in_a_script_works_and_lacks_nothing() {
         soong(&sandbox, ["greet", "--help"]).stdout_has("soong greet").run();
         soong(&sandbox, ["greet", "--nonsense"]).code(2).stderr_has("--nonsense").run();
         let file = sandbox.path("bin/soong-greet");
-        soong(&sandbox, ["ext", "check", file.to_str().unwrap()]).stdout_has("nothing is missing\n").run();
+        soong(&sandbox, ["ext", "check", file.to_str().unwrap()]).stdout_has("no problems found\n").run();
         Run::new(&sandbox, &sandbox.path("bin/test-soong-greet"), [""; 0])
             .stdout_has("")
             .stderr_has("")
@@ -54,7 +54,7 @@ fn what_is_begun_in_rust_works_and_lacks_nothing() {
     soong(&sandbox, ["greet", "moon", "--shout"]).stdout("HELLO, MOON\n").run();
     soong(&sandbox, ["greet", "--help"]).stdout_has("soong greet").run();
     soong(&sandbox, ["greet", "--nonsense"]).code(2).stderr_has("--nonsense").run();
-    soong(&sandbox, ["ext", "check", program.to_str().unwrap()]).stdout_has("nothing is missing\n").run();
+    soong(&sandbox, ["ext", "check", program.to_str().unwrap()]).stdout_has("no problems found\n").run();
     soong(&sandbox, ["ext", "list"])
         .stdout_has("greet  Say hello to whom you name\n")
         .stdout_has("summary: note, completion: clap\n")
@@ -69,8 +69,8 @@ fn nothing_is_overwritten_and_no_name_of_soongs_own_taken() {
     let taken = sandbox.path("tmp/test-soong-greet");
     sandbox.write(&taken, "mine");
     soong(&sandbox, ["ext", "new", "greet"])
-        .fails(1, ["test-soong-greet exists"])
-        .hint("nothing was written")
+        .fails(1, ["test-soong-greet already exists"])
+        .hint("choose another name or --directory")
         .run();
     assert_eq!(fs::read_to_string(&taken).unwrap(), "mine");
     assert!(!sandbox.path("tmp/soong-greet").exists());
@@ -88,12 +88,12 @@ fn what_is_missing_is_told_without_running_anything() {
     let quiet = script(&sandbox, "bin/soong-quiet", "touch ran");
     check(&quiet).stdout_has("soong:summary").stdout_has("soong:complete").run();
     for (path, text, fault) in [
-        ("bin/hello.sh", "#!/bin/sh\n", "mv it to soong-hello"),
+        ("bin/hello.sh", "#!/bin/sh\n", "rename it to soong-hello"),
         ("bin/soong-tunnel", "#!/bin/sh\n", "soong ext exec tunnel"),
         ("bin/soong-complete", "#!/bin/sh\n", "helper"),
         ("bin/soong-supervisor", "#!/bin/sh\n", "helper"),
         ("bin/soong-b", "#!/nonexistent/sh\n", "not installed"),
-        ("bin/soong-c", "#!/bin/sh\r\n", "Windows"),
+        ("bin/soong-c", "#!/bin/sh\r\n", "carriage return"),
         ("bin/soong-d", "#!/usr/bin/env nonexistent-interpreter\n", "not on your PATH"),
         ("bin/soong-e", "#!/bin/sh\n# soong:complete: maybe\n", "\"maybe\""),
     ] {
@@ -105,7 +105,7 @@ fn what_is_missing_is_told_without_running_anything() {
     let text = sandbox.path("bin/soong-text");
     sandbox.write(&text, "#!/bin/sh\n");
     check(&text).code(1).stdout_has("chmod +x").run();
-    check(&sandbox.path("bin")).fails(1, ["no regular file"]).run();
+    check(&sandbox.path("bin")).fails(1, ["not a regular file"]).run();
     check(&sandbox.path("bin/missing")).fails(1, ["missing"]).run();
     assert!(!ran.exists());
 }

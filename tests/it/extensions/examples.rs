@@ -48,7 +48,7 @@ fn every_sample_is_complete() {
         let file = sandbox.path("bin").join(format!("soong-{name}"));
         soong(&sandbox, ["ext", "check", file.to_str().unwrap()])
             .stdout_has(format!("(from its {from})"))
-            .stdout_has("nothing is missing\n")
+            .stdout_has("no problems found\n")
             .run();
         let help = soong(&sandbox, [name, "--help"]).stdout_has(format!("soong {name}")).run().stdout;
         let answer = complete(&sandbox, &["soong", name, "--"]).stdout_has("").run().stdout;

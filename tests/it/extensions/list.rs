@@ -86,12 +86,12 @@ fn what_is_odd_about_an_extension_is_told() {
     for (name, warning, runs) in [
         ("twice", "second/soong-twice is hidden", true),
         ("status", "soong ext exec status", false),
-        ("aliased", "the alias aliased of your config is hidden", true),
+        ("aliased", "the alias aliased is hidden", true),
         ("text", "not executable", false),
-        ("gone", "leads nowhere", false),
+        ("gone", "broken link", false),
         ("odd", "not one of soong, clap", true),
         ("odd", "colour", true),
-        ("open", "can be written by everybody", true),
+        ("open", "is writable by everyone", true),
     ] {
         assert!(warnings(&json, name).contains(warning), "{name}: {}", warnings(&json, name));
         assert_eq!(entry(&json, name)["runs"], runs, "{name}");

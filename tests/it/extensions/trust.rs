@@ -15,11 +15,11 @@ fn a_program_that_others_may_have_put_there_is_told_of_once() {
     fs::set_permissions(sandbox.path("open"), Permissions::from_mode(0o1777)).unwrap();
     let path = path_of(&sandbox, &["open"]);
     let run = |name: &str| soong(&sandbox, [name]).env("PATH", &path).stdout(format!("{name}\n"));
-    run("hello").stderr_has("open/soong-hello").stderr_has("can be written by everybody").run();
+    run("hello").stderr_has("open/soong-hello").stderr_has("is writable by everyone").run();
     run("hello").run();
     run("other").stderr_has("soong-other").run();
     // Where nothing can be noted, it is told each time.
-    let run = || run("hello").env("XDG_STATE_HOME", "/dev/null").stderr_has("everybody");
+    let run = || run("hello").env("XDG_STATE_HOME", "/dev/null").stderr_has("everyone");
     run().run();
     run().run();
 }

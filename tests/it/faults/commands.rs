@@ -17,8 +17,8 @@ use crate::support::wait;
 const EXCUSES: [&str; 5] = [
     "",
     "Tunnel already running. Stop it first.\n",
-    "soong-tunnel: the tunnel was stopped before it came up\n",
-    "soong-tunnel: the tunnel's supervisor ended before the tunnel was up\n",
+    "soong-tunnel: the tunnel was stopped before it was up\n",
+    "soong-tunnel: the supervisor ended before the tunnel was up\n",
     "Error starting tunnel: bind: Address already in use\n",
 ];
 

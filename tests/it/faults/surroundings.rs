@@ -98,7 +98,7 @@ fn a_supervisor_that_is_held_is_not_told_to_be_up() {
     let sandbox = Sandbox::with(&instance);
     let pid = sandbox.start(&instance);
     process::signal(pid, Signal::SIGSTOP);
-    let status = sandbox.tunnel(["status"]).code(1).stdout("Tunnel does not respond\n");
+    let status = sandbox.tunnel(["status"]).code(1).stdout("Tunnel is not responding\n");
     status.stderr_has("soong tunnel stop").run();
     sandbox.tunnel(["list"]).stdout_has("unresponsive  -").run();
     let told = told(&sandbox);

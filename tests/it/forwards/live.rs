@@ -104,20 +104,20 @@ fn what_cannot_be_had_is_refused_and_changes_nothing() {
     let _holder = ports::Holder::listen("127.0.0.1", taken);
     forward(&[&format!("{taken}:h:1")]).fails(1, ["Address already in use"]).hint("is held by").run();
     let sglang = sandbox.config.local[0];
-    forward(&["--socks", &sglang.to_string()]).fails(1, ["is that of sglang"]).run();
+    forward(&["--socks", &sglang.to_string()]).fails(1, ["is used by sglang"]).run();
     // The server has this one already.
     let (remote, _holders) = taken_everywhere();
     forward(&["--remote", &format!("{remote}:h:1")]).fails(1, ["remote port forwarding failed"]).run();
     forward(&["--remove", &sglang.to_string()]).fails(1, ["no such forward"]).hint("[services]").run();
     forward(&["--remove", &free.to_string()]).fails(1, ["no such forward"]).run();
     forward(&["staging", "1:h:1"]).fails(1, ["staging"]).run();
-    forward(&[]).fails(2, ["nothing is named"]).run();
+    forward(&[]).fails(2, ["no forward given"]).run();
     forward(&["1:-oProxyCommand=x:1"]).fails(2, ["-oProxyCommand"]).run();
     forward(&["1:h\n:1"]).fails(2, ["h\\n"]).run();
     let spec = format!("{free}:h:1");
     forward(&["-q", &spec]).run();
-    forward(&[&spec]).fails(1, ["has this forward already"]).run();
-    forward(&[&format!("{free}:other:1")]).fails(1, ["is taken by"]).hint("--remove").run();
+    forward(&[&spec]).fails(1, ["already exists"]).run();
+    forward(&[&format!("{free}:other:1")]).fails(1, ["is used by"]).hint("--remove").run();
     assert_eq!(told(&sandbox), [format!("local {free} h:1")]);
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
 }

@@ -109,7 +109,7 @@ fn forwards_lead_where_they_say_and_are_held_through_a_lost_link() {
         format!("  localhost:{} -> localhost:{}\n", each.port, instance.services[1].port),
         format!("  localhost:{} -> {}\n", each.socket, far.display()),
         format!("  {} -> localhost:{}\n", each.from_socket.display(), instance.services[1].port),
-        format!("  instance:{} -> 127.0.0.1:{} on this side\n", each.remote, instance.services[2].port),
+        format!("  instance:{} -> 127.0.0.1:{} on this machine\n", each.remote, instance.services[2].port),
         format!("  localhost:{} -> anywhere, as a SOCKS proxy\n", each.socks),
     ] {
         assert!(started.contains(&line), "{line}{started}");

@@ -25,7 +25,7 @@ fn a_line_is_added_once_and_taken_out_to_the_last_byte() {
     assert_eq!(fs::read(&file).unwrap(), added);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
     assert!(link.is_symlink());
-    init(&["--uninstall", "--yes"]).stdout_has("Taken out of ").run();
+    init(&["--uninstall", "--yes"]).stdout_has("Removed from ").run();
     assert_eq!(fs::read(&file).unwrap(), before);
     init(&["--uninstall", "--yes"]).stdout_has("no line").run();
 }
@@ -70,7 +70,7 @@ fn a_disk_that_is_full_leaves_the_file() {
     let script = "trap '' XFSZ; ulimit -f 16; exec \"$@\"";
     let words = ["-c", script, "sh", env!("CARGO_BIN_EXE_soong"), "init", "bash", "--install", "--yes"];
     let run = Run::new(&sandbox, &tool("sh"), words);
-    run.code(1).stdout_has("This line").stderr_has("File too large\nhint: the file is as it was").run();
+    run.code(1).stdout_has("This line").stderr_has("File too large\nhint: the file is unchanged").run();
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
     let left: Vec<_> =
         fs::read_dir(sandbox.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -113,5 +113,5 @@ fn nothing_is_left_in_a_shell_that_unloads_it() {
 fn an_unknown_shell_is_asked_for() {
     let sandbox = Sandbox::new();
     let init = sandbox.soong(["init"]).env("SHELL", "/bin/tcsh");
-    init.fails(2, ["which shell"]).hint("bash, zsh or fish").run();
+    init.fails(2, ["determine your shell"]).hint("bash, zsh or fish").run();
 }

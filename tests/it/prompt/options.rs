@@ -1,4 +1,4 @@
-//! The hooks in shells that are set up in every way there is: they work, and leave everything as it was.
+//! The hooks in shells that are set up in every way available: they work, and leave everything as it was.
 
 use super::hooks::{BASH, FISH, SHELLS, Shell, ZSH, now};
 use crate::support::run::Run;

@@ -334,14 +334,10 @@ fn print_shows_the_command_and_runs_nothing() {
 fn mistakes_are_told_before_anything_is_run() {
     let (instance, mut sandbox) = connected(false);
     sandbox.soong(["ssh", "nvidia-smi"]).fails(2, ["'--' is missing"]).hint("soong ssh -- nvidia-smi").run();
-    sandbox.soong(["ssh", "-Z"]).fails(2, ["ssh has no option -Z"]).run();
+    sandbox.soong(["ssh", "-Z"]).fails(2, ["unknown ssh option -Z"]).run();
     sandbox.soong(["ssh", "--prnt"]).fails(2, ["--prnt"]).hint("--print").run();
-    sandbox.soong(["ssh", "-p"]).fails(2, ["-p has no value"]).run();
-    sandbox
-        .soong(["ssh", "--instance-id", "deb"])
-        .fails(1, ["no instance is called 'deb'"])
-        .hint("dev")
-        .run();
+    sandbox.soong(["ssh", "-p"]).fails(2, ["-p needs a value"]).run();
+    sandbox.soong(["ssh", "--instance-id", "deb"]).fails(1, ["no instance 'deb'"]).hint("dev").run();
     sandbox.soong(["ssh"]).env("PATH", "/nonexistent").fails(127, ["ssh is not installed"]).run();
     sandbox.configure(|config| {
         config.instance("staging", "127.0.0.1", 1);

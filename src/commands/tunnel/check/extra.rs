@@ -18,7 +18,7 @@ pub fn ask(directory: &Directory, extra: &Extra) -> Finding {
             let reason = match mux::reach(&directory.ssh_control(), target, PATIENCE) {
                 Ok(()) => return finding(extra, Condition::Open, None),
                 Err(Refusal::Refused(_)) => why_refused(directory, &extra.forwarding),
-                Err(Refusal::Silent(error)) if is_late(&error) => "it does not take a connection".to_owned(),
+                Err(Refusal::Silent(error)) if is_late(&error) => "connection refused".to_owned(),
                 Err(Refusal::Silent(_)) => "ssh does not answer".to_owned(),
             };
             finding(extra, Condition::NotAnswering, Some(&reason))

@@ -45,7 +45,7 @@ pub fn resolve(
 /// Makes sure that no two of `extras` and `services` listen on the same.
 pub fn check(extras: &[Extra], services: &[Forward]) -> Result<()> {
     if extras.len() > FORWARDINGS_MAX {
-        return Err(Error::usage(format!("a tunnel has at most {FORWARDINGS_MAX} forwards")));
+        return Err(Error::usage(format!("a tunnel can have at most {FORWARDINGS_MAX} forwards")));
     }
     for (index, extra) in extras.iter().enumerate() {
         let forwarding = &extra.forwarding;
@@ -69,7 +69,7 @@ fn collision(one: &str, forwarding: &Forwarding) -> Error {
         printable(&forwarding.to_string()),
         printable(&listen)
     ))
-    .with_hint("move one of them to another port")
+    .with_hint("change the port of one")
 }
 
 /// Every forward of `request` as a comment for a shell, below an ssh command that does not show them.

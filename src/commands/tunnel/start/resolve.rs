@@ -58,7 +58,7 @@ fn choose_instance(arguments: &StartArguments, config: &Config, paths: &Paths) -
     inventory::choose(&wish, config, paths).map_err(|error| {
         if config.instances.is_empty() && config.providers.is_empty() {
             let file = printable(&paths.config_file().to_string_lossy()).into_owned();
-            error.with_hint(format!("or add to {file}: [instances.NAME] and below it host = \"ADDRESS\""))
+            error.with_hint(format!("or add it to [instances.NAME] in {file}: host = \"ADDRESS\""))
         } else {
             error
         }
@@ -74,7 +74,7 @@ fn wanted_ports(arguments: &StartArguments, services: &[Service]) -> Result<BTre
         }
         if wanted.insert(service.clone(), port).is_some_and(|other| other != port) {
             return Err(Error::usage(format!("two different local ports for {service}"))
-                .with_hint("give each service one port"));
+                .with_hint("choose one of them"));
         }
     }
     Ok(wanted)
@@ -83,10 +83,10 @@ fn wanted_ports(arguments: &StartArguments, services: &[Service]) -> Result<BTre
 fn unknown_service(name: &str, services: &[Service]) -> Error {
     let names = || services.iter().map(|service| service.name.as_str());
     let hint = suggest::did_you_mean(name, names())
-        .unwrap_or_else(|| format!("there is: {}", names().collect::<Vec<_>>().join(", ")));
-    Error::usage(format!("no service is called '{}'", printable(name)))
+        .unwrap_or_else(|| format!("available: {}", names().collect::<Vec<_>>().join(", ")));
+    Error::usage(format!("no service '{}'", printable(name)))
         .with_hint(hint)
-        .with_hint("add a service of your own to [services] in config.toml: NAME = PORT")
+        .with_hint("add it to [services] in config.toml: NAME = PORT")
 }
 
 /// Local ports by service, by where they come from.
@@ -128,14 +128,14 @@ fn forwards(services: &[Service], ports: &Ports) -> Result<Vec<Forward>> {
                 other.service, service.name
             ))
             .with_hint(format!(
-                "move one of them: {}",
+                "change one of them: {}",
                 port_flag(&service.name, spare(local, services, ports))
             )));
         }
         forwards.push(Forward { service: service.name.clone(), local, remote: service.remote });
     }
     if forwards.is_empty() {
-        return Err(Error::failed("there is nothing to forward")
+        return Err(Error::failed("nothing to forward")
             .with_hint("add a service to [services] in config.toml: NAME = PORT"));
     }
     Ok(forwards)
@@ -178,10 +178,10 @@ mod tests {
     fn a_port_belongs_to_one_service() {
         let error = locals([&[("web", 8000)], &[], &[]]).unwrap_err();
         assert_eq!(error.to_string(), "sglang and web both want local port 8000");
-        assert_eq!(error.hints(), ["move one of them: --port web=8001"]);
+        assert_eq!(error.hints(), ["change one of them: --port web=8001"]);
         assert_eq!(error.exit_code(), 2);
         let services = [service("a", 1, 65_535), service("b", 2, 65_535), service("c", 3, 1024)];
         let error = forwards(&services, &Ports::default()).unwrap_err();
-        assert_eq!(error.hints(), ["move one of them: --port b=1025"], "a port that nothing else wants");
+        assert_eq!(error.hints(), ["change one of them: --port b=1025"], "a port that nothing else wants");
     }
 }

@@ -77,13 +77,13 @@ fn choices_are_listed() {
     let error = several(&both[..1].repeat(2), None);
     assert_eq!(error.to_string(), "more than one instance is active");
     let error = several(&both, Some("a"));
-    assert_eq!(error.to_string(), "'a' is the start of more than one instance id");
+    assert_eq!(error.to_string(), "more than one instance id starts with 'a'");
     assert_eq!(error.hints(), ["choose one with --instance-id: dev (a1), a2 (booting)"]);
     let twins = [listed("t", "1", Status::Active), listed("t", "2", Status::Active)];
     let error = several(&twins.iter().collect::<Vec<_>>(), Some("t"));
     assert_eq!(error.to_string(), "more than one instance is called 't'");
     assert_eq!(none(&all, Some("deb")).hints(), ["did you mean 'dev'?"]);
-    assert_eq!(none(&all[1..], None).hints(), ["there is: a2 (booting)"]);
+    assert_eq!(none(&all[1..], None).hints(), ["available: a2 (booting)"]);
     assert!(none(&[], None).hints()[0].contains("soong configure"));
     let many: Vec<Machine> = (0..10_000).map(|n| listed("n", &n.to_string(), Status::Active)).collect();
     let error = several(&many.iter().collect::<Vec<_>>(), None);

@@ -151,7 +151,7 @@ fn a_limit_of_the_rate_is_honoured() {
 fn a_pause_longer_than_the_time_there_is_is_told() {
     let server = Server::start(vec![reply("429 Too Many Requests", "Retry-After: 3600\r\n", ""), ok()]);
     let begun = Instant::now();
-    assert_eq!(told(server.ask()), "Lambda Cloud was asked too often (HTTP 429) | try again in 3600 s");
+    assert_eq!(told(server.ask()), "too many requests to Lambda Cloud (HTTP 429) | try again in 3600 s");
     assert!(begun.elapsed() < Duration::from_secs(60));
     assert_eq!(server.count(), 1);
 }
@@ -181,7 +181,7 @@ fn a_server_that_says_nothing_is_not_waited_for() {
             Server::start(vec![reply, Reply::Silence, Reply::Silence, Reply::Silence, Reply::Silence]);
         let begun = Instant::now();
         let result = server.client().instances(Instant::now() + Duration::from_millis(700));
-        assert!(told(result).contains("it did not answer in time"));
+        assert!(told(result).contains("no answer in time"));
         assert!(begun.elapsed() < Duration::from_secs(60));
     }
 }
@@ -206,9 +206,9 @@ fn an_answer_without_end_is_cut_off() {
 #[test]
 fn rubbish_is_told() {
     let server = Server::start(vec![reply("200 OK", "", "<html>not json</html>")]);
-    assert!(told(server.ask()).starts_with("Lambda Cloud sent something else than a list of instances"));
+    assert!(told(server.ask()).starts_with("Lambda Cloud's answer is not a list of instances"));
     let server = Server::start((0..5).map(|_| Reply::Raw("SSH-2.0-x\r\n\r\n".to_owned())).collect());
-    assert!(told(server.ask()).contains("does not speak HTTP"));
+    assert!(told(server.ask()).contains("no HTTP answer"));
 }
 
 #[test]

@@ -51,9 +51,9 @@ fn what_is_wrong_is_said() {
     let table = [
         ("", "it printed nothing"),
         (" \n", "it printed nothing"),
-        (r#"{"instances":[]}"#, "it does not say \"api\": 1"),
-        (r#"{"api":"1","instances":[]}"#, "it does not say \"api\": 1"),
-        (r#"{"api":2,"instances":[]}"#, "it speaks version 2 of the provider API, soong speaks 1"),
+        (r#"{"instances":[]}"#, "\"api\": 1 is missing"),
+        (r#"{"api":"1","instances":[]}"#, "\"api\": 1 is missing"),
+        (r#"{"api":2,"instances":[]}"#, "it uses version 2 of the provider API; soong uses 1"),
         (r#"{"api":1}"#, "\"instances\" is missing"),
         (r#"{"api":1,"instances":[{"name":"x"}]}"#, "instances[0] has no id"),
         (r#"{"api":1,"instances":[{"id":"a"},{"id":""}]}"#, "instances[1] has no id"),
@@ -76,7 +76,7 @@ fn what_is_wrong_is_said() {
     for text in
         ["hello", "[]", "{", "\u{1b}[2J", r#"{"api":1,"instances":[]} x"#, r#"{"api":1,"instances":{}}"#]
     {
-        assert!(parse(text).unwrap_err().starts_with("what it printed is not the JSON"), "{text}");
+        assert!(parse(text).unwrap_err().starts_with("unexpected JSON"), "{text}");
     }
     assert!(Answer::parse(b"{\"api\":1,\"instances\":[{\"id\":\"\xff\"}]}").is_err());
 }
@@ -88,7 +88,7 @@ fn the_list_and_its_texts_are_bounded() {
         format!(r#"{{"api":1,"instances":[{}]}}"#, entries.join(","))
     };
     assert_eq!(parse(&list(INSTANCES_MAX)).unwrap().len(), INSTANCES_MAX);
-    assert!(parse(&list(INSTANCES_MAX + 1)).unwrap_err().contains("at most 10000"));
+    assert!(parse(&list(INSTANCES_MAX + 1)).unwrap_err().contains("maximum is 10000"));
     let long = format!(r#"{{"api":1,"instances":[{{"id":"a","name":"{}"}}]}}"#, "ä".repeat(1000));
     assert_eq!(parse(&long).unwrap()[0].name.as_ref().unwrap().chars().count(), TEXT_MAX + 1);
     let long = format!(r#"{{"api":1,"instances":[{{"id":"{}"}}]}}"#, "a".repeat(ID_MAX + 1));

@@ -34,7 +34,7 @@ fn receive(line: &mut Line) -> io::Result<Vec<u8>> {
     line.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length);
     if length > MESSAGE_MAX {
-        return Err(io::Error::other("its answer is too long"));
+        return Err(io::Error::other("the answer is too long"));
     }
     let mut message = vec![0; usize::try_from(length).unwrap_or_default()];
     line.read_exact(&mut message)?;

@@ -39,7 +39,7 @@ pub(super) fn check_hello(message: &[u8]) -> io::Result<()> {
     if fields.number() == Some(HELLO) && fields.number() == Some(VERSION) {
         Ok(())
     } else {
-        Err(io::Error::other("it speaks another version of its protocol"))
+        Err(io::Error::other("it uses another protocol version"))
     }
 }
 
