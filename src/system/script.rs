@@ -4,14 +4,14 @@
 //! (`ENOEXEC`). A shell has `/bin/sh` run the text, as does `execvp` of most C libraries.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 /// The shell that runs a text without a `#!` line.
 pub const SHELL: &str = "/bin/sh";
 
 /// How much of a file is looked at, in bytes: as much as Linux reads of a `#!` line.
-const HEAD: u64 = 256;
+const HEAD: usize = 256;
 /// How programs begin: ELF, and Mach-O in its byte orders.
 const PROGRAMS: [&[u8]; 6] = [
     b"\x7fELF",
@@ -42,9 +42,20 @@ pub fn names_carriage_return(interpreter: &str) -> bool {
     interpreter.ends_with('\r') && (program.ends_with('\r') || program.ends_with("/env"))
 }
 
+/// Reads the first bytes of `file`, in one system call for regular files.
 fn head(file: &Path) -> Option<Vec<u8>> {
-    let mut head = Vec::new();
-    File::open(file).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
+    let mut head = vec![0; HEAD];
+    let mut file = File::open(file).ok()?;
+    let mut length = 0;
+    while length < HEAD {
+        match file.read(&mut head[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    head.truncate(length);
     Some(head)
 }
 
