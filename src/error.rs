@@ -106,13 +106,22 @@ impl Error {
 
     /// An operation on `path` that the system refused; `verb` as in "cannot `verb` PATH".
     pub fn io(verb: &str, path: &Path, source: io::Error) -> Self {
-        let action = format!("cannot {verb} {}", printable(&path.to_string_lossy()));
-        Self::Io { action, source, hint: None }
+        Self::cannot(format_args!("{verb} {}", printable(&path.to_string_lossy())), source)
+    }
+
+    /// An operation that the system refused: `action` as in "cannot ACTION".
+    pub fn cannot(action: impl fmt::Display, source: io::Error) -> Self {
+        Self::Io { action: format!("cannot {action}"), source, hint: None }
     }
 
     /// Standard output could not be written to.
     pub fn output(source: io::Error) -> Self {
-        Self::Io { action: "cannot write".into(), source, hint: None }
+        Self::cannot("write", source)
+    }
+
+    /// A signal ended the command.
+    pub fn interrupted() -> Self {
+        Self::failed("interrupted")
     }
 
     /// The same error with a fix named; kinds that carry several hints gain one more.

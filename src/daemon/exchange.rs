@@ -13,6 +13,7 @@ use crate::config::instance::Instance;
 use crate::daemon::http::ANSWER_MAX;
 use crate::error::{Error, Result};
 use crate::openssh::{Login, failure};
+use crate::system::deadline_stream::DeadlineStream;
 use crate::terminal::printable;
 
 /// How long an exchange with the daemon may take.
@@ -21,10 +22,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Sends `request` to the Unix socket that a tunnel forwards to the daemon; returns the answer.
 pub fn through_tunnel(socket: &Path, instance: &Instance, request: &[u8]) -> Result<Vec<u8>> {
     let exchange = || -> io::Result<Vec<u8>> {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut stream = DeadlineStream::new(UnixStream::connect(socket)?, PATIENCE);
         stream.write_all(request)?;
-        read_within(PATIENCE, &mut stream)
+        read_answer(&mut stream)
     };
     match exchange() {
         Ok(answer) if answer.is_empty() => Err(absent(instance)),
@@ -32,39 +32,15 @@ pub fn through_tunnel(socket: &Path, instance: &Instance, request: &[u8]) -> Res
         Err(source) => Err(match source.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => silent(instance),
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => absent(instance),
-            _ => Error::Io {
-                action: "cannot reach the status daemon through the tunnel".into(),
-                source,
-                hint: None,
-            },
+            _ => Error::cannot("reach the status daemon through the tunnel", source),
         }),
     }
-}
-
-/// A whole answer, if it comes within `patience`, however small the pieces are in which it comes.
-fn read_within(patience: Duration, stream: &mut UnixStream) -> io::Result<Vec<u8>> {
-    let end = Instant::now() + patience;
-    let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
-    while answer.len() < ANSWER_MAX {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut piece) {
-            Ok(0) => break,
-            Ok(length) => answer.extend_from_slice(&piece[..length]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(answer)
 }
 
 /// Sends `request` to the daemon on `port` of the instance through an ssh of its own; returns the
 /// answer.
 pub fn through_ssh(login: &Login, port: u16, request: &[u8]) -> Result<Vec<u8>> {
-    let at_fault = |source| Error::Io { action: "cannot run ssh".into(), source, hint: None };
+    let at_fault = |source| Error::cannot("run ssh", source);
     let mut child = Command::new(&login.program)
         .args(login.stdio_arguments("localhost", port))
         .stdin(Stdio::piped())

@@ -4,7 +4,7 @@
 //! a line that begins with `SSH-` (RFC 4253, section 4.2). Firewalls lock out addresses that make six
 //! connections in half a minute, so this makes at most four, and leaves one for the tunnel.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,8 +13,9 @@ use super::Login;
 use super::failure::{self, Kind, Said};
 use super::route::{self, Endpoint};
 use crate::error::{Error, Result, io_reason};
-use crate::instances::inventory::{Progress, WAIT_MAX, signalled};
+use crate::instances::inventory::{Progress, WAIT_MAX};
 use crate::system::child::{self, Limits};
+use crate::system::deadline_stream::{DeadlineStream, is_late};
 use crate::system::signals::Watch;
 use crate::terminal::printable;
 
@@ -30,8 +31,7 @@ const PREAMBLE_MAX: usize = 8 << 10;
 /// Waits until the SSH server that `login` leads to answers, for at most `limit` since `begun`, and
 /// shows that it waits unless `quiet`. The error names what happened instead.
 pub fn wait(login: &Login, limit: Duration, begun: Instant, quiet: bool) -> Result<()> {
-    let at_fault = |source| Error::Io { action: "cannot handle signals".into(), source, hint: None };
-    let watch = Watch::new().map_err(at_fault)?;
+    let watch = Watch::new()?;
     let server = Server::find(login, &watch);
     let Err(reason) = server.greets(&watch) else { return Ok(()) };
     let name = printable(&login.instance.name).into_owned();
@@ -53,7 +53,7 @@ fn poll(server: &Server<'_>, first: String, deadline: Instant, watch: &Watch) ->
         let left = deadline.saturating_duration_since(Instant::now());
         let pause = pauses.next().unwrap_or_default().min(left);
         if watch.sleep(pause) {
-            return Err(signalled());
+            return Err(Error::interrupted());
         }
         if left.is_zero() {
             return Ok(Some(reason));
@@ -63,7 +63,7 @@ fn poll(server: &Server<'_>, first: String, deadline: Instant, watch: &Watch) ->
             Err(next) => reason = next,
         }
         if watch.interrupted() {
-            return Err(signalled());
+            return Err(Error::interrupted());
         }
     }
 }
@@ -120,26 +120,18 @@ fn greets_directly(endpoint: &Endpoint) -> std::result::Result<(), String> {
 
 /// Connects to `address` and reads up to the greeting.
 fn greeting(address: SocketAddr) -> std::result::Result<(), String> {
-    let told = |error: std::io::Error| match error.kind() {
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => "timed out".to_owned(),
-        _ => io_reason(&error),
-    };
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(told)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
-    let end = Instant::now() + PATIENCE;
+    let told = |error: io::Error| if is_late(&error) { "timed out".to_owned() } else { io_reason(&error) };
+    let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(told)?;
+    let mut stream = DeadlineStream::new(stream, PATIENCE);
     let (mut said, mut piece) = (Vec::new(), [0; 256]);
     while said.len() < PREAMBLE_MAX {
         match stream.read(&mut piece) {
             Ok(0) => break,
             Ok(length) => said.extend_from_slice(&piece[..length]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(told(error)),
         }
         if said.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"SSH-")) {
             return Ok(());
-        }
-        if Instant::now() >= end {
-            return Err("timed out".to_owned());
         }
     }
     Err(if said.is_empty() { "it closes the connection" } else { "it is not an SSH server" }.to_owned())

@@ -8,7 +8,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
@@ -19,6 +19,7 @@ use crate::config::forwarding::{Forwarding, Listen};
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::process::Process;
+use crate::system::deadline_stream::DeadlineStream;
 use crate::system::peer;
 
 /// Asks a supervisor to stop. Requests are a line each.
@@ -52,7 +53,7 @@ pub struct Answer {
 }
 
 /// The longest answer that is read, in bytes.
-const ANSWER_MAX: usize = 1 << 20;
+const ANSWER_MAX: u64 = 1 << 20;
 
 /// What has gone through one forward since the tunnel was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,34 +128,22 @@ impl Supervisor {
     /// What goes through its forwards. An error when it does not say so within `patience`. Nothing
     /// else can be asked over this connection afterwards.
     pub fn traffic(&mut self, patience: Duration) -> io::Result<Vec<Flow>> {
-        let end = Instant::now() + patience;
-        self.stream.write_all(TRAFFIC.as_bytes())?;
-        let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
-        while !answer.ends_with(b"\n") && answer.len() < ANSWER_MAX {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            self.stream.set_read_timeout(Some(left))?;
-            match self.stream.read(&mut piece) {
-                Ok(0) => break,
-                Ok(length) => answer.extend_from_slice(&piece[..length]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(serde_json::from_slice(&answer)?)
+        let mut stream = DeadlineStream::new(self.stream.try_clone()?, patience);
+        stream.write_all(TRAFFIC.as_bytes())?;
+        let mut answer = String::new();
+        BufReader::new(stream.take(ANSWER_MAX)).read_line(&mut answer)?;
+        Ok(serde_json::from_str(&answer)?)
     }
 
     /// Has it forward something more (`what` is [`ADD`]) or no more ([`REMOVE`]), or say why it does
     /// not work ([`WHY`]).
     pub fn change(mut self, what: &str, forwarding: &Forwarding) -> Result<()> {
-        let at_fault = |source| Error::Io { action: "cannot ask the supervisor".into(), source, hint: None };
+        let at_fault = |source| Error::cannot("ask the supervisor", source);
         let mut ask = || {
             self.stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
             self.stream.write_all(format!("{what}{forwarding}\n").as_bytes())?;
             let mut line = String::new();
-            BufReader::new((&self.stream).take(ANSWER_MAX as u64)).read_line(&mut line)?;
+            BufReader::new((&self.stream).take(ANSWER_MAX)).read_line(&mut line)?;
             if line.is_empty() {
                 // A supervisor of an earlier version does not know the request.
                 return Err(io::ErrorKind::UnexpectedEof.into());

@@ -6,19 +6,19 @@
 //! left holding the lock of a file that nobody can find any more.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 
 use crate::config::forwarding::Listen;
 use crate::config::instance;
 use crate::error::{Error, Result};
+use crate::system::lock;
 use crate::system::paths::{self, Paths, SOCKET_PATH_MAX};
 use crate::terminal::printable;
 
@@ -28,8 +28,7 @@ pub struct Directory {
     path: PathBuf,
 }
 
-/// The lock of a tunnel, held; let go of by dropping it or by the end of the process.
-pub type Lock = Flock<File>;
+pub use crate::system::lock::Lock;
 
 /// The longest name that a socket gets in a tunnel's directory. ssh adds 17 bytes to the name of
 /// the control socket while it sets it up (`mux.c`, `muxserver_listen`).
@@ -153,30 +152,16 @@ impl Directory {
 
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Result<Option<Lock>> {
-        let path = self.path.join("lock");
-        let file = paths::open_lock(&path)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Some(lock)),
-            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, errno)) => Err(Error::io("lock", &path, errno.into())),
-        }
+        lock::try_lock(&self.lock_file(), Duration::ZERO)
     }
 
-    /// Whether somebody holds the lock. Asks with a shared lock, so that askers do not see each
-    /// other; a start that meets one tries again.
+    /// Returns true if a process holds the lock. A start that meets another such question tries again.
     pub fn is_locked(&self) -> Result<bool> {
-        let path = self.path.join("lock");
-        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&path);
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(Error::io("open", &path, error)),
-        };
-        match Flock::lock(file, FlockArg::LockSharedNonblock) {
-            Ok(_free) => Ok(false),
-            Err((_, Errno::EWOULDBLOCK)) => Ok(true),
-            Err((_, errno)) => Err(Error::io("lock", &path, errno.into())),
-        }
+        lock::is_locked(&self.lock_file())
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.path.join("lock")
     }
 
     /// True while `lock` is that of the file which others find here, in a directory that is this
@@ -187,7 +172,7 @@ impl Directory {
         if fs::symlink_metadata(&self.path).is_ok_and(|path| !path.is_dir() || !is_ours(&path)) {
             return false;
         }
-        match (lock.metadata(), fs::symlink_metadata(self.path.join("lock"))) {
+        match (lock.metadata(), fs::symlink_metadata(self.lock_file())) {
             (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
             (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
             (Err(_), Ok(_)) => true,

@@ -9,12 +9,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::state::{Phase, State};
+use crate::system::lock::{WRITER_PATIENCE, lock};
 use crate::system::paths::{self, Paths};
 
 /// The longest PID file that is read, in bytes.
@@ -22,7 +22,8 @@ const FILE_MAX: u64 = 1 << 16;
 
 /// Makes the PID file say what is true. `ending` is the tunnel that is about to end, if any.
 pub fn update(paths: &Paths, ending: Option<&Directory>) -> Result<()> {
-    let _lock = lock(&paths.pid_file_lock())?;
+    paths::create_private(paths.state())?;
+    let _lock = lock(&paths.pid_file_lock(), WRITER_PATIENCE)?;
     let mut pids = String::new();
     for directory in Directory::all(paths)? {
         let ends = ending.is_some_and(|ending| ending.state_file() == directory.state_file());
@@ -83,11 +84,4 @@ fn write(file: &Path, pids: &str) -> Result<()> {
 
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// Waits for the other writers.
-fn lock(path: &Path) -> Result<Flock<fs::File>> {
-    path.parent().map_or(Ok(()), paths::create_private)?;
-    let file = paths::open_lock(path)?;
-    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| Error::io("lock", path, errno.into()))
 }

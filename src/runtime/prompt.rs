@@ -18,17 +18,13 @@
 //! that there is no tunnel.
 
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::runtime::directory::Directory;
 use crate::runtime::state::{Phase, State};
+use crate::system::lock::lock;
 use crate::system::paths::{self, Paths};
 use crate::system::time::now;
 
@@ -53,7 +49,6 @@ pub const TTL: u64 = 75;
 /// How long to wait for another writer, which needs about a millisecond. Somebody's connections
 /// are waiting meanwhile, so one that was stopped in the middle is not waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// The longest prompt file that is read, in bytes.
 const FILE_MAX: u64 = 1 << 18;
@@ -274,7 +269,7 @@ fn everywhere(paths: &Paths, make: impl Fn(&[Entry]) -> Vec<Entry>) -> Result<()
 }
 
 fn change(runtime: &Path, change: impl FnOnce(&[Entry]) -> Vec<Entry>) -> Result<()> {
-    let _lock = lock(&runtime.join("prompt.lock"))?;
+    let _lock = lock(&runtime.join("prompt.lock"), PATIENCE)?;
     let file = file_in(runtime);
     let before = paths::read_own(&file, FILE_MAX).ok();
     let entries: Vec<Entry> =
@@ -284,20 +279,6 @@ fn change(runtime: &Path, change: impl FnOnce(&[Entry]) -> Vec<Entry>) -> Result
         return Ok(());
     }
     paths::write_atomically(&file, &text)
-}
-
-/// Waits a moment for the other writers.
-fn lock(path: &Path) -> Result<Flock<File>> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut file = paths::open_lock(path)?;
-    loop {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((back, Errno::EWOULDBLOCK)) if Instant::now() < deadline => file = back,
-            Err((_, errno)) => return Err(Error::io("lock", path, errno.into())),
-        }
-        sleep(PAUSE);
-    }
 }
 
 #[cfg(test)]

@@ -5,18 +5,15 @@
 //! replaced the next time a tunnel comes up.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
-use std::thread::sleep;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{self, instance};
 use crate::error::{Error, Result};
 use crate::runtime::state::Forward;
+use crate::system::lock::lock;
 use crate::system::paths::{self, Paths};
 use crate::toml_text;
 
@@ -25,9 +22,8 @@ const INSTANCES_MAX: usize = 100;
 /// How many services of each.
 const SERVICES_MAX: usize = 64;
 
-/// How often to ask for the lock, and how long to wait in between. Writers hold it for a moment.
-const LOCK_TRIES: usize = 20;
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
+/// The longest wait for other writers: no tunnel waits for this file.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Memory {
@@ -66,7 +62,7 @@ pub fn remember(paths: &Paths, id: &str, forwards: &[Forward]) -> Result<()> {
         ports.clear();
     }
     ports.extend(had.into_iter().take(SERVICES_MAX));
-    let _lock = lock(&paths.remembered_ports_lock())?;
+    let _lock = lock(&paths.remembered_ports_lock(), PATIENCE)?;
     let file = paths.remembered_ports();
     let mut memory = read(&file);
     let key = instance::digest(id);
@@ -80,20 +76,6 @@ pub fn remember(paths: &Paths, id: &str, forwards: &[Forward]) -> Result<()> {
 
 fn read(file: &Path) -> Memory {
     config::read(file).ok().and_then(|text| toml_text::parse(&text).ok()).unwrap_or_default()
-}
-
-/// The lock of the writers; an error when somebody keeps it, since no tunnel waits for this.
-fn lock(path: &Path) -> Result<Flock<File>> {
-    let mut file = paths::open_lock(path)?;
-    for _ in 0..LOCK_TRIES {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((again, Errno::EWOULDBLOCK)) => file = again,
-            Err((_, errno)) => return Err(Error::io("lock", path, errno.into())),
-        }
-        sleep(LOCK_PAUSE);
-    }
-    Err(Error::io("lock", path, Errno::EWOULDBLOCK.into()))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! A connection over which a command asks something, and does not wait for longer than it may.
+//! Streams whose reads and writes all have to be done by a deadline.
 //!
-//! For commands, which ask once and end. The supervisor, which has much to wait for at a time, does
-//! so with tokio.
+//! For commands, which send one request and end. The supervisor, which waits for many things at a time, uses tokio.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -11,43 +11,74 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
-/// A connection whose every wait ends with its time.
-#[derive(Debug)]
-pub struct Line {
-    stream: UnixStream,
-    end: Instant,
+/// A stream that takes time limits.
+pub trait Timed: Read + Write {
+    /// Sets the longest a read may take.
+    fn set_read_timeout(&self, time: Option<Duration>) -> io::Result<()>;
+    /// Sets the longest a write may take.
+    fn set_write_timeout(&self, time: Option<Duration>) -> io::Result<()>;
 }
 
-impl Line {
-    /// Connects to `path`. All that is done with the connection has to be done within `patience`.
+macro_rules! timed {
+    ($($stream:ty),*) => {$(
+        impl Timed for $stream {
+            fn set_read_timeout(&self, time: Option<Duration>) -> io::Result<()> {
+                <$stream>::set_read_timeout(self, time)
+            }
+
+            fn set_write_timeout(&self, time: Option<Duration>) -> io::Result<()> {
+                <$stream>::set_write_timeout(self, time)
+            }
+        }
+    )*};
+}
+
+timed!(UnixStream, TcpStream);
+
+/// A stream with a deadline.
+#[derive(Debug)]
+pub struct DeadlineStream<S = UnixStream> {
+    stream: S,
+    deadline: Instant,
+}
+
+impl DeadlineStream<UnixStream> {
+    /// Connects to `path`. Everything has to be done within `patience`.
     pub fn open(path: &Path, patience: Duration) -> io::Result<Self> {
-        let end = Instant::now() + patience;
+        let deadline = Instant::now() + patience;
         let socket: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None)?;
         let stream = UnixStream::from(socket);
-        // One who does not take connections any more is not waited for.
+        // Connecting fails at once where the backlog of the listener is full.
         stream.set_nonblocking(true)?;
         connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
         stream.set_nonblocking(false)?;
-        Ok(Self { stream, end })
+        Ok(Self { stream, deadline })
+    }
+}
+
+impl<S: Timed> DeadlineStream<S> {
+    /// Gives `stream` a deadline, `patience` from now.
+    pub fn new(stream: S, patience: Duration) -> Self {
+        Self { stream, deadline: Instant::now() + patience }
     }
 
-    /// The connection itself.
-    pub fn stream(&self) -> &UnixStream {
+    /// Returns the stream itself.
+    pub fn stream(&self) -> &S {
         &self.stream
     }
 
     fn left(&self) -> io::Result<Option<Duration>> {
-        let left = self.end.saturating_duration_since(Instant::now());
+        let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
     }
 }
 
-impl Read for Line {
+impl<S: Timed> Read for DeadlineStream<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.stream.set_read_timeout(self.left()?)?;
             match self.stream.read(buffer) {
-                // Who was stopped for a while goes on waiting.
+                // A process that was suspended and resumed goes on waiting.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => return read,
             }
@@ -55,7 +86,7 @@ impl Read for Line {
     }
 }
 
-impl Write for Line {
+impl<S: Timed> Write for DeadlineStream<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.set_write_timeout(self.left()?)?;
         self.stream.write(bytes)
@@ -66,7 +97,7 @@ impl Write for Line {
     }
 }
 
-/// Whether this is the error of somebody who was waited for in vain.
+/// Returns true for the error of a deadline that passed.
 pub fn is_late(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
@@ -91,26 +122,26 @@ mod tests {
             stream.read_exact(&mut asked).unwrap();
             stream.write_all(&asked).unwrap();
         });
-        let mut line = Line::open(&path, Duration::from_secs(600)).unwrap();
-        line.write_all(b"who").unwrap();
+        let mut stream = DeadlineStream::open(&path, Duration::from_secs(600)).unwrap();
+        stream.write_all(b"who").unwrap();
         let mut answer = String::new();
-        line.read_to_string(&mut answer).unwrap();
+        stream.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "who");
         other.join().unwrap();
     }
 
     #[test]
-    fn nobody_is_waited_for_in_vain() {
+    fn a_wait_ends_at_the_deadline() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
-        assert!(!is_late(&Line::open(&path, Duration::from_secs(600)).unwrap_err()));
+        assert!(!is_late(&DeadlineStream::open(&path, Duration::from_secs(600)).unwrap_err()));
         // Takes a few connections and says nothing.
         let listener = UnixListener::bind(&path).unwrap();
         listen(&listener, Backlog::new(1).unwrap()).unwrap();
-        let mut line = Line::open(&path, Duration::from_millis(20)).unwrap();
-        assert!(is_late(&line.read(&mut [0]).unwrap_err()));
-        assert!(is_late(&line.write(&[0]).unwrap_err()));
-        let lines: Vec<_> = (0..10).map(|_| Line::open(&path, Duration::from_secs(600))).collect();
-        assert!(lines.last().unwrap().is_err());
+        let mut stream = DeadlineStream::open(&path, Duration::from_millis(20)).unwrap();
+        assert!(is_late(&stream.read(&mut [0]).unwrap_err()));
+        assert!(is_late(&stream.write(&[0]).unwrap_err()));
+        let all: Vec<_> = (0..10).map(|_| DeadlineStream::open(&path, Duration::from_secs(600))).collect();
+        assert!(all.last().unwrap().is_err());
     }
 }

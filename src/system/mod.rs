@@ -3,6 +3,7 @@
 pub mod child;
 pub(crate) mod deadline_stream;
 pub(crate) mod hidden_line;
+pub(crate) mod lock;
 pub mod paths;
 pub mod peer;
 pub mod script;

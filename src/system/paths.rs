@@ -12,5 +12,5 @@ pub use self::environment::{
 };
 pub use self::places::{Paths, SOCKET_PATH_MAX};
 pub use self::replacement::{
-    create_private, exchange, follow, open_lock, read_own, remove, rewrite, write_atomically,
+    create_private, exchange, follow, open_private, read_own, remove, rewrite, write_atomically,
 };

@@ -13,6 +13,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 
+use crate::error::{Error, Result};
+
 /// The signals that are held back.
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
@@ -42,7 +44,11 @@ extern "C" fn note(signal: libc::c_int) {
 
 impl Watch {
     /// Begins to hold signals back. Those that the caller of this program had ignored stay so.
-    pub fn new() -> io::Result<Self> {
+    pub fn new() -> Result<Self> {
+        Self::install().map_err(|source| Error::cannot("handle signals", source))
+    }
+
+    fn install() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         CAUGHT.store(0, Ordering::Relaxed);
         WAKE.store(writer.as_raw_fd(), Ordering::Relaxed);

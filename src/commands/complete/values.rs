@@ -85,7 +85,7 @@ fn extensions() -> Vec<Candidate> {
 /// left; names that mean more than one instance are left out, as their ids say which.
 fn instances(inventory: &Inventory) -> Vec<Candidate> {
     let all = &inventory.machines;
-    let living: Vec<&Machine> = all.iter().filter(|machine| !is_over(machine.status)).collect();
+    let living: Vec<&Machine> = all.iter().filter(|machine| !machine.status.is_final()).collect();
     let shown = if living.is_empty() { all.iter().collect() } else { living };
     let is_unique = |name: &str| shown.iter().filter(|machine| machine.name == name).count() == 1;
     let names = shown
@@ -97,10 +97,6 @@ fn instances(inventory: &Inventory) -> Vec<Candidate> {
         Candidate::new(&machine.id, described(machine, name))
     });
     names.chain(ids).collect()
-}
-
-fn is_over(status: Status) -> bool {
-    matches!(status, Status::Terminated | Status::Terminating | Status::Preempted)
 }
 
 /// What is worth knowing of an instance: its other name, its type, its state or its address.

@@ -26,7 +26,7 @@ pub fn can_check() -> bool {
 pub fn check(key: &Secret, paths: &Paths) -> Result<usize> {
     paths.ensure_runtime()?;
     // Dropped last: a signal is let through only when the directory is gone.
-    let watch = Watch::new().map_err(|source| at_fault("watch for signals", source))?;
+    let watch = Watch::new()?;
     let directory = tempfile::Builder::new().prefix("configure-").tempdir_in(paths.runtime());
     let directory = directory.map_err(|source| Error::io("write in", paths.runtime(), source))?;
     let config = directory.path().join("config.toml");
@@ -40,8 +40,4 @@ pub fn check(key: &Secret, paths: &Paths) -> Result<usize> {
     let environment: [(&str, &OsStr); 1] = [("SOONG_CONFIG", config.as_os_str())];
     let _spinner = Spinner::new("Asking lambda");
     provider::ask_with(PROVIDER, &environment, &watch).map(|instances| instances.len())
-}
-
-fn at_fault(action: &str, source: std::io::Error) -> Error {
-    Error::Io { action: format!("cannot {action}"), source, hint: None }
 }

@@ -37,7 +37,7 @@ pub fn text(
 /// Asks for text that is not shown, nor how long it is.
 pub fn secret(question: &str, check: impl Fn(&str) -> std::result::Result<(), Complaint>) -> Result<String> {
     loop {
-        let watch = watch()?;
+        let watch = Watch::new()?;
         let line = HiddenLine { watch: &watch, withdrawn: None, shown: false };
         let typed = line.read(&format!("{question}: ")).map_err(|error| refusal(error, &watch))?;
         drop(watch);
@@ -63,7 +63,7 @@ pub fn confirm(question: &str, default: bool) -> Result<bool> {
 }
 
 fn ask<T>(question: impl FnOnce(&Term, &dyn Theme) -> dialoguer::Result<T>) -> Result<T> {
-    let watch = watch()?;
+    let watch = Watch::new()?;
     let keyboard = Keyboard::take().map_err(|error| refusal(error, &watch))?;
     let terminal = Term::stderr();
     let (plain, colourful) = (SimpleTheme, ColorfulTheme::default());
@@ -76,19 +76,15 @@ fn ask<T>(question: impl FnOnce(&Term, &dyn Theme) -> dialoguer::Result<T>) -> R
     answer.map_err(|dialoguer::Error::IO(error)| refusal(error, &watch))
 }
 
-fn watch() -> Result<Watch> {
-    Watch::new().map_err(|source| Error::Io { action: "cannot ask".into(), source, hint: None })
-}
-
 /// Why there is no answer. When the watch has caught a signal, it ends the program as soon as the
 /// caller lets go of it; so this is the last that the user reads.
 fn refusal(source: std::io::Error, watch: &Watch) -> Error {
     if watch.interrupted() {
         print_error("\nNo changes.\n");
-        return Error::failed("interrupted");
+        return Error::interrupted();
     }
     if source.kind() == std::io::ErrorKind::UnexpectedEof {
         return Error::failed("no answer; no changes");
     }
-    Error::Io { action: "cannot ask".into(), source, hint: None }
+    Error::cannot("ask", source)
 }

@@ -114,7 +114,7 @@ fn run(editor: &[String], draft: &Path) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Error::ProgramMissing { program: shown, hint: NO_EDITOR.into() })
         }
-        Err(source) => Err(Error::Io { action: format!("cannot run {shown}"), source, hint: None }),
+        Err(source) => Err(Error::cannot(format_args!("run {shown}"), source)),
     }
 }
 

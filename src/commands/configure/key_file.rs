@@ -64,7 +64,7 @@ pub fn check(file: &Path) -> Result<Lock> {
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .output()
-        .map_err(|source| Error::Io { action: "cannot run ssh-keygen".into(), source, hint: None })?;
+        .map_err(|source| Error::cannot("run ssh-keygen", source))?;
     let (lock, public) = verdict(file, &text, &output)?;
     if let Some(public) = public {
         check_pair(file, &public)?;

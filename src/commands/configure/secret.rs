@@ -18,7 +18,7 @@ const LIMIT: u64 = 1 << 16;
 pub fn from_stdin(name: SecretName) -> Result<Secret> {
     let mut bytes = Vec::new();
     let read = io::stdin().lock().take(LIMIT).read_to_end(&mut bytes);
-    read.map_err(|source| Error::Io { action: "cannot read standard input".into(), source, hint: None })?;
+    read.map_err(|source| Error::cannot("read standard input", source))?;
     let text = String::from_utf8(bytes).ok();
     text.as_deref()
         .and_then(Secret::new)

@@ -5,15 +5,12 @@
 //! Readers take no lock, since a file is replaced whole. A file that is a link stays one: what it
 //! leads to is replaced.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::document;
@@ -21,17 +18,15 @@ use super::place::SecretName;
 use crate::config::credentials::{self, Credentials};
 use crate::config::{self, Config};
 use crate::error::{Error, Result, errno};
+use crate::system::lock::{self, Lock, WRITER_PATIENCE};
 use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
-
-/// The longest a writer waits for the others; each takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The right to change the files, until dropped.
 #[derive(Debug)]
 pub struct Store<'a> {
     paths: &'a Paths,
-    _lock: Flock<File>,
+    _lock: Lock,
 }
 
 /// What is to be in the files. Without `Debug`: it holds secrets as text.
@@ -48,21 +43,12 @@ impl<'a> Store<'a> {
     pub fn open(paths: &'a Paths) -> Result<Self> {
         paths.ensure_state()?;
         let file = paths.configure_lock();
-        let mut opened = paths::open_lock(&file)?;
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(Self { paths, _lock: lock }),
-                Err((back, Errno::EWOULDBLOCK)) if Instant::now() < deadline => opened = back,
-                Err((_, Errno::EWOULDBLOCK)) => {
-                    let shown = printable(&file.to_string_lossy()).into_owned();
-                    return Err(Error::failed("another 'soong configure' is still running")
-                        .with_hint(format!("find it: fuser -v {shown}")));
-                }
-                Err((_, errno)) => return Err(Error::io("lock", &file, errno.into())),
-            }
-            sleep(Duration::from_millis(10));
-        }
+        let lock = lock::try_lock(&file, WRITER_PATIENCE)?.ok_or_else(|| {
+            let shown = printable(&file.to_string_lossy()).into_owned();
+            Error::failed("another 'soong configure' is still running")
+                .with_hint(format!("find it: fuser -v {shown}"))
+        })?;
+        Ok(Self { paths, _lock: lock })
     }
 
     /// The text of `config.toml`.

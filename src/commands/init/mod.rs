@@ -38,7 +38,7 @@ fn run(arguments: &Arguments) -> Result<u8> {
             uninstall(&file, arguments)
         };
     }
-    say(&script::script(shell, arguments, &soong))?;
+    command_line::print(&script::script(shell, arguments, &soong))?;
     Ok(0)
 }
 
@@ -54,11 +54,8 @@ fn current_shell() -> Result<Shell> {
 /// The dispatcher, by the path that a package leaves alone: as it is found on PATH where that is the
 /// one beside this program, whatever links are on the way.
 fn dispatcher() -> Result<PathBuf> {
-    let own = std::env::current_exe().map_err(|source| Error::Io {
-        action: "cannot find soong's own directory".into(),
-        source,
-        hint: None,
-    })?;
+    let own =
+        std::env::current_exe().map_err(|source| Error::cannot("find soong's own directory", source))?;
     let beside = own.with_file_name("soong");
     let same = |file: &PathBuf| fs::canonicalize(file).ok() == fs::canonicalize(&beside).ok();
     Ok(paths::find_program("soong").filter(same).unwrap_or(beside))
@@ -70,10 +67,10 @@ fn install(shell: Shell, arguments: &Arguments, soong: &Path, file: &Path) -> Re
     let is_first = text.as_deref().is_none_or(startup::is_made_by_us);
     let line = startup::line(shell, arguments, soong, is_first);
     let Change::To(changed) = startup::add(&text.unwrap_or_default(), &line) else {
-        say(&format!("{shown} already sets up soong\n"))?;
+        command_line::print(&format!("{shown} already sets up soong\n"))?;
         return Ok(0);
     };
-    say(&format!("This line sets up soong in {}:\n\n  {line}\n\n", startup::name(shell)))?;
+    command_line::print(&format!("This line sets up soong in {}:\n\n  {line}\n\n", startup::name(shell)))?;
     if !agreed(arguments, &format!("Add it to {shown}?"))? {
         return Ok(1);
     }
@@ -81,7 +78,9 @@ fn install(shell: Shell, arguments: &Arguments, soong: &Path, file: &Path) -> Re
         fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
     }
     write(file, &changed)?;
-    say(&format!("Added to {shown}. Open a new shell to use it. To undo: soong init --uninstall\n"))?;
+    command_line::print(&format!(
+        "Added to {shown}. Open a new shell to use it. To undo: soong init --uninstall\n"
+    ))?;
     Ok(0)
 }
 
@@ -90,7 +89,7 @@ fn uninstall(file: &Path, arguments: &Arguments) -> Result<u8> {
     let text = read(file)?.unwrap_or_default();
     let changed = startup::remove(&text);
     if changed == text {
-        say(&format!("{shown} has no line that soong added\n"))?;
+        command_line::print(&format!("{shown} has no line that soong added\n"))?;
         return Ok(0);
     }
     if !agreed(arguments, &format!("Remove soong's line from {shown}?"))? {
@@ -99,10 +98,12 @@ fn uninstall(file: &Path, arguments: &Arguments) -> Result<u8> {
     // Behind a link the file is somebody's whom we do not know.
     if startup::is_ours_alone(&text) && !file.is_symlink() {
         fs::remove_file(file).map_err(|error| Error::io("remove", file, error))?;
-        say(&format!("Removed {shown}, which had nothing else. In running shells: soong_unload\n"))?;
+        command_line::print(&format!(
+            "Removed {shown}, which had nothing else. In running shells: soong_unload\n"
+        ))?;
     } else {
         write(file, &changed)?;
-        say(&format!("Removed from {shown}. In running shells: soong_unload\n"))?;
+        command_line::print(&format!("Removed from {shown}. In running shells: soong_unload\n"))?;
     }
     Ok(0)
 }
@@ -111,11 +112,7 @@ fn agreed(arguments: &Arguments, question: &str) -> Result<bool> {
     if arguments.yes {
         return Ok(true);
     }
-    match terminal::confirm(question).map_err(|source| Error::Io {
-        action: "cannot ask".into(),
-        source,
-        hint: None,
-    })? {
+    match terminal::confirm(question).map_err(|source| Error::cannot("ask", source))? {
         Some(answer) => Ok(answer),
         None => Err(Error::failed("not a terminal").with_hint("pass --yes")),
     }
@@ -132,8 +129,4 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>> {
 
 fn write(file: &Path, text: &[u8]) -> Result<()> {
     paths::rewrite(file, text).map_err(|error| error.with_hint("the file is unchanged"))
-}
-
-fn say(text: &str) -> Result<()> {
-    command_line::print(text)
 }

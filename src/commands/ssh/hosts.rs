@@ -58,21 +58,20 @@ pub fn run(arguments: &ConfigArguments, paths: &Paths) -> Result<()> {
 /// The instances there are, and what ssh has to know of them. Of a provider that cannot be asked,
 /// those it last listed: a host that is known to be old is better than one that is gone.
 fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
-    let at_fault = |source| Error::Io { action: "cannot handle signals".into(), source, hint: None };
-    let watch = Watch::new().map_err(at_fault)?;
+    let watch = Watch::new()?;
     let inventory = Inventory::fresh(config, paths, &watch, false);
     for error in inventory.sources.iter().filter_map(|source| source.error.as_ref()) {
         error.report("soong-ssh");
     }
     let mut hosts = Vec::new();
-    for machine in inventory.machines.iter().filter(|machine| !machine.status.is_over()) {
+    for machine in inventory.machines.iter().filter(|machine| !machine.status.is_final()) {
         let Some(instance) = machine.instance() else { continue };
         let mut login = Login::resolve(&instance, &config.ssh, paths)?;
         if machine.is_written() {
             login = lookup::complete(login, &watch);
         }
         if watch.interrupted() {
-            return Err(Error::failed("interrupted"));
+            return Err(Error::interrupted());
         }
         let directory = Directory::new(paths, &instance.tunnel_name());
         let directory = directory.ok().filter(|_| paths.is_runtime_reserved());
@@ -152,11 +151,7 @@ Add it?",
         shown(&paths.ssh_config()),
         printable(&include::line(&file))
     );
-    let answer = terminal::confirm(&question).map_err(|source| Error::Io {
-        action: "cannot read the answer".into(),
-        source,
-        hint: None,
-    })?;
+    let answer = terminal::confirm(&question).map_err(|source| Error::cannot("read the answer", source))?;
     Ok(match answer {
         Some(true) => Inclusion::Wanted,
         Some(false) => Inclusion::Declined,

@@ -104,13 +104,9 @@ fn ask(config: &Config, paths: &Paths, quiet: bool) -> Result<Inventory> {
     if config.providers.is_empty() {
         return Ok(Inventory::cached(config, paths));
     }
-    let watch = Watch::new().map_err(|source| Error::Io {
-        action: "cannot handle signals".into(),
-        source,
-        hint: None,
-    })?;
+    let watch = Watch::new()?;
     let inventory = Inventory::fresh(config, paths, &watch, quiet);
-    if watch.interrupted() { Err(Error::failed("interrupted")) } else { Ok(inventory) }
+    if watch.interrupted() { Err(Error::interrupted()) } else { Ok(inventory) }
 }
 
 fn render(overview: &Overview, as_json: bool) -> Result<String> {

@@ -23,7 +23,7 @@ use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
 use crate::runtime::state::{Forward, Phase, State};
 use crate::supervisor::link::probe;
-use crate::system::deadline_stream::{Line, is_late};
+use crate::system::deadline_stream::{DeadlineStream, is_late};
 use crate::terminal::printable;
 
 /// How long one service may take to say something.
@@ -261,7 +261,7 @@ fn request(socket: &Path, path: &str, whole: bool) -> Reply {
 }
 
 fn converse(socket: &Path, path: &str, whole: bool, said: &mut Vec<u8>) -> io::Result<()> {
-    let mut line = Line::open(socket, PATIENCE)?;
+    let mut line = DeadlineStream::open(socket, PATIENCE)?;
     // One that does not take the request may have something to say nevertheless.
     let _ = line.write_all(&http::get(path, None));
     let mut piece = [0; 4096];
@@ -279,7 +279,7 @@ fn converse(socket: &Path, path: &str, whole: bool, said: &mut Vec<u8>) -> io::R
 /// Whether a connection is closed that nothing was sent over: then it is the instance that refuses,
 /// not a service that was asked something it does not understand.
 fn is_refused(socket: &Path) -> bool {
-    match Line::open(socket, SECOND_LOOK).and_then(|mut line| line.read(&mut [0])) {
+    match DeadlineStream::open(socket, SECOND_LOOK).and_then(|mut line| line.read(&mut [0])) {
         Ok(length) => length == 0,
         Err(error) => !is_late(&error),
     }

@@ -14,21 +14,26 @@ pub fn is_meant(target: &Target, wanted: &str) -> bool {
     target.name == wanted || !wanted.is_empty() && target.id.starts_with(wanted)
 }
 
-/// The error where no tunnel that `wanted` means is running: an instance without a tunnel is told
-/// from a name that nothing has. Names those that run.
+/// Returns the error where no tunnel that `wanted` means is running, with the command that starts one.
 pub fn absent(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Error {
     let Some(wanted) = wanted else {
         return Error::failed("no tunnel is running").with_hint("start a tunnel: soong tunnel start");
     };
     let error = unknown(wanted, survey, paths).unwrap_or_else(|| {
         let name = shell_words::quote(wanted);
-        Error::failed(format!("no tunnel to '{}' is running", printable(wanted)))
+        without_tunnel(wanted)
             .with_hint(format!("start a tunnel: soong tunnel start --instance-id {}", printable(&name)))
     });
-    match running(survey) {
-        Some(running) => error.with_hint(running),
-        None => error,
-    }
+    with_running(error, survey)
+}
+
+/// Returns the error where no tunnel that `wanted` means can be stopped.
+pub fn not_running(wanted: &str, survey: &Survey, paths: &Paths) -> Error {
+    with_running(unknown(wanted, survey, paths).unwrap_or_else(|| without_tunnel(wanted)), survey)
+}
+
+fn without_tunnel(instance: &str) -> Error {
+    Error::failed(format!("no tunnel to '{}' is running", printable(instance)))
 }
 
 /// The error for a name that no instance has, as far as is known without asking a provider.
@@ -72,7 +77,12 @@ fn machines(paths: &Paths) -> Vec<Machine> {
     Config::load(paths).map(|config| Inventory::cached(&config, paths).machines).unwrap_or_default()
 }
 
-/// `running: dev, staging`; `None` where nothing runs.
+/// Adds the hint of [`running`].
+pub fn with_running(error: Error, survey: &Survey) -> Error {
+    running(survey).into_iter().fold(error, Error::with_hint)
+}
+
+/// Returns `running: dev, staging`; `None` where no tunnel is running.
 pub fn running(survey: &Survey) -> Option<String> {
     let names: Vec<String> = survey.running.iter().map(Running::shown_name).collect();
     (!names.is_empty()).then(|| format!("running: {}", names.join(", ")))

@@ -65,11 +65,7 @@ fn report(event: &Event, said: Result<Vec<String>>) -> Vec<String> {
 /// Runs one hook; returns what it said, and how it ended where that was not well.
 fn run_one(hook: &Path, event: &Event) -> Result<Vec<String>> {
     refuse_unsafe(hook)?;
-    let watch = Watch::new().map_err(|source| Error::Io {
-        action: "cannot handle signals".into(),
-        source,
-        hint: None,
-    })?;
+    let watch = Watch::new()?;
     let mut command = Command::new(hook);
     command.current_dir("/").envs(event.variables.iter().map(|(name, value)| (name, value)));
     let outcome = child::run(&mut command, LIMITS, &watch).map_err(|fault| match fault {

@@ -2,7 +2,7 @@
 
 use crate::command_line;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::instances::inventory::{self, Whereabouts};
 use crate::supervisor::protocol::location::News;
 use crate::system::paths::Paths;
@@ -12,11 +12,7 @@ use crate::system::signals::Watch;
 /// new of it as a line of JSON; nothing where no provider lists it.
 pub fn tell(id: &str, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
-    let watch = Watch::new().map_err(|source| Error::Io {
-        action: "cannot handle signals".into(),
-        source,
-        hint: None,
-    })?;
+    let watch = Watch::new()?;
     let news = match inventory::whereabouts(id, &config, paths, &watch)? {
         Whereabouts::Unknown => return Ok(()),
         Whereabouts::Gone(error) => {

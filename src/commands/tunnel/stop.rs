@@ -9,10 +9,9 @@ use crate::command_line;
 use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
-use crate::runtime::registry::{self, Form, Running, Survey};
+use crate::runtime::registry::{self, Form, Running};
 use crate::runtime::{pidfile, prompt};
 use crate::system::paths::Paths;
-use crate::terminal::printable;
 
 /// How long a supervisor may take to end its ssh and itself before it is killed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,14 +30,14 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
         survey.take(arguments.name.as_deref(), Form::Argument)?.into_iter().collect()
     };
     if let (true, Some(name)) = (chosen.is_empty(), &arguments.name) {
-        return Err(not_running(name, &survey, paths));
+        return Err(choice::not_running(name, &survey, paths));
     }
     if chosen.is_empty() {
         let dead = survey.remains || !survey.failed.is_empty();
         registry::tidy(paths)?;
         let line =
             if dead { "Tunnel process not found (already stopped?)\n" } else { "Tunnel is not running\n" };
-        return if arguments.quiet { Ok(()) } else { say(line) };
+        return if arguments.quiet { Ok(()) } else { command_line::print(line) };
     }
     for running in chosen {
         let pid = end(running)?;
@@ -58,8 +57,7 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
 /// the kernel has vouched for its being one.
 pub fn end(mut running: Running) -> Result<u32> {
     let pid = running.supervisor.pid();
-    let at_fault =
-        |source| Error::Io { action: format!("cannot stop the tunnel (PID: {pid})"), source, hint: None };
+    let at_fault = |source| Error::cannot(format_args!("stop the tunnel (PID: {pid})"), source);
     let by_itself = running.supervisor.stop(PATIENCE).map_err(at_fault)?;
     let gone = by_itself || running.supervisor.kill(KILL_PATIENCE).map_err(at_fault)?;
     if !gone {
@@ -84,16 +82,5 @@ fn let_go(directory: &Directory) -> Result<()> {
 
 /// Says that the tunnel with this PID was stopped.
 pub fn tell(pid: u32) -> Result<()> {
-    say(&format!("Stopped tunnel (PID: {pid})\n"))
-}
-
-fn say(text: &str) -> Result<()> {
-    command_line::print(text)
-}
-
-fn not_running(name: &str, survey: &Survey, paths: &Paths) -> Error {
-    let error = choice::unknown(name, survey, paths);
-    let error =
-        error.unwrap_or_else(|| Error::failed(format!("no tunnel to '{}' is running", printable(name))));
-    choice::running(survey).into_iter().fold(error, Error::with_hint)
+    command_line::print(&format!("Stopped tunnel (PID: {pid})\n"))
 }

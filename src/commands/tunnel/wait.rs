@@ -53,7 +53,7 @@ fn none_runs(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Result<u8>
         return Err(failed(state));
     }
     if let Some(error) = wanted.and_then(|name| choice::unknown(name, survey, paths)) {
-        return Err(choice::running(survey).into_iter().fold(error, Error::with_hint));
+        return Err(choice::with_running(error, survey));
     }
     choice::absent(wanted, survey, paths).report("soong-tunnel");
     Ok(EXIT_NOT_RUNNING)

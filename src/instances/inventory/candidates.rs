@@ -35,7 +35,7 @@ pub(super) fn candidates<'a>(machines: &'a [Machine], wanted: Option<&str>) -> V
 }
 
 fn living(found: Vec<&Machine>) -> Vec<&Machine> {
-    let living: Vec<&Machine> = found.iter().copied().filter(|machine| !machine.status.is_over()).collect();
+    let living: Vec<&Machine> = found.iter().copied().filter(|machine| !machine.status.is_final()).collect();
     if living.is_empty() { found } else { living }
 }
 

@@ -22,10 +22,11 @@ pub fn choose(wish: &Wish<'_>, config: &Config, paths: &Paths) -> Result<Instanc
     if let Some(found) = wish.wanted.and_then(|wanted| written(&config.instances, wanted)) {
         return Ok(found.clone());
     }
-    let watch = watch()?;
+    // Held back, so that a provider ends with its caller and the terminal is left as it was.
+    let watch = Watch::new()?;
     let inventory = Inventory::fresh(config, paths, &watch, wish.quiet);
     if watch.interrupted() {
-        return Err(Error::failed("interrupted"));
+        return Err(Error::interrupted());
     }
     let machine = pick(inventory, wish, &watch)?;
     wait::until_reachable(&machine, wish, config, &watch)
@@ -41,12 +42,6 @@ pub fn known(wish: &Wish<'_>, config: &Config, paths: &Paths) -> Option<Instance
     }
 }
 
-/// Signals are held back from here on, so that a provider ends with its caller and the terminal is
-/// left as it was.
-fn watch() -> Result<Watch> {
-    Watch::new().map_err(|source| Error::Io { action: "cannot handle signals".into(), source, hint: None })
-}
-
 fn written<'a>(instances: &'a [Instance], wanted: &str) -> Option<&'a Instance> {
     instances.iter().find(|i| i.id == wanted).or_else(|| instances.iter().find(|i| i.name == wanted))
 }
@@ -58,7 +53,7 @@ fn choose_written(wish: &Wish<'_>, config: &Config) -> Result<Instance> {
         return instance::choose(&config.instances, wish.wanted).cloned();
     }
     let machines: Vec<Machine> = config.instances.iter().map(Machine::written).collect();
-    let picked = picker::pick(&machines.iter().collect::<Vec<_>>(), &watch()?)?;
+    let picked = picker::pick(&machines.iter().collect::<Vec<_>>(), &Watch::new()?)?;
     Ok(config.instances[picked].clone())
 }
 

@@ -25,6 +25,5 @@ pub use self::choose::{choose, known};
 pub use self::machine::Machine;
 pub use self::progress::Progress;
 pub use self::sources::{Failures, Inventory, Source};
-pub use self::wait::signalled;
 pub use self::whereabouts::{Whereabouts, whereabouts};
 pub use crate::instances::provider::answer::Status;

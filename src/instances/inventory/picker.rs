@@ -40,13 +40,13 @@ pub(super) fn pick(machines: &[&Machine], watch: &Watch) -> Result<usize> {
     match picked {
         Ok(Some(index)) => Ok(index),
         Ok(None) => Err(Error::failed("no instance chosen")),
-        Err(_) if watch.interrupted() => Err(Error::failed("interrupted")),
+        Err(_) if watch.interrupted() => Err(Error::interrupted()),
         Err(dialoguer::Error::IO(source)) => Err(cannot_ask(source)),
     }
 }
 
 fn cannot_ask(source: std::io::Error) -> Error {
-    Error::Io { action: "cannot show the menu of instances".into(), source, hint: None }
+    Error::cannot("show the menu of instances", source)
 }
 
 /// A line for each machine, in columns.

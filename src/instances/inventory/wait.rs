@@ -70,10 +70,10 @@ fn poll(
         let pause = (INTERVAL * 2u32.pow(failures)).min(INTERVAL_MAX);
         if waited + pause > limit {
             let interrupted = sleep(limit.saturating_sub(waited));
-            return Err(if interrupted { signalled() } else { too_long(&name, limit) });
+            return Err(if interrupted { Error::interrupted() } else { too_long(&name, limit) });
         }
         if sleep(pause) {
-            return Err(signalled());
+            return Err(Error::interrupted());
         }
         // The questions take their time, too.
         waited = (waited + pause).max(begun.elapsed());
@@ -95,11 +95,6 @@ fn poll(
             }
         }
     }
-}
-
-/// The error of a wait that a signal ended.
-pub fn signalled() -> Error {
-    Error::failed("interrupted")
 }
 
 fn not_yet(machine: &Machine, wish: &Wish<'_>) -> Error {

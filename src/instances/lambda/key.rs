@@ -76,7 +76,7 @@ fn find(program: &str) -> Result<PathBuf> {
 /// The first line that the program prints. Neither that nor its arguments are ever shown: both may
 /// hold secrets.
 fn printed(program: &str, arguments: &[String], time: Duration) -> Result<Secret> {
-    let watch = Watch::new().map_err(|source| at_fault(&source.to_string()))?;
+    let watch = Watch::new().map_err(|error| at_fault(&error.to_string()))?;
     let limits = Limits { time, output: OUTPUT_MAX };
     let name = printable(program);
     let file = find(program)?;

@@ -111,11 +111,6 @@ impl Status {
             _ => Self::Unknown,
         }
     }
-
-    /// Whether the instance is gone for good, or going.
-    pub fn is_over(self) -> bool {
-        matches!(self, Self::Terminated | Self::Terminating | Self::Preempted)
-    }
 }
 
 impl Listed {

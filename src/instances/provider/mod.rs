@@ -84,10 +84,8 @@ fn cut_short(name: &str, fault: Fault) -> Error {
         Fault::TooMuch => {
             Error::failed(format!("the provider {name} printed more than {} MiB", LIMITS.output >> 20))
         }
-        Fault::System(source) => {
-            Error::Io { action: format!("cannot run the provider {name}"), source, hint: None }
-        }
-        Fault::Interrupted => Error::failed("interrupted"),
+        Fault::System(source) => Error::cannot(format_args!("run the provider {name}"), source),
+        Fault::Interrupted => Error::interrupted(),
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use super::mux::{Forward, Side};
 use crate::config::forwarding::{Listen, Target};
 use crate::runtime::directory::Directory;
-use crate::system::deadline_stream::Line;
+use crate::system::deadline_stream::DeadlineStream;
 
 /// A place at which nothing listens.
 const NOWHERE: &str = "/nonexistent/soong";
@@ -34,7 +34,7 @@ pub fn forward(directory: &Directory) -> Forward {
 /// Asks the link of the tunnel in `directory` once: whether its far end answers within `patience`.
 /// For commands, which do not hear what ssh mentions.
 pub fn answers(directory: &Directory, patience: Duration) -> bool {
-    Line::open(&socket(directory), patience).and_then(|mut line| line.read(&mut [0])).is_ok()
+    DeadlineStream::open(&socket(directory), patience).and_then(|mut line| line.read(&mut [0])).is_ok()
 }
 
 /// Asks the links of one tunnel.

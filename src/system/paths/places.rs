@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::environment::{absolute, home, runtime_directory, variable};
-use super::replacement::{create_private, open_lock};
+use super::replacement::{create_private, open_private};
 use crate::error::{Error, Result};
 
 /// The longest path a Unix socket may have here, in bytes. The kernel allows 107 on Linux and 103
@@ -158,7 +158,7 @@ impl Paths {
         let known_hosts = self.known_hosts();
         if fs::symlink_metadata(&known_hosts).is_err() {
             // ssh would leave its mode to the umask. What is wrong with the directory is told below.
-            let _ = create_private(&self.state).and_then(|()| open_lock(&known_hosts));
+            let _ = create_private(&self.state).and_then(|()| open_private(&known_hosts));
         }
         create_private(&self.state.join("logs")).map_err(|error| {
             error.with_hint(

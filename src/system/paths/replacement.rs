@@ -73,9 +73,9 @@ pub fn exchange(path: &Path, contents: &[u8], before: Option<&Metadata>, mode: u
     Ok(())
 }
 
-/// Opens the lock file `path` for `flock`, and creates it where there is none. A link in its place is
-/// not followed.
-pub fn open_lock(path: &Path) -> Result<File> {
+/// Opens `path` for writing, and creates it, readable by this user only, where it is missing. Does not follow a link in
+/// its place.
+pub fn open_private(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true).mode(0o600);
     let opened = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);

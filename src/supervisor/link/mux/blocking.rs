@@ -10,13 +10,13 @@ use std::time::Duration;
 use super::message::{SESSION_OPENED, check_hello, hello, send_descriptor, stdio_forward, verdict};
 use super::{MESSAGE_MAX, Refusal};
 use crate::config::forwarding::Target;
-use crate::system::deadline_stream::Line;
+use crate::system::deadline_stream::DeadlineStream;
 
 /// Has the server connect to `target`, by way of the ssh behind `control`, and hang up again.
 pub fn reach(control: &Path, target: &Target, patience: Duration) -> Result<(), Refusal> {
     // ssh has the other ends, and closes the connection when these are closed.
     let ((_up, theirs_in), (_down, theirs_out)) = (UnixStream::pair()?, UnixStream::pair()?);
-    let mut line = Line::open(control, patience)?;
+    let mut line = DeadlineStream::open(control, patience)?;
     line.write_all(&[hello(), stdio_forward(target)].concat())?;
     for end in [theirs_in, theirs_out] {
         send_descriptor(line.stream().as_fd(), end.as_fd())?;
@@ -29,7 +29,7 @@ pub fn reach(control: &Path, target: &Target, patience: Duration) -> Result<(), 
     }
 }
 
-fn receive(line: &mut Line) -> io::Result<Vec<u8>> {
+fn receive(line: &mut DeadlineStream) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     line.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length);
