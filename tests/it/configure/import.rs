@@ -31,12 +31,12 @@ fn the_old_token_is_taken_over_and_the_old_file_kept() {
     );
     let said =
         sandbox.conf(["import"]).stdout_has("Imported daemon.token").stdout_has("Imported lambda.api-key");
-    let output = said.stdout_has("config.json was left as it is").run();
+    let output = said.stdout_has("config.json is unchanged").run();
     assert!(!output.stdout.contains("old-"), "{}", output.stdout);
     assert_eq!(mode(&sandbox.credentials_file()), 0o600);
     assert!(sandbox.home().join(".config/soong/config.json").exists());
     sandbox.conf(["get", "--reveal", "lambda.api-key"]).stdout("old-key\n").run();
-    sandbox.conf(["import"]).stdout_has("daemon.token was set already and stays as it is").run();
+    sandbox.conf(["import"]).stdout_has("daemon.token is already set").run();
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn what_is_missing_is_told_without_running_anything() {
         check(&file).code(1).stdout_has("fault: ").stdout_has(fault).run();
     }
     let plain = program(&sandbox, "bin/soong-a", "touch ran\n");
-    check(&plain).stdout_has("advice: its first line names no interpreter, so /bin/sh runs it").run();
+    check(&plain).stdout_has("advice: no interpreter in the first line, so /bin/sh runs it").run();
     let text = sandbox.path("bin/soong-text");
     sandbox.write(&text, "#!/bin/sh\n");
     check(&text).code(1).stdout_has("chmod +x").run();
