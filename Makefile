@@ -17,6 +17,8 @@ format:
 
 lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) test --quiet --test prose --test layers
+	git ls-files -z '*.rs' '*.md' '*.sh' '*.bash' '*.zsh' '*.fish' '*.py' '*.7' Makefile | xargs -0 codespell
 
 tests:
 	$(CARGO) test --workspace

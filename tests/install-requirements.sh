@@ -29,6 +29,7 @@ tmux       tmux            tmux
 direnv     direnv          direnv
 zoxide     zoxide          zoxide
 mandoc     mandoc          mandoc
+codespell  codespell       codespell
 man        man-db          -
 make       make            make
 npm        npm             node
