@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
+use crate::support::instance::Instance;
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 use crate::support::terminal::Terminal;
-use crate::support::tools;
+use crate::support::{tools, wait};
 
 /// The last thing that a spinner writes.
 const CLEARED: &str = "\r\x1b[2K";
@@ -77,7 +78,7 @@ fn a_short_wait_and_one_for_a_program_show_nothing() {
         terminal.wait_for("gpu");
         (begun.elapsed() < Duration::from_secs(1)).then(|| terminal.screen())
     };
-    let screen = crate::support::wait::until("a run that takes less than a second", quick);
+    let screen = wait::until("a run that takes less than a second", quick);
     assert!(!screen.contains("Asking") && !screen.contains(CLEARED), "{screen:?}");
 }
 
@@ -95,4 +96,21 @@ fn ctrl_c_removes_the_line() {
         let rest = behind_spinner(&terminal.screen(), message);
         assert!(!rest.contains(message), "{rest:?}");
     }
+}
+
+#[test]
+fn a_session_waits_for_its_tunnel_with_a_line_that_goes() {
+    let mut instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    sandbox.start(&instance);
+    instance.sshd.stop();
+    let state = || sandbox.tunnel(["status", "--json"]).unchecked().stdout;
+    wait::until_true("the loss", || state().contains("reconnecting"));
+    let mut terminal = Terminal::run(&sandbox.soong(["ssh", "--", "echo arr\"\"ived"]), 24, 80);
+    terminal.wait_for("Waiting for the tunnel to dev, at most 30s: 1s");
+    instance.sshd.resume();
+    terminal.wait_for("arrived");
+    assert_eq!(terminal.finish(), 0, "{}", terminal.screen());
+    let rest = behind_spinner(&terminal.screen(), "Waiting for");
+    assert!(rest.contains("arrived") && !rest.contains("Waiting"), "{rest:?}");
 }

@@ -7,7 +7,7 @@ use super::engine;
 use crate::built_in::BUILT_IN;
 use crate::command_line;
 use crate::commands::{configure, ext, extend, init, ssh, status, tunnel};
-use crate::completion::{Answer, Candidate, Directive};
+use crate::completion::{Answer, Candidate, Directive, Values};
 use crate::extension::completion as foreign;
 use crate::instances::lambda;
 use crate::terminal::Colour;
@@ -131,18 +131,23 @@ fn of_command(name: &str, before: &[&str], last: &str, place: usize) -> Answer {
     if let ("ext", ["exec", name, rest @ ..]) = (name, before) {
         return foreign::answer(name, rest, last, place + 2);
     }
-    // ssh's own options are not part of the definition.
-    let own = if name == "ssh" { own_words(before) } else { Some(before.to_vec()) };
-    let Some(own) = own else { return Answer::files() };
-    engine::answer(definition, &own, last, before.len() - own.len() + place + 1)
+    if name == "ssh" {
+        // ssh's options and its host are not part of the definition.
+        let Some(own) = own_words(before) else { return Answer::files() };
+        let instance = Arg::new("instance").index(1).add(Values::Instances);
+        let definition = definition.mut_arg("command", |command| command.index(2)).arg(instance);
+        return engine::answer(definition, &own, last, before.len() - own.len() + place + 1);
+    }
+    engine::answer(definition, before, last, place + 1)
 }
 
-/// The words before the cursor without ssh's options; `None` where the value of one comes next.
+/// Returns the words before the cursor without ssh's options; `None` where the value of one comes next, or behind the
+/// instance, where the words belong to a command.
 fn own_words<'a>(before: &[&'a str]) -> Option<Vec<&'a str>> {
     use std::ffi::OsString;
     let words: Vec<OsString> =
         std::iter::once("ssh").chain(before.iter().copied()).map(OsString::from).collect();
-    let split = ssh::arguments::split(&words, |_| false).ok()?;
+    let split = ssh::arguments::split(&words, |_| true).ok().filter(|split| split.destination.is_none())?;
     // What is kept is kept in order, so each word is found again behind the one before.
     let mut rest = before.iter();
     split.own.iter().skip(1).map(|word| rest.find(|known| word == **known).copied()).collect()
@@ -191,6 +196,7 @@ mod tests {
         assert_eq!(answer("soong", &["ssh", "-t", "--"], ""), Answer::command(4, None));
         assert_eq!(answer("soong-ssh", &["-L", "1:h:2", "--", "ls"], "-"), Answer::command(4, None));
         assert_eq!(answer("soong-ssh", &["-i"], ""), Answer::files());
+        assert_eq!(answer("soong-ssh", &["-t", "dev"], ""), Answer::files());
         assert!(values(&answer("soong-ssh", &["-t"], "--")).contains(&"--instance-id"));
     }
 }

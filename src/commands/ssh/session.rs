@@ -108,7 +108,7 @@ fn connect(
 ) -> Option<PathBuf> {
     let asks_only = options::read(&split.options).is_ok_and(|given| options::ask_only(&given));
     if shares && !asks_only {
-        connection::awaited(instance, config.hold, paths)
+        connection::wait(instance, config.hold, paths)
     } else {
         connection::open(instance, paths)
     }
