@@ -1,5 +1,4 @@
-//! Turning a program's arguments into its clap structure, so that every program answers `--help`
-//! and complains about mistakes in the same way.
+//! Command lines: parsing, `--help`, `--color` and usage errors, the same for every program.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -12,10 +11,10 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, Parser};
 use crate::error::{EXIT_USAGE, Error, Result};
 use crate::terminal::{self, Colour, hint_label, print_error, printable};
 
-/// What every program takes, before and behind its commands.
+/// Option that every program takes, before or after its subcommands.
 const COLOR: &str = "color";
 
-/// What `--color WHEN` asks for, for a program without a parser.
+/// Parses the value of `--color`, for programs without clap.
 pub fn colour(when: Option<&str>) -> Result<Colour> {
     when.and_then(Colour::named)
         .ok_or_else(|| Error::usage("--color takes a value").with_hint("choose one: auto, always, never"))
@@ -29,7 +28,7 @@ pub fn definition<T: CommandFactory>() -> Command {
     T::command().max_term_width(HELP_WIDTH).arg(color())
 }
 
-/// The definition of `--color`.
+/// Returns the definition of `--color`.
 pub fn color() -> Arg {
     Arg::new(COLOR)
         .long(COLOR)
@@ -41,15 +40,13 @@ pub fn color() -> Arg {
         .display_order(998)
 }
 
-/// Parses the arguments of this process and runs `run` with them. `program` is the name that
-/// errors begin with. Returns the exit code: that of `run`, that of its error, 0 after `--help`
-/// and `--version`, 2 when the arguments make no sense.
+/// Parses the arguments of this process and passes them to `run`. Errors begin with `program`. Returns the
+/// exit code: `run`'s, its error's, 0 after `--help` and `--version`, 2 for a usage error.
 pub fn main<T: Parser>(program: &str, run: impl FnOnce(&T) -> Result<u8>) -> ExitCode {
     main_from(program, std::env::args_os().collect(), run)
 }
 
-/// The same for a program that has looked at its arguments before: parses `words`, which begin
-/// with the name of the program.
+/// Like [`main`], for arguments that have been read before: `words` begins with the program's name.
 pub fn main_from<T: Parser>(
     program: &str,
     words: Vec<OsString>,
@@ -58,7 +55,7 @@ pub fn main_from<T: Parser>(
     ExitCode::from(code_of(program, words, run))
 }
 
-/// The same, with the exit code as a number: for programs that begin where C programs do.
+/// Like [`main_from`], with the exit code as a number, for programs whose entry point is C's.
 pub fn code_of<T: Parser>(program: &str, words: Vec<OsString>, run: impl FnOnce(&T) -> Result<u8>) -> u8 {
     let arguments = match parse::<T>(words) {
         Ok(arguments) => arguments,
@@ -82,7 +79,7 @@ fn parse<T: Parser>(words: Vec<OsString>) -> std::result::Result<T, clap::Error>
     T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
-/// Says of a word too many how an instance is chosen, where that may have been meant.
+/// Adds a tip to the error about a surplus word: how to choose an instance, if the word may be one.
 fn advise(command: &Command, words: &[OsString], error: &mut clap::Error) {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return };
     let is_word = error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-');
@@ -102,7 +99,7 @@ fn advise(command: &Command, words: &[OsString], error: &mut clap::Error) {
     }
 }
 
-/// What to say where `word` stands behind an option that takes its value in the same word only.
+/// Returns the tip for `word` if it follows an option whose value must be attached with `=`.
 fn needs_equals(command: &Command, words: &[OsString], word: &str) -> Option<String> {
     let at = words.iter().position(|known| known == word)?;
     let option = words[..at].last()?.to_str()?.strip_prefix("--")?;
@@ -111,8 +108,7 @@ fn needs_equals(command: &Command, words: &[OsString], word: &str) -> Option<Str
     Some(format!("write it as one word: --{option}={}", shell_words::quote(word)))
 }
 
-/// Does what `--color` asks for among words that otherwise make no sense, so that the complaint
-/// about them looks as it should.
+/// Applies `--color` from a command line that does not parse, so that the error has the right colour.
 pub fn obey_color(words: &[OsString]) {
     if let Some(colour) = color_among(words) {
         terminal::choose_colour(colour);
@@ -139,8 +135,8 @@ fn choose(matches: &ArgMatches) {
     }
 }
 
-/// The words with a leading `--color WHEN` moved behind the command that follows. Where options and
-/// commands exclude each other, clap takes any option before a command for one of them.
+/// Moves a leading `--color WHEN` after the subcommand. clap rejects options before a subcommand where
+/// options and subcommands exclude each other.
 fn color_behind_command(command: &Command, mut words: Vec<OsString>) -> Vec<OsString> {
     let end = match words.get(1).and_then(|word| word.to_str()) {
         Some("--color") => 3,
@@ -154,32 +150,32 @@ fn color_behind_command(command: &Command, mut words: Vec<OsString>) -> Vec<OsSt
     words
 }
 
-/// Writes `text` to stdout. A reader that has gone away, as in `soong … | head -1`, is no error.
+/// Writes `text` to stdout. A closed pipe, as in `soong … | head -1`, is not an error.
 pub fn print(text: &str) -> Result<()> {
     terminal::print(text).map_err(Error::output)
 }
 
-/// Reports the error that ends `program` and returns its exit code.
+/// Reports `error` as the end of `program` and returns its exit code.
 pub fn fail(program: &str, error: &Error) -> ExitCode {
     error.report(program);
     ExitCode::from(error.exit_code())
 }
 
-/// Prints clap's complaint in the words of this crate; help and version as they are.
+/// Prints clap's error as ours; prints help and version as they are.
 fn refuse(program: &str, error: clap::Error) -> u8 {
     let error = escaped(error);
     let text = error.render().to_string();
     if !error.use_stderr() {
         return u8::from(terminal::print(&text).is_err());
     }
-    // The help, where a command needs another behind it, is no complaint.
+    // The help that clap shows when a subcommand is missing is not an error text.
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     print_error(&if is_help { text } else { complaint(program, &text) });
     EXIT_USAGE
 }
 
-/// The complaint with every word of the command line made printable in it, so that none of them can act
-/// on the terminal or begin another line.
+/// Returns the error with every word of the command line made printable, so that none can control the
+/// terminal or begin a line.
 fn escaped(mut error: clap::Error) -> clap::Error {
     let plain = |text: &String| printable(text).into_owned();
     let values: Vec<(ContextKind, ContextValue)> = error
@@ -198,7 +194,7 @@ fn escaped(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// clap's complaint, which is paragraphs, as a first line and hints.
+/// Turns clap's paragraphs into a first line and hints.
 fn complaint(program: &str, text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let (reason, rest) = text.split_once("\n\n").unwrap_or((text, ""));
@@ -211,7 +207,7 @@ fn complaint(program: &str, text: &str) -> String {
     complaint
 }
 
-/// `text` with a first letter in lower case.
+/// Returns `text` with its first letter in lower case.
 fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())

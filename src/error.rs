@@ -1,7 +1,7 @@
-//! The one error type of the crate: what went wrong, what the user can do, and the exit code.
+//! The crate's error type: what happened, how to fix it, and the exit code.
 //!
-//! An error's first line says what happened; its hints say how to get past it. How the two reach
-//! the terminal is [`Error::report`]'s job, so that every program fails in the same words.
+//! The first line says what happened; each hint says what to type. [`Error::report`] prints both, so that all
+//! programs fail in the same format.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -10,121 +10,121 @@ use nix::errno::Errno;
 
 use crate::terminal::{self, printable};
 
-/// The result of everything in this crate that can fail.
+/// Result of fallible functions of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Exit code of a command that failed.
 pub const EXIT_FAILED: u8 = 1;
-/// Exit code of a command that was called the wrong way.
+/// Exit code of wrong usage.
 pub const EXIT_USAGE: u8 = 2;
-/// Exit code of `soong tunnel status` when no tunnel runs.
+/// Exit code of `soong tunnel status` and `wait` if no tunnel is running.
 pub const EXIT_NOT_RUNNING: u8 = 3;
-/// Exit code when a program that has to be run exists but cannot be executed (as in `sh`).
+/// Exit code if a program exists but cannot be executed, as in `sh`.
 pub const EXIT_NOT_EXECUTABLE: u8 = 126;
-/// Exit code when a program that has to be run does not exist (as in `sh`).
+/// Exit code if a program does not exist, as in `sh`.
 pub const EXIT_NOT_FOUND: u8 = 127;
 
-/// Everything that can go wrong. Each kind knows its exit code and its hints.
+/// All errors. Each kind has its exit code and hints.
 #[derive(Debug)]
 pub enum Error {
-    /// The command line makes no sense.
+    /// Wrong usage.
     Usage {
-        /// What is wrong with it.
+        /// Fault in the command line.
         message: String,
-        /// How to write it instead, a line each.
+        /// Fixes, one per line.
         hints: Vec<String>,
     },
-    /// Something in `config.toml` is wrong.
+    /// Fault in `config.toml`.
     Config {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The line, counted from 1, where one can be named.
+        /// Line, counted from 1, if known.
         line: Option<usize>,
-        /// What is wrong there.
+        /// Description of the fault.
         message: String,
-        /// The fix, where one is known.
+        /// Fix, if known.
         hint: Option<String>,
     },
-    /// The operating system refused something.
+    /// Refusal by the operating system.
     Io {
-        /// What was attempted: `cannot create /x`.
+        /// Attempted action: `cannot create /x`.
         action: String,
-        /// Why it was refused.
+        /// Reason of the refusal.
         source: io::Error,
-        /// The fix, where one is known.
+        /// Fix, if known.
         hint: Option<String>,
     },
-    /// A command could not do what was asked.
+    /// Failure of a command.
     Failed {
-        /// What happened.
+        /// Description of the failure.
         message: String,
-        /// How to get past it, a line each.
+        /// Fixes, one per line.
         hints: Vec<String>,
     },
-    /// A tunnel to this instance already runs.
+    /// A tunnel to this instance is already running.
     AlreadyRunning,
-    /// The tunnel did not come up in time.
+    /// The tunnel was not up in time.
     TimedOut {
-        /// Likely causes and what to do about them, a line each.
+        /// Likely causes and fixes, one per line.
         hints: Vec<String>,
     },
-    /// The tunnel could not be started, for a reason that ssh or the system gave.
+    /// The tunnel could not be started; ssh or the system gave the reason.
     Start {
-        /// The reason, in the words of whoever gave it.
+        /// The reason, in ssh's or the system's words.
         reason: String,
-        /// How to get past it, a line each.
+        /// Fixes, one per line.
         hints: Vec<String>,
     },
-    /// A program that soong has to run is not installed.
+    /// A required program is not installed.
     ProgramMissing {
-        /// Its name.
+        /// Name of the program.
         program: String,
         /// How to install it.
         hint: String,
     },
-    /// A program that soong has to run is there and cannot be executed.
+    /// A required program exists but cannot be executed.
     ProgramRefused {
-        /// Where it is.
+        /// Path of the program.
         program: PathBuf,
-        /// Why it was refused.
+        /// Reason of the refusal.
         source: io::Error,
-        /// What to do about it.
+        /// Fix.
         hint: String,
     },
 }
 
 impl Error {
-    /// A usage error without hints.
+    /// Returns a usage error without hints.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hints: Vec::new() }
     }
 
-    /// A failure without hints.
+    /// Returns a failure without hints.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Failed { message: message.into(), hints: Vec::new() }
     }
 
-    /// An operation on `path` that the system refused; `verb` as in "cannot `verb` PATH".
+    /// Returns the error for "cannot `verb` `path`".
     pub fn io(verb: &str, path: &Path, source: io::Error) -> Self {
         Self::cannot(format_args!("{verb} {}", printable(&path.to_string_lossy())), source)
     }
 
-    /// An operation that the system refused: `action` as in "cannot ACTION".
+    /// Returns the error for "cannot `action`".
     pub fn cannot(action: impl fmt::Display, source: io::Error) -> Self {
         Self::Io { action: format!("cannot {action}"), source, hint: None }
     }
 
-    /// Standard output could not be written to.
+    /// Returns the error for a failed write to standard output.
     pub fn output(source: io::Error) -> Self {
         Self::cannot("write", source)
     }
 
-    /// A signal ended the command.
+    /// Returns the error for a command that a signal interrupted.
     pub fn interrupted() -> Self {
         Self::failed("interrupted")
     }
 
-    /// The same error with a fix named; kinds that carry several hints gain one more.
+    /// Returns the error with `hint`; kinds with several hints gain one.
     #[must_use]
     pub fn with_hint(mut self, text: impl Into<String>) -> Self {
         match &mut self {
@@ -139,7 +139,7 @@ impl Error {
         self
     }
 
-    /// The exit code a program ends with when this error ends it.
+    /// Returns the exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage { .. } => EXIT_USAGE,
@@ -149,7 +149,7 @@ impl Error {
         }
     }
 
-    /// The ways out, a line each; empty where none is known.
+    /// Returns the hints, one per line.
     pub fn hints(&self) -> Vec<&str> {
         match self {
             Self::Config { hint, .. } | Self::Io { hint, .. } => hint.as_deref().into_iter().collect(),
@@ -162,13 +162,13 @@ impl Error {
         }
     }
 
-    /// Whether the first line stands by itself, without the program's name before it: the lines
-    /// that scripts of earlier users already look for.
+    /// Returns true if the first line is printed without the program's name: the seed's lines, which scripts
+    /// look for.
     fn stands_alone(&self) -> bool {
         matches!(self, Self::AlreadyRunning | Self::TimedOut { .. } | Self::Start { .. })
     }
 
-    /// Writes the error to stderr as `PROGRAM: message`, then a `hint: …` line per hint.
+    /// Prints `PROGRAM: message` and one `hint: …` line per hint to stderr.
     pub fn report(&self, program: &str) {
         let mut text = if self.stands_alone() { format!("{self}\n") } else { format!("{program}: {self}\n") };
         for hint in self.hints() {
@@ -210,7 +210,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// The system's own words for an error, without Rust's `(os error N)`.
+/// Returns the system's message for an error, without Rust's `(os error N)`.
 pub fn io_reason(error: &io::Error) -> String {
     match errno(error) {
         Some(errno) => errno.desc().to_owned(),
@@ -218,8 +218,8 @@ pub fn io_reason(error: &io::Error) -> String {
     }
 }
 
-/// The system's number for an error. tempfile wraps errors to add a path of its own, and then gives
-/// the number away only as the standard library prints it.
+/// Returns the system's error number. tempfile wraps errors to add a path, and shows the number only in their
+/// text.
 pub fn errno(error: &io::Error) -> Option<Errno> {
     let printed = || error.to_string().split_once("(os error ")?.1.split_once(')')?.0.parse().ok();
     error.raw_os_error().or_else(printed).map(Errno::from_raw)

@@ -1,15 +1,15 @@
-//! soong: the ports of a rented GPU instance on your own localhost.
+//! soong: the ports of a rented GPU instance, on your localhost.
 //!
-//! The library behind the `soong` programs; a binary under `src/bin` is one call into it. The modules stand on
-//! floors. A module uses its own folder and lower floors, which `tests/layers.rs` enforces:
+//! Library of the `soong` programs; each binary in `src/bin` is one call into it. The modules form layers. A module
+//! uses its own folder and lower layers, which `tests/layers.rs` enforces:
 //!
 //! ```text
-//! bin           a file per program
-//! commands      what people type: a folder per command, the dispatcher, and what answers TAB
+//! bin           one file per program
+//! commands      one folder per command, the dispatcher, and completion
 //! supervisor    the process that is the tunnel: protocol, link (one ssh), relay (local sockets), askpass
 //! daemon        the client of the status daemon
-//! openssh       the system's ssh: command line, options, failures      runtime    running tunnels, as all see them
-//! instances     which instance is meant, providers, Lambda Cloud       extension  other people's programs
+//! openssh       the system's ssh: command line, options, failures      runtime    state of running tunnels
+//! instances     choice of an instance, providers, Lambda Cloud         extension  programs of other authors
 //! config        config.toml, credentials, forwards, instances of the config
 //! command_line  parsing and reporting, the same for every program
 //! system        paths, child processes, signals, time

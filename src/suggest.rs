@@ -1,9 +1,8 @@
-//! "Did you mean": the names nearest to one that does not exist.
+//! "Did you mean": the names most similar to an unknown one.
 
-/// At most three of `candidates` that look like `wanted`, nearest first.
+/// Returns at most three of `candidates` similar to `wanted`, closest first.
 ///
-/// Nearness is Jaro–Winkler similarity, the measure clap uses for its own suggestions, with the
-/// same threshold; a candidate that `wanted` abbreviates always counts.
+/// Similarity is Jaro–Winkler with clap's threshold; a candidate that `wanted` abbreviates always counts.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     const THRESHOLD: f64 = 0.7;
     let mut scored: Vec<(f64, &str)> = candidates
@@ -20,12 +19,12 @@ fn similarity(wanted: &str, name: &str) -> f64 {
     if wanted.len() >= 2 && name.starts_with(wanted) { 1.0 } else { strsim::jaro_winkler(wanted, name) }
 }
 
-/// `did you mean 'x', 'y' or 'z'?`, or nothing when `wanted` resembles none of `candidates`.
+/// Returns `did you mean 'x', 'y' or 'z'?`, or `None` if no candidate is similar.
 pub fn did_you_mean<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     join(&nearest(wanted, candidates))
 }
 
-/// The same question about `names`, best first.
+/// Returns the same question about `names`, best first.
 pub fn join(names: &[impl std::fmt::Display]) -> Option<String> {
     let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
     let (last, rest) = quoted.split_last()?;

@@ -1,9 +1,8 @@
-//! Reading TOML into structures, by way of JSON's values.
+//! Parses TOML into structures by way of JSON values.
 //!
-//! What a structure needs to be read is compiled once for each format that it is read from, and is
-//! large for TOML. Nearly every program reads JSON anyway, so that values are all it has to know.
-//! Where something stands in the text is lost on the way: whoever wants to say it looks at the
-//! document itself, as `config` does.
+//! Code for reading a structure is compiled once per format, and is large for TOML. Nearly every program
+//! reads JSON anyway, so JSON values save it. They lose positions in the text: `config` looks those up in the
+//! document.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -11,25 +10,25 @@ use toml::de::{DeTable, DeValue};
 
 use crate::terminal::printable;
 
-/// Reads `text`; the error says what does not fit, and not where.
+/// Parses `text` into a structure; the error says what does not fit, without a position.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_value(document(text)?).map_err(|error| error.to_string())
 }
 
-/// All that `text` says, as a value. Apart from what depends on a structure, to be compiled once.
+/// Parses `text` into a JSON value; independent of the structure, so compiled once.
 pub fn document(text: &str) -> Result<Value, String> {
     let document = DeTable::parse(text).map_err(|error| error.message().to_owned())?;
     object(document.get_ref())
 }
 
-/// Returns the key at `segments` as it is typed in a shell: `alias.x`, `'alias."a.b"'`.
+/// Returns the key at `segments` as typed in a shell: `alias.x`, `'alias."a.b"'`.
 pub fn typed_key(segments: &[&str]) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let quoted = segments.iter().map(|name| {
         if !name.is_empty() && name.chars().all(is_bare) {
             (*name).to_owned()
         } else {
-            // A basic string of TOML is escaped like a string of JSON.
+            // A basic TOML string is escaped like a JSON string.
             Value::from(*name).to_string()
         }
     });

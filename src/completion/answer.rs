@@ -1,4 +1,4 @@
-//! What is said to a shell that asks how a command line could go on:
+//! Answers to completion requests:
 //!
 //! ```text
 //! start<TAB>Start a tunnel in the background
@@ -6,56 +6,54 @@
 //! :4
 //! ```
 //!
-//! A line per candidate, its description behind a tab where it has one, and a last line with the
-//! sum of the [`Directive`]s, as cobra's programs answer (`ShellCompDirective`). A candidate stands
-//! for the whole last word, `--port=` and all. Candidates need not begin with what was typed:
-//! leaving out the others is the shell's business.
+//! One line per candidate, with its description after a tab, and a last line with the sum of the
+//! [`Directive`]s, as in cobra (`ShellCompDirective`). A candidate replaces the whole last word, including
+//! `--port=`. It need not begin with the typed text: the shell filters.
 
 use std::ops::BitOr;
 
 use crate::terminal::printable;
 
-/// One way the last word could be written.
+/// A candidate for the last word.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Candidate {
-    /// The word, as the program would get it: not quoted.
+    /// The word as the program would receive it, unquoted.
     pub value: String,
-    /// What it means, in a few words; empty for nothing.
+    /// Description; may be empty.
     pub description: String,
 }
 
 impl Candidate {
-    /// A candidate with a description, which may be empty.
+    /// Returns a candidate with a description, which may be empty.
     pub fn new(value: impl Into<String>, description: impl Into<String>) -> Self {
         Self { value: value.into(), description: description.into() }
     }
 }
 
-/// What else the shell should know; several are joined by `|`.
+/// Instructions to the shell; combined with `|`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Directive(u32);
 
 impl Directive {
-    /// Nothing.
+    /// No instruction.
     pub const NONE: Self = Self(0);
-    /// There was an error; the candidates mean nothing.
+    /// An error occurred; ignore the candidates.
     pub const ERROR: Self = Self(1);
-    /// No space behind a word that was completed: it goes on.
+    /// Add no space after the completed word.
     pub const NO_SPACE: Self = Self(2);
-    /// Where no candidate fits, names of files do not either.
+    /// Offer no file names if no candidate matches.
     pub const NO_FILES: Self = Self(4);
-    /// soong's own, not cobra's: a part of the command line is a command line itself, for the
-    /// shell to complete. The only candidate says from which word on, counted from 0; its
-    /// description is what the first word of that command line stands for, where that is not the
-    /// word itself. Only for shells; extensions cannot say it.
+    /// Ours, not cobra's: part of the command line is a command line of its own, for the shell to complete.
+    /// The only candidate gives the index of its first word, counted from 0; its description is the command
+    /// that the first word stands for, if it is an alias. Extensions cannot use it.
     pub const COMMAND: Self = Self(256);
 
-    /// Whether all of `other` is part of this.
+    /// Returns true if `self` includes all of `other`.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// The sum that stands behind the colon.
+    /// Returns the number after the colon.
     pub fn bits(self) -> u32 {
         self.0
     }
@@ -69,44 +67,43 @@ impl BitOr for Directive {
     }
 }
 
-/// How a command line could go on.
+/// Answer to a completion request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// The words that fit, in the order in which they are worth showing.
+    /// Candidates, in the order in which to show them.
     pub candidates: Vec<Candidate>,
-    /// What else the shell should know.
+    /// Instructions to the shell.
     pub directive: Directive,
 }
 
 impl Answer {
-    /// These words and no file names.
+    /// Offers these candidates and no file names.
     pub fn words(candidates: Vec<Candidate>) -> Self {
         Self { candidates, directive: Directive::NO_FILES }
     }
 
-    /// Nothing fits.
+    /// Offers nothing.
     pub fn nothing() -> Self {
         Self::words(Vec::new())
     }
 
-    /// A file name is meant.
+    /// Offers file names.
     pub fn files() -> Self {
         Self::default()
     }
 
-    /// Nothing can be said.
+    /// Reports an error.
     pub fn error() -> Self {
         Self { candidates: Vec::new(), directive: Directive::ERROR }
     }
 
-    /// The rest of the line, from the word `index` on, is a command line of its own, whose first
-    /// word stands for `name` if that is given.
+    /// Hands the words from `index` on to the shell as a command line; `name` replaces its first word.
     pub fn command(index: usize, name: Option<&str>) -> Self {
         let candidate = Candidate::new(index.to_string(), name.unwrap_or_default());
         Self { candidates: vec![candidate], directive: Directive::COMMAND }
     }
 
-    /// The same answer for a last word that begins with `prefix`, which the candidates do not have.
+    /// Returns the answer with `prefix` put before every candidate.
     #[must_use]
     pub fn behind(mut self, prefix: &str) -> Self {
         for candidate in &mut self.candidates {
@@ -115,8 +112,8 @@ impl Answer {
         self
     }
 
-    /// The lines that are printed. Words that would act on a terminal or do not fit into a line are
-    /// left out; in descriptions such characters are shown.
+    /// Returns the lines to print. Leaves out candidates with control characters; escapes those in
+    /// descriptions.
     pub fn render(&self) -> String {
         let mut text = String::new();
         for candidate in self.candidates.iter().filter(|candidate| is_plain(&candidate.value)) {
@@ -131,9 +128,9 @@ impl Answer {
         text
     }
 
-    /// Reads what a program printed; `None` if the last line is not a directive. Of the directives
-    /// only cobra's first three are taken over. A program that says `_activeHelp_` says it to
-    /// cobra's own scripts; such lines are passed over, as are words that would act on a terminal.
+    /// Parses a program's output; `None` if the last line is not a directive. Only cobra's first three
+    /// directives count. `_activeHelp_` lines, which are for cobra's own scripts, and words with control
+    /// characters are skipped.
     pub fn parse(text: &str) -> Option<Self> {
         const KNOWN: u32 = Directive::ERROR.0 | Directive::NO_SPACE.0 | Directive::NO_FILES.0;
         let (lines, last) = match text.trim_end().rsplit_once('\n') {
@@ -146,14 +143,14 @@ impl Answer {
     }
 }
 
-/// The candidate in one line of a program's answer.
+/// Parses one line of a program's output.
 fn candidate(line: &str) -> Option<Candidate> {
     let (value, description) = line.split_once('\t').unwrap_or((line, ""));
     let fits = is_plain(value) && !value.starts_with("_activeHelp_");
     fits.then(|| Candidate::new(value, printable(description.trim())))
 }
 
-/// Whether `value` can be put on a command line without surprises.
+/// Returns true if `value` is safe on a command line.
 fn is_plain(value: &str) -> bool {
     !value.is_empty() && printable(value) == value
 }

@@ -1,6 +1,5 @@
-//! The protocol between a shell's completion, `soong-complete` and extensions: what an answer is
-//! and how it is written; and the kinds of values that arguments declare. Who asks and who answers is other modules' business: `complete` answers
-//! for our own programs.
+//! Protocol between a shell's completion script, `soong-complete` and extensions: the format of answers, and
+//! the kinds of values that arguments declare. `commands::complete` answers for our own programs.
 
 pub mod answer;
 mod values;

@@ -1,42 +1,42 @@
-//! Kinds of values that arguments take. An argument declares its kind beside its definition:
+//! Kinds of argument values. An argument declares its kind with its definition:
 //!
 //! ```text
 //! #[arg(long, value_name = "ID", add = Values::Instances)]
 //! ```
 //!
-//! The kind is data: clap carries it, and `soong-complete` alone puts a completer in its place. So no other program
-//! contains the code that finds instances or keys for TAB. Files and commands have clap's own `value_hint`.
+//! The kind is data; only `soong-complete` replaces it by a completer, so no other program contains that code.
+//! Files and commands use clap's `value_hint`.
 
 use clap::builder::ArgExt;
 
-/// What the values of an argument are.
+/// Kind of an argument's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {
-    /// Instances, by name and by id.
+    /// Instances, by name and id.
     Instances,
-    /// Running tunnels, by the name of their instance.
+    /// Running tunnels, by instance name.
     Tunnels,
-    /// Tunnels that have a log.
+    /// Tunnels with a log.
     Logs,
-    /// Services of the config.
+    /// Services in the config.
     Services,
-    /// `SERVICE=`, with a port to follow.
+    /// `SERVICE=`, followed by a port.
     ServicePorts,
-    /// Config keys that can be read.
+    /// Config keys to read.
     KeysToGet,
-    /// Config keys that can be written.
+    /// Config keys to set.
     KeysToSet,
-    /// Config keys that are written, and whole instances.
+    /// Config keys that are set, and whole instances.
     KeysToUnset,
-    /// Values of the config key in the word before.
+    /// Values for the config key in the previous word.
     KeyValues,
-    /// Forwards to the instance.
+    /// Local forwards.
     Forwards,
-    /// Forwards from the instance.
+    /// Remote forwards.
     RemoteForwards,
-    /// Ports of SOCKS proxies.
+    /// Ports for SOCKS proxies.
     SocksPorts,
-    /// A running tunnel, then forwards to its instance.
+    /// A running tunnel, then local forwards.
     TunnelThenForwards,
     /// Extensions.
     Extensions,

@@ -1,5 +1,4 @@
-//! Talking to the daemon, for commands: over the forward of a running tunnel, else through an ssh
-//! of its own that carries this one exchange.
+//! Requests to the status daemon: through the forward of a running tunnel, or over an ssh of their own.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -16,10 +15,10 @@ use crate::openssh::{Login, failure};
 use crate::system::deadline_stream::DeadlineStream;
 use crate::terminal::printable;
 
-/// How long an exchange with the daemon may take.
+/// Time limit of one exchange.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sends `request` to the Unix socket that a tunnel forwards to the daemon; returns the answer.
+/// Sends `request` through the Unix socket that the tunnel forwards to the daemon; returns the answer.
 pub fn through_tunnel(socket: &Path, instance: &Instance, request: &[u8]) -> Result<Vec<u8>> {
     let exchange = || -> io::Result<Vec<u8>> {
         let mut stream = DeadlineStream::new(UnixStream::connect(socket)?, PATIENCE);
@@ -37,8 +36,7 @@ pub fn through_tunnel(socket: &Path, instance: &Instance, request: &[u8]) -> Res
     }
 }
 
-/// Sends `request` to the daemon on `port` of the instance through an ssh of its own; returns the
-/// answer.
+/// Sends `request` to `port` on the instance over a separate ssh; returns the answer.
 pub fn through_ssh(login: &Login, port: u16, request: &[u8]) -> Result<Vec<u8>> {
     let at_fault = |source| Error::cannot("run ssh", source);
     let mut child = Command::new(&login.program)
@@ -49,10 +47,10 @@ pub fn through_ssh(login: &Login, port: u16, request: &[u8]) -> Result<Vec<u8>> 
         .spawn()
         .map_err(at_fault)?;
     let answer = converse(&mut child, request, Duration::from_secs(login.connect_timeout) + PATIENCE);
-    // An ssh that says nothing more says with its exit code whether it or the daemon hung up.
+    // After the last output, ssh's exit code tells whether ssh or the daemon closed the connection.
     let is_mute = matches!(&answer, Ok(answer) if answer.is_empty());
     let hung_up = is_mute && ended(&mut child).is_some_and(|status| status.success());
-    // Our own child, not yet waited for if it runs; when all went well it has ended already.
+    // Our own child, not reaped yet; has usually ended by itself.
     let _ = child.kill();
     let mut said = String::new();
     if let Some(stderr) = child.stderr.take() {
@@ -69,7 +67,7 @@ pub fn through_ssh(login: &Login, port: u16, request: &[u8]) -> Result<Vec<u8>> 
     }
 }
 
-/// How `child`, which is about to end, ended.
+/// Waits for `child`, which is about to end; returns its exit code.
 fn ended(child: &mut Child) -> Option<ExitStatus> {
     const GRACE: Duration = Duration::from_secs(2);
     const PAUSE: Duration = Duration::from_millis(5);
@@ -89,7 +87,7 @@ fn converse(child: &mut Child, request: &[u8], patience: Duration) -> io::Result
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(read_answer(&mut output)));
     input.write_all(request)?;
-    // Kept open: a daemon may take the end of the request for the end of interest in the answer.
+    // Stays open: a daemon may take the end of the request as a cancellation.
     let answer = receiver.recv_timeout(patience).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
     drop(input);
     answer
@@ -106,12 +104,12 @@ fn silent(instance: &Instance) -> Error {
         .with_hint(format!("check it: soong ssh {} -- systemctl status status-daemon", quoted(instance)))
 }
 
-/// The name of the instance as a word for a shell.
+/// Returns the instance's name quoted for a shell.
 fn quoted(instance: &Instance) -> String {
     printable(&shell_words::quote(&instance.name)).into_owned()
 }
 
-/// The error for a connection that was closed without an answer.
+/// Returns the error for a connection that closed without an answer.
 fn absent(instance: &Instance) -> Error {
     Error::failed("nothing listens on the status daemon's port on the instance").with_hint(format!(
         "check that the daemon is running: soong ssh {}; its port is 'status' in [services] of config.toml",
@@ -119,7 +117,7 @@ fn absent(instance: &Instance) -> Error {
     ))
 }
 
-/// ssh reports a port that nobody listens on; anything else is trouble with ssh itself.
+/// ssh reports a port without a listener; other messages are about ssh itself.
 fn refused(said: &str, login: &Login) -> Error {
     let lines: Vec<String> = said.lines().map(str::to_owned).collect();
     if lines.is_empty()

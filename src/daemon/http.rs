@@ -1,28 +1,28 @@
-//! One HTTP/1.1 exchange as bytes: what to send, and what an answer says. Moving the bytes is up to
-//! whoever has the connection; the answer ends with it (`Connection: close`).
+//! One HTTP/1.1 exchange as bytes: composing a request, parsing the answer. The caller moves the bytes; the
+//! connection ends with the answer (`Connection: close`).
 
 use httparse::{EMPTY_HEADER, Header, Response, Status};
 
 use crate::error::{Error, Result};
 
-/// The longest answer that is read, in bytes.
+/// Longest answer, in bytes.
 pub const ANSWER_MAX: usize = 1 << 20;
 
-/// An answer of the daemon.
+/// Answer of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The status code.
+    /// Status code.
     pub status: u16,
-    /// The body, transfer coding removed.
+    /// Body without transfer coding.
     pub body: Vec<u8>,
 }
 
-/// The bytes of `GET path`, with `token` as Bearer token.
+/// Returns the bytes of `GET path` with `token` as Bearer token.
 pub fn get(path: &str, token: Option<&str>) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\n{}\r\n", headers(token)).into_bytes()
 }
 
-/// The bytes of `POST path` with `form` as the body, already encoded.
+/// Returns the bytes of `POST path` with the URL-encoded `form` as body.
 pub fn post(path: &str, token: Option<&str>, form: &str) -> Vec<u8> {
     let kind = "Content-Type: application/x-www-form-urlencoded";
     format!(
@@ -44,7 +44,7 @@ fn headers(token: Option<&str>) -> String {
     headers
 }
 
-/// Reads a whole answer; the error is what to say of one that makes no sense.
+/// Parses a complete answer; the error describes the fault.
 pub fn answer(bytes: &[u8]) -> Result<Answer> {
     const HEADERS_MAX: usize = 64;
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];

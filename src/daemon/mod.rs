@@ -1,7 +1,6 @@
-//! The status daemon on an instance: what is asked of it, and what its answers mean.
+//! Client of the status daemon on an instance: requests, and the meaning of answers.
 //!
-//! It is reached over the SSH connection only, never over a public port. It wants a Bearer token
-//! for everything but `/health`:
+//! Requests go over SSH only, never to a public port. All but `/health` need a Bearer token:
 //!
 //! - `GET /status` answers an object with, among others, `shutdown_at` (RFC 3339),
 //!   `gpu_utilization` (percent, -1 when unknown), `model_loaded` (`not-loaded` for none),
@@ -9,7 +8,7 @@
 //! - `POST /extend` takes the form field `hours` and answers `extended_by_hours` and
 //!   `new_shutdown_at`.
 //!
-//! Nothing in an answer is taken for granted: what is missing or odd counts as unknown.
+//! Missing or malformed fields count as unknown.
 
 pub mod exchange;
 pub mod http;
@@ -25,31 +24,31 @@ use crate::error::{Error, Result};
 use crate::runtime::state::Facts;
 use crate::terminal::printable;
 
-/// The service name of the daemon among the forwards of a tunnel.
+/// Service name of the daemon among the forwards of a tunnel.
 pub const SERVICE: &str = "status";
 
-/// What came of a wish for more time.
+/// Result of an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {
-    /// The hours that were added; `None` when the daemon does not say.
+    /// Hours added; `None` if the daemon does not say.
     pub hours: Option<u64>,
-    /// When the lease ends now, in seconds since the epoch; `None` when the daemon does not say.
+    /// New end of the lease in seconds since the epoch; `None` if the daemon does not say.
     pub lease_end: Option<u64>,
 }
 
-/// The request for [`Facts`].
+/// Returns the request for [`Facts`].
 pub fn status_request(token: &str) -> Vec<u8> {
     http::get("/status", Some(token))
 }
 
-/// The request for `hours` more.
+/// Returns the request for `hours` more.
 pub fn extend_request(token: &str, hours: u32) -> Vec<u8> {
     http::post("/extend", Some(token), &format!("hours={hours}"))
 }
 
-/// What an answer to [`status_request`] says.
+/// Parses the answer to [`status_request`].
 pub fn facts(answer: &[u8]) -> Result<Facts> {
-    /// Longer names than this are no names.
+    /// Longest model name, in characters.
     const MODEL_MAX: usize = 200;
     let body = object(&http::answer(answer)?)?;
     let model = body["model_loaded"].as_str().filter(|name| !name.is_empty() && *name != "not-loaded");
@@ -63,13 +62,13 @@ pub fn facts(answer: &[u8]) -> Result<Facts> {
     })
 }
 
-/// What an answer to [`extend_request`] says.
+/// Parses the answer to [`extend_request`].
 pub fn extension(answer: &[u8]) -> Result<Extension> {
     let body = object(&http::answer(answer)?)?;
     Ok(Extension { hours: body["extended_by_hours"].as_u64(), lease_end: time(&body["new_shutdown_at"]) })
 }
 
-/// The JSON object of a good answer; what a bad one means.
+/// Returns the JSON object of a successful answer; otherwise the error it stands for.
 fn object(answer: &Answer) -> Result<Value> {
     match answer.status {
         200..=299 => {}
@@ -95,7 +94,7 @@ fn object(answer: &Answer) -> Result<Value> {
     }
 }
 
-/// What the daemon itself says of an error, as `: text`.
+/// Returns the daemon's own error message as `: text`.
 fn complaint(body: &[u8]) -> String {
     const SHOWN: usize = 200;
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -106,9 +105,8 @@ fn complaint(body: &[u8]) -> String {
     })
 }
 
-/// Reads a time as RFC 3339 writes it, UTC where no offset is given, in seconds since the epoch.
-/// `None` for the epoch itself and before: no lease ends then, and readers of the prompt file take
-/// no such number.
+/// Parses an RFC 3339 time, in UTC if it has no offset, as seconds since the epoch. Returns `None` for the
+/// epoch and earlier: no lease ends then, and readers of the prompt file reject such numbers.
 fn time(value: &Value) -> Option<u64> {
     let text = value.as_str()?;
     let utc = |time: DateTime| time.to_zoned(TimeZone::UTC).map(|time| time.timestamp());

@@ -1,7 +1,7 @@
-//! Aliases: commands of the user's making, which stand in the config below `[alias]`.
+//! Aliases: the user's own commands, in `[alias]` of the config.
 //!
-//! soong's own commands and programs on `PATH` go first, so that running one of those never waits
-//! for the config to be read, and what a script gets from `soong NAME` is not changed by an alias.
+//! Built-in commands and programs on `PATH` take precedence, so that running them never reads the config, and
+//! no alias changes what a script gets from `soong NAME`.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use crate::error::{Error, Result};
 use crate::terminal::printable;
 use crate::toml_text::typed_key;
 
-/// What an alias stands for.
+/// Meaning of an alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expansion {
-    /// A command for the shell; `None` if the words are a command of soong's.
+    /// Shell command; `None` if the words are a soong command.
     pub shell: Option<String>,
-    /// The words of a command of soong's, or what the shell's command gets as arguments.
+    /// Words of the soong command, or arguments of the shell command.
     pub words: Vec<String>,
 }
 
-/// What `name` stands for, alias by alias, until there is a command that `is_command` knows, a
-/// command for the shell, or no alias any more; `None` if `name` is no alias.
+/// Expands `name` alias by alias until it is a command that `is_command` knows, a shell command, or not an
+/// alias. Returns `None` if `name` is not an alias.
 pub fn expand(
     aliases: &BTreeMap<String, String>,
     name: &str,
@@ -62,13 +62,12 @@ fn split(name: &str, text: &str) -> Result<Vec<String>> {
     }
 }
 
-/// The text that a shell is given for a command: further arguments go to its end, unless it says
-/// itself where they go.
+/// Returns the shell script for a command: appends `"$@"` unless the command uses its arguments itself.
 pub fn script(command: &str) -> String {
     if takes_arguments(command) { command.to_owned() } else { format!("{command} \"$@\"") }
 }
 
-/// Whether `command` mentions `$@`, `$*`, `$#` or one of `$1` to `$9`, in braces or not.
+/// Returns true if `command` uses `$@`, `$*`, `$#` or `$1` to `$9`, with or without braces.
 fn takes_arguments(command: &str) -> bool {
     command.split('$').skip(1).any(|rest| {
         let rest = rest.strip_prefix('{').unwrap_or(rest);
@@ -102,7 +101,7 @@ mod tests {
         assert_eq!(expanded(&[quoted], "q").unwrap(), words(&["hello", "a b", "c\"d", "e f"]));
         let chain = [("a", "b 2"), ("b", "c 1"), ("c", "nothing 0")];
         assert_eq!(expanded(&chain, "a").unwrap(), words(&["nothing", "0", "1", "2"]));
-        // A program goes before an alias of its name, also on the way.
+        // A program takes precedence over an alias of its name, also during expansion.
         assert_eq!(expanded(&[("a", "hello"), ("hello", "tunnel")], "a").unwrap(), words(&["hello"]));
     }
 

@@ -1,5 +1,4 @@
-//! All extensions there are, with what they say of themselves and what is odd about them. Executes
-//! none of them.
+//! List of all extensions with their metadata and warnings. Executes none of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,37 +10,36 @@ use crate::extension::metadata::{Metadata, Origin};
 use crate::system::{paths, trust};
 use crate::terminal::printable;
 
-/// A program that is not soong's own, under the name of a command.
+/// A program of another author with the name of a command.
 #[derive(Debug, Clone)]
 pub struct Extension {
-    /// What it is called as.
+    /// Name of the command.
     pub name: String,
-    /// Where it is.
+    /// Path of the program.
     pub path: PathBuf,
-    /// Whether `soong NAME` runs it.
+    /// True if `soong NAME` runs it.
     pub runs: bool,
-    /// What it says of itself.
+    /// Its metadata.
     pub metadata: Metadata,
-    /// What is odd about it; fit to be shown.
+    /// Warnings, printable.
     pub warnings: Vec<String>,
 }
 
 impl Extension {
-    /// What it does, in one line; empty where it does not say.
+    /// Returns the one-line summary, or an empty string.
     pub fn summary(&self) -> &str {
         self.metadata.summary.as_ref().map_or("", |(summary, _)| summary)
     }
 }
 
-/// The extensions that `soong NAME` runs, by name, with where they are and what they do. This is
-/// what lists and completion show.
+/// Returns the extensions that `soong NAME` runs, by name. Lists and completion show these.
 pub fn callable() -> Vec<Extension> {
     let mut all = reachable();
     all.retain(|extension| extension.runs);
     all
 }
 
-/// The extensions that `soong ext exec NAME` runs: also those that a command of soong's own hides.
+/// Returns the extensions that `soong ext exec NAME` runs, including those behind a built-in command.
 pub fn reachable() -> Vec<Extension> {
     let all = discovery::scan(&discovery::directories());
     let found = all.into_iter().filter_map(|(name, found)| {
@@ -54,8 +52,7 @@ pub fn reachable() -> Vec<Extension> {
     found.collect()
 }
 
-/// Everything that has the name of an extension, with what is odd about it. `aliases` are those of
-/// the config.
+/// Returns every file with an extension's name, with its warnings. `aliases` are those of the config.
 pub fn inspect(aliases: &BTreeMap<String, String>) -> Vec<Extension> {
     let own = paths::own_directory();
     let all = discovery::scan(&discovery::directories());
@@ -78,7 +75,7 @@ impl Inspection<'_> {
     fn extension(mut self, trust: &mut trust::Inspector) -> Option<Extension> {
         let hidden = is_built_in(&self.name);
         let own = self.own;
-        // Of soong's own directory, only programs of others are of interest.
+        // In soong's own directory, only other authors' programs count.
         self.found.retain(|found| match found.state {
             State::NoFile => false,
             _ if hidden => !discovery::is_own(&found.path),
@@ -130,7 +127,7 @@ impl Inspection<'_> {
     }
 }
 
-/// What is odd about one of the files of a name.
+/// Returns the warning about one of several files of a name.
 fn oddity(found: &Found, chosen: &Found) -> Option<String> {
     let text = found.path.to_string_lossy();
     let shown = printable(&text);
@@ -144,7 +141,7 @@ fn oddity(found: &Found, chosen: &Found) -> Option<String> {
     }
 }
 
-/// Why a sidecar is not believed when it asks for the program to be run.
+/// Returns the reason to ignore a sidecar's request to run the program.
 fn sidecar_fault(metadata: &Metadata, trust: &mut trust::Inspector) -> Option<String> {
     let (_, Origin::Sidecar) = metadata.completion? else { return None };
     let fault = trust.fault(metadata.sidecar.as_deref()?)?;

@@ -1,5 +1,5 @@
-//! Finding programs by the names of files: every `soong-*` in the directories that are searched,
-//! in the order in which they are. Executes nothing and opens no file.
+//! Finding programs by file name: every `soong-*` in the search directories, in order. Executes nothing and
+//! opens no file.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -15,27 +15,27 @@ use crate::system::paths;
 /// A file with the name of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Whether it can be run.
+    /// State of the file.
     pub state: State,
 }
 
-/// Whether a file can be run.
+/// State of a command's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It can.
+    /// Executable.
     Program,
-    /// Nobody marked it as a program, or this user may not execute it.
+    /// Not executable for this user.
     NotExecutable,
-    /// It is a link that leads nowhere.
+    /// A link to a missing file.
     Dangling,
-    /// It is a directory, a pipe or the like.
+    /// A directory, pipe or other special file.
     NoFile,
 }
 
-/// The directories that are searched: the one of soong's own programs, then those of `PATH`. What
-/// leads to the same one by another name, as `/bin` often does, counts once.
+/// Returns the search directories: soong's own, then those of `PATH`. A directory under several names, as
+/// `/bin` often is, counts once.
 pub fn directories() -> Vec<PathBuf> {
     let mut seen: Vec<(u64, u64)> = Vec::new();
     let all = paths::own_directory().into_iter().chain(paths::search_path());
@@ -48,8 +48,8 @@ pub fn directories() -> Vec<PathBuf> {
     .collect()
 }
 
-/// The directories in which the extension `name` is searched: for a name of soong's own, without
-/// those that have but soong's program of that name.
+/// Returns the search directories for the extension `name`. For a built-in name, leaves out directories that
+/// hold only soong's own program.
 pub fn directories_of(name: &str) -> Vec<PathBuf> {
     let mut directories = directories();
     if is_built_in(name) {
@@ -59,15 +59,15 @@ pub fn directories_of(name: &str) -> Vec<PathBuf> {
     directories
 }
 
-/// Whether `file` is in the directory of soong's own programs, links followed.
+/// Returns true if `file` is in the directory of soong's own programs, links resolved.
 pub fn is_own(file: &Path) -> bool {
     let resolved = |path: &Path| fs::canonicalize(path).ok();
     let own = paths::own_directory().as_deref().and_then(resolved);
     own.is_some() && resolved(file).as_deref().and_then(Path::parent) == own.as_deref()
 }
 
-/// Everything in `directories` that has the name of a command, in the order in which it is
-/// searched. Directories that cannot be read, and helpers of soong's, are passed over.
+/// Returns every command file in `directories`, in search order. Skips unreadable directories and soong's
+/// helpers.
 pub fn scan(directories: &[PathBuf]) -> BTreeMap<String, Vec<Found>> {
     let mut found: BTreeMap<String, Vec<Found>> = BTreeMap::new();
     for directory in directories {
@@ -86,17 +86,17 @@ pub fn scan(directories: &[PathBuf]) -> BTreeMap<String, Vec<Found>> {
     found
 }
 
-/// Whether `soong NAME` runs a program.
+/// Returns true if `soong NAME` runs a program.
 pub fn is_command(name: &str) -> bool {
     is_built_in(name) || find(name).is_some()
 }
 
-/// The program that `soong NAME` runs, by a look at each directory.
+/// Returns the program that `soong NAME` runs, from a lookup in each directory.
 pub fn find(name: &str) -> Option<PathBuf> {
     find_in(directories(), name)
 }
 
-/// The program that `soong ext exec NAME` runs.
+/// Returns the program that `soong ext exec NAME` runs.
 pub fn find_extension(name: &str) -> Option<PathBuf> {
     find_in(directories_of(name), name)
 }

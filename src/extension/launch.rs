@@ -1,7 +1,7 @@
-//! Becoming `soong-NAME`: the way to a program, short on purpose.
+//! Execs `soong-NAME`. Kept short: every command goes this way.
 //!
-//! Each directory is tried by executing and seeing whether that worked. What is executed gets the
-//! process as the caller set it up, but for the variables `SOONG` and `SOONG_API`.
+//! Tries each directory by executing. The program gets this process as its caller set it up, plus the
+//! variables `SOONG` and `SOONG_API`.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::{self, OpenOptions};
@@ -21,22 +21,21 @@ use crate::system::script;
 use crate::system::trust;
 use crate::terminal::{self, printable};
 
-/// The version of the contract between `soong` and the programs it executes.
+/// Version of the contract between `soong` and the programs it executes.
 const API: &str = "1";
 
-/// Why no program took over.
+/// Reason why no program was executed.
 #[derive(Debug)]
 pub enum Refusal {
-    /// There is none of that name.
+    /// No program of that name.
     Unknown,
-    /// This one is there, but the system does not execute it.
+    /// The system does not execute this file.
     Refused(PathBuf, Errno),
-    /// This one is there, but what its first line names is not.
+    /// The interpreter in this file's first line does not exist.
     NoInterpreter(PathBuf),
 }
 
-/// Becomes the first program `soong-NAME` in `directories`; returns only if none took over.
-/// `name` is a legal one.
+/// Execs the first program `soong-NAME` in `directories`; returns only if that fails. `name` is valid.
 pub fn launch(name: &[u8], rest: &[&CStr], directories: &[PathBuf]) -> Refusal {
     let program = [PREFIX.as_bytes(), name].concat();
     let foreign = std::str::from_utf8(name).is_ok_and(|name| !is_built_in(name));
@@ -51,17 +50,17 @@ pub fn launch(name: &[u8], rest: &[&CStr], directories: &[PathBuf]) -> Refusal {
         }
         let errno = become_program(&candidate, &program, rest, foreign);
         if !is_missing(Some(errno)) {
-            // As in the shell: what cannot be executed here may be executable further on.
+            // As in a shell: a later directory may have an executable one.
             refusal = refusal.or(Some((candidate, errno)));
         }
     }
     match refusal {
-        // The system says "not found" of a program as well when it is its interpreter that is not there.
+        // The system reports "not found" for a missing interpreter as well.
         None => match candidates().find(|candidate| paths::is_executable(candidate)) {
             Some(candidate) => Refusal::NoInterpreter(candidate),
             None => Refusal::Unknown,
         },
-        // A directory, or a file that nobody marked as a program, is no command.
+        // A directory or a file without execute permission is not a command.
         Some((candidate, Errno::EACCES)) if !candidate.is_file() => Refusal::Unknown,
         Some((candidate, errno)) => Refusal::Refused(candidate, errno),
     }
@@ -71,7 +70,7 @@ fn is_missing(errno: Option<Errno>) -> bool {
     matches!(errno, Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG | Errno::ELOOP))
 }
 
-/// Says, once, that others may have put the program there. Only what looks odd is looked at twice.
+/// Warns once that another user could have placed the program. Looks closer only at suspicious files.
 fn warn_if_open(candidate: &Path) {
     let Some(metadata) = candidate.parent().and_then(|directory| fs::metadata(directory).ok()) else {
         return;
@@ -91,7 +90,7 @@ fn warn_if_open(candidate: &Path) {
     }
 }
 
-/// True if the user was not warned of `program` before, according to the state directory; notes the
+/// Returns true if the user has not been warned of `program`, according to the state directory; records the
 /// warning there.
 fn is_news(program: &Path) -> bool {
     const LIMIT: u64 = 1 << 18;
@@ -115,11 +114,11 @@ fn is_news(program: &Path) -> bool {
     open().unwrap_or(true)
 }
 
-/// Replaces this process by `candidate`; returns why that did not work. As in a shell, `/bin/sh` runs
-/// a text without a `#!` line.
+/// Replaces this process by `candidate`; returns the reason if that fails. As in a shell, `/bin/sh` runs a
+/// text without a `#!` line.
 fn become_program(candidate: &Path, name: &[u8], rest: &[&CStr], foreign: bool) -> Errno {
     if foreign && script::interpreter(candidate).is_some_and(|line| script::names_carriage_return(&line)) {
-        // `env` would be found, and then fail in words of its own.
+        // `env` would be found, and then fail with its own message.
         return Errno::ENOENT;
     }
     let (Ok(path), Ok(name)) = (CString::new(candidate.as_os_str().as_bytes()), CString::new(name)) else {
@@ -142,8 +141,8 @@ fn become_shell(script: &CStr, rest: &[&CStr]) -> Errno {
     }
 }
 
-/// Tells the program to come who calls it: `soong`, by its absolute path. Call it before there is a
-/// second thread.
+/// Sets `SOONG` to the absolute path of `soong` for the next program. Call it before there is a second
+/// thread.
 pub fn announce(soong: Option<&Path>) {
     // SAFETY: programs that call this have one thread.
     unsafe {
@@ -155,8 +154,8 @@ pub fn announce(soong: Option<&Path>) {
 }
 
 impl Refusal {
-    /// Says why a program that is there was not executed, and returns the exit code; `None` if there
-    /// is no such program.
+    /// Reports why an existing program was not executed and returns the exit code; `None` if there is no such
+    /// program.
     pub fn report(&self) -> Option<u8> {
         match self {
             Self::Unknown => None,

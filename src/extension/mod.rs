@@ -1,10 +1,9 @@
-//! Extensions: programs `soong-NAME` on `PATH` that are called as `soong NAME`.
+//! Extensions: programs `soong-NAME` on `PATH`, run as `soong NAME`.
 //!
-//! [`launch`] finds one and becomes it; [`discovery`] finds all of them; [`metadata`] reads what
-//! they say of themselves without executing anything; [`catalog`] puts these together. What is listed where, and in what
-//! words, is the features' business.
+//! [`launch`] finds one and execs it; [`discovery`] finds all; [`metadata`] reads their metadata without
+//! executing them; [`catalog`] combines these. Commands decide what to show.
 //!
-//! `soong` itself uses [`launch`] alone, and so stays small: the rest needs a TOML parser.
+//! `soong` itself uses [`launch`] alone and so stays small: the rest needs a TOML parser.
 
 pub mod alias;
 pub mod catalog;

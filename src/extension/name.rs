@@ -1,9 +1,9 @@
 //! Names of commands, which are parts of file names: `soong-NAME`.
 
-/// What the file names of all programs of soong and of all extensions begin with.
+/// Prefix of the file names of all programs and extensions.
 pub const PREFIX: &str = "soong-";
 
-/// Whether `name` can be that of a command: it becomes part of a file name.
+/// Returns true if `name` can be a command's name: it becomes part of a file name.
 pub fn is_name(name: &[u8]) -> bool {
     let legal = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
     name.first().is_some_and(u8::is_ascii_alphanumeric) && name.iter().all(legal)

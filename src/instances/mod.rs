@@ -1,5 +1,5 @@
-//! Instances: the [`inventory`] of those that the config and providers name, [`provider`] executables,
-//! and the provider for Lambda Cloud.
+//! Instances: the [`inventory`] of config and providers, [`provider`] executables, and the provider for
+//! Lambda Cloud.
 
 pub mod inventory;
 pub mod lambda;

@@ -1,8 +1,7 @@
-//! Running a program that may hang, flood or leave others behind: within limits, and nothing of
-//! it stays.
+//! Runs a program within limits on time and output, and leaves no process of it behind.
 //!
-//! The program leads a session of its own, and so a process group: everything it started ends with
-//! it, and it has no terminal that it could read from or write to by way of `/dev/tty`.
+//! The program leads its own session and process group: everything that it starts ends with it, and it has no
+//! terminal, not even `/dev/tty`.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,42 +19,42 @@ use crate::error::io_reason;
 use crate::system::script;
 use crate::system::signals::{Watch, timeout};
 
-/// How long a program may take to end by itself once asked to.
+/// Time for a program to end after it was asked to.
 const GRACE: Duration = Duration::from_millis(500);
-/// How long the output may stay open once the program has ended: somebody that left its process
-/// group may still hold it.
+/// Time that the output may stay open after the program has ended: a process that left its group may still
+/// hold it.
 const LAST_WORDS: Duration = Duration::from_millis(250);
-/// How much of stderr is kept, in bytes.
+/// Bytes of stderr to keep.
 const COMPLAINT_MAX: usize = 8 << 10;
 
-/// What a program may use.
+/// Limits of a program.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// From its start to its end.
+    /// Time from start to end.
     pub time: Duration,
     /// Bytes on stdout.
     pub output: usize,
 }
 
-/// What became of a program that ended by itself.
+/// Result of a program that ended by itself.
 #[derive(Debug)]
 pub struct Outcome {
-    /// How it ended.
+    /// Exit status.
     pub status: ExitStatus,
-    /// All it wrote to stdout.
+    /// All of stdout.
     pub stdout: Vec<u8>,
-    /// The first of what it wrote to stderr.
+    /// Beginning of stderr.
     pub stderr: String,
 }
 
-/// Why a program did not get to its end.
+/// Reason why a program did not finish.
 #[derive(Debug)]
 pub enum Fault {
-    /// It could not be started or listened to.
+    /// It could not be started or read from.
     System(io::Error),
-    /// It took too long. Holds what it wrote to stderr until then.
+    /// It exceeded the time limit. Holds its stderr until then.
     TooLong(String),
-    /// It wrote too much.
+    /// It exceeded the output limit.
     TooMuch,
     /// A signal asks this program to end.
     Interrupted,
@@ -72,8 +71,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Runs `command` without input to its end, or ends it when it goes beyond `limits` or `watch`
-/// has caught a signal.
+/// Runs `command` without input to its end; ends it if it exceeds `limits` or `watch` catches a signal.
 pub fn run(command: &mut Command, limits: Limits, watch: &Watch) -> Result<Outcome, Fault> {
     let mut running = Running::start(command).map_err(Fault::System)?;
     let end = running.follow(limits, watch);
@@ -86,7 +84,7 @@ pub fn run(command: &mut Command, limits: Limits, watch: &Watch) -> Result<Outco
     }
 }
 
-/// A pipe from the program, and what came through it.
+/// A pipe from the program with the data read so far.
 struct Stream {
     source: Option<Box<dyn Source>>,
     bytes: Vec<u8>,
@@ -100,7 +98,7 @@ impl Stream {
         Self { source: source.map(|source| Box::new(source) as Box<dyn Source>), bytes: Vec::new() }
     }
 
-    /// Takes what there is, keeping at most `limit` bytes; says whether there was more than that.
+    /// Reads the available data and keeps at most `limit` bytes; returns true if there was more than that.
     fn read(&mut self, limit: usize) -> io::Result<bool> {
         let Some(source) = &mut self.source else { return Ok(false) };
         let mut buffer = [0; 16 << 10];
@@ -121,7 +119,7 @@ struct Running {
     child: Child,
     stdout: Stream,
     stderr: Stream,
-    /// At its end once the program has ended.
+    /// Reads the rest after the program has ended.
     ended: io::PipeReader,
     has_ended: bool,
 }
@@ -171,7 +169,7 @@ impl Running {
         Ok(())
     }
 
-    /// Waits until something happens.
+    /// Waits for an event.
     fn poll(&self, time: Duration, watch: &Watch) -> io::Result<Ready> {
         let stdout = self.stdout.source.as_deref().map(AsFd::as_fd);
         let stderr = self.stderr.source.as_deref().map(AsFd::as_fd);
@@ -189,7 +187,7 @@ impl Running {
         Ok(Ready { stdout: happened(stdout), stderr: happened(stderr), ended: happened(ended) })
     }
 
-    /// Sees to it that nothing of the program is left.
+    /// Ends all processes of the program.
     fn end(&mut self, early: bool) -> io::Result<ExitStatus> {
         if early && !self.has_ended {
             self.signal(Signal::SIGTERM);
@@ -200,7 +198,7 @@ impl Running {
         self.child.wait()
     }
 
-    /// Signals the group. Its leader has not been reaped, so the group's id is still its own.
+    /// Signals the group. Its leader is not reaped yet, so the group's id is still its own.
     fn signal(&self, signal: Signal) {
         if let Ok(group) = i32::try_from(self.child.id()) {
             let _ = killpg(Pid::from_raw(group), signal);
@@ -208,15 +206,15 @@ impl Running {
     }
 }
 
-/// Has the command lead a session of its own.
+/// Makes the command lead its own session.
 fn in_own_session(command: &mut Command) {
     let detach = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
     // SAFETY: the closure runs between fork and exec, makes one system call and allocates nothing.
     unsafe { command.pre_exec(detach) };
 }
 
-/// Starts `command` once `prepare` has been applied to it. As in a shell, `/bin/sh` runs a text without
-/// a `#!` line; the C library may do that or not.
+/// Starts `command` after `prepare`. As in a shell, `/bin/sh` runs a text without a `#!` line; not every C
+/// library does that.
 pub(crate) fn spawn(command: &mut Command, prepare: impl Fn(&mut Command)) -> io::Result<Child> {
     prepare(command);
     match command.spawn() {
@@ -243,14 +241,14 @@ pub(crate) fn spawn(command: &mut Command, prepare: impl Fn(&mut Command)) -> io
     }
 }
 
-/// What has something to say.
+/// Source of an event.
 struct Ready {
     stdout: bool,
     stderr: bool,
     ended: bool,
 }
 
-/// Waits until the child `pid` has ended, and leaves it a zombie: its id stays taken.
+/// Waits until the child `pid` has ended and leaves it a zombie, so that its id stays taken.
 pub(crate) fn wait_without_reaping(pid: u32) {
     loop {
         // SAFETY: siginfo_t is plain data, for which all zeroes is a value.
@@ -273,7 +271,7 @@ mod tests {
         run(Command::new("sh").args(["-c", script]), limits, &watch())
     }
 
-    /// The tests of one process share its signals; these need none.
+    /// The tests of one process share its signals; these tests need none.
     fn watch() -> Watch {
         Watch::new().unwrap()
     }

@@ -1,6 +1,6 @@
-//! Streams whose reads and writes all have to be done by a deadline.
+//! Streams with one deadline for all reads and writes.
 //!
-//! For commands, which send one request and end. The supervisor, which waits for many things at a time, uses tokio.
+//! For commands, which send one request and end. The supervisor uses tokio.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
-/// A stream that takes time limits.
+/// A stream with time limits.
 pub trait Timed: Read + Write {
-    /// Sets the longest a read may take.
+    /// Sets the time limit of a read.
     fn set_read_timeout(&self, time: Option<Duration>) -> io::Result<()>;
-    /// Sets the longest a write may take.
+    /// Sets the time limit of a write.
     fn set_write_timeout(&self, time: Option<Duration>) -> io::Result<()>;
 }
 
@@ -43,12 +43,12 @@ pub struct DeadlineStream<S = UnixStream> {
 }
 
 impl DeadlineStream<UnixStream> {
-    /// Connects to `path`. Everything has to be done within `patience`.
+    /// Connects to `path`. `patience` limits everything that follows.
     pub fn open(path: &Path, patience: Duration) -> io::Result<Self> {
         let deadline = Instant::now() + patience;
         let socket: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None)?;
         let stream = UnixStream::from(socket);
-        // Connecting fails at once where the backlog of the listener is full.
+        // Connecting fails at once if the listener's backlog is full.
         stream.set_nonblocking(true)?;
         connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
         stream.set_nonblocking(false)?;
@@ -78,7 +78,7 @@ impl<S: Timed> Read for DeadlineStream<S> {
         loop {
             self.stream.set_read_timeout(self.left()?)?;
             match self.stream.read(buffer) {
-                // A process that was suspended and resumed goes on waiting.
+                // A resumed process keeps waiting.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => return read,
             }
@@ -135,7 +135,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         assert!(!is_late(&DeadlineStream::open(&path, Duration::from_secs(600)).unwrap_err()));
-        // Takes a few connections and says nothing.
+        // Accepts a few connections and is silent.
         let listener = UnixListener::bind(&path).unwrap();
         listen(&listener, Backlog::new(1).unwrap()).unwrap();
         let mut stream = DeadlineStream::open(&path, Duration::from_millis(20)).unwrap();

@@ -1,8 +1,7 @@
-//! A line from the terminal that the terminal does not show.
+//! Reads a line from the terminal without echo.
 //!
-//! The line is edited by the terminal itself, so that Ctrl-U takes back what cannot be seen; and
-//! the terminal shows again what is typed before any signal gets through. The crates that were
-//! looked at do one or the other.
+//! The terminal edits the line, so Ctrl-U works, and echo is restored before a signal takes effect. The
+//! crates that we evaluated do one or the other.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,32 +17,31 @@ use zeroize::Zeroizing;
 use crate::system::signals::Watch;
 use crate::terminal::print_error;
 
-/// What a terminal takes for "no such character" (`_POSIX_VDISABLE`).
+/// Value for "no such character" in terminal settings (`_POSIX_VDISABLE`).
 const NO_CHARACTER: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
 
-/// The longest line, in bytes; terminals give no longer ones.
+/// Longest line, in bytes; terminals deliver no longer ones.
 const LINE_MAX: usize = 4096;
 
-/// A line to be read from standard input, which is a terminal.
+/// A line to read from standard input, a terminal.
 #[derive(Debug, Clone, Copy)]
 pub struct HiddenLine<'a> {
-    /// A signal that it catches ends the reading, with [`io::ErrorKind::Interrupted`].
+    /// Signals that end the reading with [`io::ErrorKind::Interrupted`].
     pub watch: &'a Watch,
-    /// So does this descriptor, when it can be read: nobody wants the line any more, which is
-    /// [`io::ErrorKind::ConnectionAborted`].
+    /// Descriptor that ends the reading with [`io::ErrorKind::ConnectionAborted`] when it becomes readable.
     pub withdrawn: Option<BorrowedFd<'a>>,
-    /// Whether the line is no secret after all, and shown.
+    /// True if the line is not a secret and is echoed.
     pub shown: bool,
 }
 
 impl HiddenLine<'_> {
-    /// Writes `prompt` and reads a line, without its end.
+    /// Writes `prompt` and reads a line without its end.
     pub fn read(&self, prompt: &str) -> io::Result<Zeroizing<String>> {
-        // Before the prompt: whoever sees it can type without being seen.
+        // Before the prompt, so that an early answer is not echoed.
         let _hidden = Hidden::new(self.shown)?;
         print_error(prompt);
         let stdin = io::stdin();
-        // With room for all, so that no copy is left behind when it grows.
+        // With full capacity, so that growing leaves no copy behind.
         let mut line = Zeroizing::new(Vec::with_capacity(LINE_MAX));
         loop {
             self.wait().inspect_err(|_| forget_typed())?;
@@ -66,8 +64,7 @@ impl HiddenLine<'_> {
         }
     }
 
-    /// Waits until there is something to read. Not in `read` itself: the signal might come just
-    /// before.
+    /// Waits for input. Not in `read` itself, which could miss a signal that comes just before.
     fn wait(&self) -> io::Result<()> {
         let stdin = io::stdin();
         let mut polled = vec![
@@ -87,12 +84,12 @@ impl HiddenLine<'_> {
     }
 }
 
-/// What was typed of a line that nobody will read must not become the shell's next command.
+/// Discards the unread part of a line, which must not become the shell's next command.
 fn forget_typed() {
     let _ = tcflush(io::stdin(), FlushArg::TCIFLUSH);
 }
 
-/// A terminal that does not show what is typed, until dropped.
+/// Terminal without echo, until dropped.
 struct Hidden(Termios);
 
 impl Hidden {
@@ -101,7 +98,7 @@ impl Hidden {
         let mut hidden = before.clone();
         hidden.local_flags.set(LocalFlags::ECHO, shown);
         hidden.local_flags.insert(LocalFlags::ICANON | LocalFlags::ISIG | LocalFlags::ECHONL);
-        // After Ctrl-Z and `fg` the shell's settings would be in force, and show the rest.
+        // After Ctrl-Z and `fg`, the shell's settings would echo the rest.
         hidden.control_chars[SpecialCharacterIndices::VSUSP as usize] = NO_CHARACTER;
         tcsetattr(io::stdin(), SetArg::TCSADRAIN, &hidden)?;
         Ok(Self(before))
@@ -110,7 +107,7 @@ impl Hidden {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // Nobody is left to tell that it failed: the terminal is gone.
+        // Failure needs no report: the terminal is gone.
         let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.0);
     }
 }

@@ -16,13 +16,13 @@ use crate::system::paths;
 /// An exclusive lock, held until dropped.
 pub type Lock = Flock<File>;
 
-/// Patience for locks of writers, who hold them for milliseconds.
+/// Time limit for locks of writers, which hold them for milliseconds.
 pub const WRITER_PATIENCE: Duration = Duration::from_secs(10);
-/// The time between two attempts.
+/// Time between two attempts.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Locks the file `path`, which is created where it is missing. An error if another process keeps the lock for longer
-/// than `patience`.
+/// Locks the file `path`, creating it if missing. Fails if another process keeps the lock longer than
+/// `patience`.
 pub fn lock(path: &Path, patience: Duration) -> Result<Lock> {
     try_lock(path, patience)?.ok_or_else(|| Error::io("lock", path, Errno::EWOULDBLOCK.into()))
 }

@@ -1,5 +1,5 @@
-//! Where things are on disk: [`environment`] reads the variables, [`places`] names the files, [`runtime`] keeps
-//! the runtime directory, [`replacement`] puts files into place.
+//! Paths on disk: [`environment`] reads the variables, [`places`] names the files, [`runtime`] manages the
+//! runtime directory, [`replacement`] replaces files atomically.
 
 mod environment;
 mod places;

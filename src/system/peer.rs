@@ -1,11 +1,11 @@
-//! The user at the other end of a Unix socket, as the kernel vouches for it. The modes of files and
-//! directories keep others away already; this holds where those were changed.
+//! Credentials of the process at the other end of a Unix socket, from the kernel. File modes keep other users
+//! away already; this also holds if those were changed.
 
 use std::os::fd::AsFd;
 
 use nix::unistd::geteuid;
 
-/// True if the process at the other end of the connected `socket` is this user's.
+/// Returns true if the process at the other end of `socket` is this user's.
 pub fn is_own(socket: &impl AsFd) -> bool {
     uid(socket).is_ok_and(|uid| uid == geteuid().as_raw())
 }

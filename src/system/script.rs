@@ -1,18 +1,18 @@
-//! Scripts: the `#!` line, and programs that have none.
+//! Scripts: the `#!` line, and scripts without one.
 //!
-//! The kernel executes a text without a `#!` line as little as a program for another machine
-//! (`ENOEXEC`). A shell has `/bin/sh` run the text, as does `execvp` of most C libraries.
+//! The kernel does not execute a text without a `#!` line (`ENOEXEC`). A shell runs it with `/bin/sh`, as
+//! does `execvp` of most C libraries.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-/// The shell that runs a text without a `#!` line.
+/// Shell for a text without a `#!` line.
 pub const SHELL: &str = "/bin/sh";
 
-/// How much of a file is looked at, in bytes: as much as Linux reads of a `#!` line.
+/// Bytes of a file to inspect: as many as Linux reads of a `#!` line.
 const HEAD: usize = 256;
-/// How programs begin: ELF, and Mach-O in its byte orders.
+/// First bytes of programs: ELF, and Mach-O in its byte orders.
 const PROGRAMS: [&[u8]; 6] = [
     b"\x7fELF",
     b"\xfe\xed\xfa\xce",
@@ -22,20 +22,20 @@ const PROGRAMS: [&[u8]; 6] = [
     b"\xca\xfe\xba\xbe",
 ];
 
-/// True for a file that a shell would run as a script: readable, and text.
+/// Returns true for a file that a shell would run as a script: readable, and text.
 pub fn is_text(file: &Path) -> bool {
     head(file).is_some_and(|head| !head.contains(&0) && !PROGRAMS.iter().any(|magic| head.starts_with(magic)))
 }
 
-/// Returns what follows `#!` in the first line of `file`; `None` where there is no such line.
+/// Returns the text after `#!` in the first line of `file`; `None` without such a line.
 pub fn interpreter(file: &Path) -> Option<String> {
     let head = head(file)?;
     let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     Some(String::from_utf8_lossy(line).into_owned())
 }
 
-/// True where the carriage return at the end of a `#!` line keeps the interpreter from being found:
-/// it belongs to the interpreter's name, or to that of the program that `env` is to find.
+/// Returns true if the carriage return at the end of a `#!` line keeps the interpreter from being found: it
+/// becomes part of the interpreter's name, or of the program's that `env` looks up.
 pub fn names_carriage_return(interpreter: &str) -> bool {
     let mut words = interpreter.trim_start_matches([' ', '\t']).splitn(2, [' ', '\t']);
     let program = words.next().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Signals that end a program, held back while there is something to tidy up first: a child
-//! process, a hidden cursor, a line that spins.
+//! Delays signals that end a program while it has something to clean up: a child process, a hidden cursor, a
+//! spinner.
 //!
-//! A [`Watch`] notes the signal instead of dying of it. Whoever waits for something polls the
-//! watch too, tidies up, and drops it; then the signal does what it would have done at once.
+//! A [`Watch`] records the signal. Its holder polls the watch, cleans up and drops it; then the signal takes
+//! effect.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -15,25 +15,25 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 
 use crate::error::{Error, Result};
 
-/// The signals that are held back.
+/// The delayed signals.
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
-/// The signal that was caught; 0 for none.
+/// The recorded signal; 0 for none.
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
-/// Where the handler writes a byte, so that a poll wakes; -1 for nowhere.
+/// Descriptor to which the handler writes a byte to wake a poll; -1 for none.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 
-/// Holds signals back while it lives. One at a time.
+/// Delays signals until dropped. One at a time.
 #[derive(Debug)]
 pub struct Watch {
     reader: PipeReader,
-    /// Open for as long as the handler may write to it.
+    /// Open as long as the handler may write to it.
     _writer: PipeWriter,
     before: Vec<(Signal, SigAction)>,
 }
 
 extern "C" fn note(signal: libc::c_int) {
-    // The first one counts: a later one may be the answer of a library to the first.
+    // The first signal counts: a later one can be a library's reaction to it.
     if CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
         let before = Errno::last_raw();
         // SAFETY: write may be called in a signal handler, and the byte lives long enough.
@@ -43,7 +43,7 @@ extern "C" fn note(signal: libc::c_int) {
 }
 
 impl Watch {
-    /// Begins to hold signals back. Those that the caller of this program had ignored stay so.
+    /// Begins to delay signals. Signals that were ignored stay ignored.
     pub fn new() -> Result<Self> {
         Self::install().map_err(|source| Error::cannot("handle signals", source))
     }
@@ -65,12 +65,12 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Whether a signal waits to be let through.
+    /// Returns true if a signal is recorded.
     pub fn interrupted(&self) -> bool {
         CAUGHT.load(Ordering::Relaxed) != 0
     }
 
-    /// Waits for `time`, or until a signal comes; says whether one did.
+    /// Waits for `time` or until a signal comes; returns true in the latter case.
     pub fn sleep(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         while !self.interrupted() {
@@ -78,7 +78,7 @@ impl Watch {
             if left.is_zero() {
                 return false;
             }
-            // Woken early or not, the loop looks at the clock.
+            // The loop checks the clock in any case.
             let _ = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], timeout(left));
         }
         true
@@ -92,7 +92,7 @@ impl Watch {
     }
 }
 
-/// `time` for a poll, rounded up to milliseconds.
+/// Returns `time` for poll, rounded up to milliseconds.
 pub fn timeout(time: Duration) -> PollTimeout {
     let milliseconds = time.as_nanos().div_ceil(1_000_000);
     PollTimeout::from(u16::try_from(milliseconds).unwrap_or(u16::MAX))

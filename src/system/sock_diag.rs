@@ -1,30 +1,30 @@
-//! The kernel's view of TCP sockets of this machine, whosever they are: `sock_diag(7)`, asked over netlink.
+//! The kernel's view of this machine's TCP sockets, of any process: `sock_diag(7)` over netlink.
 //!
-//! Linux only; elsewhere nothing is known.
+//! Linux only; elsewhere there is no data.
 
 use std::net::SocketAddr;
 
 /// A TCP socket as the kernel sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Socket {
-    /// Inode number of the socket; 0 once no process has it open.
+    /// Inode number; 0 if no process has the socket open.
     pub inode: u32,
-    /// The user who made it; root once no process has it open.
+    /// Owner; root if no process has the socket open.
     pub uid: u32,
-    /// Its own address and that of its peer.
+    /// Local address.
     pub local: SocketAddr,
-    /// The other end.
+    /// Remote address.
     pub remote: SocketAddr,
-    /// Bytes that have arrived and wait to be read.
+    /// Bytes received but not read.
     pub unread: u32,
-    /// Bytes that the peer has acknowledged, since the connection was made.
+    /// Bytes that the peer has acknowledged since the start of the connection.
     pub acked: u64,
-    /// Bytes that have arrived, since the connection was made.
+    /// Bytes received since the start of the connection.
     pub received: u64,
 }
 
-/// Returns the connected socket with these addresses; `None` if there is none. An error means that the kernel
-/// does not answer such questions.
+/// Returns the connected socket with these addresses; `None` if there is none. Fails if the kernel does not
+/// support the query.
 pub fn find(local: SocketAddr, remote: SocketAddr) -> std::io::Result<Option<Socket>> {
     netlink::find(local, remote)
 }
@@ -75,7 +75,7 @@ mod netlink {
     pub fn find(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Socket>> {
         let family = if local.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
         let mut found = ask(family, ANY_STATE, Some((local, remote)))?;
-        // Without such a connection the kernel looks for a listener.
+        // Otherwise the kernel falls back on a listener.
         Ok(found.pop().filter(|socket| (socket.local, socket.remote) == (local, remote)))
     }
 
@@ -85,7 +85,7 @@ mod netlink {
         Ok(all)
     }
 
-    /// Asks for one socket, or for all.
+    /// Queries one socket, or all.
     fn ask(family: i32, states: u32, addresses: Option<(SocketAddr, SocketAddr)>) -> io::Result<Vec<Socket>> {
         let (kind, flags) = (SockType::Raw, SockFlag::SOCK_CLOEXEC);
         let netlink = socket(AddressFamily::Netlink, kind, flags, SockProtocol::NetlinkSockDiag)?;
@@ -113,7 +113,7 @@ mod netlink {
         }
     }
 
-    /// Reads the next answer. The kernel has it ready when a request returns.
+    /// Reads the next answer; it is ready when a request returns.
     fn answer(netlink: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match recv(netlink.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
@@ -124,7 +124,7 @@ mod netlink {
         }
     }
 
-    /// The error in an answer; `None` where it says that there is no such socket.
+    /// Returns the error in an answer; `None` for "no such socket".
     fn refusal(message: &[u8]) -> Option<io::Error> {
         let code = u32_at(message, 0).map_or(0, u32::cast_signed).saturating_neg();
         (code != libc::ENOENT && code != 0).then(|| io::Error::from_raw_os_error(code))
@@ -147,7 +147,7 @@ mod netlink {
             bytes.extend(address(local.ip()));
             bytes.extend(address(remote.ip()));
             bytes.extend([0; 4]);
-            // Any incarnation of it.
+            // Any cookie.
             bytes.extend([0xff; 8]);
         } else {
             bytes.extend([0; ID]);
@@ -166,7 +166,7 @@ mod netlink {
         }
     }
 
-    /// Reads an `inet_diag_msg` and the attributes behind it.
+    /// Parses an `inet_diag_msg` and its attributes.
     fn parse(message: &[u8]) -> Option<Socket> {
         let family = i32::from(*message.first()?);
         let port = |at| Some(u16::from_be_bytes(*message.get(at..)?.first_chunk()?));
@@ -229,7 +229,7 @@ mod tests {
         (client, listener.accept().unwrap().0)
     }
 
-    /// Loopback delivers before a call returns, so nothing has to be waited for.
+    /// Loopback delivers before a call returns, so the test need not wait.
     #[test]
     fn a_connection_is_seen_from_either_end() {
         for address in ["127.0.0.1:0", "[::1]:0"] {

@@ -1,4 +1,4 @@
-//! Spinner: a line on stderr that shows what a command waits for, and for how long. Drawn by indicatif, after a
+//! Spinner: a line on stderr with what a command waits for and the elapsed time. indicatif draws it, after a
 //! second, on terminals only.
 
 use std::io::{self, IsTerminal, PipeWriter};
@@ -19,21 +19,22 @@ const FRAME: Duration = Duration::from_millis(100);
 /// Columns beside the message: the spinner, the elapsed time, and room for the `^C` that a terminal writes.
 const RESERVED: usize = 12;
 
-/// Removes its line when dropped.
+/// A spinner; removes its line when dropped.
 #[derive(Debug)]
 pub struct Spinner {
     bar: ProgressBar,
-    /// The drawing thread, and the pipe whose end stops it.
+    /// Drawing thread, and the pipe whose end stops it.
     drawing: Option<(PipeWriter, JoinHandle<()>)>,
 }
 
 impl Spinner {
-    /// Shows `message` until dropped. For callers that hold a [`Watch`], and drop this first.
+    /// Shows `message` until dropped. For callers that hold a [`Watch`] and drop it later.
     pub fn new(message: &str) -> Self {
         Self::start(message, || None)
     }
 
-    /// The same for callers without a [`Watch`]: removes the line also before a signal ends the program.
+    /// Shows `message` until dropped, and removes the line before a signal ends the program. For callers
+    /// without a [`Watch`].
     pub fn watching(message: &str) -> Self {
         Self::start(message, || Watch::new().ok())
     }
@@ -58,7 +59,7 @@ impl Spinner {
         spinner
     }
 
-    /// Prints with `print` while the line is removed.
+    /// Runs `print` while the line is removed.
     pub fn suspend(&self, print: impl FnOnce()) {
         self.bar.suspend(print);
     }
@@ -68,13 +69,14 @@ impl Drop for Spinner {
     fn drop(&mut self) {
         if let Some((writer, thread)) = self.drawing.take() {
             drop(writer);
-            // A thread that panicked has drawn its last.
+            // A thread that panicked draws no more.
             let _ = thread.join();
         }
     }
 }
 
-/// Draws until the other end of `stop` is closed or `watch` catches a signal, which takes effect when that is dropped.
+/// Draws until the other end of `stop` closes or `watch` catches a signal, which takes effect when it is
+/// dropped.
 fn draw(bar: &ProgressBar, message: &str, stop: BorrowedFd<'_>, watch: Option<&Watch>) {
     if is_over(DELAY, stop, watch) {
         return;

@@ -1,24 +1,24 @@
-//! Telling time to people: a clock in their own time zone, and how far away something is.
+//! Times for people: local time, and distances in time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Seconds since the epoch.
+/// Returns seconds since the epoch.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
-/// `18:30 (in 5 h 12 min)` for a moment today, with the date before it for another day, in the
-/// time zone of this machine. Both moments are in seconds since the epoch.
+/// Returns `18:30 (in 5 h 12 min)` for a moment today, otherwise with the date, in local time. Both moments
+/// are in seconds since the epoch.
 pub fn clock_and_distance(moment: u64, now: u64) -> String {
     format!("{} ({})", clock(moment, now, &TimeZone::system()), distance(moment, now))
 }
 
-/// `2026-11-27 18:30`, in the time zone of this machine.
+/// Returns `2026-11-27 18:30` in local time.
 pub fn date_and_clock(moment: u64) -> String {
-    // Nothing is today at the epoch.
+    // The epoch has no "today".
     clock(moment, 0, &TimeZone::system())
 }
 
@@ -34,7 +34,7 @@ fn clock(moment: u64, now: u64, zone: &TimeZone) -> String {
     }
 }
 
-/// `in 5 h 12 min`, `3 min ago`, `now`.
+/// Returns `in 5 h 12 min`, `3 min ago` or `now`.
 fn distance(moment: u64, now: u64) -> String {
     match moment.abs_diff(now) {
         0 => "now".to_owned(),
@@ -43,7 +43,7 @@ fn distance(moment: u64, now: u64) -> String {
     }
 }
 
-/// A length of time in its two largest units: `45 s`, `12 min`, `5 h 12 min`, `3 d 4 h`.
+/// Returns a duration in its two largest units: `45 s`, `12 min`, `5 h 12 min`, `3 d 4 h`.
 pub fn span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match (days, hours, minutes) {

@@ -1,9 +1,9 @@
-//! Checks that nobody but the user and root could have written a file that may run code, or could
-//! replace it: config, hooks, providers, extensions and the programs that the config names.
+//! Checks that only the user and root could have written or replaced a file that may run code: config, hooks,
+//! providers, extensions and programs named in the config.
 //!
-//! As sshd's `StrictModes` does, it looks at every directory above the file. What is done about a
-//! fault depends on who asks: what soong runs by itself is refused; an extension that its user calls
-//! by name runs, as it would in a shell, with a warning.
+//! Like sshd's `StrictModes`, it checks every directory above the file. The caller decides what to do: soong
+//! refuses files that it would run by itself; an extension that the user runs by name runs, as in a shell,
+//! with a warning.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,10 +18,10 @@ use crate::terminal::printable;
 
 const STICKY: u32 = 0o1000;
 
-/// Why others could have changed a file: it, or a directory above it, is theirs or can be written by them.
+/// Reason why another user could have changed a file: owner or mode of it or of a directory above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What is at fault, to begin a sentence with.
+    /// The path at fault, to begin a sentence with.
     subject: String,
     path: PathBuf,
     why: Why,
@@ -57,13 +57,13 @@ impl Fault {
         Self { subject: format!("its directory {}", self.subject), ..self }
     }
 
-    /// The error for `file`, which is not used because of this.
+    /// Returns the error for `file`, which is not used.
     pub fn refuse(&self, file: &Path) -> Error {
         let shown = file.to_string_lossy();
         Error::failed(format!("{} is not used: {self}", printable(&shown))).with_hint(self.hint())
     }
 
-    /// What to do about it.
+    /// Returns the command that fixes it.
     pub fn hint(&self) -> String {
         let path = self.path.to_string_lossy();
         let path = shell_words::quote(&path);
@@ -74,20 +74,20 @@ impl Fault {
     }
 }
 
-/// Why others could have put `program` there or could change it: the directory it is found in, the
-/// file itself and every directory above it are looked at, links followed. `None` if all is well.
+/// Returns the reason why another user could have placed or could change `program`: checks its directory, the
+/// file and every directory above it, links followed. `None` if there is none.
 pub fn fault(program: &Path) -> Option<Fault> {
     Inspector::default().fault(program)
 }
 
-/// Looks at many programs, and at each of their directories once.
+/// Checks many programs, and each directory once.
 #[derive(Debug, Default)]
 pub struct Inspector {
     directories: HashMap<PathBuf, Option<Fault>>,
 }
 
 impl Inspector {
-    /// As [`fault`].
+    /// Like the function [`fault`].
     pub fn fault(&mut self, program: &Path) -> Option<Fault> {
         let found_in = program.parent()?;
         if let Some(fault) = self.directory_fault(found_in) {
@@ -116,8 +116,8 @@ impl Inspector {
     }
 }
 
-/// Why others could put something into `directory`, or something else in its place; links are
-/// followed. `None` also for what does not exist.
+/// Returns the reason why another user could add to or replace `directory`, links followed. `None` also if it
+/// does not exist.
 pub fn directory_fault(directory: &Path) -> Option<Fault> {
     let directory = fs::canonicalize(directory).ok()?;
     match writable(&fs::metadata(&directory).ok()?) {
@@ -126,15 +126,15 @@ pub fn directory_fault(directory: &Path) -> Option<Fault> {
     }
 }
 
-/// Why others could have changed `file`, or could put another in its place: the file itself and every
-/// directory above it are looked at, links followed. It may lie in a directory such as `/tmp`, whose
-/// sticky bit protects it.
+/// Returns the reason why another user could have changed or could replace `file`: checks the file and every
+/// directory above it, links followed. The file may be in a directory such as `/tmp`, whose sticky bit
+/// protects it.
 pub fn file_fault(file: &Path) -> Option<Fault> {
     let target = fs::canonicalize(file).ok()?;
     if let Some(why) = writable(&fs::metadata(&target).ok()?) {
         return Some(Fault::of_file(target, why));
     }
-    // A link can be replaced where it is.
+    // A link can be replaced in its own directory.
     let link = file.parent().and_then(|parent| fs::canonicalize(parent).ok())?.join(file.file_name()?);
     fault_above(&target).or_else(|| fault_above(&link)).map(Fault::below)
 }
@@ -142,13 +142,13 @@ pub fn file_fault(file: &Path) -> Option<Fault> {
 fn fault_above(path: &Path) -> Option<Fault> {
     path.ancestors().skip(1).find_map(|above| {
         let metadata = fs::metadata(above).ok()?;
-        // With the sticky bit, others cannot put anything in place of what is ours.
+        // The sticky bit protects our own files.
         let why = writable(&metadata).filter(|_| metadata.mode() & STICKY == 0)?;
         Some(Fault::of_directory(above, why))
     })
 }
 
-/// Who else can write.
+/// Other users with write access.
 fn writable(metadata: &Metadata) -> Option<Why> {
     let (mode, owner) = (metadata.mode(), metadata.uid());
     if owner != 0 && owner != geteuid().as_raw() {
@@ -160,8 +160,8 @@ fn writable(metadata: &Metadata) -> Option<Why> {
     (mode & 0o020 != 0 && !is_own_group(Gid::from_raw(metadata.gid()))).then(|| Why::Group(metadata.gid()))
 }
 
-/// Whether nobody but this user and root is in `group`: root's, the group of the user's own name
-/// that many systems make, or one whose members are no others.
+/// Returns true if `group` has no members besides this user and root: root's group, the group named after the
+/// user, or a group whose members are no others.
 fn is_own_group(group: Gid) -> bool {
     if group.as_raw() == 0 {
         return true;
@@ -170,7 +170,7 @@ fn is_own_group(group: Gid) -> bool {
         return false;
     };
     let alone = entry.mem.iter().all(|member| *member == user.name || member == "root");
-    // Whose main group it is, its entry does not say; only the name tells that it is one user's.
+    // A group's entry does not list users whose main group it is; only its name shows that it is one user's.
     alone
         && if user.gid == group {
             entry.name == user.name
@@ -208,7 +208,7 @@ mod tests {
         assert!(
             file_fault(&open.join("soong-x")).unwrap().to_string().ends_with("open is writable by everyone")
         );
-        // A link in a safe place does not make what it leads to safe.
+        // A link in a safe place does not make its target safe.
         symlink(open.join("soong-x"), safe.join("soong-link")).unwrap();
         assert!(fault(&safe.join("soong-link")).is_some() && file_fault(&safe.join("soong-link")).is_some());
         symlink(safe.join("soong-x"), open.join("soong-link")).unwrap();

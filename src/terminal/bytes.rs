@@ -1,4 +1,4 @@
-//! Numbers of bytes for people.
+//! Byte counts for people.
 
 /// Returns `bytes` with a decimal unit: `0 B`, `1.2 kB`, `34 MB`.
 pub fn human(bytes: u64) -> String {
@@ -6,7 +6,7 @@ pub fn human(bytes: u64) -> String {
     if bytes < 1000 {
         return format!("{bytes} B");
     }
-    // In tenths, so that no floating point has to be trusted with the rounding.
+    // In tenths, so that rounding needs no floating point.
     let mut tenths = u128::from(bytes) / 100;
     for unit in UNITS {
         if tenths < 100 {

@@ -1,5 +1,5 @@
-//! What reaches the terminal: colour, escaping of foreign text, and writing that survives a
-//! closed pipe. The only module that decides about colour.
+//! Terminal output: colour, escaping of foreign text, and writing to closed pipes. The only module that
+//! decides about colour.
 
 pub(crate) mod bytes;
 pub(crate) mod keyboard;
@@ -13,19 +13,17 @@ use serde::{Deserialize, Serialize};
 
 pub use self::printable::{printable, printable_json};
 
-/// Writes `text` to stdout. A reader that has gone away (`soong … | head -1`) is no error: the
-/// caller did its work, and nobody wants to hear more.
+/// Writes `text` to stdout. A closed pipe (`soong … | head -1`) is not an error.
 pub fn print(text: &str) -> io::Result<()> {
     print_bytes(text.as_bytes())
 }
 
-/// The same for what may be no text.
+/// Writes bytes to stdout, like [`print`].
 pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     write_out(bytes).map(drop)
 }
 
-/// Writes `text` to stdout, for whoever goes on writing: `false` says that the reader has gone away
-/// and there is no point in it.
+/// Writes `text` to stdout for callers that continue writing; returns false if the pipe is closed.
 pub fn print_more(text: &str) -> io::Result<bool> {
     write_out(text.as_bytes())
 }
@@ -38,32 +36,32 @@ fn write_out(bytes: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// Writes `text` to stderr. There is nowhere to report that this failed.
+/// Writes `text` to stderr and ignores failures.
 pub fn print_error(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Whether a question can be asked: somebody can read it on stderr and answer it on stdin.
+/// Returns true if questions are possible: stderr and stdin are terminals.
 pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// When to colour, as the user has it.
+/// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Colour {
     /// As the environment says, else on a terminal.
     Auto,
-    /// Whatever the environment says.
+    /// Always.
     Always,
-    /// The same.
+    /// Never.
     Never,
 }
 
 impl Colour {
-    /// The words that `--color` takes.
+    /// Values of `--color`.
     pub const WORDS: [&'static str; 3] = ["auto", "always", "never"];
 
-    /// What `--color WORD` asks for.
+    /// Parses a value of `--color`.
     pub fn named(word: &str) -> Option<Self> {
         Some(match word {
             "auto" => Self::Auto,
@@ -74,16 +72,15 @@ impl Colour {
     }
 }
 
-/// What `--color` asked for.
+/// Value of `--color`, if given.
 static COLOUR: OnceLock<Colour> = OnceLock::new();
 
-/// Remembers what `--color` asks for, for as long as this process lives. The first word counts.
+/// Stores the value of `--color` for this process. The first one counts.
 pub fn choose_colour(colour: Colour) {
     let _ = COLOUR.set(colour);
 }
 
-/// The same, for the programs that are executed from here as well. Call it before there is a second
-/// thread.
+/// Stores the value also for programs that are executed from here. Call it before there is a second thread.
 pub fn hand_on_colour(colour: Colour) {
     choose_colour(colour);
     // SAFETY: programs that call this have one thread.
@@ -99,28 +96,28 @@ pub fn hand_on_colour(colour: Colour) {
     }
 }
 
-/// What `--color` asked for.
+/// Returns the value of `--color`.
 pub fn chosen_colour() -> Colour {
     COLOUR.get().copied().unwrap_or(Colour::Auto)
 }
 
-/// Whether to colour what goes to stderr.
+/// Returns true if stderr gets colour.
 pub fn colours_stderr() -> bool {
     Wishes::of_user().colour(io::stderr().is_terminal())
 }
 
-/// Whether to colour a prompt. It is printed for a shell that shows it on a terminal of its own.
+/// Returns true if a prompt gets colour. It is printed for a shell, which shows it on its own terminal.
 pub fn colours_prompt() -> bool {
     Wishes { term: true, ..Wishes::of_user() }.colour(true)
 }
 
-/// Asks a question that is answered with yes or no; nothing typed means yes. `None` where there is
-/// no terminal to ask on, or its user has left.
+/// Asks a yes-or-no question; an empty answer means yes. Returns `None` without a terminal, or at end of
+/// file.
 pub fn confirm(question: &str) -> io::Result<Option<bool>> {
     ask(question, true)
 }
 
-/// The same; nothing typed means `default`.
+/// Asks a yes-or-no question; an empty answer means `default`.
 pub fn ask(question: &str, default: bool) -> io::Result<Option<bool>> {
     if !is_interactive() {
         return Ok(None);
@@ -142,17 +139,17 @@ pub fn ask(question: &str, default: bool) -> io::Result<Option<bool>> {
     }
 }
 
-/// The label before a hint, coloured where stderr is a terminal that wants colour.
+/// Returns the label of a hint, coloured if stderr gets colour.
 pub(crate) fn hint_label() -> String {
     if colours_stderr() { format!("{}", "hint:".cyan()) } else { "hint:".to_owned() }
 }
 
-/// What is known of a user's wishes about colour.
+/// The user's wishes about colour.
 struct Wishes {
     chosen: Colour,
     no_color: bool,
     force: bool,
-    /// The terminal, if it is one, knows colours.
+    /// True if the terminal supports colour.
     term: bool,
 }
 
@@ -168,9 +165,8 @@ impl Wishes {
         }
     }
 
-    /// Whether to colour a stream that `is_terminal`: `--color` is obeyed first, then `NO_COLOR`
-    /// (no-color.org) says no, `CLICOLOR_FORCE` says yes, else a terminal that is not dumb gets
-    /// colour.
+    /// Returns true if a stream gets colour: `--color` first, then `NO_COLOR` (no-color.org), then
+    /// `CLICOLOR_FORCE`, else a terminal that is not dumb.
     fn colour(&self, is_terminal: bool) -> bool {
         match self.chosen {
             Colour::Always => true,
@@ -180,20 +176,20 @@ impl Wishes {
     }
 }
 
-/// What the user has chosen about prompts: the variable `name`, which may be empty.
+/// Returns the prompt setting `name` from the environment; may be empty.
 pub fn prompt_setting(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
     std::env::var(name).ok()
 }
 
-/// Whether texts may hold more than ASCII, as the locale has it.
+/// Returns true if the locale allows more than ASCII.
 pub fn shows_unicode() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| prompt_setting(name));
     let locale = locale.filter(|value| !value.is_empty()).map(|value| value.to_ascii_lowercase()).next();
     locale.is_some_and(|locale| locale.contains("utf-8") || locale.contains("utf8"))
 }
 
-/// The editor that the user wants, as it would be typed.
+/// Returns the user's editor as a command line.
 pub fn editor() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());

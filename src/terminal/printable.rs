@@ -1,12 +1,10 @@
-//! Making text of others harmless: what could act on a terminal, reorder text or hide in it becomes
-//! visible.
+//! Makes foreign text harmless: characters that control the terminal, reorder text or hide become visible.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// `text` with everything that could act on a terminal made visible: control characters (C0, C1,
-/// DEL) and the characters that reorder or hide text become `\u{…}` escapes. Use it for every
-/// piece of text that was not written in this crate.
+/// Returns `text` with control characters (C0, C1, DEL) and characters that reorder or hide text as `\u{…}`
+/// escapes. Use it for all text from outside this crate.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(acts_on_terminal) {
         Cow::Owned(text.chars().map(escape).collect())
@@ -15,9 +13,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// JSON in which everything that could act on a terminal is written as JSON's own escapes. It says
-/// the same as `json`: such characters stand in texts only, but for the ends of lines, which never
-/// do.
+/// Returns JSON with such characters as JSON escapes. The meaning stays the same: they occur in strings only,
+/// except for line ends, which stay.
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     let acts = |c: char| acts_on_terminal(c) && c != '\n';
     if !json.chars().any(acts) {
@@ -44,9 +41,9 @@ fn acts_on_terminal(c: char) -> bool {
     c.is_control() || HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
-/// Characters that show nothing of themselves, or change how others are shown: general categories Cf,
-/// Zl and Zp, and the property Default_Ignorable_Code_Point, which is reserved for such characters of
-/// later versions too (Unicode 16, `UnicodeData.txt` and `DerivedCoreProperties.txt`). In order.
+/// Invisible characters and those that change how others are shown: general categories Cf, Zl and Zp, and
+/// Default_Ignorable_Code_Point, which also reserves code points for later versions (Unicode 16,
+/// `UnicodeData.txt` and `DerivedCoreProperties.txt`). Sorted.
 const HIDDEN: &[(char, char)] = &[
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),

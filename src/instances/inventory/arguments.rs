@@ -1,5 +1,4 @@
-//! The options with which a command that reaches an instance is told which one. Other commands say
-//! otherwise what becomes of one that boots.
+//! Options that choose an instance, for commands that reach one.
 
 use std::time::Duration;
 
@@ -7,10 +6,10 @@ use clap::Args;
 
 use crate::completion::Values;
 
-/// The longest that can be waited, in seconds.
+/// Longest `--wait`, in seconds.
 pub const WAIT_MAX: u64 = 86_400;
 
-/// Which instance is wanted.
+/// Choice of an instance.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Choice {
     /// Instance: its name, id, or the start of its id
@@ -31,24 +30,24 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// How long to wait for it to boot and for its SSH server to answer, if at all.
+    /// Returns the time limit for booting and for the SSH server's answer, if waiting was requested.
     pub fn limit(&self) -> Option<Duration> {
         self.wait.map(Duration::from_secs)
     }
 
-    /// The wish for it.
+    /// Returns the choice as a request to the inventory.
     pub fn wish(&self, quiet: bool) -> Wish<'_> {
         Wish { wanted: self.instance_id.as_deref(), wait: self.limit(), quiet }
     }
 }
 
-/// Which instance is wanted, and what may be done to have it.
+/// Request for one instance.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wish<'a> {
-    /// Its id, its name, or the start of its id; else the only active one.
+    /// Its id, name, or the start of its id; `None` for the only active one.
     pub wanted: Option<&'a str>,
-    /// How long to wait for one that is booting; else it is an error.
+    /// Time limit for an instance that is booting; `None` makes booting an error.
     pub wait: Option<Duration>,
-    /// Whether to say nothing while waiting.
+    /// True to wait without output.
     pub quiet: bool,
 }

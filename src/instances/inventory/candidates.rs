@@ -1,4 +1,4 @@
-//! Which machines a wish could mean. Values in, values out: nothing is asked or shown here.
+//! Matching of machines: pure functions.
 
 use super::machine::Machine;
 use crate::error::Error;
@@ -6,11 +6,11 @@ use crate::instances::provider::answer::Status;
 use crate::suggest;
 use crate::terminal::printable;
 
-/// The machines that `wanted` means: the one of this id, those of this name, those whose id begins
-/// so. Without `wanted`, those that can be reached; where there is none, those that soon can be.
+/// Returns the machines that match `wanted`: by id, else by name, else by the start of the id. Without
+/// `wanted`, returns the reachable ones, else those that will be.
 ///
-/// Machines that are over give way to others: a name that was used again means the new machine.
-/// What is only the last known of a provider does not count.
+/// Terminated machines give way to others: a reused name means the new machine. Cached machines do not count
+/// as reachable.
 pub(super) fn candidates<'a>(machines: &'a [Machine], wanted: Option<&str>) -> Vec<&'a Machine> {
     let having = |test: &dyn Fn(&Machine) -> bool| -> Vec<&'a Machine> {
         machines.iter().filter(|machine| !machine.stale && test(machine)).collect()
@@ -39,7 +39,7 @@ fn living(found: Vec<&Machine>) -> Vec<&Machine> {
     if living.is_empty() { found } else { living }
 }
 
-/// The error when nothing is meant.
+/// Returns the error for no match.
 pub(super) fn none(machines: &[Machine], wanted: Option<&str>) -> Error {
     let Some(wanted) = wanted else {
         let error = Error::failed("no instance is active");
@@ -58,7 +58,7 @@ pub(super) fn none(machines: &[Machine], wanted: Option<&str>) -> Error {
     }
 }
 
-/// The error when more than one is meant.
+/// Returns the error for more than one match.
 pub(super) fn several(candidates: &[&Machine], wanted: Option<&str>) -> Error {
     let message = match wanted {
         None => match candidates.first().map(|machine| machine.status) {
@@ -77,7 +77,7 @@ pub(super) fn several(candidates: &[&Machine], wanted: Option<&str>) -> Error {
         .with_hint(format!("choose one with --instance-id: {}", listing(candidates.iter().copied())))
 }
 
-/// Names, ids and what they do, `dev (a1b2c3d4), staging (b2, booting)`, at most ten of them.
+/// Lists at most ten machines with id and state: `dev (a1b2c3d4), staging (b2, booting)`.
 fn listing<'a>(machines: impl IntoIterator<Item = &'a Machine>) -> String {
     const SHOWN: usize = 10;
     let machines: Vec<&Machine> = machines.into_iter().collect();

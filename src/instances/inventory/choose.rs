@@ -1,4 +1,4 @@
-//! From a wish to the one instance to reach.
+//! From a request to the one instance to reach.
 
 use super::arguments::Wish;
 use super::candidates::{candidates, none, several};
@@ -12,9 +12,8 @@ use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 use crate::terminal::{self, printable};
 
-/// Chooses the instance that is wished for. Where several could be meant, a terminal is asked and
-/// everyone else gets an error that lists them. Providers are asked only where one is switched on
-/// and the config does not have what is wanted.
+/// Chooses the requested instance. If several match, asks on a terminal, and otherwise fails with a list.
+/// Queries providers only if one is enabled and the config has no match.
 pub fn choose(wish: &Wish<'_>, config: &Config, paths: &Paths) -> Result<Instance> {
     if config.providers.is_empty() {
         return choose_written(wish, config);
@@ -22,7 +21,7 @@ pub fn choose(wish: &Wish<'_>, config: &Config, paths: &Paths) -> Result<Instanc
     if let Some(found) = wish.wanted.and_then(|wanted| written(&config.instances, wanted)) {
         return Ok(found.clone());
     }
-    // Held back, so that a provider ends with its caller and the terminal is left as it was.
+    // Signals are held back, so that a provider ends with its caller and the terminal is restored.
     let watch = Watch::new()?;
     let inventory = Inventory::fresh(config, paths, &watch, wish.quiet);
     if watch.interrupted() {
@@ -32,8 +31,8 @@ pub fn choose(wish: &Wish<'_>, config: &Config, paths: &Paths) -> Result<Instanc
     wait::until_reachable(&machine, wish, config, &watch)
 }
 
-/// The instance that is wished for as far as is known without asking, where that leaves no doubt.
-/// For callers with a proof of their own that it is still there: a tunnel that is up.
+/// Chooses from cached data without a query if the match is unambiguous. For callers that know that the
+/// instance exists, such as those with a tunnel that is up.
 pub fn known(wish: &Wish<'_>, config: &Config, paths: &Paths) -> Option<Instance> {
     let inventory = Inventory::cached(config, paths);
     match candidates(&inventory.machines, wish.wanted).as_slice() {
@@ -59,7 +58,7 @@ fn choose_written(wish: &Wish<'_>, config: &Config) -> Result<Instance> {
 
 fn pick(inventory: Inventory, wish: &Wish<'_>, watch: &Watch) -> Result<Machine> {
     let found = candidates(&inventory.machines, wish.wanted);
-    // What a silent provider might have could be what is meant, unless it is known already.
+    // An instance of a silent provider could match too, unless the match is known already.
     let known = wish.wanted.is_some_and(|wanted| found.iter().any(|m| m.id == wanted || m.name == wanted));
     if !known && inventory.sources.iter().any(|source| source.error.is_some()) {
         return Err(unanswered(inventory));
@@ -72,7 +71,7 @@ fn pick(inventory: Inventory, wish: &Wish<'_>, watch: &Watch) -> Result<Machine>
     }
 }
 
-/// The provider's own error; what the config describes can still be reached by name.
+/// Returns the provider's error with a hint that instances of the config remain reachable.
 fn unanswered(inventory: Inventory) -> Error {
     let written = inventory.machines.iter().find(|machine| machine.is_written());
     let way = written.map(|machine| {

@@ -1,4 +1,4 @@
-//! One machine of the inventory: what is known of it, and how ssh can reach it.
+//! One machine of the inventory: its data, and how ssh reaches it.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,47 +7,47 @@ use crate::config::Ssh;
 use crate::config::instance::Instance;
 use crate::instances::provider::answer::{Listed, Status};
 
-/// An instance with everything that is known of it. Texts are as the config or the provider has
-/// them: show them through [`printable`](crate::terminal::printable).
+/// An instance with all known data. Texts are unchecked input of config or provider: show them through
+/// [`printable`](crate::terminal::printable).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Machine {
-    /// What the user calls it; its id where it has no name.
+    /// The user's name for it, or its id.
     pub name: String,
-    /// What tells it from every other instance.
+    /// Unique id.
     pub id: String,
-    /// What it is doing; unknown for those that only the config tells of.
+    /// Status; unknown for instances of the config.
     pub status: Status,
-    /// Its address, if it has one.
+    /// Address, if any.
     pub host: Option<String>,
-    /// The account on it.
+    /// User name on it.
     pub user: String,
-    /// Whether nobody named that account: it is the usual one.
+    /// True if the user name is the default.
     user_is_default: bool,
-    /// The port of its SSH server; ssh's own choice where none is given.
+    /// Port of its SSH server; `None` leaves it to ssh.
     pub port: Option<u16>,
-    /// The private key to log in with, where one was named for it.
+    /// Private key for this instance, if set.
     pub key: Option<PathBuf>,
-    /// What kind of machine it is.
+    /// Machine type.
     pub kind: Option<String>,
-    /// Where it is.
+    /// Region.
     pub region: Option<String>,
-    /// What it costs, in hundredths of the provider's currency.
+    /// Price per hour, in hundredths of the provider's currency.
     pub price_cents_per_hour: Option<u64>,
-    /// The provider that lists it; `None` for those that only the config tells of.
+    /// Provider that lists it; `None` for instances of the config only.
     pub provider: Option<String>,
-    /// Why it cannot be reached although it has an address.
+    /// Reason why it cannot be reached although it has an address.
     pub fault: Option<&'static str>,
-    /// Whether this is the last known instead of what its provider says now.
+    /// True for data from the cache.
     pub stale: bool,
-    /// Whether the config describes it.
+    /// True if the config describes it.
     written: bool,
-    /// Whether another machine has the same name.
+    /// True if another machine has the same name.
     has_namesake: bool,
 }
 
 impl Machine {
-    /// The machine that the config calls `instance`.
+    /// Returns the machine for `instance` of the config.
     pub(super) fn written(instance: &Instance) -> Self {
         Self {
             name: instance.name.clone(),
@@ -69,7 +69,7 @@ impl Machine {
         }
     }
 
-    /// The machine that `provider` calls `listed`; `ssh` says what the provider does not.
+    /// Returns the machine for `listed` by `provider`; `ssh` supplies the defaults.
     pub(super) fn listed(listed: Listed, provider: &str, stale: bool, ssh: &Ssh) -> Self {
         let fault = listed.fault();
         Self {
@@ -78,7 +78,7 @@ impl Machine {
             status: listed.status,
             host: listed.host,
             user: listed.user.unwrap_or_else(|| ssh.user.clone()),
-            // A provider lists machines whose usual account that is.
+            // Providers list machines whose default user this is.
             user_is_default: false,
             port: listed.port.or(ssh.port),
             key: None,
@@ -93,7 +93,7 @@ impl Machine {
         }
     }
 
-    /// Takes over what a provider knows of this machine and the config does not say.
+    /// Adds the provider's data that the config does not give.
     pub(super) fn learn(&mut self, listed: Self) {
         self.status = listed.status;
         self.kind = listed.kind;
@@ -103,7 +103,7 @@ impl Machine {
         self.stale = listed.stale;
     }
 
-    /// This machine as its provider lists it now.
+    /// Returns this machine with its provider's current data.
     pub(super) fn renewed(&self, listed: Listed, ssh: &Ssh) -> Self {
         let provider = self.provider.as_deref().unwrap_or_default();
         let now = Self::listed(listed, provider, false, ssh);
@@ -115,12 +115,12 @@ impl Machine {
         Self { has_namesake: self.has_namesake, ..now }
     }
 
-    /// Whether the config describes it.
+    /// Returns true if the config describes it.
     pub fn is_written(&self) -> bool {
         self.written
     }
 
-    /// The instance for ssh, if it has an address that ssh can be given.
+    /// Returns the instance for ssh, if it has an address that ssh accepts.
     pub fn instance(&self) -> Option<Instance> {
         let host = self.host.clone().filter(|_| self.fault.is_none())?;
         Some(Instance {
@@ -134,7 +134,7 @@ impl Machine {
         })
     }
 
-    /// A name that no other machine has: tunnels are told apart by it.
+    /// Returns a name that is unique among the machines; it names the tunnel.
     pub fn unique_name(&self) -> String {
         const SHOWN: usize = 8;
         if self.has_namesake && !self.written {
@@ -146,7 +146,7 @@ impl Machine {
     }
 }
 
-/// Marks the machines that share their name with another.
+/// Marks machines that share a name.
 pub(super) fn tell_namesakes_apart(machines: &mut [Machine]) {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for machine in machines.iter() {
@@ -157,7 +157,7 @@ pub(super) fn tell_namesakes_apart(machines: &mut [Machine]) {
     }
 }
 
-/// The machine `a1` that a provider lists, for tests.
+/// Returns a provider's machine `a1`, for tests.
 #[cfg(test)]
 pub(super) fn sample(status: Status, host: Option<&str>) -> Machine {
     let paths = crate::system::paths::Paths::from_env().unwrap();

@@ -1,4 +1,4 @@
-//! The instances there are: those written into the config, and those that providers list.
+//! Inventory of instances: those of the config and those that providers list.
 //!
 //! ```text
 //! config ───────┐
@@ -6,8 +6,8 @@
 //! cache ────────┘
 //! ```
 //!
-//! [`choose`] goes all the way, for every command that reaches one instance. Commands that show
-//! instances take the [`Inventory`].
+//! [`choose`] does all of this, for commands that reach one instance. Commands that list instances use the
+//! [`Inventory`].
 
 mod arguments;
 mod candidates;

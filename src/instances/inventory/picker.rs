@@ -1,8 +1,8 @@
-//! Letting the user pick one of several machines, in a terminal.
+//! Menu of machines, in a terminal.
 //!
-//! dialoguer is built on `console`, which draws the line that turns, too: one terminal library for
-//! both, where inquire would bring a second. It leaves Ctrl-C to its caller, with the cursor hidden; the caller's
-//! [`Watch`] holds the signal back until the cursor is there again.
+//! dialoguer and indicatif share `console`; inquire would bring a second terminal library. dialoguer leaves
+//! Ctrl-C to its caller while the cursor is hidden; the caller's [`Watch`] delays the signal until the cursor
+//! is back.
 
 use dialoguer::Select;
 use dialoguer::console::{Term, set_colors_enabled_stderr, truncate_str};
@@ -14,10 +14,10 @@ use crate::system::signals::Watch;
 use crate::terminal::keyboard::Keyboard;
 use crate::terminal::{self, printable};
 
-/// Room for what stands before an entry: the mark of the one that is chosen.
+/// Columns before an entry: the mark of the selected one.
 const MARK_WIDTH: usize = 4;
 
-/// Asks on the terminal which of `machines` is meant; returns its index.
+/// Asks on the terminal for one of `machines`; returns its index.
 pub(super) fn pick(machines: &[&Machine], watch: &Watch) -> Result<usize> {
     let terminal = Term::stderr();
     let width = usize::from(terminal.size().1).saturating_sub(MARK_WIDTH).max(20);
@@ -34,7 +34,7 @@ pub(super) fn pick(machines: &[&Machine], watch: &Watch) -> Result<usize> {
         .default(0)
         .report(false)
         .interact_on_opt(&terminal);
-    // dialoguer hides it, and shows it again only when it was answered.
+    // dialoguer hides it, and shows it again only after an answer.
     let _ = terminal.show_cursor();
     drop(keyboard);
     match picked {
@@ -49,7 +49,7 @@ fn cannot_ask(source: std::io::Error) -> Error {
     Error::cannot("show the menu of instances", source)
 }
 
-/// A line for each machine, in columns.
+/// Returns one line per machine, in columns.
 fn rows(machines: &[&Machine]) -> Vec<String> {
     let cells: Vec<[String; 5]> = machines.iter().map(|machine| cells(machine)).collect();
     let mut widths = [0; 5];

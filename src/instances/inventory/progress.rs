@@ -1,4 +1,4 @@
-//! Progress of a wait for an instance: a line that turns on a terminal, lines elsewhere.
+//! Progress of a wait for an instance: a spinner on a terminal, lines elsewhere.
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use console::truncate_str;
 use crate::system::spinner::Spinner;
 use crate::terminal::print_error;
 
-/// Columns of what is waited for that are shown.
+/// Columns for the description of the wait.
 const SHOWN: usize = 40;
 
-/// Shows that an instance is waited for, until it is dropped.
+/// Shows the wait until dropped.
 #[derive(Debug)]
 pub struct Progress {
     name: String,
@@ -21,8 +21,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins to show that `what` of the instance `name` is waited for, at most for `limit`. Both are
-    /// safe to show.
+    /// Shows a wait for `what` of the instance `name`, with `limit`. Both texts must be printable.
     pub fn new(name: &str, what: &str, limit: Duration, quiet: bool) -> Self {
         let limit = Duration::from_secs((limit + Duration::from_millis(999)).as_secs());
         let message = format!(
@@ -37,7 +36,7 @@ impl Progress {
         Self { name: name.to_owned(), begun: Instant::now(), spinner, quiet }
     }
 
-    /// Says after which time the instance is as `reached` says.
+    /// Reports the time after which the instance was `reached`.
     pub fn finish(self, reached: Option<&str>) {
         drop(self.spinner);
         if let (Some(reached), false) = (reached, self.quiet) {

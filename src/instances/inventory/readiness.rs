@@ -6,18 +6,18 @@ use crate::error::Error;
 use crate::instances::provider::answer::Status;
 use crate::terminal::printable;
 
-/// Where an instance stands between "booting" and "gone".
+/// Readiness of an instance.
 #[derive(Debug)]
 pub(super) enum Readiness {
-    /// It can be reached.
+    /// Reachable.
     Ready(Instance),
-    /// It cannot be reached yet.
+    /// Not reachable yet.
     NotYet,
-    /// It cannot be reached, and waiting does not help.
+    /// Not reachable, and waiting does not help.
     Never(Error),
 }
 
-/// Whether `machine` can be reached.
+/// Returns the readiness of `machine`.
 pub(super) fn readiness(machine: &Machine) -> Readiness {
     const START_ANOTHER: &str = "start another one at your provider; list yours: soong status";
     let name = printable(&machine.name);

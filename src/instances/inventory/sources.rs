@@ -1,4 +1,4 @@
-//! The inventory and the sources that it is made of: the config and the providers.
+//! The inventory and its sources: config and providers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,36 +15,35 @@ use crate::system::spinner::Spinner;
 use crate::system::time::now;
 use crate::terminal::printable;
 
-/// The instances there are, and how well that is known.
+/// All instances, with the age and faults of each source.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    /// The instances: those of the config first, then those of each provider as it orders them.
+    /// Instances: those of the config, then those of each provider in its order.
     pub machines: Vec<Machine>,
-    /// The providers that are switched on.
+    /// Enabled providers.
     pub sources: Vec<Source>,
 }
 
-/// A provider, and what came of asking it.
+/// A provider with the result of its query.
 #[derive(Debug)]
 pub struct Source {
-    /// Its name.
+    /// Name of the provider.
     pub provider: String,
-    /// When it gave the answer that is shown, in seconds since the epoch; `None` when it never
-    /// gave one.
+    /// Time of the answer shown, in seconds since the epoch; `None` without one.
     pub taken: Option<u64>,
-    /// Why the answer is not of now, where it should be.
+    /// Reason why the answer is not current.
     pub error: Option<Arc<Error>>,
 }
 
-/// Why providers could not be asked when they were asked last, by name.
+/// Last failures by provider name.
 pub type Failures = BTreeMap<String, Arc<Error>>;
 
-/// What a provider listed, and when.
+/// A provider's list with its time.
 type Answer = (Source, Vec<Listed>);
 
 impl Inventory {
-    /// Asks every provider that is switched on, all at once. One that cannot answer is represented
-    /// by its last answer, and its source says so. `watch` lets a signal end the asking; `quiet` hides the spinner.
+    /// Queries all enabled providers at once. A provider that fails is represented by its last answer, and
+    /// its source says so. A signal caught by `watch` ends the query; `quiet` hides the spinner.
     pub fn fresh(config: &Config, paths: &Paths, watch: &Watch, quiet: bool) -> Self {
         let spinner = match config.providers.join(", ") {
             names if quiet || names.is_empty() => Spinner::hidden(),
@@ -60,7 +59,7 @@ impl Inventory {
         let answers = config.providers.iter().zip(answers).map(|(name, answer)| match answer {
             Ok(listed) => {
                 let taken = now();
-                // A state directory that cannot be written is no reason to withhold the answer.
+                // An unwritable state directory must not withhold the answer.
                 let _ = cache::remember(paths, name, taken, &listed, &config.providers);
                 (Source { provider: name.clone(), taken: Some(taken), error: None }, listed)
             }
@@ -69,18 +68,18 @@ impl Inventory {
         Self::new(config, answers.collect())
     }
 
-    /// What is known without asking anybody: nothing is executed.
+    /// Returns cached data without executing anything.
     pub fn cached(config: &Config, paths: &Paths) -> Self {
         Self::meanwhile(&Failures::new(), config, paths)
     }
 
-    /// The same for whoever asked before: what a provider said before it failed goes on being old.
+    /// Returns cached data after a query: keeps the failures of that query.
     pub fn meanwhile(failures: &Failures, config: &Config, paths: &Paths) -> Self {
         let last_known = |name: &String| last_known(paths, name, failures.get(name).cloned());
         Self::new(config, config.providers.iter().map(last_known).collect())
     }
 
-    /// The providers that could not be asked.
+    /// Returns the providers that failed.
     pub fn failures(&self) -> Failures {
         let failed = |source: &Source| Some((source.provider.clone(), source.error.clone()?));
         self.sources.iter().filter_map(failed).collect()
@@ -100,8 +99,7 @@ impl Inventory {
         inventory
     }
 
-    /// Adds a machine that a provider lists. One that the config describes too is reached as the
-    /// config says.
+    /// Adds a provider's machine. If the config describes it too, the config says how to reach it.
     fn add(&mut self, machine: Machine) {
         let written = self.machines.iter_mut().find(|known| known.is_written() && known.id == machine.id);
         match written {
@@ -110,7 +108,7 @@ impl Inventory {
         }
     }
 
-    /// Why a provider could not be asked: the first one's reason.
+    /// Returns the first provider's failure.
     pub(super) fn into_failure(self) -> Option<Error> {
         self.sources.into_iter().find_map(|source| source.error).and_then(Arc::into_inner)
     }

@@ -1,7 +1,6 @@
 //! Waiting for an instance that is booting.
 //!
-//! The provider is asked every few seconds, less often when it does not answer: most of them limit
-//! how often they may be asked.
+//! Polls the provider every few seconds, and less often while it fails: most providers limit requests.
 
 use std::time::{Duration, Instant};
 
@@ -17,17 +16,17 @@ use crate::instances::provider::answer::Status;
 use crate::system::signals::Watch;
 use crate::terminal::printable;
 
-/// The time between two questions.
+/// Time between two polls.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// The longest time between two questions to a provider that fails.
+/// Longest time between polls of a failing provider.
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
-/// How often in a row a provider may fail.
+/// Failures in a row that end the wait.
 const FAILURES_MAX: u32 = 3;
 
-/// What is known of the machine now; `None` when its provider lists it no more.
+/// Returns the current data of the machine; `None` if its provider no longer lists it.
 type Question<'a> = dyn FnMut() -> Result<Option<Machine>> + 'a;
 
-/// The instance to reach `machine` by, as soon as it can be reached.
+/// Waits until `machine` is reachable and returns the instance.
 pub(super) fn until_reachable(
     machine: &Machine,
     wish: &Wish<'_>,
@@ -54,8 +53,8 @@ pub(super) fn until_reachable(
     outcome
 }
 
-/// Asks until the machine can be reached, or `limit` has passed. `sleep` returns whether it was
-/// interrupted.
+/// Polls until the machine is reachable or `limit` has passed. `sleep` returns true if a signal interrupted
+/// it.
 fn poll(
     machine: &Machine,
     limit: Duration,
@@ -75,7 +74,7 @@ fn poll(
         if sleep(pause) {
             return Err(Error::interrupted());
         }
-        // The questions take their time, too.
+        // Polls take time, too.
         waited = (waited + pause).max(begun.elapsed());
         match ask() {
             Ok(Some(machine)) => match readiness(&machine) {

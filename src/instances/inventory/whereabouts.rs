@@ -1,4 +1,4 @@
-//! What has become of an instance that was reached before.
+//! Current location of an instance that was reached before.
 
 use super::machine::Machine;
 use super::readiness::{Readiness, readiness};
@@ -12,19 +12,19 @@ use crate::system::signals::Watch;
 use crate::system::time::now;
 use crate::terminal::printable;
 
-/// What a provider says of an instance.
+/// A provider's answer about an instance.
 #[derive(Debug)]
 pub enum Whereabouts {
-    /// Nothing that could be acted upon; or no provider lists it.
+    /// Nothing to act on, or no provider lists it.
     Unknown,
-    /// It is gone for good. The error says why, and what to do.
+    /// Gone for good; the error says why and what to do.
     Gone(Error),
-    /// It can be reached.
+    /// Reachable.
     There(Box<Instance>),
 }
 
-/// Asks the provider that listed the instance `id`, and no other, where it is now. An error when that
-/// provider cannot be asked.
+/// Asks the provider that listed the instance `id`, and no other, for its location. Fails if that provider
+/// fails.
 pub fn whereabouts(id: &str, config: &Config, paths: &Paths, watch: &Watch) -> Result<Whereabouts> {
     let known = Inventory::cached(config, paths).machines.into_iter().find(|machine| machine.id == id);
     let Some((machine, name)) =
@@ -33,16 +33,16 @@ pub fn whereabouts(id: &str, config: &Config, paths: &Paths, watch: &Watch) -> R
         return Ok(Whereabouts::Unknown);
     };
     let listed = provider::ask(&name, watch)?;
-    // A state directory that cannot be written is no reason to withhold the answer.
+    // An unwritable state directory must not withhold the answer.
     let _ = cache::remember(paths, &name, now(), &listed, &config.providers);
     let now = listed.into_iter().find(|listed| listed.id == id);
     Ok(judge(&machine, now.map(|listed| machine.renewed(listed, &config.ssh))))
 }
 
-/// What to make of a machine, known before, that is `now` like this.
+/// Returns the location of a known machine whose current data is `now`.
 fn judge(before: &Machine, now: Option<Machine>) -> Whereabouts {
     let Some(now) = now else {
-        // The config's word that it is there stands against that of a list.
+        // The config says that it exists, the list that it does not.
         if before.is_written() {
             return Whereabouts::Unknown;
         }

@@ -1,7 +1,6 @@
-//! What the API answers: its list of instances, and its errors. Values in, values out.
+//! Parsing of the API's answers: instances and errors.
 //!
-//! Only what a provider lists is taken from an instance; `jupyter_token` and `jupyter_url`, which
-//! are secrets, are never even read.
+//! Reads only the fields that a provider lists; the secrets `jupyter_token` and `jupyter_url` are never read.
 
 use serde::Deserialize;
 use serde_json::Number;
@@ -38,10 +37,10 @@ struct Kind {
     price_cents_per_hour: Option<Number>,
 }
 
-/// Reads the list of instances.
+/// Parses the list of instances.
 pub(super) fn instances(body: &[u8]) -> Result<Vec<Listed>, Error> {
     let list: List = serde_json::from_slice(body).map_err(|error| {
-        // Not in the parser's words: they quote what stands there.
+        // Not the parser's message, which quotes the input.
         let place = format!("line {}, column {}", error.line(), error.column());
         Error::failed(format!("Lambda Cloud's answer is not a list of instances ({place})"))
             .with_hint("check lambda.base-url and SOONG_LAMBDA_ENDPOINT")
@@ -67,7 +66,7 @@ fn listed(instance: Instance) -> Listed {
     }
 }
 
-/// The body of an answer that is an error.
+/// Body of an error answer.
 #[derive(Default, Deserialize)]
 struct Refusal {
     error: Reason,
@@ -81,7 +80,7 @@ struct Reason {
     suggestion: Option<String>,
 }
 
-/// The error that an answer with the status `status` means. The API key came from `origin`.
+/// Returns the error for an answer with `status`. `origin` is the source of the API key.
 pub(super) fn refusal(status: u16, body: &[u8], origin: Origin) -> Error {
     let reason = serde_json::from_slice::<Refusal>(body).unwrap_or_default().error;
     let suggestion = reason.suggestion.as_deref().filter(|text| !text.is_empty()).map(shown);
@@ -128,7 +127,7 @@ pub(super) fn refusal(status: u16, body: &[u8], origin: Origin) -> Error {
     }
 }
 
-/// A text of the server's, safe to show and not too long.
+/// Returns a text of the server, printable and clipped.
 fn shown(text: &str) -> String {
     const LENGTH: usize = 200;
     let text = text.trim_end_matches('.');

@@ -1,9 +1,8 @@
-//! Asking the API: one question, asked again where that may help.
+//! HTTP client of the API: one request, repeated where that can help.
 //!
-//! What passes is asked again, with pauses that double: 429 (the server may say how long to
-//! pause), 5xx, and connections that are dropped. What does not pass is told at once: a key that
-//! is refused will be refused again, and the account might be locked for trying. Redirects are not
-//! followed: the key is for the address that was configured.
+//! Temporary failures are repeated with doubling pauses: 429 (the server can set the pause), 5xx, and dropped
+//! connections. Others are reported at once: a rejected key stays rejected, and repeating it could lock the
+//! account. Redirects are not followed: the key is for the configured address.
 
 use std::time::{Duration, Instant, SystemTime};
 use std::{io, thread};
@@ -19,24 +18,24 @@ use crate::error::{Error, Result, io_reason};
 use crate::instances::provider::answer::Listed;
 use crate::terminal::printable;
 
-/// How long the server may take to be found and to take the connection.
+/// Time limit for lookup and connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long one attempt may take.
+/// Time limit of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// How often to try.
+/// Number of attempts.
 const ATTEMPTS_MAX: u32 = 5;
-/// The pause before the second attempt; each further one is twice as long.
+/// Pause before the second attempt; doubles each time.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The pause after a 429 that names none: the published limit is one request each second.
+/// Pause after a 429 that names none: the published limit is one request per second.
 const RATE: Duration = Duration::from_secs(1);
-/// The largest answer, in bytes.
+/// Largest answer, in bytes.
 const ANSWER_MAX: u64 = 16 << 20;
-/// How the standard library begins its errors when a name leads to no address; they have no kind.
+/// Start of the standard library's error for a failed lookup, which has no kind.
 const UNRESOLVED: &str = "failed to lookup address information: ";
-/// How much is read of an answer that is an error, in bytes.
+/// Bytes read of an error answer.
 const REFUSAL_MAX: u64 = 64 << 10;
 
-/// Asks the API of one account.
+/// Client for one account.
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
@@ -45,17 +44,17 @@ pub struct Client {
     pause: Duration,
 }
 
-/// Why an attempt failed.
+/// Failure of an attempt.
 #[derive(Debug)]
 enum Trouble {
-    /// It would fail again.
+    /// A repetition would fail too.
     Lasting(Error),
-    /// It may go well after a pause, of this length if the server has said so.
+    /// A repetition can succeed, after the server's pause if it names one.
     Passing(Error, Option<Duration>),
 }
 
 impl Client {
-    /// A client that shows `key` to `endpoint`.
+    /// Returns a client that sends `key` to `endpoint`.
     pub fn new(endpoint: &Endpoint, key: Key) -> Self {
         let mut config = Agent::config_builder()
             .timeout_resolve(Some(CONNECT))
@@ -63,18 +62,18 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // A connection that was dropped is not to be used again.
+            // Dropped connections must not be reused.
             .max_idle_connections(0)
             .user_agent(concat!("soong/", env!("CARGO_PKG_VERSION")))
             .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build());
         if !endpoint.is_encrypted() {
-            // What is said to this machine in the clear is not for a proxy to read.
+            // A proxy must not read unencrypted requests to this machine.
             config = config.proxy(None);
         }
         Self { agent: config.build().new_agent(), url: endpoint.instances(), key, pause: PAUSE }
     }
 
-    /// The instances of the account; asks until `deadline` at the latest.
+    /// Returns the account's instances; repeats until `deadline` at the latest.
     pub fn instances(&self, deadline: Instant) -> Result<Vec<Listed>> {
         let mut attempt = 1;
         loop {
@@ -90,7 +89,7 @@ impl Client {
                     None => error,
                 });
             }
-            // Nobody waits with us; who wants this program to end ends it.
+            // soong ends this program when its caller gives up.
             thread::sleep(pause);
             attempt += 1;
         }
@@ -115,7 +114,7 @@ impl Client {
         if status.is_redirection() {
             return Err(Trouble::Lasting(redirected(response.headers())));
         }
-        // Whatever cannot be read of an error says nothing about it.
+        // An unreadable body adds nothing to the status.
         let body = body(&mut response, REFUSAL_MAX).unwrap_or_default();
         let error = answer::refusal(status.as_u16(), &self.redacted(&body), self.key.origin);
         match status.as_u16() {
@@ -128,7 +127,7 @@ impl Client {
         }
     }
 
-    /// A server might repeat the key in what it says; then it is taken out.
+    /// Removes the key from the server's text, in case the server repeats it.
     fn redacted(&self, body: &[u8]) -> Vec<u8> {
         String::from_utf8_lossy(body).replace(self.key.secret.expose(), "…").into_bytes()
     }
@@ -147,7 +146,7 @@ impl Client {
                 Trouble::Lasting(untrusted(&host, &error.to_string()))
             }
             ureq::Error::Io(error) => match error.to_string().strip_prefix(UNRESOLVED) {
-                // Whoever is offline wants to hear it now.
+                // Without a network, the user wants to know at once.
                 Some(reason) => Trouble::Lasting(unreachable(&printable(reason))),
                 None => Trouble::Passing(unreachable(&printable(&io_reason(&error))), None),
             },
@@ -180,7 +179,7 @@ fn redirected(headers: &HeaderMap) -> Error {
         .with_hint("soong does not send the API key there; if the API has moved, set lambda.base-url")
 }
 
-/// The pause that the server asks for: seconds, or a date (RFC 9110, section 10.2.3).
+/// Parses `Retry-After`: seconds or a date (RFC 9110, section 10.2.3).
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u32>() {
@@ -190,7 +189,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// The pause after the attempt `attempt`, counted from 1: doubled each time, give or take a fifth.
+/// Returns the pause after `attempt`, counted from 1: doubles each time, ±20 %.
 fn backoff(first: Duration, attempt: u32) -> Duration {
     let doubled = first * 2u32.pow(attempt.saturating_sub(1));
     doubled.mul_f64(0.8 + 0.4 * fastrand::f64())

@@ -1,4 +1,4 @@
-//! The address of the API, and whether a key may be sent there.
+//! Address of the API; checks that the key may be sent there.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use ureq::http::Uri;
 use crate::error::{Error, Result};
 use crate::terminal::printable;
 
-/// The public address of the API.
+/// Public address of the API.
 const PUBLIC: &str = "https://cloud.lambda.ai/api/v1";
 
-/// An address that the API key may be sent to: encrypted, or on this machine.
+/// An address that may receive the API key: encrypted, or on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     base: String,
@@ -18,7 +18,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The address from the environment, else from the config, else the public one.
+    /// Returns the address from the environment, else from the config, else the public one.
     pub fn resolve(environment: Option<&str>, config: Option<&str>) -> Result<Self> {
         match (environment, config) {
             (Some(url), _) => Self::parse(url, "SOONG_LAMBDA_ENDPOINT"),
@@ -39,7 +39,7 @@ impl Endpoint {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return refused("it is not a URL with a scheme and a host");
         };
-        // Not shown, because what stands before the @ may be a password.
+        // Not shown: the text before the @ can be a password.
         if authority.as_str().contains('@') {
             return refused("it contains a user name or password");
         }
@@ -59,12 +59,12 @@ impl Endpoint {
         Ok(Self { base: url.trim_end_matches('/').to_owned(), encrypted })
     }
 
-    /// The address of the list of instances.
+    /// Returns the address of the list of instances.
     pub fn instances(&self) -> String {
         format!("{}/instances", self.base)
     }
 
-    /// Whether what is sent there is encrypted.
+    /// Returns true if requests there are encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.encrypted
     }

@@ -1,4 +1,4 @@
-//! Where the API key comes from: a program that prints it, or the stored credentials.
+//! Source of the API key: a command that prints it, or the stored credentials.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::system::signals::Watch;
 use crate::system::trust;
 use crate::terminal::printable;
 
-/// The most that a program may print for a key, in bytes.
+/// Longest output of the command, in bytes.
 const OUTPUT_MAX: usize = 64 << 10;
 
 /// An API key and its origin.
@@ -21,21 +21,21 @@ const OUTPUT_MAX: usize = 64 << 10;
 pub struct Key {
     /// The key itself.
     pub secret: Secret,
-    /// Where it came from.
+    /// The origin.
     pub origin: Origin,
 }
 
-/// Where a key comes from; the way to another one depends on it.
+/// Origin of a key; hints depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// A file of credentials.
+    /// The credentials file.
     Stored,
-    /// The program that `lambda.api-key-command` names.
+    /// The command in `lambda.api-key-command`.
     Printed,
 }
 
 impl Key {
-    /// The key that `command` prints within `time`; without a command, the one that is stored.
+    /// Returns the key that `command` prints within `time`, or the stored one if there is no command.
     pub fn obtain(
         command: &[String],
         stored: impl FnOnce() -> Result<Credentials>,
@@ -52,8 +52,8 @@ impl Key {
     }
 }
 
-/// The file of the program, which nobody else can have put there: an absolute path, or a name in one of
-/// the absolute directories of `PATH`.
+/// Returns the command's program, which no other user can have placed: an absolute path, or a name in an
+/// absolute directory of `PATH`.
 fn find(program: &str) -> Result<PathBuf> {
     let name = printable(program);
     let file = match (Path::new(program).is_absolute(), program.contains('/')) {
@@ -73,8 +73,8 @@ fn find(program: &str) -> Result<PathBuf> {
     }
 }
 
-/// The first line that the program prints. Neither that nor its arguments are ever shown: both may
-/// hold secrets.
+/// Returns the first line that the command prints. Neither output nor arguments are ever shown: both can be
+/// secrets.
 fn printed(program: &str, arguments: &[String], time: Duration) -> Result<Secret> {
     let watch = Watch::new().map_err(|error| at_fault(&error.to_string()))?;
     let limits = Limits { time, output: OUTPUT_MAX };

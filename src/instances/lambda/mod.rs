@@ -55,7 +55,7 @@ pub enum Command {
     List,
 }
 
-/// `soong-provider-lambda`: does what the command line says and returns the exit code.
+/// Runs `soong-provider-lambda` and returns the exit code.
 pub fn main() -> ExitCode {
     command_line::main("soong-provider-lambda", |arguments: &Arguments| match arguments.command {
         Command::List => list(),

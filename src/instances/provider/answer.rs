@@ -1,4 +1,4 @@
-//! What a provider prints:
+//! Output of a provider:
 //!
 //! ```json
 //! {"api": 1, "instances": [
@@ -6,9 +6,8 @@
 //!    "port": 22, "type": "gpu_1x_a10", "region": "us-west-1", "price_cents_per_hour": 75}]}
 //! ```
 //!
-//! Only `api`, `instances` and each `id` have to be there; `null` is as good as nothing, and fields
-//! that are not known here are passed over. Texts are taken as they are, control characters
-//! included: making them safe to show is for whoever shows them.
+//! Only `api`, `instances` and each `id` are required; `null` means absent, and unknown fields are ignored. Texts
+//! are unchecked and can contain control characters; code that shows them must escape them.
 
 use std::collections::HashSet;
 
@@ -17,76 +16,76 @@ use serde_json::Value;
 
 use crate::config::address::{is_host, is_user};
 
-/// The version of the contract between soong and its providers.
+/// Version of the contract between soong and its providers.
 pub const API: u64 = 1;
 
-/// The most instances that a provider may list.
+/// Largest number of instances in an answer.
 pub const INSTANCES_MAX: usize = 10_000;
-/// The longest id, in bytes.
+/// Longest id, in bytes.
 const ID_MAX: usize = 256;
-/// The longest any other text may be, in characters; what is longer is clipped.
+/// Longest other text, in characters; longer ones are clipped.
 const TEXT_MAX: usize = 256;
 
 /// A provider's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
     api: u64,
-    /// The instances, as the provider orders them.
+    /// Instances in the provider's order.
     pub instances: Vec<Listed>,
 }
 
 /// An instance as its provider lists it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Listed {
-    /// What tells it from every other instance of this provider; not empty.
+    /// Id, unique within the provider; not empty.
     pub id: String,
-    /// What its owner calls it.
+    /// The owner's name for it.
     pub name: Option<String>,
-    /// What it is doing.
+    /// Status.
     pub status: Status,
-    /// Its address, if it has one. Any text: see [`Listed::fault`].
+    /// Address, if any. Unchecked: see [`Listed::fault`].
     pub host: Option<String>,
-    /// The account to log in to. Any text: see [`Listed::fault`].
+    /// User name. Unchecked: see [`Listed::fault`].
     pub user: Option<String>,
-    /// The port of its SSH server.
+    /// Port of its SSH server.
     pub port: Option<u16>,
-    /// What kind of machine it is.
+    /// Machine type.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// Where it is.
+    /// Region.
     pub region: Option<String>,
-    /// What it costs, in hundredths of the provider's currency.
+    /// Price per hour, in hundredths of the provider's currency.
     pub price_cents_per_hour: Option<u64>,
 }
 
-/// What an instance is doing.
+/// Status of an instance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It starts, and cannot be reached yet.
+    /// Starting, not reachable yet.
     Booting,
-    /// It runs.
+    /// Running.
     Active,
-    /// It runs, but the provider finds fault with it.
+    /// Running, but unhealthy according to the provider.
     Unhealthy,
-    /// It is gone.
+    /// Terminated.
     Terminated,
-    /// It is about to be gone.
+    /// Being terminated.
     Terminating,
-    /// The provider took it away.
+    /// Taken away by the provider.
     Preempted,
-    /// Nothing is said about it, or nothing that is known here.
+    /// Missing or not known here.
     #[default]
     Unknown,
 }
 
 impl Status {
-    /// Whether an instance of this status is gone, or about to be, and does not come back.
+    /// Returns true for an instance that is gone, or about to be, for good.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Terminated | Self::Terminating | Self::Preempted)
     }
 
-    /// The word for it.
+    /// Returns the word for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Booting => "booting",
@@ -99,7 +98,7 @@ impl Status {
         }
     }
 
-    /// The status that a provider calls `word`.
+    /// Returns the status for a provider's `word`.
     pub fn from_word(word: &str) -> Self {
         match word {
             "booting" => Self::Booting,
@@ -114,7 +113,7 @@ impl Status {
 }
 
 impl Listed {
-    /// Why ssh cannot be given this instance's address or account, if it cannot.
+    /// Returns the reason why ssh cannot be given this instance's address or user, if any.
     pub fn fault(&self) -> Option<&'static str> {
         if self.host.as_deref().is_some_and(|host| !is_host(host)) {
             Some("ssh does not accept its address")
@@ -156,12 +155,12 @@ struct RawInstance {
 }
 
 impl Answer {
-    /// The answer that lists `instances`.
+    /// Returns the answer that lists `instances`.
     pub fn new(instances: Vec<Listed>) -> Self {
         Self { api: API, instances }
     }
 
-    /// Reads what a provider printed, or says what is wrong with it.
+    /// Parses a provider's output; the error describes the fault.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err("it printed nothing".to_owned());
@@ -213,7 +212,7 @@ impl RawInstance {
     }
 }
 
-/// A text; nothing where there is none or an empty one.
+/// Returns a text; `None` if it is missing or empty.
 fn text(value: Value, place: &str) -> Result<Option<String>, String> {
     match value {
         Value::Null => Ok(None),

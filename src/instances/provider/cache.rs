@@ -1,7 +1,7 @@
-//! What each provider last answered, for when it cannot be asked or need not be.
+//! Cache of each provider's last answer.
 //!
-//! The file holds no secrets, only what providers list. It is private all the same, and a file
-//! that cannot be understood counts as none: the next answer replaces it.
+//! The file holds no secrets, but is private all the same. An unreadable file counts as empty: the next
+//! answer replaces it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,17 +15,17 @@ use super::executable::LIMITS;
 use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 
-/// The version of the file.
+/// Version of the file.
 const VERSION: u32 = 1;
-/// The largest file that is read, in bytes: a few of the largest answers.
+/// Largest file, in bytes: a few of the largest answers.
 const SIZE_MAX: u64 = 4 * LIMITS.output as u64;
 
-/// An answer and its age.
+/// An answer with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
-    /// When the provider gave it, in seconds since the epoch.
+    /// Time of the answer, in seconds since the epoch.
     pub taken: u64,
-    /// What it listed.
+    /// The listed instances.
     pub instances: Vec<Listed>,
 }
 
@@ -41,15 +41,14 @@ struct Entry {
     answer: Box<RawValue>,
 }
 
-/// What the provider `name` last answered, if that is known.
+/// Returns the last answer of the provider `name`, if cached.
 pub fn recall(paths: &Paths, name: &str) -> Option<Remembered> {
     let entry = read(paths)?.providers.remove(name)?;
     let answer = Answer::parse(entry.answer.get().as_bytes()).ok()?;
     Some(Remembered { taken: entry.taken, instances: answer.instances })
 }
 
-/// Remembers what the provider `name` has answered at the time `taken`. Providers that are not
-/// among `enabled` are forgotten.
+/// Stores the answer of the provider `name` from the time `taken`. Drops providers that are not in `enabled`.
 pub fn remember(
     paths: &Paths,
     name: &str,

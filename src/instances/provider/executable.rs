@@ -1,4 +1,4 @@
-//! The program of a provider: where it is, and what it may use.
+//! Program of a provider: its path and its limits.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,10 +7,10 @@ use crate::config::is_provider_name as is_name;
 use crate::system::child::Limits;
 use crate::system::paths;
 
-/// What a provider may use to list its instances.
+/// Limits for listing instances.
 pub const LIMITS: Limits = Limits { time: Duration::from_secs(20), output: 16 << 20 };
 
-/// The program `soong-provider-NAME`: the one beside the running program, else the first on `PATH`.
+/// Returns the program `soong-provider-NAME`: the one beside the running program, else the first on `PATH`.
 pub fn find(name: &str) -> Option<PathBuf> {
     candidates(name).find(|program| paths::is_executable(program))
 }
@@ -21,8 +21,7 @@ pub(super) fn is_beside(program: &Path) -> bool {
     own.as_deref().and_then(Path::parent).is_some_and(|directory| program.parent() == Some(directory))
 }
 
-/// A file of that name that is no program, because nobody marked it as one or this user may not
-/// execute it.
+/// Returns a file of that name that is not executable for this user.
 pub(super) fn find_unmarked(name: &str) -> Option<PathBuf> {
     candidates(name).find(|file| file.is_file())
 }

@@ -1,9 +1,8 @@
-//! Providers: executables that list the instances of somebody who rents them out.
+//! Providers: executables that list rented instances.
 //!
-//! A provider is a program `soong-provider-NAME`. `soong-provider-NAME list` prints one JSON object
-//! (see [`answer`]) and exits with 0. When it fails it exits with anything else and says why on
-//! stderr: the first line is the reason, lines that begin with `hint: ` are ways out. It gets no
-//! input, no terminal and [`LIMITS`]; what it started is ended with it.
+//! `soong-provider-NAME list` prints one JSON object (see [`answer`]) and exits with 0. On failure it exits
+//! with another code and explains on stderr: the first line is the reason, lines that begin with `hint: ` are
+//! fixes. It gets no input, no terminal, and [`LIMITS`]; processes that it starts end with it.
 
 pub mod answer;
 pub mod cache;
@@ -30,15 +29,15 @@ pub fn ask(name: &str, watch: &Watch) -> Result<Vec<Listed>> {
     ask_with(name, &[], watch)
 }
 
-/// Asks the provider `name` for its instances, in this process's environment and `environment`.
+/// Asks the provider `name` for its instances, with `environment` added to this process's.
 pub fn ask_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Result<Vec<Listed>> {
     let Some(program) = find(name) else { return Err(absent(name)) };
-    // What lies beside the running program is as good as that.
+    // Programs beside the running one are as trustworthy as that.
     if let Some(fault) = trust::fault(&program).filter(|_| !executable::is_beside(&program)) {
         return Err(fault.refuse(&program));
     }
     let mut command = Command::new(program);
-    // What it says is taken apart here, so it has to be plain.
+    // Its messages are parsed here, so they must be in English.
     command
         .arg("list")
         .env("SOONG_API", API.to_string())
@@ -54,7 +53,7 @@ pub fn ask_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Re
     })
 }
 
-/// The error for a provider that cannot be run.
+/// Returns the error for a provider that cannot be run.
 fn absent(name: &str) -> Error {
     let switch_off = format!("soong configure set {} false", typed_key(&["providers", name]));
     let Some(file) = executable::find_unmarked(name) else {
@@ -69,7 +68,7 @@ fn absent(name: &str) -> Error {
         .with_hint(format!("or disable it: {switch_off}"))
 }
 
-/// The error of a provider that did not get to its end.
+/// Returns the error for a provider that did not finish.
 fn cut_short(name: &str, fault: Fault) -> Error {
     match fault {
         Fault::TooLong(said) => {
@@ -89,7 +88,7 @@ fn cut_short(name: &str, fault: Fault) -> Error {
     }
 }
 
-/// The error of a provider that says it failed.
+/// Returns the error for a provider that reports a failure.
 fn failed(name: &str, outcome: &Outcome) -> Error {
     const HINTS_MAX: usize = 5;
     let prefix = format!("soong-provider-{name}: ");
@@ -106,7 +105,7 @@ fn failed(name: &str, outcome: &Outcome) -> Error {
     })
 }
 
-/// A line of somebody else's, safe to show and not too long.
+/// Returns a line of foreign text, printable and clipped.
 fn shown(line: &str) -> String {
     const LENGTH: usize = 300;
     let mut clipped: String = line.chars().take(LENGTH).collect();

@@ -1,4 +1,4 @@
-//! What the environment says: of places, to whoever starts these programs, and where programs are.
+//! Environment variables about paths, ssh's questions and programs.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -28,12 +28,13 @@ pub(super) fn absolute(name: &str) -> Result<Option<PathBuf>> {
     Ok(variable(name)?.filter(|path| path.is_absolute()))
 }
 
-/// Paths end up in messages, JSON and ssh options, all of which are text.
+/// Paths appear in messages, JSON and ssh options, so they must be text.
 fn utf8(name: &str, path: PathBuf) -> Result<PathBuf> {
     if path.to_str().is_some() { Ok(path) } else { Err(Error::failed(format!("{name} is not valid UTF-8"))) }
 }
 
-/// Returns the runtime directory, in `XDG_RUNTIME_DIR` or else in `state`, and why that variable is not used.
+/// Returns the runtime directory, in `XDG_RUNTIME_DIR` or else in `state`, and the reason if that variable is
+/// ignored.
 pub(super) fn runtime_directory(state: &Path) -> Result<(PathBuf, Option<String>)> {
     let wanted = absolute("XDG_RUNTIME_DIR")?;
     Ok(match wanted.map(|directory| (fault(&directory), directory)) {
@@ -43,7 +44,7 @@ pub(super) fn runtime_directory(state: &Path) -> Result<(PathBuf, Option<String>
     })
 }
 
-/// Why `directory` cannot hold a runtime directory.
+/// Returns the reason why `directory` cannot hold a runtime directory.
 fn fault(directory: &Path) -> Option<String> {
     let shown = directory.display();
     match fs::metadata(directory) {
@@ -59,30 +60,30 @@ pub(super) fn foreign(path: &Path, metadata: &Metadata) -> String {
     format!("{} belongs to another user (uid {})", path.display(), metadata.uid())
 }
 
-/// Another address for the API of Lambda Cloud, from `SOONG_LAMBDA_ENDPOINT`.
+/// Returns `SOONG_LAMBDA_ENDPOINT`, another address for the Lambda Cloud API.
 pub fn lambda_url() -> Result<Option<String>> {
     Ok(variable("SOONG_LAMBDA_ENDPOINT")?.map(|url| url.to_string_lossy().into_owned()))
 }
 
-/// The variable that tells a helper of ssh where to ask.
+/// Variable that gives ssh's askpass helper the supervisor's socket.
 pub const ASKPASS_SOCKET: &str = "SOONG_ASKPASS_SOCKET";
 
-/// The variable in which ssh says what sort of question it has.
+/// Variable in which ssh gives the kind of its question.
 pub const ASKPASS_HINT: &str = "SSH_ASKPASS_PROMPT";
 
-/// The socket at which this process is to ask what ssh wants to know, if ssh started it for that.
+/// Returns the socket for ssh's questions, if ssh started this process as its askpass program.
 pub fn askpass_socket() -> Option<PathBuf> {
     variable(ASKPASS_SOCKET).ok()?
 }
 
-/// What sort of question it is, as ssh has it.
+/// Returns the kind of ssh's question.
 pub fn askpass_hint() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
     std::env::var(ASKPASS_HINT).ok()
 }
 
-/// The program that the user has ssh ask with where there is no terminal (`SSH_ASKPASS`), if it can open a
-/// window. Not one that others could have put there or could change.
+/// Returns the user's askpass program (`SSH_ASKPASS`) if it can open a window and no other user can change
+/// it.
 pub fn askpass_program() -> Option<PathBuf> {
     let is_set = |name: &str| variable(name).is_ok_and(|value| value.is_some());
     let required = variable("SSH_ASKPASS_REQUIRE").ok().flatten().unwrap_or_default();
@@ -94,20 +95,20 @@ pub fn askpass_program() -> Option<PathBuf> {
     (is_executable(&program) && file_fault(&program).is_none()).then_some(program)
 }
 
-/// True where the environment names an agent that may hold keys for ssh.
+/// Returns true if the environment names an ssh agent.
 pub fn has_ssh_agent() -> bool {
     variable("SSH_AUTH_SOCK").is_ok_and(|socket| socket.is_some())
 }
 
-/// The absolute directories of `PATH`, in order. Empty and relative entries mean the current
-/// directory, where anyone may have left a program; they are passed over.
+/// Returns the absolute directories of `PATH`, in order. Skips empty and relative entries: they mean the
+/// current directory, where anyone may have left a program.
 pub fn search_path() -> Vec<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).filter(|directory| directory.is_absolute()).collect()
 }
 
-/// The shell that the user logs in to.
+/// Returns the user's login shell.
 pub fn login_shell() -> Option<PathBuf> {
     variable("SHELL").ok().flatten()
 }
@@ -122,17 +123,17 @@ pub fn own_directory() -> Option<PathBuf> {
     own_program().as_deref().and_then(Path::parent).map(Path::to_path_buf)
 }
 
-/// The program of soong's own called `name`: beside the one that is running, links resolved.
+/// Returns the path of soong's program `name`, beside the running one, links resolved.
 pub fn sibling(name: &str) -> std::io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(name))
 }
 
-/// The first executable file called `name` on [`search_path`].
+/// Returns the first executable file `name` on [`search_path`].
 pub fn find_program(name: &str) -> Option<PathBuf> {
     search_path().into_iter().map(|directory| directory.join(name)).find(|file| is_executable(file))
 }
 
-/// Whether `file` is a regular file that this user may execute.
+/// Returns true if `file` is a regular file that this user may execute.
 pub fn is_executable(file: &Path) -> bool {
     file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok()
 }

@@ -1,4 +1,4 @@
-//! Every place that soong reads or writes.
+//! All paths that soong reads or writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,11 @@ use super::environment::{absolute, home, runtime_directory, variable};
 use super::replacement::{create_private, open_private};
 use crate::error::{Error, Result};
 
-/// The longest path a Unix socket may have here, in bytes. The kernel allows 107 on Linux and 103
-/// on macOS (`sun_path`, less the terminating zero).
+/// Longest path of a Unix socket, in bytes. The kernel allows 107 on Linux and 103 on macOS (`sun_path` less
+/// the terminating zero).
 pub const SOCKET_PATH_MAX: usize = 99;
 
-/// Every place soong reads or writes, resolved once from the environment.
+/// All paths, resolved once from the environment.
 #[derive(Debug, Clone)]
 pub struct Paths {
     pub(super) home: PathBuf,
@@ -22,9 +22,9 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Resolves all places from `HOME`, `SOONG_CONFIG` and `XDG_*`; opens no file but the password
-    /// database when `HOME` is unset. Relative values are ignored, as the XDG base directory
-    /// specification asks, and so is an `XDG_RUNTIME_DIR` that is not this user's alone.
+    /// Resolves all paths from `HOME`, `SOONG_CONFIG` and `XDG_*`; opens no file except the password database
+    /// if `HOME` is unset. Relative values are ignored, as the XDG base directory specification says, and so
+    /// is an `XDG_RUNTIME_DIR` that is not this user's alone.
     pub fn from_env() -> Result<Self> {
         let home = home()?;
         let config_home = absolute("XDG_CONFIG_HOME")?.unwrap_or_else(|| home.join(".config"));
@@ -38,93 +38,93 @@ impl Paths {
         Ok(Self { home, config_file, state, runtime, runtime_fault })
     }
 
-    /// `config.toml`.
+    /// Returns the path of `config.toml`.
     pub fn config_file(&self) -> &Path {
         &self.config_file
     }
 
-    /// `credentials.toml`, beside the config file: beside the link where that one is a link, so that
-    /// secrets do not follow it into a repository.
+    /// Returns the path of `credentials.toml`, beside the config file. If that is a link, beside the link, so
+    /// that secrets do not end up in a repository.
     pub fn credentials_file(&self) -> PathBuf {
         self.config_file.with_file_name("credentials.toml")
     }
 
-    /// The config file of soong's predecessor.
+    /// Returns the path of the predecessor's config file.
     pub fn legacy_config(&self) -> PathBuf {
         self.home.join(".config/soong/config.json")
     }
 
-    /// Where files live that are worth keeping but not worth editing.
+    /// Returns the state directory: files to keep but not to edit.
     pub fn state(&self) -> &Path {
         &self.state
     }
 
-    /// Serialises the writers of the config file and of `credentials.toml`.
+    /// Returns the lock of the writers of the config file and `credentials.toml`.
     pub fn configure_lock(&self) -> PathBuf {
         self.state.join("configure.lock")
     }
 
-    /// Host keys that were pinned, one line per instance.
+    /// Returns the path of the pinned host keys, one line per instance.
     pub fn known_hosts(&self) -> PathBuf {
         self.state.join("known_hosts")
     }
 
-    /// What the tunnel `name` and its ssh said.
+    /// Returns the path of the log of the tunnel `name`.
     pub fn log(&self, name: &str) -> PathBuf {
         self.logs().join(format!("{name}.log"))
     }
 
-    /// The directory that holds a log per tunnel.
+    /// Returns the directory of the logs.
     pub fn logs(&self) -> PathBuf {
         self.state.join("logs")
     }
 
-    /// The local ports that the tunnel to each instance had last time.
+    /// Returns the path of the local ports that each instance's tunnel last had.
     pub fn remembered_ports(&self) -> PathBuf {
         self.state.join("ports.toml")
     }
 
-    /// Serialises the writers of [`Paths::remembered_ports`].
+    /// Returns the lock of the writers of [`Paths::remembered_ports`].
     pub fn remembered_ports_lock(&self) -> PathBuf {
         self.state.join("ports.lock")
     }
 
-    /// The user's programs that are run when something happens to a tunnel.
+    /// Returns the directory of the user's hooks.
     pub fn hooks(&self) -> PathBuf {
         self.config_file.with_file_name("hooks")
     }
 
-    /// What providers last answered.
+    /// Returns the path of the providers' last answers.
     pub fn instance_cache(&self) -> PathBuf {
         self.state.join("instances.json")
     }
 
-    /// Serialises the writers of the PID file.
+    /// Returns the lock of the writers of the PID file.
     pub fn pid_file_lock(&self) -> PathBuf {
         self.state.join("pid.lock")
     }
 
-    /// The PID file of soong's predecessor, where other programs look for it.
+    /// Returns the path of the predecessor's PID file, which other programs read.
     pub fn pid_file(&self) -> PathBuf {
         self.home.join(".config/gpu-dashboard/tunnel.pid")
     }
 
-    /// The user's own ssh directory.
+    /// Returns the user's ssh directory.
     pub fn ssh_directory(&self) -> PathBuf {
         self.home.join(".ssh")
     }
 
-    /// The user's own configuration of ssh.
+    /// Returns the path of the user's `ssh_config`.
     pub fn ssh_config(&self) -> PathBuf {
         self.ssh_directory().join("config")
     }
 
-    /// The hosts that soong adds to it.
+    /// Returns the path of the hosts that soong adds to it.
     pub fn ssh_hosts(&self) -> PathBuf {
         self.config_file.with_file_name("ssh_config")
     }
 
-    /// The file that `shell` (bash, zsh or fish) reads when an interactive shell starts.
+    /// Returns the startup file of interactive shells of the kind `shell` (bash, zsh or fish).
     pub fn startup_file(&self, shell: &str) -> Result<PathBuf> {
         Ok(match shell {
             "fish" => {
@@ -136,7 +136,7 @@ impl Paths {
         })
     }
 
-    /// `text` as a path, with a leading `~` or `~/` replaced by the home directory.
+    /// Returns `text` as a path, with a leading `~` or `~/` replaced by the home directory.
     pub fn expand(&self, text: &str) -> PathBuf {
         match text.strip_prefix('~') {
             Some("") => self.home.clone(),
@@ -145,7 +145,7 @@ impl Paths {
         }
     }
 
-    /// `path` as text, with the home directory as `~/`: the way back from [`Paths::expand`].
+    /// Returns `path` as text, with the home directory as `~/`; the inverse of [`Paths::expand`].
     pub fn abbreviate(&self, path: &Path) -> String {
         match path.strip_prefix(&self.home) {
             Ok(rest) if !rest.as_os_str().is_empty() => format!("~/{}", rest.display()),
@@ -153,11 +153,11 @@ impl Paths {
         }
     }
 
-    /// Makes sure that the directories for logs and known hosts exist.
+    /// Creates the directories for logs and known hosts.
     pub fn ensure_state(&self) -> Result<()> {
         let known_hosts = self.known_hosts();
         if fs::symlink_metadata(&known_hosts).is_err() {
-            // ssh would leave its mode to the umask. What is wrong with the directory is told below.
+            // ssh would take their modes from the umask. Faults of the directory are reported below.
             let _ = create_private(&self.state).and_then(|()| open_private(&known_hosts));
         }
         create_private(&self.state.join("logs")).map_err(|error| {

@@ -1,4 +1,4 @@
-//! How files get to where they are: beside their place first, then renamed into it.
+//! Atomic replacement of files: written beside the target, then renamed.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -10,8 +10,8 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-/// Creates `path` and what is missing above it, readable by this user only. Refuses to create a
-/// directory in one of another user, which root could: that user could not use it afterwards.
+/// Creates `path` and missing parents, accessible to this user only. Refuses to create a directory inside
+/// another user's, as root could: that user could not use it afterwards.
 pub fn create_private(path: &Path) -> Result<()> {
     if let Some(Ok(metadata)) = path.ancestors().map(fs::metadata).find(io::Result::is_ok)
         && metadata.uid() != 0
@@ -29,15 +29,15 @@ pub fn create_private(path: &Path) -> Result<()> {
         .map_err(|error| Error::io("create", path, error))
 }
 
-/// Replaces the file `path` by `contents` in one step: readers see the old text or the new, and
-/// an interrupted write leaves the old. The file is readable by this user only.
+/// Replaces the file `path` by `contents` atomically: readers see the old text or the new one, and an
+/// interrupted write leaves the old one. The file is readable by this user only.
 pub fn write_atomically(path: &Path, contents: &str) -> Result<()> {
     let write = || beside(path, contents.as_bytes())?.persist(path).map_err(io::Error::from);
     write().map(drop).map_err(|error| Error::io("write", path, error))
 }
 
-/// The same for a file that is the user's: a link stays a link, and mode and owner stay as they
-/// are. A new file is readable by this user only; one that is closed to writing is left alone.
+/// Like [`replace`], for a file of the user: a link stays a link, mode and owner stay. A new file is readable
+/// by this user only; a read-only one is not changed.
 pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
     let rewrite = || {
         let target = follow(path)?;
@@ -55,26 +55,25 @@ pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
     rewrite().map_err(|error| Error::io("write", path, error))
 }
 
-/// Puts `contents` in the place of `path`, which is no link, as a file of `mode` that belongs to whom
-/// `before` did, if this user may give it away.
+/// Replaces `path`, which is not a link, by a file with `contents` and `mode`, owned as in `before` if this
+/// user may change owners.
 pub fn exchange(path: &Path, contents: &[u8], before: Option<&Metadata>, mode: u32) -> io::Result<()> {
     let new = beside(path, contents)?;
     let file = new.as_file();
     if let Some(before) = before
         && file.metadata().is_ok_and(|new| (new.uid(), new.gid()) != (before.uid(), before.gid()))
     {
-        // Root editing a user's file leaves it theirs; whoever may not give files away need not.
+        // Root editing a user's file keeps its owner; others cannot and need not.
         let _ = fchown(file, Some(before.uid()), Some(before.gid()));
     }
     file.set_permissions(Permissions::from_mode(mode & 0o7777))?;
-    // On disk before it takes the old text's place, so that a power cut leaves one of the two.
+    // Synced before the rename, so that a power failure leaves one of the two texts.
     file.sync_all()?;
     new.persist(path)?;
     Ok(())
 }
 
-/// Opens `path` for writing, and creates it, readable by this user only, where it is missing. Does not follow a link in
-/// its place.
+/// Opens `path` for writing, creating it readable by this user only. Does not follow a link.
 pub fn open_private(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true).mode(0o600);
@@ -82,8 +81,8 @@ pub fn open_private(path: &Path) -> Result<File> {
     opened.map_err(|error| Error::io("open", path, error))
 }
 
-/// The text of a file that soong wrote for itself, at most `limit` bytes of it; what is not UTF-8 in it
-/// is replaced. A link, a file that is not regular and one of another user are refused.
+/// Reads at most `limit` bytes of a file that soong wrote; replaces invalid UTF-8. Refuses links, special
+/// files and files of other users.
 pub fn read_own(path: &Path, limit: u64) -> io::Result<String> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -96,14 +95,14 @@ pub fn read_own(path: &Path, limit: u64) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Removes the file that `path` is or leads to.
+/// Removes the file that `path` is or links to.
 pub fn remove(path: &Path) -> Result<()> {
     follow(path).and_then(fs::remove_file).map_err(|error| Error::io("remove", path, error))
 }
 
-/// Where `path` leads, link by link, whether or not there is a file at the end.
+/// Returns the target of `path`, link by link, even if no file is there.
 pub fn follow(path: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows.
+    /// Linux follows as many.
     const LINKS: usize = 40;
     let mut path = path.to_path_buf();
     for _ in 0..LINKS {
@@ -117,7 +116,7 @@ pub fn follow(path: &Path) -> io::Result<PathBuf> {
     Err(nix::errno::Errno::ELOOP.into())
 }
 
-/// A file with `contents` in the directory of `path`, readable by this user only.
+/// Creates a file with `contents` in the directory of `path`, readable by this user only.
 fn beside(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let mut file = tempfile::Builder::new().prefix(".soong.").tempfile_in(directory)?;

@@ -1,9 +1,9 @@
-//! The runtime directory: the one that this process uses, and those of the user's other sessions.
+//! Runtime directories: this process's, and those of the user's other sessions.
 //!
-//! A shell has `XDG_RUNTIME_DIR` or not: after `su -`, `sudo -i` or in a cron job it has none. Without
-//! a usable one the runtime directory lies below the state directory, which no other user can create,
-//! not even after a reboot, and which outlives the login. Directories outside the state directory are
-//! noted in it, so that every session finds every tunnel.
+//! `XDG_RUNTIME_DIR` is not set in every shell: not after `su -` or `sudo -i`, nor in cron jobs. Without a
+//! usable one, the runtime directory is below the state directory, which outlives logins and which no other
+//! user can create, not even after a reboot. Runtime directories outside the state directory are recorded in
+//! it, so that every session finds every tunnel.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -18,34 +18,33 @@ use super::replacement::{create_private, read_own, write_atomically};
 use crate::error::{Error, Result};
 use crate::system::trust;
 
-/// How many runtime directories are noted; the one that was used last comes last.
+/// Number of recorded runtime directories; the most recent is last.
 const PLACES_MAX: usize = 16;
-/// The longest list of them that is read, in bytes.
+/// Longest list of them, in bytes.
 const PLACES_SIZE: u64 = 1 << 16;
 
 impl Paths {
-    /// Where files live that are of use only while tunnels run; see [`Paths::ensure_runtime`].
+    /// Returns the directory of files that matter only while tunnels run; see [`Paths::ensure_runtime`].
     pub fn runtime(&self) -> &Path {
         &self.runtime
     }
 
-    /// Why `XDG_RUNTIME_DIR` is set and not used.
+    /// Returns the reason why `XDG_RUNTIME_DIR` is set but ignored.
     pub fn runtime_fault(&self) -> Option<&str> {
         self.runtime_fault.as_deref()
     }
 
-    /// Makes sure that the runtime directory exists and is private to this user, and that the user's
-    /// other sessions find it.
+    /// Creates the runtime directory, private to this user, and records it for the user's other sessions.
     pub fn ensure_runtime(&self) -> Result<()> {
         create_private(&self.runtime)?;
         self.check_runtime()?;
         create_private(&self.runtime.join("tunnels"))?;
-        // In a home that cannot be written, a tunnel is of more use than being found from elsewhere.
+        // With an unwritable home, the tunnel still works; other sessions do not find it.
         let _ = self.note_runtime();
         Ok(())
     }
 
-    /// Says whether the runtime directory exists; refuses one that others could tamper with.
+    /// Returns true if the runtime directory exists; refuses one that other users can change.
     pub fn check_runtime(&self) -> Result<bool> {
         let metadata = match fs::symlink_metadata(&self.runtime) {
             Ok(metadata) => metadata,
@@ -55,15 +54,15 @@ impl Paths {
         refuse_unsafe(&self.runtime, &metadata).map(|()| true)
     }
 
-    /// True if `XDG_RUNTIME_DIR` was removed, as it is at the last logout, and the runtime directory with it.
+    /// Returns true if `XDG_RUNTIME_DIR` and the runtime directory in it were removed, as at the last logout.
     pub fn is_runtime_gone(&self) -> bool {
         let parent = self.runtime.parent().map(fs::symlink_metadata);
         let is_gone = matches!(parent, Some(Err(error)) if error.kind() == io::ErrorKind::NotFound);
         is_gone && self.runtime != self.home_runtime()
     }
 
-    /// The runtime directories of all of this user's sessions that exist and that nobody else can
-    /// change: this process's own first.
+    /// Returns the existing runtime directories of all of this user's sessions that no other user can change,
+    /// this process's first.
     pub fn places(&self) -> Vec<PathBuf> {
         let mut seen: Vec<(u64, u64)> = Vec::new();
         let all = [self.runtime.clone(), self.home_runtime()].into_iter().chain(self.noted());
@@ -77,14 +76,14 @@ impl Paths {
         .collect()
     }
 
-    /// True unless another user could create the runtime directory once it is gone, say after a
-    /// reboot. Files that outlive it, such as an `ssh_config`, may name sockets in it only then.
+    /// Returns false if another user could create the runtime directory once it is gone, for example after a
+    /// reboot. Files that outlive it, such as an `ssh_config`, must not name sockets in it then.
     pub fn is_runtime_reserved(&self) -> bool {
         let resolve = |path: &Path| {
             path.ancestors().find_map(|above| fs::canonicalize(above).ok()).unwrap_or_else(|| path.into())
         };
         let (home, place) = (resolve(&self.home), resolve(&self.runtime));
-        // Whoever can replace the home directory can do anything.
+        // A user who can replace the home directory can do anything.
         let own = place.ancestors().take_while(|path| !home.starts_with(path));
         own.filter_map(Path::parent).all(|directory| {
             fs::metadata(directory).is_ok_and(|metadata| {
@@ -94,7 +93,7 @@ impl Paths {
         })
     }
 
-    /// The runtime directory of sessions without `XDG_RUNTIME_DIR`.
+    /// Returns the runtime directory of sessions without `XDG_RUNTIME_DIR`.
     fn home_runtime(&self) -> PathBuf {
         self.state.join("run")
     }
@@ -108,7 +107,7 @@ impl Paths {
         text.lines().map(PathBuf::from).filter(|place| place.is_absolute()).collect()
     }
 
-    /// Notes the runtime directory for other sessions, and forgets those that are gone.
+    /// Records the runtime directory for other sessions, and drops those that are gone.
     fn note_runtime(&self) -> Result<()> {
         let mut noted = self.noted();
         let is_line = self.runtime.to_str().is_some_and(|path| !path.contains('\n'));
@@ -124,7 +123,7 @@ impl Paths {
     }
 }
 
-/// Refuses a runtime directory that others could have made, or could put another in place of.
+/// Refuses a runtime directory that another user could have made or could replace.
 fn refuse_unsafe(path: &Path, metadata: &Metadata) -> Result<()> {
     let shown = path.display();
     if !metadata.is_dir() {

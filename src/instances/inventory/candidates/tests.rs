@@ -1,4 +1,4 @@
-//! Tables of machines and wishes.
+//! Tables of machines and requests.
 
 use super::*;
 use crate::config::Config;

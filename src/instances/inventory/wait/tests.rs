@@ -1,4 +1,4 @@
-//! Waiting, with a provider and a clock of the test's own.
+//! Waiting, with a provider and a clock of the test.
 
 use super::*;
 use crate::instances::inventory::machine::sample;

@@ -1,4 +1,4 @@
-//! The client against a server on this machine that behaves as the API is described, and worse.
+//! The client against a local server that follows the published description, and one that does not.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,13 +11,13 @@ use crate::instances::lambda::key::Origin;
 const KEY: &str = "secret_k3y";
 const LIST: &str = r#"{"data":[{"id":"a1","status":"active","ip":"198.51.100.2","surprise":{"x":[1]}}]}"#;
 
-/// What the server does with one connection, after it has read the request.
+/// Reaction of the server to one request.
 enum Reply {
-    /// Writes this and hangs up.
+    /// Writes this and closes the connection.
     Raw(String),
-    /// Says nothing, until the client hangs up.
+    /// Is silent until the client closes the connection.
     Silence,
-    /// Writes this for ever, until the client hangs up.
+    /// Writes this until the client closes the connection.
     Flood(&'static str),
 }
 
@@ -27,7 +27,7 @@ struct Server {
 }
 
 impl Server {
-    /// Answers as many connections as there are replies.
+    /// Answers one connection per reply.
     fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -37,7 +37,7 @@ impl Server {
             for reply in replies {
                 let Ok((mut stream, _)) = listener.accept() else { return };
                 log.lock().unwrap().push(request(&mut stream));
-                // The client may hang up at any time.
+                // The client can close the connection at any time.
                 let _ = answer(&mut stream, &reply);
             }
         });
@@ -141,7 +141,7 @@ fn a_limit_of_the_rate_is_honoured() {
     assert_eq!(limited("Retry-After: 1\r\n").ask().unwrap().len(), 1);
     assert!(begun.elapsed() >= Duration::from_secs(1));
 
-    // A date has no fractions of a second, so the moment it names is read back from it.
+    // A date has no fractions of a second, so the test reads the moment back from it.
     let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2));
     assert_eq!(limited(&format!("Retry-After: {date}\r\n")).ask().unwrap().len(), 1);
     assert!(SystemTime::now() >= httpdate::parse_http_date(&date).unwrap(), "{date}");

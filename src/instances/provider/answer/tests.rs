@@ -1,4 +1,4 @@
-//! Tables of answers: what they mean, and what is wrong with them.
+//! Tables of answers: their meaning and their faults.
 
 use super::*;
 
