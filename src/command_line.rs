@@ -71,7 +71,7 @@ fn parse<T: Parser>(words: Vec<OsString>) -> std::result::Result<T, clap::Error>
     let mut command = definition::<T>();
     let words = color_behind_command(&command, words);
     let mut matches = command.try_get_matches_from_mut(&words).map_err(|mut error| {
-        obey_color(&words);
+        apply_color(&words);
         advise(&command, &words, &mut error);
         error
     })?;
@@ -109,9 +109,9 @@ fn needs_equals(command: &Command, words: &[OsString], word: &str) -> Option<Str
 }
 
 /// Applies `--color` from a command line that does not parse, so that the error has the right colour.
-pub fn obey_color(words: &[OsString]) {
+pub fn apply_color(words: &[OsString]) {
     if let Some(colour) = color_among(words) {
-        terminal::choose_colour(colour);
+        terminal::set_colour(colour);
     }
 }
 
@@ -131,7 +131,7 @@ fn color_among(words: &[OsString]) -> Option<Colour> {
 fn choose(matches: &ArgMatches) {
     let word = matches.try_get_one::<String>(COLOR).ok().flatten();
     if let Some(colour) = word.and_then(|word| Colour::named(word)) {
-        terminal::choose_colour(colour);
+        terminal::set_colour(colour);
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Metrics {
 /// Asks the SGLang on this port; why not, in a few words.
 pub fn read(port: u16) -> Result<Metrics, String> {
     let bytes = exchange(port).map_err(|error| soong::error::io_reason(&error))?;
-    let answer = http::answer(&bytes).map_err(|error| error.to_string())?;
+    let answer = http::parse_response(&bytes).map_err(|error| error.to_string())?;
     if answer.status != 200 {
         return Err("tells nothing; start it with --enable-metrics".to_owned());
     }
@@ -34,7 +34,7 @@ fn exchange(port: u16) -> io::Result<Vec<u8>> {
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(&http::get("/metrics", None))?;
     let (mut bytes, mut buffer) = (Vec::new(), [0; 8192]);
-    while bytes.len() < http::ANSWER_MAX {
+    while bytes.len() < http::RESPONSE_MAX {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());

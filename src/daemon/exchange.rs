@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::instance::Instance;
-use crate::daemon::http::ANSWER_MAX;
+use crate::daemon::http::RESPONSE_MAX;
 use crate::error::{Error, Result};
 use crate::openssh::{Login, failure};
 use crate::system::deadline_stream::DeadlineStream;
@@ -95,7 +95,7 @@ fn converse(child: &mut Child, request: &[u8], patience: Duration) -> io::Result
 
 fn read_answer(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut answer = Vec::new();
-    stream.take(ANSWER_MAX as u64).read_to_end(&mut answer)?;
+    stream.take(RESPONSE_MAX as u64).read_to_end(&mut answer)?;
     Ok(answer)
 }
 
@@ -125,7 +125,7 @@ fn refused(said: &str, login: &Login) -> Error {
     {
         return absent(&login.instance);
     }
-    let failure = failure::classify(&failure::Said { log: lines, others: Vec::new() });
+    let failure = failure::classify(&failure::SshOutput { log: lines, others: Vec::new() });
     let error = Error::failed(format!("cannot reach the instance: {}", failure.reason));
     failure::hints(failure.kind, login, 0).into_iter().fold(error, Error::with_hint)
 }

@@ -1,16 +1,16 @@
 //! One HTTP/1.1 exchange as bytes: composing a request, parsing the answer. The caller moves the bytes; the
 //! connection ends with the answer (`Connection: close`).
 
-use httparse::{EMPTY_HEADER, Header, Response, Status};
+use httparse::{EMPTY_HEADER, Header, Status};
 
 use crate::error::{Error, Result};
 
 /// Longest answer, in bytes.
-pub const ANSWER_MAX: usize = 1 << 20;
+pub const RESPONSE_MAX: usize = 1 << 20;
 
-/// Answer of the daemon.
+/// Response of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// Status code.
     pub status: u16,
     /// Body without transfer coding.
@@ -45,10 +45,10 @@ fn headers(token: Option<&str>) -> String {
 }
 
 /// Parses a complete answer; the error describes the fault.
-pub fn answer(bytes: &[u8]) -> Result<Answer> {
+pub fn parse_response(bytes: &[u8]) -> Result<Response> {
     const HEADERS_MAX: usize = 64;
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];
-    let mut response = Response::new(&mut headers);
+    let mut response = httparse::Response::new(&mut headers);
     let length = match response.parse(bytes) {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if bytes.is_empty() => {
@@ -65,7 +65,7 @@ pub fn answer(bytes: &[u8]) -> Result<Answer> {
         }
         Body::UntilEnd => body.to_vec(),
     };
-    Ok(Answer { status: response.code.unwrap_or_default(), body })
+    Ok(Response { status: response.code.unwrap_or_default(), body })
 }
 
 enum Body {
@@ -121,11 +121,11 @@ mod tests {
     #[test]
     fn answers_come_in_three_shapes() {
         let sized = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokrest";
-        assert_eq!(answer(sized).unwrap(), Answer { status: 200, body: b"ok".to_vec() });
+        assert_eq!(parse_response(sized).unwrap(), Response { status: 200, body: b"ok".to_vec() });
         let chunked =
             b"HTTP/1.1 401 X\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n3;x\r\ncde\r\n0\r\n\r\n";
-        assert_eq!(answer(chunked).unwrap(), Answer { status: 401, body: b"abcde".to_vec() });
-        assert_eq!(answer(b"HTTP/1.0 200 OK\r\n\r\nall").unwrap().body, b"all");
+        assert_eq!(parse_response(chunked).unwrap(), Response { status: 401, body: b"abcde".to_vec() });
+        assert_eq!(parse_response(b"HTTP/1.0 200 OK\r\n\r\nall").unwrap().body, b"all");
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
         ] {
-            assert!(answer(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
+            assert!(parse_response(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
         }
     }
 }

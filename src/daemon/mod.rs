@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 pub use self::exchange::PATIENCE;
-use self::http::Answer;
+use self::http::Response;
 use crate::error::{Error, Result};
 use crate::runtime::state::Facts;
 use crate::terminal::printable;
@@ -50,7 +50,7 @@ pub fn extend_request(token: &str, hours: u32) -> Vec<u8> {
 pub fn facts(answer: &[u8]) -> Result<Facts> {
     /// Longest model name, in characters.
     const MODEL_MAX: usize = 200;
-    let body = object(&http::answer(answer)?)?;
+    let body = object(&http::parse_response(answer)?)?;
     let model = body["model_loaded"].as_str().filter(|name| !name.is_empty() && *name != "not-loaded");
     Ok(Facts {
         lease_end: time(&body["shutdown_at"]),
@@ -64,12 +64,12 @@ pub fn facts(answer: &[u8]) -> Result<Facts> {
 
 /// Parses the answer to [`extend_request`].
 pub fn extension(answer: &[u8]) -> Result<Extension> {
-    let body = object(&http::answer(answer)?)?;
+    let body = object(&http::parse_response(answer)?)?;
     Ok(Extension { hours: body["extended_by_hours"].as_u64(), lease_end: time(&body["new_shutdown_at"]) })
 }
 
 /// Returns the JSON object of a successful answer; otherwise the error it stands for.
-fn object(answer: &Answer) -> Result<Value> {
+fn object(answer: &Response) -> Result<Value> {
     match answer.status {
         200..=299 => {}
         401 | 403 => {

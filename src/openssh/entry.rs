@@ -40,14 +40,14 @@ impl Entry {
         if !user && !keys {
             return Self::default();
         }
-        let answer = ask(instance, &ssh.options, program, files.roots()).unwrap_or_default();
+        let answer = query(instance, &ssh.options, program, files.roots()).unwrap_or_default();
         let found = read(&answer);
         Self { user: found.user.filter(|_| user), has_keys: found.has_keys && keys }
     }
 }
 
 /// What ssh says with the last entry behind `files`.
-fn ask(instance: &Instance, options: &[String], program: &Path, files: &[PathBuf]) -> Option<String> {
+fn query(instance: &Instance, options: &[String], program: &Path, files: &[PathBuf]) -> Option<String> {
     let mut text = String::new();
     for file in files {
         writeln!(text, "Include {}", in_config(&file.to_string_lossy())).ok()?;

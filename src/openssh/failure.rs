@@ -22,7 +22,7 @@ pub struct Failure {
 
 /// What an ssh wrote before it ended.
 #[derive(Debug, Clone, Default)]
-pub struct Said {
+pub struct SshOutput {
     /// Its own log, line by line.
     pub log: Vec<String>,
     /// Everything else on its standard error: banners of the server, and the output of a
@@ -32,7 +32,7 @@ pub struct Said {
 
 /// Reads what ssh wrote before it ended. Only ssh's own lines decide; what others wrote can complete
 /// them.
-pub fn classify(said: &Said) -> Failure {
+pub fn classify(said: &SshOutput) -> Failure {
     let log = trustworthy(&said.log);
     let found = messages::find(log);
     if messages::is_of_proxy(log) {
@@ -40,7 +40,7 @@ pub fn classify(said: &Said) -> Failure {
     }
     match found {
         Some((line, Kind::Lost)) => Failure { kind: Kind::Lost, reason: with_last_words(line, &said.others) },
-        Some((line, kind)) => Failure { kind, reason: told(line, kind) },
+        Some((line, kind)) => Failure { kind, reason: reason_of(line, kind) },
         None => unknown(log, &said.others),
     }
 }
@@ -76,7 +76,7 @@ fn unknown(log: &[String], others: &[String]) -> Failure {
     if log.is_empty()
         && let Some((line, kind @ Kind::Misconfigured)) = messages::find(others)
     {
-        return Failure { kind, reason: told(line, kind) };
+        return Failure { kind, reason: reason_of(line, kind) };
     }
     // ssh writes this one past its log. A server that imitates it says that it has closed the connection.
     if let Some(line) = last(others).filter(|line| messages::is_close(line)) {
@@ -100,7 +100,7 @@ fn last_reason(log: &[String]) -> Option<&str> {
 }
 
 /// The line as a reason. Where ssh's line is the frame of a banner, a sentence of ours.
-fn told(line: &str, kind: Kind) -> String {
+fn reason_of(line: &str, kind: Kind) -> String {
     match kind {
         Kind::HostKeyChanged => "the host key has changed".to_owned(),
         Kind::KeyUnusable if line.contains("UNPROTECTED") => {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn failure(log: &str, others: &str) -> Failure {
-        classify(&Said { log: lines(log), others: lines(others) })
+        classify(&SshOutput { log: lines(log), others: lines(others) })
     }
 
     #[test]

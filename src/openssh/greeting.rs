@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::Login;
-use super::failure::{self, Kind, Said};
+use super::failure::{self, Kind, SshOutput};
 use super::route::{self, Endpoint};
 use crate::error::{Error, Result, io_reason};
 use crate::instances::inventory::{Progress, WAIT_MAX};
@@ -143,7 +143,7 @@ fn greets_ssh(login: &Login, watch: &Watch) -> std::result::Result<(), String> {
     command.args(["-o", "PreferredAuthentications=none"]).args(login.stdio_arguments("localhost", 22));
     let outcome = child::run(&mut command, LIMITS, watch).map_err(|fault| fault.to_string())?;
     let log = outcome.stderr.lines().map(str::to_owned).collect();
-    let failure = failure::classify(&Said { log, others: Vec::new() });
+    let failure = failure::classify(&SshOutput { log, others: Vec::new() });
     let is_absent = matches!(
         failure.kind,
         Kind::Refused

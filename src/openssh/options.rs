@@ -142,7 +142,7 @@ pub fn go_over_any_connection(given: &[Given]) -> bool {
 }
 
 /// True where ssh only prints something (`-G`, `-Q`, `-V`) and opens no session.
-pub fn ask_only(given: &[Given]) -> bool {
+pub fn are_query_only(given: &[Given]) -> bool {
     given.iter().any(|given| "GQV".contains(given.letter))
 }
 

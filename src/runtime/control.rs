@@ -25,7 +25,7 @@ use crate::system::peer;
 /// Asks a supervisor to stop. Requests are a line each.
 pub const STOP: &str = "stop\n";
 /// Asks a supervisor to have the status daemon say how things are now.
-pub const ASK: &str = "ask\n";
+pub const POLL_DAEMON: &str = "ask\n";
 /// Asks a supervisor what goes through its forwards: it answers with a line of JSON, [`Flow`]s in a
 /// list, and closes the connection.
 pub const TRAFFIC: &str = "traffic\n";
@@ -121,8 +121,8 @@ impl Supervisor {
     }
 
     /// Has it ask the status daemon now instead of when it is due. It does so in its own time.
-    pub fn ask_daemon(&mut self) -> io::Result<()> {
-        self.stream.write_all(ASK.as_bytes())
+    pub fn poll_daemon(&mut self) -> io::Result<()> {
+        self.stream.write_all(POLL_DAEMON.as_bytes())
     }
 
     /// What goes through its forwards. An error when it does not say so within `patience`. Nothing

@@ -18,14 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a running tunnel does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
+pub enum TunnelStatus {
     /// What its supervisor says; starting where it has said nothing yet.
     Phase(Phase),
     /// Its supervisor does not answer.
     Unresponsive,
 }
 
-impl Doing {
+impl TunnelStatus {
     /// Asks the supervisor of `running`.
     pub fn of(running: &Running) -> Self {
         if Supervisor::responds(&running.directory, PATIENCE) {
@@ -50,7 +50,7 @@ impl Doing {
     }
 }
 
-impl Serialize for Doing {
+impl Serialize for TunnelStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Phase(phase) => phase.serialize(serializer),

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Ends the ssh that listens on the control socket in `directory`, if there is one. Only for the
 /// one who holds the tunnel's lock.
-pub fn end(directory: &Directory, ssh: &Path) {
+pub fn terminate(directory: &Directory, ssh: &Path) {
     if !directory.has_orphan() {
         return;
     }

@@ -77,7 +77,7 @@ impl Survey {
         if directory.has_orphan()
             && let (Some(ssh), Some(_lock)) = (paths::find_program("ssh"), directory.try_lock()?)
         {
-            orphan::end(directory, &ssh);
+            orphan::terminate(directory, &ssh);
         }
         match State::read(directory) {
             Some(state) if state.phase == Phase::Failed => self.failed.push(state),
@@ -166,7 +166,7 @@ pub fn running(directory: &Directory) -> Result<Option<Running>> {
 /// Whoever cannot be told asks within a minute anyway, so failures are passed over.
 pub fn refresh(paths: &Paths, instance: &Instance) {
     if let Ok(Some((mut running, _))) = tunnel_to(paths, instance) {
-        let _ = running.supervisor.ask_daemon();
+        let _ = running.supervisor.poll_daemon();
     }
 }
 

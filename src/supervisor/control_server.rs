@@ -82,7 +82,7 @@ async fn attend(
             // is left to the kernel: this task ends before the process does.
             let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
         }
-        control::ASK => inquirer.notify_one(),
+        control::POLL_DAEMON => inquirer.notify_one(),
         // Whoever asked and does not listen has lost interest.
         control::TRAFFIC => drop(stream.write_all(traffic.line().as_bytes()).await),
         change => {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::credentials::Credentials;
 use crate::daemon;
-use crate::daemon::http::ANSWER_MAX;
+use crate::daemon::http::RESPONSE_MAX;
 use crate::runtime::state::Facts;
 use crate::system::paths::Paths;
 
@@ -80,6 +80,6 @@ async fn exchange(socket: &Path, request: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(socket).await?;
     stream.write_all(request).await?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_MAX as u64).read_to_end(&mut answer).await?;
+    stream.take(RESPONSE_MAX as u64).read_to_end(&mut answer).await?;
     Ok(answer)
 }

@@ -89,7 +89,7 @@ fn in_background() -> Option<(Request, Audience)> {
 /// The order of the `start` that this process was.
 fn in_foreground(descriptor: &str) -> Option<(Request, Audience)> {
     let Order { request, style, command, colour } = Order::take(descriptor)?;
-    terminal::choose_colour(colour);
+    terminal::set_colour(colour);
     let report = Report::new(&request, style, std::process::id(), command);
     Some((request, Audience::terminal(report)))
 }

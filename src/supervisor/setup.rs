@@ -49,7 +49,7 @@ impl<'a> Supervisor<'a> {
         directory.create()?;
         let lock = control_server::lock(&directory).await?;
         refuse_second(paths, &request.name, &audience)?;
-        orphan::end(&directory, request.program());
+        orphan::terminate(&directory, request.program());
         directory.clear(&lock, false);
         let (link_up, link) = watch::channel(false);
         let (name, instance) = (request.name.clone(), request.login.instance.clone());

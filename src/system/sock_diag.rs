@@ -74,26 +74,30 @@ mod netlink {
 
     pub fn find(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Socket>> {
         let family = if local.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-        let mut found = ask(family, ANY_STATE, Some((local, remote)))?;
+        let mut found = query(family, ANY_STATE, Some((local, remote)))?;
         // Otherwise the kernel falls back on a listener.
         Ok(found.pop().filter(|socket| (socket.local, socket.remote) == (local, remote)))
     }
 
     pub fn established() -> io::Result<Vec<Socket>> {
-        let mut all = ask(libc::AF_INET, ESTABLISHED, None)?;
-        all.extend(ask(libc::AF_INET6, ESTABLISHED, None)?);
+        let mut all = query(libc::AF_INET, ESTABLISHED, None)?;
+        all.extend(query(libc::AF_INET6, ESTABLISHED, None)?);
         Ok(all)
     }
 
     /// Queries one socket, or all.
-    fn ask(family: i32, states: u32, addresses: Option<(SocketAddr, SocketAddr)>) -> io::Result<Vec<Socket>> {
+    fn query(
+        family: i32,
+        states: u32,
+        addresses: Option<(SocketAddr, SocketAddr)>,
+    ) -> io::Result<Vec<Socket>> {
         let (kind, flags) = (SockType::Raw, SockFlag::SOCK_CLOEXEC);
         let netlink = socket(AddressFamily::Netlink, kind, flags, SockProtocol::NetlinkSockDiag)?;
         send(netlink.as_raw_fd(), &request(family, states, addresses), MsgFlags::empty())?;
         let mut sockets = Vec::new();
         let mut buffer = vec![0; 32 << 10];
         loop {
-            let length = answer(&netlink, &mut buffer)?;
+            let length = receive(&netlink, &mut buffer)?;
             let mut rest = &buffer[..length];
             while let Some(size) = u32_at(rest, 0).map(|size| size as usize) {
                 if size < HEADER || size > rest.len() {
@@ -114,7 +118,7 @@ mod netlink {
     }
 
     /// Reads the next answer; it is ready when a request returns.
-    fn answer(netlink: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+    fn receive(netlink: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match recv(netlink.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
                 Err(Errno::EINTR) => {}

@@ -76,13 +76,13 @@ impl Colour {
 static COLOUR: OnceLock<Colour> = OnceLock::new();
 
 /// Stores the value of `--color` for this process. The first one counts.
-pub fn choose_colour(colour: Colour) {
+pub fn set_colour(colour: Colour) {
     let _ = COLOUR.set(colour);
 }
 
 /// Stores the value also for programs that are executed from here. Call it before there is a second thread.
-pub fn hand_on_colour(colour: Colour) {
-    choose_colour(colour);
+pub fn export_colour(colour: Colour) {
+    set_colour(colour);
     // SAFETY: programs that call this have one thread.
     unsafe {
         match colour {
@@ -103,22 +103,22 @@ pub fn chosen_colour() -> Colour {
 
 /// Returns true if stderr gets colour.
 pub fn colours_stderr() -> bool {
-    Wishes::of_user().colour(io::stderr().is_terminal())
+    ColourPreferences::of_user().colour(io::stderr().is_terminal())
 }
 
 /// Returns true if a prompt gets colour. It is printed for a shell, which shows it on its own terminal.
 pub fn colours_prompt() -> bool {
-    Wishes { term: true, ..Wishes::of_user() }.colour(true)
+    ColourPreferences { term: true, ..ColourPreferences::of_user() }.colour(true)
 }
 
 /// Asks a yes-or-no question; an empty answer means yes. Returns `None` without a terminal, or at end of
 /// file.
 pub fn confirm(question: &str) -> io::Result<Option<bool>> {
-    ask(question, true)
+    confirm_with(question, true)
 }
 
 /// Asks a yes-or-no question; an empty answer means `default`.
-pub fn ask(question: &str, default: bool) -> io::Result<Option<bool>> {
+pub fn confirm_with(question: &str, default: bool) -> io::Result<Option<bool>> {
     if !is_interactive() {
         return Ok(None);
     }
@@ -144,8 +144,8 @@ pub(crate) fn hint_label() -> String {
     if colours_stderr() { format!("{}", "hint:".cyan()) } else { "hint:".to_owned() }
 }
 
-/// The user's wishes about colour.
-struct Wishes {
+/// The user's preferences about colour.
+struct ColourPreferences {
     chosen: Colour,
     no_color: bool,
     force: bool,
@@ -153,7 +153,7 @@ struct Wishes {
     term: bool,
 }
 
-impl Wishes {
+impl ColourPreferences {
     fn of_user() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -213,9 +213,9 @@ mod tests {
             (Always, true, false, false, false, true),
             (Never, false, true, true, true, false),
         ] {
-            let wishes = Wishes { chosen, no_color, force, term };
+            let preferences = ColourPreferences { chosen, no_color, force, term };
             let of = format!("{chosen:?} {no_color} {force} {term} {is_terminal}");
-            assert_eq!(wishes.colour(is_terminal), expected, "{of}");
+            assert_eq!(preferences.colour(is_terminal), expected, "{of}");
         }
         assert!(Colour::WORDS.iter().all(|word| Colour::named(word).is_some()));
     }

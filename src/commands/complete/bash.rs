@@ -7,7 +7,7 @@ use crate::terminal::printable;
 
 /// What bash says of the line.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct Request<'a> {
     /// The width of the terminal.
     pub columns: usize,
     /// `COMP_TYPE`: the number of the character that says what is to be done with the candidates.
@@ -26,15 +26,15 @@ const INSERTING: [&str; 2] = ["37", "42"];
 const DESCRIPTION_MIN: usize = 12;
 
 /// The lines for bash: candidates as they are to be inserted and shown, and the directive.
-pub(super) fn reply(asked: &Asked<'_>, answer: impl FnOnce(&[&str]) -> Answer) -> String {
-    let line = Line::read(asked.line, asked.breaks);
+pub(super) fn reply(request: &Request<'_>, answer: impl FnOnce(&[&str]) -> Answer) -> String {
+    let line = Line::read(request.line, request.breaks);
     if line.is_target {
         return Answer::files().render();
     }
-    let alias = Line::read(asked.alias, asked.breaks);
+    let alias = Line::read(request.alias, request.breaks);
     let mut words: Vec<&str> = Vec::new();
     let typed = line.command().iter().map(String::as_str);
-    if !asked.alias.is_empty() && line.command().len() > 1 {
+    if !request.alias.is_empty() && line.command().len() > 1 {
         words.extend(alias.words.iter().map(String::as_str));
         words.extend(typed.skip(1));
     } else {
@@ -57,8 +57,8 @@ pub(super) fn reply(asked: &Asked<'_>, answer: impl FnOnce(&[&str]) -> Answer) -
         .collect();
     candidates.sort();
     candidates.dedup_by(|a, b| a.value == b.value);
-    let listed = candidates.len() > 1 && line.open.is_none() && !INSERTING.contains(&asked.kind);
-    let mut text = if listed { columns(&candidates, asked.columns) } else { plain(&candidates) };
+    let listed = candidates.len() > 1 && line.open.is_none() && !INSERTING.contains(&request.kind);
+    let mut text = if listed { columns(&candidates, request.columns) } else { plain(&candidates) };
     text.push_str(&format!(":{}\n", answer.directive.bits()));
     text
 }
@@ -120,9 +120,9 @@ mod tests {
     use super::*;
 
     fn ask(line: &str, candidates: &[(&str, &str)]) -> String {
-        let asked = Asked { columns: 40, kind: "9", breaks: " \t\n\"'@><=;|&(:", alias: "", line };
+        let request = Request { columns: 40, kind: "9", breaks: " \t\n\"'@><=;|&(:", alias: "", line };
         let candidates = candidates.iter().map(|(value, description)| Candidate::new(*value, *description));
-        reply(&asked, |_| Answer::words(candidates.collect()))
+        reply(&request, |_| Answer::words(candidates.collect()))
     }
 
     #[test]
@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn an_alias_stands_for_words() {
-        let asked = Asked { columns: 80, kind: "9", breaks: " ", alias: "soong tunnel", line: "st st" };
-        reply(&asked, |words| {
+        let request = Request { columns: 80, kind: "9", breaks: " ", alias: "soong tunnel", line: "st st" };
+        reply(&request, |words| {
             assert_eq!(words, ["soong", "tunnel", "st"]);
             Answer::nothing()
         });

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use clap::builder::StyledStr;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
-use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
+use clap_complete::engine::{self, ArgValueCompleter, CompletionCandidate};
 
-use super::values::{self, Typed};
+use super::values::{self, Input};
 use crate::completion::{Answer, Candidate, Directive, Values};
 
 /// Ids of candidates that stand for something else than their text.
@@ -28,9 +28,9 @@ const VALUE: &str = "soong::value";
 
 /// Returns how the word `last` behind the words `before` could go on. `place` is the index of the first of `before` on
 /// the command line.
-pub(super) fn answer(definition: Command, before: &[&str], last: &str, place: usize) -> Answer {
+pub(super) fn complete(definition: Command, before: &[&str], last: &str, place: usize) -> Answer {
     let stub = option_of(last);
-    let typed = Arc::new(Typed::new(before, &last[stub.len()..]));
+    let typed = Arc::new(Input::new(before, &last[stub.len()..]));
     let mut command = with_completers(definition, &typed).ignore_errors(true);
     let mut words: Vec<OsString> = [&["soong"], before].concat().into_iter().map(OsString::from).collect();
     // No matches where the words ask for help or the version.
@@ -39,7 +39,7 @@ pub(super) fn answer(definition: Command, before: &[&str], last: &str, place: us
         disguise_values(&command, &mut words);
     }
     words.push(stub.into());
-    let Ok(mut candidates) = complete(&mut command, words, before.len() + 1, None) else {
+    let Ok(mut candidates) = engine::complete(&mut command, words, before.len() + 1, None) else {
         return Answer::nothing();
     };
     let (command, matches) = innermost(&command, &matches);
@@ -79,7 +79,7 @@ fn option_of(last: &str) -> &str {
 }
 
 /// Gives each argument of `command` that takes values the completer of its kind.
-fn with_completers(command: Command, typed: &Arc<Typed>) -> Command {
+fn with_completers(command: Command, typed: &Arc<Input>) -> Command {
     let command = command.mut_subcommands(|below| with_completers(below, typed));
     command.mut_args(|argument| {
         let has_choices = !argument.get_possible_values().is_empty();

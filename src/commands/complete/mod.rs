@@ -50,10 +50,10 @@ pub fn main() -> ExitCode {
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let text = match arguments.as_slice() {
-        ["words", words @ ..] => answer(words).render(),
+        ["words", words @ ..] => complete(words).render(),
         ["bash", columns, kind, breaks, alias, line] => {
-            let asked = bash::Asked { columns: columns.parse().unwrap_or(80), kind, breaks, alias, line };
-            bash::reply(&asked, answer)
+            let request = bash::Request { columns: columns.parse().unwrap_or(80), kind, breaks, alias, line };
+            bash::reply(&request, complete)
         }
         ["-h" | "--help"] => HELP.to_owned(),
         ["-V" | "--version"] => format!("soong-complete {}\n", env!("CARGO_PKG_VERSION")),
@@ -66,9 +66,9 @@ pub fn main() -> ExitCode {
 }
 
 /// How a command line of these words could go on; the first is the name of the program.
-fn answer(words: &[&str]) -> Answer {
+fn complete(words: &[&str]) -> Answer {
     match words {
-        [program, rest @ .., last] => programs::answer(program, rest, last),
+        [program, rest @ .., last] => programs::complete(program, rest, last),
         _ => Answer::error(),
     }
 }

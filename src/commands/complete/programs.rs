@@ -68,7 +68,7 @@ Examples:
 }
 
 /// How the command line `program before… last` could go on. The program may have a path.
-pub(super) fn answer(program: &str, before: &[&str], last: &str) -> Answer {
+pub(super) fn complete(program: &str, before: &[&str], last: &str) -> Answer {
     match program.rsplit('/').next().unwrap_or_default() {
         "soong" => of_soong(before, last, 1),
         name => match name.strip_prefix("soong-") {
@@ -126,19 +126,19 @@ fn candidates(pairs: &[(&str, &str)]) -> Vec<Candidate> {
 /// counted from 0.
 fn of_command(name: &str, before: &[&str], last: &str, place: usize) -> Answer {
     let Some(definition) = definition(name) else {
-        return foreign::answer(name, before, last, place);
+        return foreign::complete(name, before, last, place);
     };
     if let ("ext", ["exec", name, rest @ ..]) = (name, before) {
-        return foreign::answer(name, rest, last, place + 2);
+        return foreign::complete(name, rest, last, place + 2);
     }
     if name == "ssh" {
         // ssh's options and its host are not part of the definition.
         let Some(own) = own_words(before) else { return Answer::files() };
         let instance = Arg::new("instance").index(1).add(Values::Instances);
         let definition = definition.mut_arg("command", |command| command.index(2)).arg(instance);
-        return engine::answer(definition, &own, last, before.len() - own.len() + place + 1);
+        return engine::complete(definition, &own, last, before.len() - own.len() + place + 1);
     }
-    engine::answer(definition, before, last, place + 1)
+    engine::complete(definition, before, last, place + 1)
 }
 
 /// Returns the words before the cursor without ssh's options; `None` where the value of one comes next, or behind the
@@ -171,32 +171,32 @@ mod tests {
 
     #[test]
     fn soong_is_followed_by_its_commands() {
-        let commands = answer("soong", &[], "");
+        let commands = complete("soong", &[], "");
         assert!(values(&commands).starts_with(&["tunnel"]) && values(&commands).contains(&"help"));
-        assert!(values(&answer("soong", &[], "-")).contains(&"--version"));
-        assert!(!values(&answer("soong", &["help"], "")).contains(&"help"));
-        assert_eq!(values(&answer("soong", &["--color"], "")), Colour::WORDS);
-        assert!(values(&answer("soong", &["--color", "never"], "")).contains(&"tunnel"));
-        assert_eq!(answer("soong", &["--color=never", "ssh", "--"], ""), Answer::command(4, None));
-        assert_eq!(values(&answer("soong", &["tunnel", "list", "--color"], "")), Colour::WORDS);
+        assert!(values(&complete("soong", &[], "-")).contains(&"--version"));
+        assert!(!values(&complete("soong", &["help"], "")).contains(&"help"));
+        assert_eq!(values(&complete("soong", &["--color"], "")), Colour::WORDS);
+        assert!(values(&complete("soong", &["--color", "never"], "")).contains(&"tunnel"));
+        assert_eq!(complete("soong", &["--color=never", "ssh", "--"], ""), Answer::command(4, None));
+        assert_eq!(values(&complete("soong", &["tunnel", "list", "--color"], "")), Colour::WORDS);
     }
 
     #[test]
     fn a_program_answers_under_each_of_its_names() {
-        let expected = values(&answer("soong", &["tunnel"], "")).join(" ");
+        let expected = values(&complete("soong", &["tunnel"], "")).join(" ");
         for program in ["soong-tunnel", "./soong-tunnel", "/opt/a b/soong-tunnel"] {
-            assert_eq!(values(&answer(program, &[], "")).join(" "), expected, "{program}");
+            assert_eq!(values(&complete(program, &[], "")).join(" "), expected, "{program}");
         }
-        assert_eq!(values(&answer("./soong", &["tunnel"], "")).join(" "), expected);
-        assert_eq!(answer("other", &[], ""), Answer::error());
+        assert_eq!(values(&complete("./soong", &["tunnel"], "")).join(" "), expected);
+        assert_eq!(complete("other", &[], ""), Answer::error());
     }
 
     #[test]
     fn sshs_own_options_are_passed_over() {
-        assert_eq!(answer("soong", &["ssh", "-t", "--"], ""), Answer::command(4, None));
-        assert_eq!(answer("soong-ssh", &["-L", "1:h:2", "--", "ls"], "-"), Answer::command(4, None));
-        assert_eq!(answer("soong-ssh", &["-i"], ""), Answer::files());
-        assert_eq!(answer("soong-ssh", &["-t", "dev"], ""), Answer::files());
-        assert!(values(&answer("soong-ssh", &["-t"], "--")).contains(&"--instance-id"));
+        assert_eq!(complete("soong", &["ssh", "-t", "--"], ""), Answer::command(4, None));
+        assert_eq!(complete("soong-ssh", &["-L", "1:h:2", "--", "ls"], "-"), Answer::command(4, None));
+        assert_eq!(complete("soong-ssh", &["-i"], ""), Answer::files());
+        assert_eq!(complete("soong-ssh", &["-t", "dev"], ""), Answer::files());
+        assert!(values(&complete("soong-ssh", &["-t"], "--")).contains(&"--instance-id"));
     }
 }

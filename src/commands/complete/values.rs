@@ -12,14 +12,14 @@ use crate::system::paths::Paths;
 
 /// What has been typed up to the cursor.
 #[derive(Debug)]
-pub(super) struct Typed {
+pub(super) struct Input {
     /// The words of the command before the last one.
     before: Vec<String>,
     /// The beginning of the value at the cursor.
     value: String,
 }
 
-impl Typed {
+impl Input {
     pub(super) fn new(before: &[&str], value: &str) -> Self {
         Self { before: before.iter().map(|word| (*word).to_owned()).collect(), value: value.to_owned() }
     }
@@ -30,7 +30,7 @@ impl Typed {
 }
 
 /// Returns the values of a kind to choose from.
-pub(super) fn of(kind: Values, typed: &Typed) -> Answer {
+pub(super) fn of(kind: Values, typed: &Input) -> Answer {
     match (kind, Paths::from_env()) {
         (Values::KeyValues, _) => keys::values(typed.before.last().map_or("", String::as_str)),
         (_, Ok(paths)) => Answer::words(from_files(kind, typed, &paths)),
@@ -38,7 +38,7 @@ pub(super) fn of(kind: Values, typed: &Typed) -> Answer {
     }
 }
 
-fn from_files(kind: Values, typed: &Typed, paths: &Paths) -> Vec<Candidate> {
+fn from_files(kind: Values, typed: &Input, paths: &Paths) -> Vec<Candidate> {
     let config = || Config::load(paths).ok();
     let services = |behind| config().map_or_else(Vec::new, |config| services(&config.services, behind));
     match kind {
@@ -70,7 +70,7 @@ fn from_files(kind: Values, typed: &Typed, paths: &Paths) -> Vec<Candidate> {
     }
 }
 
-fn forwards(kind: forwarding::Kind, typed: &Typed, paths: &Paths) -> Vec<Candidate> {
+fn forwards(kind: forwarding::Kind, typed: &Input, paths: &Paths) -> Vec<Candidate> {
     let before: Vec<&str> = typed.before.iter().map(String::as_str).collect();
     forwards::candidates(kind, &before, &typed.value, &running(paths), Config::load(paths).ok().as_ref())
 }

@@ -39,5 +39,5 @@ pub fn check(key: &Secret, paths: &Paths) -> Result<usize> {
     paths::write_atomically(&config.with_file_name("credentials.toml"), &secrets)?;
     let environment: [(&str, &OsStr); 1] = [("SOONG_CONFIG", config.as_os_str())];
     let _spinner = Spinner::new("Asking lambda");
-    provider::ask_with(PROVIDER, &environment, &watch).map(|instances| instances.len())
+    provider::list_with(PROVIDER, &environment, &watch).map(|instances| instances.len())
 }

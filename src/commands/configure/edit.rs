@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::store::{Change, Store, shell};
-use super::{alias, ask};
+use super::{alias, dialog};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
@@ -88,7 +88,7 @@ fn settle(editor: &[String], draft: &Path, before: &str, paths: &Paths) -> Resul
             return Err(error);
         }
         error.report("soong-configure");
-        if !ask::confirm("Edit it again?", true)? {
+        if !dialog::confirm("Edit it again?", true)? {
             return Err(Error::failed("the config is unchanged"));
         }
     }

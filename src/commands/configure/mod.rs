@@ -12,7 +12,7 @@ pub mod arguments;
 
 mod alias;
 mod api_key;
-mod ask;
+mod dialog;
 mod document;
 mod edit;
 mod import;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::ask;
+use super::dialog;
 use super::place::SecretName;
 use crate::config::credentials::Secret;
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ pub fn from_prompt(name: SecretName) -> Result<Secret> {
         return Err(Error::usage(format!("not a terminal; cannot ask for {}", name.name()))
             .with_hint(format!("pass it on standard input: soong configure set {} -", name.name())));
     }
-    let text = ask::secret(&format!("{} (not shown)", name.name()), |text| {
+    let text = dialog::secret(&format!("{} (not shown)", name.name()), |text| {
         Secret::new(text).map(drop).ok_or_else(|| SHAPE.to_owned())
     })?;
     Secret::new(&text).ok_or_else(|| Error::usage(SHAPE))

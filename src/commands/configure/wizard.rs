@@ -5,7 +5,7 @@ use super::arguments::NamedHost;
 use super::key_file::{self, Lock};
 use super::place::{self, Place};
 use super::setup::{self, Setup};
-use super::{api_key, ask, document, secret, value};
+use super::{api_key, dialog, document, secret, value};
 use crate::config::address::Address;
 use crate::config::credentials::{Credentials, Secret};
 use crate::config::{self, Config, check};
@@ -58,7 +58,7 @@ fn ask_key(present: &Present, paths: &Paths) -> Result<Option<String>> {
         if written.is_none() {
             options.push(NONE.to_owned());
         }
-        let chosen = ask::choice("Private key", &options)?;
+        let chosen = dialog::choice("Private key", &options)?;
         let key = match chosen.checked_sub(keys.len()) {
             None => keys[chosen].clone(),
             Some(0) => ask_key_file(paths)?,
@@ -77,7 +77,7 @@ fn ask_key(present: &Present, paths: &Paths) -> Result<Option<String>> {
 }
 
 fn ask_key_file(paths: &Paths) -> Result<String> {
-    ask::text("Private key file ('ssh-keygen -t ed25519' creates one)", None, |typed| {
+    dialog::text("Private key file ('ssh-keygen -t ed25519' creates one)", None, |typed| {
         let checked = setup::absolute(typed, paths).and_then(|file| key_file::check(&file));
         checked.map(drop).map_err(|error| told(&error).trim_end().to_owned())
     })
@@ -85,7 +85,7 @@ fn ask_key_file(paths: &Paths) -> Result<String> {
 
 fn ask_user(present: &Present) -> Result<String> {
     let default = present.written("ssh.user").unwrap_or_else(|| present.config.ssh.user.clone());
-    ask::text("User name on the instances", Some(&default), |typed| check("ssh.user", typed))
+    dialog::text("User name on the instances", Some(&default), |typed| check("ssh.user", typed))
 }
 
 /// Asks for the API key until the provider takes it or the user has had enough.
@@ -100,7 +100,7 @@ fn ask_api_key(present: &Present, paths: &Paths) -> Result<Option<Secret>> {
         "Lambda API key (not shown; Enter for none)"
     };
     loop {
-        let typed = ask::secret(question, optional_secret)?;
+        let typed = dialog::secret(question, optional_secret)?;
         let Some(key) = Secret::new(&typed) else { return Ok(None) };
         if !api_key::can_check() {
             return Ok(Some(key));
@@ -114,7 +114,7 @@ fn ask_api_key(present: &Present, paths: &Paths) -> Result<Option<Secret>> {
             Err(error) => print_error(&told(&error)),
         }
         let ways = ["enter it again", "keep it anyway", "continue without it"].map(str::to_owned);
-        match ask::choice("What now?", &ways)? {
+        match dialog::choice("What now?", &ways)? {
             0 => {}
             1 => return Ok(Some(key)),
             _ => return Ok(None),
@@ -132,11 +132,11 @@ fn ask_instance(present: &Present, has_provider: bool) -> Result<Option<NamedHos
             format!("Configured: {}. Change one or add another?", printable(&names.join(", ")))
         }
     };
-    if !ask::confirm(&question, known.is_empty() && !has_provider)? {
+    if !dialog::confirm(&question, known.is_empty() && !has_provider)? {
         return Ok(None);
     }
     let first = known.first().map_or("dev", |instance| instance.name.as_str());
-    let name = ask::text("Name of the instance", Some(first), |typed| {
+    let name = dialog::text("Name of the instance", Some(first), |typed| {
         match check::name_fault(&["instances", typed]) {
             Some((message, hint)) => Err(hint.unwrap_or(message)),
             None => Ok(()),
@@ -144,7 +144,7 @@ fn ask_instance(present: &Present, has_provider: bool) -> Result<Option<NamedHos
     })?;
     let host = known.iter().find(|instance| instance.name == name).map(|instance| instance.host.as_str());
     let question = "Address ([USER@]HOST[:PORT]) or alias of ~/.ssh/config";
-    let typed = ask::text(question, host, |typed| Address::parse(typed).map(drop))?;
+    let typed = dialog::text(question, host, |typed| Address::parse(typed).map(drop))?;
     let address = Address::parse(&typed).map_err(Error::usage)?;
     Ok(Some(NamedHost { name, address }))
 }
@@ -155,7 +155,7 @@ fn ask_daemon_token(present: &Present) -> Result<Option<Secret>> {
     } else {
         "Status daemon's token (not shown; Enter creates one)"
     };
-    let typed = ask::secret(question, optional_secret)?;
+    let typed = dialog::secret(question, optional_secret)?;
     Ok(Secret::new(&typed))
 }
 

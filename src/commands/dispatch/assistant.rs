@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::path::Path;
 
-use super::commands::{Wishes, execute, legal, nearest};
+use super::commands::{Settings, execute, legal, nearest};
 use super::output::{fail, show, unknown};
 use super::{explanation, help, request};
 use crate::config::Autocorrect;
@@ -44,17 +44,17 @@ fn is_new() -> bool {
 /// The first of `words` is no program: it may be an alias, or a slip of the finger.
 fn unknown_command(words: &[&CStr]) -> u8 {
     let Some((name, rest)) = words.split_first() else { return EXIT_USAGE };
-    let wishes = Wishes::read();
+    let settings = Settings::read();
     if let Some(name) = legal(name) {
-        match alias::expand(&wishes.aliases, name, is_command) {
+        match alias::expand(&settings.aliases, name, is_command) {
             Ok(None) => {}
             Ok(Some(expansion)) => return run(name, &expansion, rest),
             Err(error) => return fail(&error),
         }
     }
     let shown = name.to_string_lossy();
-    let nearest = nearest(&shown, &wishes);
-    match (&wishes.error, wishes.autocorrect, nearest.first()) {
+    let nearest = nearest(&shown, &settings);
+    match (&settings.error, settings.autocorrect, nearest.first()) {
         (Some(error), ..) => {
             let guess = suggest::join(&nearest);
             let hint =
@@ -71,7 +71,7 @@ fn unknown_command(words: &[&CStr]) -> u8 {
 fn offer(name: &CStr, best: &str, rest: &[&CStr]) -> u8 {
     let shown = name.to_string_lossy();
     terminal::print_error(&format!("soong: no command '{}'\n", printable(&shown)));
-    match terminal::ask(&format!("run 'soong {best}' instead?"), false) {
+    match terminal::confirm_with(&format!("run 'soong {best}' instead?"), false) {
         Ok(Some(true)) => become_soong(&[best.to_owned()], rest),
         _ => EXIT_USAGE,
     }

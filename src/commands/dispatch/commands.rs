@@ -17,13 +17,13 @@ use crate::system::paths::Paths;
 
 /// What the config says that matters here. Without a config that can be read there are no aliases,
 /// and the error says why.
-pub(super) struct Wishes {
+pub(super) struct Settings {
     pub(super) aliases: BTreeMap<String, String>,
     pub(super) autocorrect: Autocorrect,
     pub(super) error: Option<Error>,
 }
 
-impl Wishes {
+impl Settings {
     pub(super) fn read() -> Self {
         match Paths::from_env().and_then(|paths| Config::load(&paths)) {
             Ok(config) => Self { aliases: config.aliases, autocorrect: config.autocorrect, error: None },
@@ -35,10 +35,10 @@ impl Wishes {
 }
 
 /// The names most like `wanted` among all commands.
-pub(super) fn nearest(wanted: &str, wishes: &Wishes) -> Vec<String> {
+pub(super) fn nearest(wanted: &str, settings: &Settings) -> Vec<String> {
     let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     names.push("help".to_owned());
-    names.extend(wishes.aliases.keys().cloned());
+    names.extend(settings.aliases.keys().cloned());
     let found = discovery::scan(&discovery::directories());
     names.extend(found.into_iter().filter_map(|(name, found)| {
         found.iter().any(|found| found.state == discovery::State::Program).then_some(name)

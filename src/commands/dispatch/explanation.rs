@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::commands::{Wishes, execute, legal, nearest};
+use super::commands::{Settings, execute, legal, nearest};
 use super::output::{fail, show, unknown};
 use crate::extension::PREFIX;
 use crate::extension::alias;
@@ -40,19 +40,19 @@ pub(super) fn explain(name: &CStr, subcommands: &[&CStr]) -> u8 {
 }
 
 fn explain_alias(name: &CStr) -> u8 {
-    let wishes = Wishes::read();
-    let known = legal(name).and_then(|name| Some((name, wishes.aliases.get(name)?)));
+    let settings = Settings::read();
+    let known = legal(name).and_then(|name| Some((name, settings.aliases.get(name)?)));
     if let Some((name, text)) = known {
-        if let Err(error) = alias::expand(&wishes.aliases, name, is_command) {
+        if let Err(error) = alias::expand(&settings.aliases, name, is_command) {
             return fail(&error);
         }
         return show(&format!("'{name}' is an alias of '{}'\n", printable(text)));
     }
-    if let Some(error) = &wishes.error {
+    if let Some(error) = &settings.error {
         return fail(error);
     }
     let shown = name.to_string_lossy();
-    unknown(name.to_bytes(), suggest::join(&nearest(&shown, &wishes)))
+    unknown(name.to_bytes(), suggest::join(&nearest(&shown, &settings)))
 }
 
 /// Returns the argument for `man`: the file installed beside the program or beside soong, or the name if

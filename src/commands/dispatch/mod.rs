@@ -22,7 +22,7 @@ use crate::error::{EXIT_FAILED, EXIT_USAGE, Error, Result};
 use crate::extension::is_name;
 use crate::extension::launch::{announce, launch};
 use crate::system::paths;
-use crate::terminal::{hand_on_colour, printable};
+use crate::terminal::{export_colour, printable};
 
 /// Returns the overview without extensions.
 #[cfg(test)]
@@ -44,7 +44,7 @@ pub unsafe fn arguments_of_c(count: c_int, arguments: *const *const c_char) -> V
 
 /// Does what the command line asks for; returns only when no other program took over.
 pub fn run(arguments: &[&CStr]) -> u8 {
-    let arguments = match obey_color(arguments) {
+    let arguments = match apply_color(arguments) {
         Ok(count) => &arguments[count..],
         Err(error) => {
             error.report("soong");
@@ -73,7 +73,7 @@ pub fn run(arguments: &[&CStr]) -> u8 {
 
 /// Does what a leading `--color WHEN` asks for, here and in the program to come; returns how many
 /// words that were.
-fn obey_color(arguments: &[&CStr]) -> Result<usize> {
+fn apply_color(arguments: &[&CStr]) -> Result<usize> {
     let Some(first) = arguments.get(1) else { return Ok(0) };
     let (when, count) = match first.to_bytes() {
         b"--color" => (arguments.get(2).map_or(&b""[..], |word| word.to_bytes()), 2),
@@ -82,7 +82,7 @@ fn obey_color(arguments: &[&CStr]) -> Result<usize> {
             None => return Ok(0),
         },
     };
-    hand_on_colour(command_line::colour(std::str::from_utf8(when).ok())?);
+    export_colour(command_line::colour(std::str::from_utf8(when).ok())?);
     Ok(count)
 }
 

@@ -14,7 +14,7 @@ use crate::config::instance::Instance;
 use crate::config::{Config, Service};
 use crate::daemon::{self, Extension, exchange};
 use crate::error::{Error, Result};
-use crate::instances::inventory::{self, Wish};
+use crate::instances::inventory::{self, Selector};
 use crate::openssh::Login;
 use crate::runtime::registry;
 use crate::system::paths::Paths;
@@ -36,10 +36,10 @@ fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
         Error::failed("no token for the status daemon is configured")
             .with_hint("store the token of the daemon: soong configure set daemon.token")
     })?;
-    let wish = Wish { wanted: arguments.instance_id.as_deref(), ..Wish::default() };
-    let instance = inventory::choose(&wish, &config, paths)?;
+    let selector = Selector { wanted: arguments.instance_id.as_deref(), ..Selector::default() };
+    let instance = inventory::choose(&selector, &config, paths)?;
     let request = daemon::extend_request(token.expose(), arguments.hours);
-    let answer = ask(&instance, &config, paths, &request)?;
+    let answer = send(&instance, &config, paths, &request)?;
     let extension = daemon::extension(&answer)?;
     // So that 'soong status' and the prompt show the new end without waiting for it.
     registry::refresh(paths, &instance);
@@ -48,7 +48,7 @@ fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
 }
 
 /// Sends `request` to the daemon on `instance` and returns its answer.
-fn ask(instance: &Instance, config: &Config, paths: &Paths, request: &[u8]) -> Result<Vec<u8>> {
+fn send(instance: &Instance, config: &Config, paths: &Paths, request: &[u8]) -> Result<Vec<u8>> {
     let _spinner = Spinner::watching(&format!("Asking the status daemon of {}", printable(&instance.name)));
     if let Some(socket) = registry::forward_to(paths, instance, daemon::SERVICE)? {
         return exchange::through_tunnel(&socket, instance, request);

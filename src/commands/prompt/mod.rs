@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::runtime::prompt::{self, Entry};
 use crate::system::paths::Paths;
 use crate::system::time::now;
-use crate::terminal::{self, Colour, choose_colour, print, printable};
+use crate::terminal::{self, Colour, print, printable, set_colour};
 use crate::{command_line, suggest};
 
 pub(crate) const HELP: &str = "Print the tunnels for a prompt or status line
@@ -57,7 +57,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut colour = Colour::Auto;
     let request = request(&words, &mut colour);
-    choose_colour(colour);
+    set_colour(colour);
     let text = match request {
         Ok(Request::Show(format)) => show(format),
         Ok(Request::Help) => HELP.to_owned(),

@@ -13,7 +13,7 @@ use clap::{Arg, Args, Parser, Subcommand, ValueHint};
 
 use crate::command_line::definition;
 use crate::error::{Error, Result};
-use crate::instances::inventory::Choice;
+use crate::instances::inventory::InstanceArguments;
 use crate::openssh::options::{self, Mistake};
 use crate::terminal::printable;
 
@@ -53,7 +53,7 @@ pub struct Arguments {
     pub subcommand: Option<Command>,
     /// The instance.
     #[command(flatten)]
-    pub choice: Choice,
+    pub choice: InstanceArguments,
     /// Print the ssh command without running it
     #[arg(long)]
     pub print: bool,

@@ -45,7 +45,7 @@ pub fn run(arguments: &ConfigArguments, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
     let blocks = host_file::render(&hosts(&config, paths)?);
     if arguments.print {
-        tell(&format!("{HEADER}{}", blocks.text))?;
+        command_line::print(&format!("{HEADER}{}", blocks.text))?;
     } else {
         write(&blocks, arguments.install, paths)?;
     }
@@ -67,7 +67,7 @@ fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
     for machine in inventory.machines.iter().filter(|machine| !machine.status.is_final()) {
         let Some(instance) = machine.instance() else { continue };
         let mut login = Login::resolve(&instance, &config.ssh, paths)?;
-        if machine.is_written() {
+        if machine.is_configured() {
             login = lookup::complete(login, &watch);
         }
         if watch.interrupted() {
@@ -97,21 +97,21 @@ fn write(blocks: &Blocks, install: bool, paths: &Paths) -> Result<()> {
     let text = format!("{HEADER}{declined}{}", blocks.text);
     let shown = shown(&file);
     if before.as_deref() == Some(text.as_bytes()) {
-        tell(&format!("{shown} is up to date\n"))?;
+        command_line::print(&format!("{shown} is up to date\n"))?;
     } else {
         file.parent().map_or(Ok(()), paths::create_private)?;
         paths::write_atomically(&file, &text)?;
-        tell(&format!("Wrote {shown}\n"))?;
+        command_line::print(&format!("Wrote {shown}\n"))?;
     }
     // ssh is going to remember the hosts' keys there.
     paths.ensure_state()?;
-    tell(&blocks.aliases.iter().map(|alias| format!("  ssh {alias}\n")).collect::<String>())?;
+    command_line::print(&blocks.aliases.iter().map(|alias| format!("  ssh {alias}\n")).collect::<String>())?;
     let line = include::line(&file);
     match inclusion {
         Inclusion::Done => Ok(()),
         Inclusion::Wanted => {
             put_in(&user_file, user_text.as_deref(), &file)?;
-            tell(&format!("Added to {}: {}\n", self::shown(&user_file), printable(&line)))?;
+            command_line::print(&format!("Added to {}: {}\n", self::shown(&user_file), printable(&line)))?;
             warn_of_another_home(&user_file);
             Ok(())
         }
@@ -188,7 +188,7 @@ fn remove(paths: &Paths) -> Result<()> {
         paths::remove(&file)?;
         told.push_str(&format!("Removed {}\n", shown(&file)));
     }
-    tell(if told.is_empty() { "Nothing to remove\n" } else { &told })
+    command_line::print(if told.is_empty() { "Nothing to remove\n" } else { &told })
 }
 
 /// The contents of a file; `None` if there is none.
@@ -224,8 +224,4 @@ fn shown(file: &Path) -> String {
 
 fn hint(text: &str) {
     print_error(&format!("{} {text}\n", hint_label()));
-}
-
-fn tell(text: &str) -> Result<()> {
-    command_line::print(text)
 }

@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
             Ok(0)
         }),
         Err(error) => {
-            command_line::obey_color(&words);
+            command_line::apply_color(&words);
             command_line::fail(PROGRAM, &error)
         }
     }

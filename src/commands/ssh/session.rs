@@ -19,7 +19,7 @@ use super::{connection, remote_command};
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
-use crate::instances::inventory::{self, Wish};
+use crate::instances::inventory::{self, Selector};
 use crate::openssh::quoting::percent_escaped;
 use crate::openssh::{Login, greeting, options};
 use crate::system::paths::Paths;
@@ -74,9 +74,11 @@ fn choose(
     config: &Config,
     paths: &Paths,
 ) -> Result<(Instance, Option<PathBuf>)> {
-    let wish = arguments.choice.wish(false);
-    let wish =
-        Wish { wanted: destination.map(|destination| destination.id.as_str()).or(wish.wanted), ..wish };
+    let selector = arguments.choice.selector(false);
+    let selector = Selector {
+        wanted: destination.map(|destination| destination.id.as_str()).or(selector.wanted),
+        ..selector
+    };
     let user = destination.and_then(|destination| destination.user.as_ref());
     let with_user = |mut instance: Instance| {
         if let Some(user) = user {
@@ -85,14 +87,14 @@ fn choose(
         }
         instance
     };
-    if let Some(known) = inventory::known(&wish, config, paths) {
+    if let Some(known) = inventory::choose_cached(&selector, config, paths) {
         let shares = shares_connection(&split.options, user, &known, &config.ssh.options)?;
         let control = connect(&known, shares, split, config, paths);
         if control.is_some() {
             return Ok((with_user(known), control.filter(|_| shares)));
         }
     }
-    let instance = inventory::choose(&wish, config, paths)?;
+    let instance = inventory::choose(&selector, config, paths)?;
     let shares = shares_connection(&split.options, user, &instance, &config.ssh.options)?;
     let control = connection::open(&instance, paths).filter(|_| shares);
     Ok((with_user(instance), control))
@@ -106,7 +108,7 @@ fn connect(
     config: &Config,
     paths: &Paths,
 ) -> Option<PathBuf> {
-    let asks_only = options::read(&split.options).is_ok_and(|given| options::ask_only(&given));
+    let asks_only = options::read(&split.options).is_ok_and(|given| options::are_query_only(&given));
     if shares && !asks_only {
         connection::wait(instance, config.hold, paths)
     } else {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::overview::{Overview, Row};
 use crate::error::{Error, Result};
 use crate::instances::inventory::Status;
-use crate::runtime::liveness::Doing;
+use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::state::Forward;
 use crate::terminal::printable_json;
 
@@ -40,7 +40,7 @@ struct Entry<'a> {
 
 #[derive(Serialize)]
 struct Tunnel<'a> {
-    state: Doing,
+    state: TunnelStatus,
     pid: Option<u32>,
     last_error: Option<&'a str>,
     forwards: &'a [Forward],

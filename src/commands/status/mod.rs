@@ -19,7 +19,7 @@ use self::overview::Overview;
 use crate::config::Config;
 use crate::error::{EXIT_FAILED, Error, Result};
 use crate::instances::inventory::{Failures, Inventory};
-use crate::runtime::liveness::Doing;
+use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
@@ -84,14 +84,14 @@ fn keep_showing(arguments: &Arguments, interval: Duration, paths: &Paths) -> Res
 fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: bool) -> Result<Overview> {
     let config = Config::load(paths)?;
     let inventory = if cached {
-        Inventory::meanwhile(failures, &config, paths)
+        Inventory::with_failures(failures, &config, paths)
     } else {
-        let inventory = ask(&config, paths, arguments.json || arguments.watch.is_some())?;
+        let inventory = query(&config, paths, arguments.json || arguments.watch.is_some())?;
         *failures = inventory.failures();
         inventory
     };
     let survey = registry::survey(paths)?;
-    let doing = Doing::of_all(&survey.running);
+    let doing = TunnelStatus::of_all(&survey.running);
     let overview = Overview::new(inventory, survey, &doing);
     match &arguments.instance_id {
         Some(wanted) => overview.only(wanted),
@@ -100,7 +100,7 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
 }
 
 /// What providers say now. A signal ends them with this program.
-fn ask(config: &Config, paths: &Paths, quiet: bool) -> Result<Inventory> {
+fn query(config: &Config, paths: &Paths, quiet: bool) -> Result<Inventory> {
     if config.providers.is_empty() {
         return Ok(Inventory::cached(config, paths));
     }

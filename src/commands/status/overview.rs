@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::instances::inventory::{Inventory, Source, Status};
-use crate::runtime::liveness::Doing;
+use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{Running, Survey};
 use crate::runtime::state::Facts;
 use crate::runtime::state::{Forward, Phase, State};
@@ -41,7 +41,7 @@ pub(super) struct Row {
 /// The tunnel to an instance.
 #[derive(Debug, Clone)]
 pub(super) struct Tunnel {
-    pub doing: Doing,
+    pub doing: TunnelStatus,
     pub pid: Option<u32>,
     pub last_error: Option<String>,
     pub forwards: Vec<Forward>,
@@ -50,7 +50,7 @@ pub(super) struct Tunnel {
 impl Overview {
     /// Puts together what providers list and what runs; `doing` is what each of the running tunnels
     /// does.
-    pub(super) fn new(inventory: Inventory, survey: Survey, doing: &[Doing]) -> Self {
+    pub(super) fn new(inventory: Inventory, survey: Survey, doing: &[TunnelStatus]) -> Self {
         let mut rows: Vec<Row> = inventory.machines.into_iter().map(Row::from).collect();
         for (running, doing) in survey.running.iter().zip(doing) {
             let Some(state) = running.state.clone() else { continue };
@@ -159,10 +159,10 @@ impl Row {
 
     /// Takes over what the supervisor of a running tunnel says. The daemon's facts count while it
     /// can be asked for new ones.
-    fn learn(&mut self, running: &Running, state: State, doing: Doing) {
+    fn learn(&mut self, running: &Running, state: State, doing: TunnelStatus) {
         self.tunnel = Some(Tunnel { pid: Some(running.supervisor.pid()), doing, ..Tunnel::from(&state) });
         let facts = state.daemon.unwrap_or_default();
-        self.facts = if doing == Doing::Phase(Phase::Up) {
+        self.facts = if doing == TunnelStatus::Phase(Phase::Up) {
             facts
         } else {
             Facts { lease_end: facts.lease_end, ..Facts::default() }
@@ -173,7 +173,7 @@ impl Row {
 impl From<&State> for Tunnel {
     fn from(state: &State) -> Self {
         Self {
-            doing: Doing::Phase(state.phase),
+            doing: TunnelStatus::Phase(state.phase),
             pid: None,
             last_error: state.last_error.clone(),
             forwards: state.forwards.clone(),

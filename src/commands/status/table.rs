@@ -5,7 +5,7 @@ use console::{measure_text_width, pad_str, truncate_str};
 
 use super::overview::{Overview, Row};
 use crate::instances::inventory::Status;
-use crate::runtime::liveness::Doing;
+use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::state::Phase;
 use crate::system::time::span;
 use crate::terminal::printable;
@@ -106,13 +106,13 @@ fn shared_start(one: &str, other: &str) -> usize {
     one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count()
 }
 
-fn doing(doing: Doing) -> &'static str {
+fn doing(doing: TunnelStatus) -> &'static str {
     match doing {
-        Doing::Phase(Phase::Starting) => "starting",
-        Doing::Phase(Phase::Up) => "up",
-        Doing::Phase(Phase::Reconnecting) => "reconnecting",
-        Doing::Phase(Phase::Failed) => "failed",
-        Doing::Unresponsive => "unresponsive",
+        TunnelStatus::Phase(Phase::Starting) => "starting",
+        TunnelStatus::Phase(Phase::Up) => "up",
+        TunnelStatus::Phase(Phase::Reconnecting) => "reconnecting",
+        TunnelStatus::Phase(Phase::Failed) => "failed",
+        TunnelStatus::Unresponsive => "unresponsive",
     }
 }
 
@@ -132,7 +132,7 @@ fn details(row: &Row) -> String {
     parts.extend(row.facts.gpu_load.map(|load| format!("GPU {load} %")));
     parts.extend(row.facts.model.as_ref().map(|model| printable(model).into_owned()));
     let mut text = wrapped(&parts);
-    if let Some(tunnel) = row.tunnel.as_ref().filter(|tunnel| tunnel.doing != Doing::Phase(Phase::Up))
+    if let Some(tunnel) = row.tunnel.as_ref().filter(|tunnel| tunnel.doing != TunnelStatus::Phase(Phase::Up))
         && let Some(error) = &tunnel.last_error
     {
         text.push_str(&format!("    {}\n", truncate_str(&printable(error), 76, "…")));
@@ -219,8 +219,12 @@ mod tests {
         full.kind = Some("gpu_1x_a100".into());
         full.region = Some("us-west-1".into());
         full.price_cents_per_hour = Some(129);
-        full.tunnel =
-            Some(Tunnel { doing: Doing::Phase(Phase::Up), pid: Some(7), last_error: None, forwards: vec![] });
+        full.tunnel = Some(Tunnel {
+            doing: TunnelStatus::Phase(Phase::Up),
+            pid: Some(7),
+            last_error: None,
+            forwards: vec![],
+        });
         full.facts = Facts { lease_end: Some(1000 + 11_520), gpu_load: Some(42), model: Some("qwen".into()) };
         assert_eq!(
             render(&overview(vec![full, row("staging", "b2")])),
@@ -243,7 +247,7 @@ mod tests {
         odd.stale = true;
         odd.facts.model = Some(long.clone());
         odd.tunnel = Some(Tunnel {
-            doing: Doing::Phase(Phase::Reconnecting),
+            doing: TunnelStatus::Phase(Phase::Reconnecting),
             pid: None,
             last_error: Some(long),
             forwards: vec![],

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long to look whether a connection is closed although nothing was sent.
 const SECOND_LOOK: Duration = Duration::from_millis(700);
 /// The most that is read of an answer, in bytes.
-const ANSWER_MAX: usize = 64 << 10;
+const RESPONSE_MAX: usize = 64 << 10;
 /// The longest name of a model, in characters.
 const MODEL_MAX: usize = 200;
 /// The service whose model is asked for.
@@ -244,7 +244,7 @@ fn status(bytes: &[u8]) -> Option<u16> {
 
 /// The model that an answer to `/v1/models` or `/get_model_info` names.
 fn model(bytes: &[u8]) -> Option<String> {
-    let body: Value = serde_json::from_slice(&http::answer(bytes).ok()?.body).ok()?;
+    let body: Value = serde_json::from_slice(&http::parse_response(bytes).ok()?.body).ok()?;
     let name = body["data"][0]["id"].as_str().or_else(|| body["model_path"].as_str())?;
     Some(name.chars().take(MODEL_MAX).collect())
 }
@@ -265,10 +265,11 @@ fn converse(socket: &Path, path: &str, whole: bool, said: &mut Vec<u8>) -> io::R
     // One that does not take the request may have something to say nevertheless.
     let _ = line.write_all(&http::get(path, None));
     let mut piece = [0; 4096];
-    while said.len() < ANSWER_MAX {
+    while said.len() < RESPONSE_MAX {
         let length = line.read(&mut piece)?;
         said.extend_from_slice(&piece[..length]);
-        let enough = if whole { http::answer(said).is_ok_and(|_| model(said).is_some()) } else { true };
+        let enough =
+            if whole { http::parse_response(said).is_ok_and(|_| model(said).is_some()) } else { true };
         if length == 0 || enough && status(said).is_some() {
             break;
         }

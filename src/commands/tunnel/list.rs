@@ -5,7 +5,7 @@ use super::status::{self, Look};
 use crate::config::forwarding::display::short;
 use crate::error::{Error, Result};
 use crate::runtime::control::Flow;
-use crate::runtime::liveness::Doing;
+use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Survey};
 use crate::runtime::state::State;
 use crate::system::paths::Paths;
@@ -44,8 +44,8 @@ fn rows(looks: &[Look], failed: &[State]) -> Vec<Row> {
 fn of_running(look: &Look) -> Row {
     let state = look.running.state.as_ref();
     let doing = match look.doing {
-        Doing::Phase(phase) => status::doing(phase),
-        Doing::Unresponsive => "unresponsive",
+        TunnelStatus::Phase(phase) => status::doing(phase),
+        TunnelStatus::Unresponsive => "unresponsive",
     };
     let name = look.running.shown_name();
     row(name, doing, look.traffic.as_deref(), state.map(ports).unwrap_or_default())

@@ -3,23 +3,23 @@
 use crate::command_line;
 use crate::config::Config;
 use crate::error::Result;
-use crate::instances::inventory::{self, Whereabouts};
+use crate::instances::inventory::{self, Location};
 use crate::supervisor::protocol::location::News;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 
 /// `soong-tunnel whereabouts`: asks the provider that lists the instance `id`, and prints what is
 /// new of it as a line of JSON; nothing where no provider lists it.
-pub fn tell(id: &str, paths: &Paths) -> Result<()> {
+pub fn print_location(id: &str, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
     let watch = Watch::new()?;
-    let news = match inventory::whereabouts(id, &config, paths, &watch)? {
-        Whereabouts::Unknown => return Ok(()),
-        Whereabouts::Gone(error) => {
+    let news = match inventory::locate(id, &config, paths, &watch)? {
+        Location::Unknown => return Ok(()),
+        Location::Gone(error) => {
             let hints = error.hints().into_iter().map(str::to_owned).collect();
             News::Gone { reason: error.to_string(), hints }
         }
-        Whereabouts::There(instance) => News::There { instance },
+        Location::Found(instance) => News::There { instance },
     };
     let line = serde_json::to_string(&news).unwrap_or_default();
     command_line::print(&format!("{line}\n"))

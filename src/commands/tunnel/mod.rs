@@ -33,10 +33,10 @@ use crate::system::paths::Paths;
 
 /// `soong-tunnel`: does what the command line says and returns the exit code.
 pub fn main() -> ExitCode {
-    command_line::main("soong-tunnel", |arguments: &Arguments| obey(&arguments.command))
+    command_line::main("soong-tunnel", |arguments: &Arguments| execute(&arguments.command))
 }
 
-fn obey(command: &Command) -> Result<u8> {
+fn execute(command: &Command) -> Result<u8> {
     let paths = Paths::from_env()?;
     match command {
         Command::Start(arguments) => start::start(arguments, &paths)?,
@@ -50,7 +50,7 @@ fn obey(command: &Command) -> Result<u8> {
         Command::Env(arguments) => url::env(arguments, &paths)?,
         Command::Run(arguments) => return run::run(arguments, &paths),
         Command::Wait(arguments) => return wait::wait(arguments, &paths),
-        Command::Whereabouts { id } => locate::tell(id, &paths)?,
+        Command::Whereabouts { id } => locate::print_location(id, &paths)?,
         Command::Hooks { name } => hook_runner::run(name, &paths),
     }
     Ok(0)

@@ -45,7 +45,7 @@ pub fn run(arguments: &RunArguments, paths: &Paths) -> Result<u8> {
         error.report(PROGRAM);
     }
     Ok(match status {
-        Ok(status) => end_as(status),
+        Ok(status) => exit_code(status),
         Err(error) => {
             let found = error.kind() != std::io::ErrorKind::NotFound;
             let code = if found { EXIT_NOT_EXECUTABLE } else { EXIT_NOT_FOUND };
@@ -91,7 +91,7 @@ fn refuse(name: &OsStr, reason: &str, code: u8) -> u8 {
 }
 
 /// The exit code for `status`; does not return where that is a signal.
-fn end_as(status: ExitStatus) -> u8 {
+fn exit_code(status: ExitStatus) -> u8 {
     let signal = status.signal().unwrap_or_default();
     if signal != 0 {
         foreground_child::die_of(signal);
@@ -147,7 +147,7 @@ impl Tunnel {
     fn release(self) -> Result<()> {
         let Some(opened) = self.opened else { return Ok(()) };
         match registry::running(&opened.directory)? {
-            Some(running) if running.supervisor.pid() == opened.pid => stop::end(running).map(drop),
+            Some(running) if running.supervisor.pid() == opened.pid => stop::stop_running(running).map(drop),
             _ => Ok(()),
         }
     }

@@ -61,9 +61,9 @@ pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
     let request = resolve(&arguments, before.as_ref(), &config, paths)?;
     wait_for_server(&arguments, &request, begun)?;
     if let (Some(running), false) = (running, arguments.dry_run) {
-        let stopped = stop::end(running)?;
+        let stopped = stop::stop_running(running)?;
         if matches!(style(&arguments), Style::Normal | Style::Verbose) {
-            stop::tell(stopped)?;
+            stop::report(stopped)?;
         }
     }
     launch(&arguments, request, paths)

@@ -12,7 +12,7 @@ use crate::config::forwarding::{Kind, Listen};
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::control::Flow;
 use crate::runtime::extra::Extra;
-use crate::runtime::liveness::Doing;
+use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Form, Running, Survey};
 use crate::runtime::state::{Forward, Phase, RETRY_MAX, State};
 use crate::supervisor::protocol::progress::{arrow, extra_arrow};
@@ -36,7 +36,7 @@ struct Tunnel<'a> {
     name: &'a str,
     id: &'a str,
     host: &'a str,
-    state: Doing,
+    state: TunnelStatus,
     pid: Option<u32>,
     since: u64,
     attempt: u32,
@@ -92,7 +92,7 @@ pub struct Look {
     /// The tunnel.
     pub running: Running,
     /// What it does.
-    pub doing: Doing,
+    pub doing: TunnelStatus,
     /// One for each forward, where they were looked at.
     findings: Option<Vec<Finding>>,
     /// What has gone through its forwards, where its supervisor was asked and said so.
@@ -113,7 +113,7 @@ impl Look {
 /// what is behind them and at what has gone through them.
 pub fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
     let look = move |mut running: Running| {
-        let doing = Doing::of(&running);
+        let doing = TunnelStatus::of(&running);
         let asked = counted && doing.responds();
         let traffic = if asked { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
         Look { running, doing, findings: None, traffic }
@@ -158,8 +158,8 @@ fn describe(look: &Look, several: bool, verbose: bool) -> String {
     let running = &look.running;
     let phase = running.state.as_ref().map_or(Phase::Starting, |state| state.phase);
     let doing = match look.doing {
-        Doing::Phase(phase) => format!("is {}", doing(phase)),
-        Doing::Unresponsive => "is not responding".to_owned(),
+        TunnelStatus::Phase(phase) => format!("is {}", doing(phase)),
+        TunnelStatus::Unresponsive => "is not responding".to_owned(),
     };
     let pid = running.supervisor.pid();
     let mut text = if several {
@@ -308,7 +308,7 @@ fn tunnel(state: &State) -> Tunnel<'_> {
         name: &state.instance.name,
         id: &state.instance.id,
         host: &state.instance.host,
-        state: Doing::Phase(state.phase),
+        state: TunnelStatus::Phase(state.phase),
         pid: None,
         since: state.since,
         attempt: state.attempt,

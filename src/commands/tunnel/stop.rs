@@ -40,9 +40,9 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
         return if arguments.quiet { Ok(()) } else { command_line::print(line) };
     }
     for running in chosen {
-        let pid = end(running)?;
+        let pid = stop_running(running)?;
         if !arguments.quiet {
-            tell(pid)?;
+            report(pid)?;
         }
     }
     // One that had to be killed could not take leave of the prompts and of scripts.
@@ -55,7 +55,7 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
 
 /// Ends a tunnel and returns the PID it had. A supervisor that does not answer is killed, after
 /// the kernel has vouched for its being one.
-pub fn end(mut running: Running) -> Result<u32> {
+pub fn stop_running(mut running: Running) -> Result<u32> {
     let pid = running.supervisor.pid();
     let at_fault = |source| Error::cannot(format_args!("stop the tunnel (PID: {pid})"), source);
     let by_itself = running.supervisor.stop(PATIENCE).map_err(at_fault)?;
@@ -63,7 +63,7 @@ pub fn end(mut running: Running) -> Result<u32> {
     if !gone {
         return Err(Error::failed(format!("the tunnel (PID: {pid}) did not stop")));
     }
-    let_go(&running.directory)?;
+    wait_for_lock(&running.directory)?;
     if !by_itself && let Some(lock) = running.directory.try_lock()? {
         running.directory.clear(&lock, false);
     }
@@ -72,7 +72,7 @@ pub fn end(mut running: Running) -> Result<u32> {
 
 /// Waits for the lock of a tunnel that has ended, so that a start right after finds it free. Others
 /// may be quicker to take it: what holds it then is not the tunnel that was stopped.
-fn let_go(directory: &Directory) -> Result<()> {
+fn wait_for_lock(directory: &Directory) -> Result<()> {
     let deadline = Instant::now() + LOCK_PATIENCE;
     while directory.is_locked()? && Supervisor::connect(directory).is_err() && Instant::now() < deadline {
         sleep(Duration::from_millis(1));
@@ -81,6 +81,6 @@ fn let_go(directory: &Directory) -> Result<()> {
 }
 
 /// Says that the tunnel with this PID was stopped.
-pub fn tell(pid: u32) -> Result<()> {
+pub fn report(pid: u32) -> Result<()> {
     command_line::print(&format!("Stopped tunnel (PID: {pid})\n"))
 }

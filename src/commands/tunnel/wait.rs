@@ -7,7 +7,7 @@ use super::arguments::WaitArguments;
 use super::{check, choice, status, url};
 use crate::error::{EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::directory::Directory;
-use crate::runtime::liveness::Doing;
+use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Form, Survey};
 use crate::runtime::state::{Phase, State};
 use crate::system::paths::Paths;
@@ -67,7 +67,7 @@ pub fn until_up(directory: &Directory, deadline: Instant) -> Result<Option<State
             return gone(directory);
         };
         match running.state.as_ref().map(|state| state.phase) {
-            Some(Phase::Up) if Doing::of(&running).responds() => return Ok(running.state),
+            Some(Phase::Up) if TunnelStatus::of(&running).responds() => return Ok(running.state),
             Some(Phase::Up) if Instant::now() >= deadline => return Err(status::unresponsive(&running)),
             Some(Phase::Failed) => return gone(directory),
             _ if Instant::now() >= deadline => return Err(not_up(running.state.as_ref())),

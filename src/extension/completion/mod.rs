@@ -66,7 +66,7 @@ fn config() -> Option<Config> {
 /// How the words behind the extension `name` could go on: `before`, and `last`, which is partial.
 /// `index` is the place of its name on the command line, counted from 0. Names of files if there is
 /// no such extension.
-pub fn answer(name: &str, before: &[&str], last: &str, index: usize) -> Answer {
+pub fn complete(name: &str, before: &[&str], last: &str, index: usize) -> Answer {
     let Some(program) = discovery::find_extension(name) else { return Answer::files() };
     let metadata = Metadata::read(name, &program);
     match metadata.kind() {
@@ -74,7 +74,7 @@ pub fn answer(name: &str, before: &[&str], last: &str, index: usize) -> Answer {
         // The shell would complete soong's own.
         Completion::Shell if is_built_in(name) => Answer::files(),
         Completion::Shell => Answer::command(index, Some(&format!("soong-{name}"))),
-        kind if is_trusted(&program, &metadata) => ask(kind, name, &program, before, last),
+        kind if is_trusted(&program, &metadata) => query(kind, name, &program, before, last),
         _ => Answer::files(),
     }
 }
@@ -88,7 +88,7 @@ fn is_trusted(program: &Path, metadata: &Metadata) -> bool {
     [Some(program), asked_for_in].into_iter().flatten().all(|file| trust::fault(file).is_none())
 }
 
-fn ask(kind: Completion, name: &str, program: &Path, before: &[&str], last: &str) -> Answer {
+fn query(kind: Completion, name: &str, program: &Path, before: &[&str], last: &str) -> Answer {
     let mut command = Command::new(program);
     command.env_remove("SOONG_COMPLETE").env_remove("COMPLETE").env("SOONG_API", "1");
     if let Some(directory) = paths::own_directory() {
@@ -116,7 +116,7 @@ fn output(command: &mut Command) -> Option<String> {
     let limits = Limits { time, output: OUTPUT_MAX };
     orphans::adopt();
     let outcome = Watch::new().ok().and_then(|watch| child::run(command, limits, &watch).ok());
-    orphans::end();
+    orphans::terminate();
     let outcome = outcome.filter(|outcome| outcome.status.success())?;
     Some(String::from_utf8_lossy(&outcome.stdout).into_owned())
 }

@@ -7,10 +7,10 @@
 pub(super) fn adopt() {}
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn end() {}
+pub(super) fn terminate() {}
 
 #[cfg(target_os = "linux")]
-pub(super) use self::linux::{adopt, end};
+pub(super) use self::linux::{adopt, terminate};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -33,7 +33,7 @@ mod linux {
     }
 
     /// Kills all children, and theirs, until there are none.
-    pub(crate) fn end() {
+    pub(crate) fn terminate() {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let children = children();

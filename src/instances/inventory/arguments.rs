@@ -9,9 +9,9 @@ use crate::completion::Values;
 /// Longest `--wait`, in seconds.
 pub const WAIT_MAX: u64 = 86_400;
 
-/// Choice of an instance.
+/// InstanceArguments of an instance.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Choice {
+pub struct InstanceArguments {
     /// Instance: its name, id, or the start of its id
     #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
@@ -29,21 +29,21 @@ pub struct Choice {
     pub wait: Option<u64>,
 }
 
-impl Choice {
+impl InstanceArguments {
     /// Returns the time limit for booting and for the SSH server's answer, if waiting was requested.
     pub fn limit(&self) -> Option<Duration> {
         self.wait.map(Duration::from_secs)
     }
 
     /// Returns the choice as a request to the inventory.
-    pub fn wish(&self, quiet: bool) -> Wish<'_> {
-        Wish { wanted: self.instance_id.as_deref(), wait: self.limit(), quiet }
+    pub fn selector(&self, quiet: bool) -> Selector<'_> {
+        Selector { wanted: self.instance_id.as_deref(), wait: self.limit(), quiet }
     }
 }
 
 /// Request for one instance.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wish<'a> {
+pub struct Selector<'a> {
     /// Its id, name, or the start of its id; `None` for the only active one.
     pub wanted: Option<&'a str>,
     /// Time limit for an instance that is booting; `None` makes booting an error.

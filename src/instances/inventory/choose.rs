@@ -1,6 +1,6 @@
 //! From a request to the one instance to reach.
 
-use super::arguments::Wish;
+use super::arguments::Selector;
 use super::candidates::{candidates, none, several};
 use super::machine::Machine;
 use super::sources::Inventory;
@@ -14,28 +14,28 @@ use crate::terminal::{self, printable};
 
 /// Chooses the requested instance. If several match, asks on a terminal, and otherwise fails with a list.
 /// Queries providers only if one is enabled and the config has no match.
-pub fn choose(wish: &Wish<'_>, config: &Config, paths: &Paths) -> Result<Instance> {
+pub fn choose(selector: &Selector<'_>, config: &Config, paths: &Paths) -> Result<Instance> {
     if config.providers.is_empty() {
-        return choose_written(wish, config);
+        return choose_configured(selector, config);
     }
-    if let Some(found) = wish.wanted.and_then(|wanted| written(&config.instances, wanted)) {
+    if let Some(found) = selector.wanted.and_then(|wanted| written(&config.instances, wanted)) {
         return Ok(found.clone());
     }
     // Signals are held back, so that a provider ends with its caller and the terminal is restored.
     let watch = Watch::new()?;
-    let inventory = Inventory::fresh(config, paths, &watch, wish.quiet);
+    let inventory = Inventory::fresh(config, paths, &watch, selector.quiet);
     if watch.interrupted() {
         return Err(Error::interrupted());
     }
-    let machine = pick(inventory, wish, &watch)?;
-    wait::until_reachable(&machine, wish, config, &watch)
+    let machine = pick(inventory, selector, &watch)?;
+    wait::until_reachable(&machine, selector, config, &watch)
 }
 
 /// Chooses from cached data without a query if the match is unambiguous. For callers that know that the
 /// instance exists, such as those with a tunnel that is up.
-pub fn known(wish: &Wish<'_>, config: &Config, paths: &Paths) -> Option<Instance> {
+pub fn choose_cached(selector: &Selector<'_>, config: &Config, paths: &Paths) -> Option<Instance> {
     let inventory = Inventory::cached(config, paths);
-    match candidates(&inventory.machines, wish.wanted).as_slice() {
+    match candidates(&inventory.machines, selector.wanted).as_slice() {
         [only] => only.instance(),
         _ => None,
     }
@@ -46,34 +46,35 @@ fn written<'a>(instances: &'a [Instance], wanted: &str) -> Option<&'a Instance> 
 }
 
 /// Chooses among the instances of the config alone.
-fn choose_written(wish: &Wish<'_>, config: &Config) -> Result<Instance> {
-    let several = config.instances.len() > 1 && wish.wanted.is_none();
+fn choose_configured(selector: &Selector<'_>, config: &Config) -> Result<Instance> {
+    let several = config.instances.len() > 1 && selector.wanted.is_none();
     if !several || !terminal::is_interactive() {
-        return instance::choose(&config.instances, wish.wanted).cloned();
+        return instance::choose(&config.instances, selector.wanted).cloned();
     }
-    let machines: Vec<Machine> = config.instances.iter().map(Machine::written).collect();
+    let machines: Vec<Machine> = config.instances.iter().map(Machine::configured).collect();
     let picked = picker::pick(&machines.iter().collect::<Vec<_>>(), &Watch::new()?)?;
     Ok(config.instances[picked].clone())
 }
 
-fn pick(inventory: Inventory, wish: &Wish<'_>, watch: &Watch) -> Result<Machine> {
-    let found = candidates(&inventory.machines, wish.wanted);
+fn pick(inventory: Inventory, selector: &Selector<'_>, watch: &Watch) -> Result<Machine> {
+    let found = candidates(&inventory.machines, selector.wanted);
     // An instance of a silent provider could match too, unless the match is known already.
-    let known = wish.wanted.is_some_and(|wanted| found.iter().any(|m| m.id == wanted || m.name == wanted));
+    let known =
+        selector.wanted.is_some_and(|wanted| found.iter().any(|m| m.id == wanted || m.name == wanted));
     if !known && inventory.sources.iter().any(|source| source.error.is_some()) {
         return Err(unanswered(inventory));
     }
     match found.as_slice() {
-        [] => Err(none(&inventory.machines, wish.wanted)),
+        [] => Err(none(&inventory.machines, selector.wanted)),
         [only] => Ok((*only).clone()),
         all if terminal::is_interactive() => Ok(all[picker::pick(all, watch)?].clone()),
-        all => Err(several(all, wish.wanted)),
+        all => Err(several(all, selector.wanted)),
     }
 }
 
 /// Returns the provider's error with a hint that instances of the config remain reachable.
 fn unanswered(inventory: Inventory) -> Error {
-    let written = inventory.machines.iter().find(|machine| machine.is_written());
+    let written = inventory.machines.iter().find(|machine| machine.is_configured());
     let way = written.map(|machine| {
         let name = printable(&shell_words::quote(&machine.name)).into_owned();
         format!("use an instance of the config: --instance-id {name}")

@@ -41,14 +41,14 @@ pub struct Machine {
     /// True for data from the cache.
     pub stale: bool,
     /// True if the config describes it.
-    written: bool,
+    configured: bool,
     /// True if another machine has the same name.
     has_namesake: bool,
 }
 
 impl Machine {
     /// Returns the machine for `instance` of the config.
-    pub(super) fn written(instance: &Instance) -> Self {
+    pub(super) fn configured(instance: &Instance) -> Self {
         Self {
             name: instance.name.clone(),
             id: instance.id.clone(),
@@ -64,7 +64,7 @@ impl Machine {
             provider: None,
             fault: None,
             stale: false,
-            written: true,
+            configured: true,
             has_namesake: false,
         }
     }
@@ -88,13 +88,13 @@ impl Machine {
             provider: Some(provider.to_owned()),
             fault,
             stale,
-            written: false,
+            configured: false,
             has_namesake: false,
         }
     }
 
     /// Adds the provider's data that the config does not give.
-    pub(super) fn learn(&mut self, listed: Self) {
+    pub(super) fn merge(&mut self, listed: Self) {
         self.status = listed.status;
         self.kind = listed.kind;
         self.region = listed.region;
@@ -107,17 +107,17 @@ impl Machine {
     pub(super) fn renewed(&self, listed: Listed, ssh: &Ssh) -> Self {
         let provider = self.provider.as_deref().unwrap_or_default();
         let now = Self::listed(listed, provider, false, ssh);
-        if self.written {
+        if self.configured {
             let mut machine = self.clone();
-            machine.learn(now);
+            machine.merge(now);
             return machine;
         }
         Self { has_namesake: self.has_namesake, ..now }
     }
 
     /// Returns true if the config describes it.
-    pub fn is_written(&self) -> bool {
-        self.written
+    pub fn is_configured(&self) -> bool {
+        self.configured
     }
 
     /// Returns the instance for ssh, if it has an address that ssh accepts.
@@ -137,7 +137,7 @@ impl Machine {
     /// Returns a name that is unique among the machines; it names the tunnel.
     pub fn unique_name(&self) -> String {
         const SHOWN: usize = 8;
-        if self.has_namesake && !self.written {
+        if self.has_namesake && !self.configured {
             let start: String = self.id.chars().take(SHOWN).collect();
             format!("{}-{start}", self.name)
         } else {
@@ -147,7 +147,7 @@ impl Machine {
 }
 
 /// Marks machines that share a name.
-pub(super) fn tell_namesakes_apart(machines: &mut [Machine]) {
+pub(super) fn mark_namesakes(machines: &mut [Machine]) {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for machine in machines.iter() {
         *counts.entry(machine.name.clone()).or_default() += 1;

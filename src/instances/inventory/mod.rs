@@ -12,18 +12,18 @@
 mod arguments;
 mod candidates;
 mod choose;
+mod locate;
 mod machine;
 mod picker;
 mod progress;
 mod readiness;
 mod sources;
 mod wait;
-mod whereabouts;
 
-pub use self::arguments::{Choice, WAIT_MAX, Wish};
-pub use self::choose::{choose, known};
+pub use self::arguments::{InstanceArguments, Selector, WAIT_MAX};
+pub use self::choose::{choose, choose_cached};
+pub use self::locate::{Location, locate};
 pub use self::machine::Machine;
 pub use self::progress::Progress;
 pub use self::sources::{Failures, Inventory, Source};
-pub use self::whereabouts::{Whereabouts, whereabouts};
 pub use crate::instances::provider::answer::Status;

@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn rows_stand_in_columns_and_show_nothing_that_acts_on_a_terminal() {
         let machine = |name: &str, id: &str| {
-            Machine::written(&Instance {
+            Machine::configured(&Instance {
                 name: name.into(),
                 id: id.into(),
                 host: "192.0.2.1".into(),

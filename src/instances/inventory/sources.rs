@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use super::machine::{Machine, tell_namesakes_apart};
+use super::machine::{Machine, mark_namesakes};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::instances::provider::answer::Listed;
@@ -39,7 +39,7 @@ pub struct Source {
 pub type Failures = BTreeMap<String, Arc<Error>>;
 
 /// A provider's list with its time.
-type Answer = (Source, Vec<Listed>);
+type Listing = (Source, Vec<Listed>);
 
 impl Inventory {
     /// Queries all enabled providers at once. A provider that fails is represented by its last answer, and
@@ -50,8 +50,11 @@ impl Inventory {
             names => Spinner::new(&format!("Asking {}", printable(&names))),
         };
         let answers: Vec<Result<Vec<Listed>>> = thread::scope(|scope| {
-            let asked: Vec<_> =
-                config.providers.iter().map(|name| scope.spawn(move || provider::ask(name, watch))).collect();
+            let asked: Vec<_> = config
+                .providers
+                .iter()
+                .map(|name| scope.spawn(move || provider::list(name, watch)))
+                .collect();
             let ended = || Err(Error::failed("a thread that queried a provider ended early"));
             asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
         });
@@ -70,11 +73,11 @@ impl Inventory {
 
     /// Returns cached data without executing anything.
     pub fn cached(config: &Config, paths: &Paths) -> Self {
-        Self::meanwhile(&Failures::new(), config, paths)
+        Self::with_failures(&Failures::new(), config, paths)
     }
 
     /// Returns cached data after a query: keeps the failures of that query.
-    pub fn meanwhile(failures: &Failures, config: &Config, paths: &Paths) -> Self {
+    pub fn with_failures(failures: &Failures, config: &Config, paths: &Paths) -> Self {
         let last_known = |name: &String| last_known(paths, name, failures.get(name).cloned());
         Self::new(config, config.providers.iter().map(last_known).collect())
     }
@@ -85,8 +88,8 @@ impl Inventory {
         self.sources.iter().filter_map(failed).collect()
     }
 
-    fn new(config: &Config, answers: Vec<Answer>) -> Self {
-        let written = config.instances.iter().map(Machine::written).collect();
+    fn new(config: &Config, answers: Vec<Listing>) -> Self {
+        let written = config.instances.iter().map(Machine::configured).collect();
         let mut inventory = Self { machines: written, sources: Vec::new() };
         for (source, listed) in answers {
             let failed = source.error.is_some();
@@ -95,15 +98,15 @@ impl Inventory {
             }
             inventory.sources.push(source);
         }
-        tell_namesakes_apart(&mut inventory.machines);
+        mark_namesakes(&mut inventory.machines);
         inventory
     }
 
     /// Adds a provider's machine. If the config describes it too, the config says how to reach it.
     fn add(&mut self, machine: Machine) {
-        let written = self.machines.iter_mut().find(|known| known.is_written() && known.id == machine.id);
+        let written = self.machines.iter_mut().find(|known| known.is_configured() && known.id == machine.id);
         match written {
-            Some(written) => written.learn(machine),
+            Some(written) => written.merge(machine),
             None => self.machines.push(machine),
         }
     }
@@ -114,7 +117,7 @@ impl Inventory {
     }
 }
 
-fn last_known(paths: &Paths, name: &str, error: Option<Arc<Error>>) -> Answer {
+fn last_known(paths: &Paths, name: &str, error: Option<Arc<Error>>) -> Listing {
     let remembered = cache::recall(paths, name);
     let taken = remembered.as_ref().map(|remembered| remembered.taken);
     let listed = remembered.map(|remembered| remembered.instances).unwrap_or_default();

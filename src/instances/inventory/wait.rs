@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::arguments::{WAIT_MAX, Wish};
+use super::arguments::{Selector, WAIT_MAX};
 use super::machine::Machine;
 use super::progress::Progress;
 use super::readiness::{Readiness, readiness};
@@ -24,12 +24,12 @@ const INTERVAL_MAX: Duration = Duration::from_secs(60);
 const FAILURES_MAX: u32 = 3;
 
 /// Returns the current data of the machine; `None` if its provider no longer lists it.
-type Question<'a> = dyn FnMut() -> Result<Option<Machine>> + 'a;
+type Lookup<'a> = dyn FnMut() -> Result<Option<Machine>> + 'a;
 
 /// Waits until `machine` is reachable and returns the instance.
 pub(super) fn until_reachable(
     machine: &Machine,
-    wish: &Wish<'_>,
+    selector: &Selector<'_>,
     config: &Config,
     watch: &Watch,
 ) -> Result<Instance> {
@@ -38,16 +38,16 @@ pub(super) fn until_reachable(
         Readiness::Never(error) => return Err(error),
         Readiness::NotYet => {}
     }
-    let Some(limit) = wish.wait else {
-        return Err(not_yet(machine, wish));
+    let Some(limit) = selector.wait else {
+        return Err(not_yet(machine, selector));
     };
     let provider = machine.provider.clone().unwrap_or_default();
     let mut ask = || {
-        let listed = provider::ask(&provider, watch)?.into_iter().find(|listed| listed.id == machine.id);
+        let listed = provider::list(&provider, watch)?.into_iter().find(|listed| listed.id == machine.id);
         Ok(listed.map(|listed| machine.renewed(listed, &config.ssh)))
     };
     let name = printable(&machine.name);
-    let progress = Progress::new(&name, &format!("{name} to boot"), limit, wish.quiet);
+    let progress = Progress::new(&name, &format!("{name} to boot"), limit, selector.quiet);
     let outcome = poll(machine, limit, &mut ask, &mut |time| watch.sleep(time));
     progress.finish(outcome.is_ok().then_some("is active"));
     outcome
@@ -58,7 +58,7 @@ pub(super) fn until_reachable(
 fn poll(
     machine: &Machine,
     limit: Duration,
-    ask: &mut Question<'_>,
+    ask: &mut Lookup<'_>,
     sleep: &mut dyn FnMut(Duration) -> bool,
 ) -> Result<Instance> {
     let name = printable(&machine.name);
@@ -96,13 +96,13 @@ fn poll(
     }
 }
 
-fn not_yet(machine: &Machine, wish: &Wish<'_>) -> Error {
+fn not_yet(machine: &Machine, selector: &Selector<'_>) -> Error {
     let name = printable(&machine.name);
     let what = match machine.status {
         Status::Booting => "is still booting",
         _ => "has no address yet",
     };
-    let which = match wish.wanted {
+    let which = match selector.wanted {
         Some(wanted) => format!(" --instance-id {}", printable(&shell_words::quote(wanted))),
         None => String::new(),
     };

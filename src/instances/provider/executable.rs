@@ -22,7 +22,7 @@ pub(super) fn is_beside(program: &Path) -> bool {
 }
 
 /// Returns a file of that name that is not executable for this user.
-pub(super) fn find_unmarked(name: &str) -> Option<PathBuf> {
+pub(super) fn find_non_executable(name: &str) -> Option<PathBuf> {
     candidates(name).find(|file| file.is_file())
 }
 

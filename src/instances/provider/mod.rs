@@ -25,12 +25,12 @@ pub use self::answer::API;
 pub use self::executable::{LIMITS, find};
 
 /// Asks the provider `name` for its instances.
-pub fn ask(name: &str, watch: &Watch) -> Result<Vec<Listed>> {
-    ask_with(name, &[], watch)
+pub fn list(name: &str, watch: &Watch) -> Result<Vec<Listed>> {
+    list_with(name, &[], watch)
 }
 
 /// Asks the provider `name` for its instances, with `environment` added to this process's.
-pub fn ask_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Result<Vec<Listed>> {
+pub fn list_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Result<Vec<Listed>> {
     let Some(program) = find(name) else { return Err(absent(name)) };
     // Programs beside the running one are as trustworthy as that.
     if let Some(fault) = trust::fault(&program).filter(|_| !executable::is_beside(&program)) {
@@ -56,7 +56,7 @@ pub fn ask_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> Re
 /// Returns the error for a provider that cannot be run.
 fn absent(name: &str) -> Error {
     let switch_off = format!("soong configure set {} false", typed_key(&["providers", name]));
-    let Some(file) = executable::find_unmarked(name) else {
+    let Some(file) = executable::find_non_executable(name) else {
         return Error::failed(format!(
             "the provider {name} is enabled, but soong-provider-{name} is not installed"
         ))

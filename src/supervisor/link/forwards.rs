@@ -7,7 +7,7 @@ use super::mux::{self, Control, Forward, Side};
 use super::permission::{Forbidden, Permission};
 use super::stderr::Ear;
 use crate::config::forwarding::{Listen, Target};
-use crate::openssh::failure::{self, Failure, Kind, Said};
+use crate::openssh::failure::{self, Failure, Kind, SshOutput};
 use crate::terminal::printable;
 
 /// Requests the forwards of one link.
@@ -53,7 +53,7 @@ impl Requester {
         }
         let _ = self.ear.catch_up();
         // Why, ssh only says there.
-        let failure = failure::classify(&Said { log: self.ear.kept(), others: Vec::new() });
+        let failure = failure::classify(&SshOutput { log: self.ear.kept(), others: Vec::new() });
         let why = if failure.kind == Kind::ForwardRefused { failure.reason } else { said.to_owned() };
         let reason = format!("ssh on this machine refuses the forward to {}: {why}", forward.target);
         Failure { kind: Kind::ForwardRefused, reason: printable(&reason).into_owned() }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::mux::Control;
 use super::stderr::{Ear, Listener};
-use crate::openssh::failure::{self, Failure, Kind, Said};
+use crate::openssh::failure::{self, Failure, Kind, SshOutput};
 use crate::supervisor::askpass::helper::Askpass;
 use crate::system::paths;
 
@@ -127,8 +127,8 @@ impl Link {
     }
 
     /// What it has said lately.
-    pub fn said(&self) -> Said {
-        Said { log: self.ear.kept(), others: self.others.kept() }
+    pub fn said(&self) -> SshOutput {
+        SshOutput { log: self.ear.kept(), others: self.others.kept() }
     }
 
     /// Ends ssh, by force if it does not go by itself.

@@ -9,7 +9,7 @@ use crate::commands::{configure, ssh, status, tunnel};
 fn offered(definition: Command, line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let (last, before) = words.split_last().unwrap();
-    let answer = answer(definition, before, last, 0);
+    let answer = complete(definition, before, last, 0);
     let values: Vec<&str> = answer.candidates.iter().map(|candidate| candidate.value.as_str()).collect();
     match values.join(" ") {
         index if answer.directive == Directive::COMMAND => format!("command line from {index}"),

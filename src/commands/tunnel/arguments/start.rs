@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 use crate::completion::Values;
 use crate::config::forwarding::{Forwarding, Kind};
-use crate::instances::inventory::Choice;
+use crate::instances::inventory::InstanceArguments;
 
 /// Heading of the options about ports in help and manual.
 const FORWARDS: &str = "Ports and forwards";
@@ -24,7 +24,7 @@ const FORWARDS: &str = "Ports and forwards";
 pub struct StartArguments {
     /// The instance.
     #[command(flatten)]
-    pub choice: Choice,
+    pub choice: InstanceArguments,
     /// Local port for the SGLang API [default: 8000]
     #[arg(long, value_name = "PORT", value_parser = port, help_heading = FORWARDS)]
     pub sglang_port: Option<u16>,

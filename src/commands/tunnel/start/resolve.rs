@@ -54,8 +54,8 @@ pub fn resolve(
 }
 
 fn choose_instance(arguments: &StartArguments, config: &Config, paths: &Paths) -> Result<Instance> {
-    let wish = arguments.choice.wish(arguments.quiet || arguments.json);
-    inventory::choose(&wish, config, paths).map_err(|error| {
+    let selector = arguments.choice.selector(arguments.quiet || arguments.json);
+    inventory::choose(&selector, config, paths).map_err(|error| {
         if config.instances.is_empty() && config.providers.is_empty() {
             let file = printable(&paths.config_file().to_string_lossy()).into_owned();
             error.with_hint(format!("or add it to [instances.NAME] in {file}: host = \"ADDRESS\""))

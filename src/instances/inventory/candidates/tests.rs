@@ -15,7 +15,7 @@ fn listed(name: &str, id: &str, status: Status) -> Machine {
 
 fn written(name: &str) -> Machine {
     let (host, user) = ("h".to_owned(), "u".to_owned());
-    Machine::written(&Instance {
+    Machine::configured(&Instance {
         name: name.into(),
         id: name.into(),
         host,

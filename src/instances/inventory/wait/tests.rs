@@ -67,8 +67,8 @@ fn a_signal_ends_it_at_once() {
 
 #[test]
 fn without_a_wish_to_wait_the_way_to_wait_is_named() {
-    let wish = Wish { wanted: Some("train"), ..Wish::default() };
-    let error = not_yet(&machine(Status::Booting), &wish);
+    let selector = Selector { wanted: Some("train"), ..Selector::default() };
+    let error = not_yet(&machine(Status::Booting), &selector);
     assert_eq!(error.to_string(), "the instance train is still booting");
     assert_eq!(error.hints(), ["wait for it: soong tunnel start --instance-id train --wait"]);
 }

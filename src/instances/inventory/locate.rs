@@ -14,25 +14,25 @@ use crate::terminal::printable;
 
 /// A provider's answer about an instance.
 #[derive(Debug)]
-pub enum Whereabouts {
+pub enum Location {
     /// Nothing to act on, or no provider lists it.
     Unknown,
     /// Gone for good; the error says why and what to do.
     Gone(Error),
     /// Reachable.
-    There(Box<Instance>),
+    Found(Box<Instance>),
 }
 
 /// Asks the provider that listed the instance `id`, and no other, for its location. Fails if that provider
 /// fails.
-pub fn whereabouts(id: &str, config: &Config, paths: &Paths, watch: &Watch) -> Result<Whereabouts> {
+pub fn locate(id: &str, config: &Config, paths: &Paths, watch: &Watch) -> Result<Location> {
     let known = Inventory::cached(config, paths).machines.into_iter().find(|machine| machine.id == id);
     let Some((machine, name)) =
         known.and_then(|machine| machine.provider.clone().map(|name| (machine, name)))
     else {
-        return Ok(Whereabouts::Unknown);
+        return Ok(Location::Unknown);
     };
-    let listed = provider::ask(&name, watch)?;
+    let listed = provider::list(&name, watch)?;
     // An unwritable state directory must not withhold the answer.
     let _ = cache::remember(paths, &name, now(), &listed, &config.providers);
     let now = listed.into_iter().find(|listed| listed.id == id);
@@ -40,22 +40,22 @@ pub fn whereabouts(id: &str, config: &Config, paths: &Paths, watch: &Watch) -> R
 }
 
 /// Returns the location of a known machine whose current data is `now`.
-fn judge(before: &Machine, now: Option<Machine>) -> Whereabouts {
+fn judge(before: &Machine, now: Option<Machine>) -> Location {
     let Some(now) = now else {
         // The config says that it exists, the list that it does not.
-        if before.is_written() {
-            return Whereabouts::Unknown;
+        if before.is_configured() {
+            return Location::Unknown;
         }
         let name = printable(&before.name);
-        return Whereabouts::Gone(
+        return Location::Gone(
             Error::failed(format!("the instance {name} is gone"))
                 .with_hint("its provider no longer lists it; list yours: soong status"),
         );
     };
     match readiness(&now) {
-        Readiness::Ready(instance) => Whereabouts::There(Box::new(instance)),
-        Readiness::Never(error) if now.status.is_final() => Whereabouts::Gone(error),
-        Readiness::Never(_) | Readiness::NotYet => Whereabouts::Unknown,
+        Readiness::Ready(instance) => Location::Found(Box::new(instance)),
+        Readiness::Never(error) if now.status.is_final() => Location::Gone(error),
+        Readiness::Never(_) | Readiness::NotYet => Location::Unknown,
     }
 }
 
@@ -71,16 +71,16 @@ mod tests {
         let before = machine(Status::Active, host);
         let judged = |status, host| judge(&before, Some(machine(status, host)));
         for status in [Status::Terminated, Status::Terminating, Status::Preempted] {
-            assert!(matches!(judged(status, host), Whereabouts::Gone(_)), "{status:?}");
+            assert!(matches!(judged(status, host), Location::Gone(_)), "{status:?}");
         }
         for status in [Status::Unhealthy, Status::Booting] {
-            assert!(matches!(judged(status, host), Whereabouts::Unknown), "{status:?}");
+            assert!(matches!(judged(status, host), Location::Unknown), "{status:?}");
         }
-        assert!(matches!(judged(Status::Active, None), Whereabouts::Unknown));
-        assert!(matches!(judged(Status::Active, Some("-oX=y")), Whereabouts::Unknown));
+        assert!(matches!(judged(Status::Active, None), Location::Unknown));
+        assert!(matches!(judged(Status::Active, Some("-oX=y")), Location::Unknown));
         let there = judged(Status::Active, Some("192.0.2.8"));
-        assert!(matches!(there, Whereabouts::There(instance) if instance.host == "192.0.2.8"));
-        let Whereabouts::Gone(error) = judge(&before, None) else { panic!("gone") };
+        assert!(matches!(there, Location::Found(instance) if instance.host == "192.0.2.8"));
+        let Location::Gone(error) = judge(&before, None) else { panic!("gone") };
         assert_eq!(error.to_string(), "the instance a1 is gone");
     }
 }

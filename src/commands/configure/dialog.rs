@@ -22,7 +22,7 @@ pub fn text(
     default: Option<&str>,
     check: impl Fn(&str) -> std::result::Result<(), Complaint>,
 ) -> Result<String> {
-    ask(|terminal, theme| {
+    interact(|terminal, theme| {
         let mut input = Input::<String>::with_theme(theme)
             .with_prompt(question)
             .validate_with(|typed: &String| check(typed.trim()));
@@ -50,19 +50,19 @@ pub fn secret(question: &str, check: impl Fn(&str) -> std::result::Result<(), Co
 
 /// Has one of `options` chosen; returns its index.
 pub fn choice(question: &str, options: &[String]) -> Result<usize> {
-    ask(|terminal, theme| {
+    interact(|terminal, theme| {
         Select::with_theme(theme).with_prompt(question).items(options).default(0).interact_on(terminal)
     })
 }
 
 /// Asks a question that is answered with yes or no.
 pub fn confirm(question: &str, default: bool) -> Result<bool> {
-    ask(|terminal, theme| {
+    interact(|terminal, theme| {
         Confirm::with_theme(theme).with_prompt(question).default(default).interact_on(terminal)
     })
 }
 
-fn ask<T>(question: impl FnOnce(&Term, &dyn Theme) -> dialoguer::Result<T>) -> Result<T> {
+fn interact<T>(question: impl FnOnce(&Term, &dyn Theme) -> dialoguer::Result<T>) -> Result<T> {
     let watch = Watch::new()?;
     let keyboard = Keyboard::take().map_err(|error| refusal(error, &watch))?;
     let terminal = Term::stderr();
