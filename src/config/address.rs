@@ -1,23 +1,23 @@
-//! Addresses of instances as people type them: `[USER@]HOST[:PORT]`, an IPv6 address with a port in
-//! brackets, or the same behind `ssh://`.
+//! Addresses of instances as users type them: `[USER@]HOST[:PORT]`, with brackets around an IPv6 address that
+//! has a port, or the same after `ssh://`.
 
 use std::net::Ipv6Addr;
 
 use crate::terminal::printable;
 
-/// What an address says of how to reach an instance.
+/// A parsed address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// The account.
+    /// User name.
     pub user: Option<String>,
-    /// A name, an address, or an alias of `ssh_config`; see [`is_host`].
+    /// Host name, IP address, or alias of `ssh_config`; see [`is_host`].
     pub host: String,
-    /// The port of the SSH server.
+    /// Port of the SSH server.
     pub port: Option<u16>,
 }
 
 impl Address {
-    /// Reads an address. The error says what is wrong with it.
+    /// Parses an address; the error describes the fault.
     pub fn parse(text: &str) -> Result<Self, String> {
         let refused = |what: &str| format!("'{}' is not an address: {what}", printable(text));
         let rest = text.strip_prefix("ssh://").map_or(text, |rest| rest.trim_end_matches('/'));
@@ -39,7 +39,7 @@ impl Address {
         Ok(Self { user, host: host.to_owned(), port })
     }
 
-    /// Returns the keys of `config.toml` that say the same of the instance `name`, with their values.
+    /// Returns the `config.toml` keys and values that set this address for the instance `name`.
     pub fn into_keys(self, name: &str) -> Vec<(Vec<String>, String)> {
         let values = [
             ("host", Some(self.host)),
@@ -51,7 +51,7 @@ impl Address {
     }
 }
 
-/// Splits `HOST:PORT`; `None` where it is not clear which is which.
+/// Splits `HOST:PORT`; `None` if that is ambiguous.
 fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) = rest.split_once(']')?;
@@ -69,18 +69,18 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-/// Whether `text` may be handed to ssh as a host: a name or address that ssh cannot take for an
-/// option or a URI, and that means nothing to a shell (ssh puts it into `ProxyCommand`).
+/// Returns true if `text` is safe as a host for ssh: a name or address that ssh cannot take for an option or
+/// URI and that has no meaning in a shell (ssh puts it into `ProxyCommand`).
 pub fn is_host(text: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '%');
     text.len() <= 255
         && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':')
         && text.chars().all(legal)
-        // Anything else with a colon has a port behind it, and is no host to look up.
+        // Any other text with a colon has a port and is not a host.
         && (!text.contains(':') || is_ipv6(text))
 }
 
-/// Whether `text` may be handed to ssh as a user: see [`is_host`].
+/// Returns true if `text` is safe as a user for ssh; see [`is_host`].
 pub fn is_user(text: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '@');
     text.len() <= 64
@@ -88,7 +88,7 @@ pub fn is_user(text: &str) -> bool {
         && text.chars().all(legal)
 }
 
-/// True for an IPv6 address, with a zone or without.
+/// Returns true for an IPv6 address, with or without a zone.
 pub(super) fn is_ipv6(text: &str) -> bool {
     text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }

@@ -1,5 +1,4 @@
-//! Checks a document against the schema, so that what is wrong is told with its line, what was
-//! expected there, and the nearest name that exists.
+//! Checks a document against the schema. Errors give the line, the expected value and the most similar name.
 
 use std::ops::Range;
 use std::path::Path;
@@ -14,13 +13,13 @@ use crate::error::{Error, Result};
 use crate::suggest;
 use crate::terminal::printable;
 
-/// Makes sure that `text` is TOML and that every key in it exists and has a value of its kind.
+/// Checks that `text` is TOML and that every key in it exists and has a value of its kind.
 pub(super) fn check(text: &str, file: &Path) -> Result<()> {
     let document = DeTable::parse(text).map_err(|error| syntax_error(text, file, &error))?;
     check_table(document.get_ref(), &mut Vec::new()).map_err(|fault| fault.into_error(text, file))
 }
 
-/// The parser's complaint as an error of ours.
+/// Turns the parser's error into ours.
 fn syntax_error(text: &str, file: &Path, error: &toml::de::Error) -> Error {
     let message = error.message().lines().next().unwrap_or("not valid TOML").to_owned();
     let line = error.span().map(|span| line_of(text, span.start));
@@ -32,7 +31,7 @@ fn syntax_error(text: &str, file: &Path, error: &toml::de::Error) -> Error {
     }
 }
 
-/// Something wrong at a place in the text.
+/// A fault at a place in the text.
 struct Fault {
     span: Range<usize>,
     message: String,
@@ -46,7 +45,7 @@ impl Fault {
     }
 }
 
-/// The line of the byte at `offset`, counted from 1.
+/// Returns the line of the byte at `offset`, counted from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
@@ -81,16 +80,16 @@ fn check_entry<'a>(
     check_table(table, place)
 }
 
-/// How a key of the schema stands to a place.
+/// Relation of a key of the schema to a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// The place is that of the key.
+    /// The place is the key's own.
     Whole,
-    /// The place is a table on the way to the key.
+    /// The place is a table above the key.
     Part,
 }
 
-/// How the schema path `pattern` stands to `place`; `None` where they part.
+/// Compares the schema path `pattern` with `place`; `None` if they differ.
 pub(crate) fn covers(pattern: &str, place: &[&str]) -> Option<Depth> {
     let mut segments = pattern.split('.');
     for part in place {
@@ -102,18 +101,18 @@ pub(crate) fn covers(pattern: &str, place: &[&str]) -> Option<Depth> {
     Some(if segments.next().is_none() { Depth::Whole } else { Depth::Part })
 }
 
-/// What is wrong with the names that the user chose on the way to `place`, and the fix.
+/// Returns the fault, with its fix, in the names that the user chose on the way to `place`.
 pub(crate) fn name_fault(place: &[&str]) -> Option<(String, Option<String>)> {
     let fault = (1..=place.len()).find_map(|depth| check_name(0..0, &place[..depth]).err())?;
     Some((fault.message, fault.hint))
 }
 
-/// What is wrong with `value` at `place`, which is that of `key`.
+/// Returns the fault of `value` at `place`, the place of `key`.
 pub(crate) fn value_fault(key: &Key, place: &[&str], value: &DeValue<'_>) -> Option<String> {
     check_value(key, &Spanned::new(0..0, value.clone()), place).err().map(|fault| fault.message)
 }
 
-/// Names that the user chose: a service's becomes part of flags, an instance's is typed in shells.
+/// Checks names that the user chose: a service's becomes part of options, an instance's is typed in shells.
 fn check_name(span: Range<usize>, place: &[&str]) -> std::result::Result<(), Fault> {
     let (name, legal, rule) = match place {
         ["services", name] => (name, is_service_name(name), "service names consist of a-z, 0-9 and '-'"),
@@ -143,13 +142,13 @@ fn check_name(span: Range<usize>, place: &[&str]) -> std::result::Result<(), Fau
     Err(Fault { span, message, hint: Some(rule.to_owned()) })
 }
 
-/// Whether `name` can be that of a service.
+/// Returns true if `name` is valid for a service.
 pub(super) fn is_service_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     name.len() <= 32 && !name.is_empty() && !name.starts_with('-') && name.chars().all(legal)
 }
 
-/// Whether `name` can be that of a provider: it becomes part of a file name.
+/// Returns true if `name` is valid for a provider: it becomes part of a file name.
 pub fn is_provider_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(legal)
@@ -186,7 +185,7 @@ fn check_required(span: Range<usize>, table: &DeTable<'_>, place: &[&str]) -> st
     Ok(())
 }
 
-/// Whether a table says only what to forward, of an instance that a provider lists.
+/// Returns true if a table only adds forwards to an instance that a provider lists.
 fn refers_only(table: &DeTable<'_>) -> bool {
     let mut forwards = false;
     let only = table.keys().all(|key| {
@@ -206,7 +205,7 @@ fn check_value(key: &Key, value: &Spanned<DeValue<'_>>, place: &[&str]) -> std::
     Err(Fault { span: value.span(), message, hint: keys_of_address(key.kind, value.get_ref()) })
 }
 
-/// Where a user and a port that stand in an address belong.
+/// Returns the hint for a host with a user or port: the keys to use instead.
 fn keys_of_address(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     let address = value.as_str().filter(|_| kind == Kind::Host).map(Address::parse)?.ok()?;
     let user = address.user.map(|user| format!(", user = \"{user}\""));
@@ -265,7 +264,7 @@ fn integer(value: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// What stands in the file, to complete "found …".
+/// Returns the end of "found …" for a value.
 fn found(value: &DeValue<'_>) -> String {
     const SHOWN: usize = 40;
     match value {

@@ -1,7 +1,7 @@
-//! Secrets: the provider's API key and the status daemon's token, as `credentials.toml` holds
-//! them. The file has to be the user's own and closed to everybody else.
+//! Secrets in `credentials.toml`: the provider's API key and the status daemon's token. The file must belong
+//! to the user and be unreadable for others.
 //!
-//! Nothing here ever puts a secret, or a piece of the file that could be one, into an error.
+//! No error contains a secret or any part of the file that could be one.
 
 mod legacy;
 mod private_file;
@@ -17,26 +17,26 @@ pub use self::secret::Secret;
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
 
-/// Where the provider's API key stands in the file.
+/// Key of the provider's API key.
 pub const API_KEY: &str = "lambda.api-key";
-/// Where the status daemon's token stands in the file.
+/// Key of the status daemon's token.
 pub const DAEMON_TOKEN: &str = "daemon.token";
-/// All that the file may hold.
+/// All keys of the file.
 pub const NAMES: [&str; 2] = [API_KEY, DAEMON_TOKEN];
 
-/// The secrets that are stored.
+/// The stored secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
-    /// The key of the provider's API.
+    /// API key of the provider.
     pub api_key: Option<Secret>,
-    /// The token that the status daemon asks for.
+    /// Token of the status daemon.
     pub daemon_token: Option<Secret>,
-    /// The file they were read from; `None` when there is none.
+    /// The file that they come from; `None` without one.
     pub file: Option<PathBuf>,
 }
 
 impl Credentials {
-    /// Reads `credentials.toml`; where there is none, the file of soong's predecessor.
+    /// Reads `credentials.toml`, or the predecessor's file if it does not exist.
     pub fn load(paths: &Paths) -> Result<Self> {
         let file = paths.credentials_file();
         match read(&file)? {
@@ -45,25 +45,25 @@ impl Credentials {
         }
     }
 
-    /// The token alone, for a process that lives long: nothing of the file stays in its memory.
+    /// Reads the token alone, for long-lived processes: nothing else of the file stays in memory.
     pub fn load_daemon_token(paths: &Paths) -> Result<Option<Secret>> {
         Ok(Self::load(paths)?.daemon_token)
     }
 
-    /// Reads secrets from the config file of soong's predecessor; none where there is no `file`.
+    /// Reads secrets from the predecessor's config file; empty if `file` does not exist.
     pub fn load_legacy(file: &Path) -> Result<Self> {
         let Some([api_key, daemon_token]) = legacy::read(file)? else { return Ok(Self::default()) };
         Ok(Self { api_key, daemon_token, file: Some(file.into()) })
     }
 
-    /// Reads secrets from the text of `credentials.toml`; `file` is what errors call it.
+    /// Parses the text of `credentials.toml`; errors name `file`.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
         let fault = |offset: Option<usize>, message: String, hint: &str| {
             let newlines = |offset| text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
             let line = offset.map(|offset| newlines(offset) + 1);
             Error::Config { path: file.into(), line, message, hint: Some(hint.into()) }
         };
-        // The parser's own words are kept back: they may quote what it stumbled over.
+        // Not the parser's message, which can quote the text.
         let document = DeTable::parse(text).map_err(|error| {
             let offset = error.span().map(|span| span.start);
             fault(offset, "not valid TOML".into(), "write it in [lambda]: api-key = \"…\"")
@@ -93,7 +93,7 @@ impl Credentials {
     }
 }
 
-/// What a secret looks like.
+/// Form of a secret, for hints.
 const SHAPE: &str = "a secret is quoted text of ASCII characters without spaces";
 
 #[cfg(test)]

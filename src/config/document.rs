@@ -1,5 +1,5 @@
-//! `config.toml` as it is written, and the [`Config`] that comes of it: defaults filled in, texts split
-//! and parsed. That each key exists and has a value of its kind, [`super::check`] has made sure of.
+//! Turns `config.toml` into [`Config`]: fills in defaults, splits and parses texts. [`super::check`] has
+//! verified keys and kinds.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -84,7 +84,7 @@ enum ServiceEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InstanceTable {
-    /// Without one, the table adds to an instance that a provider lists.
+    /// Without a host, the table adds to a provider's instance.
     host: Option<String>,
     id: Option<String>,
     #[serde(default)]
@@ -98,7 +98,7 @@ struct InstanceTable {
 }
 
 impl Document {
-    /// What it means; what is wrong with it, if it fits but makes no sense.
+    /// Returns the config, or the fault of values that fit their kind but not each other.
     pub(super) fn into_config(self, paths: &Paths) -> Result<Config, String> {
         let services = services(self.services)?;
         let forwards = forwards(&self.instances)?;

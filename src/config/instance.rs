@@ -1,4 +1,4 @@
-//! Instances: the machines a tunnel can lead to, and choosing one of them.
+//! Instances of the config, and choosing one.
 
 use std::path::PathBuf;
 
@@ -13,48 +13,47 @@ use crate::terminal::printable;
 /// A machine that ssh can reach.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
-    /// What the user calls it. Any text; show it through [`printable`].
+    /// The user's name for it. Unchecked; show it through [`printable`].
     pub name: String,
-    /// What tells it from every other instance for all time; the name where nothing better is
-    /// known. Any text.
+    /// Unique and permanent id; the name if there is no other. Unchecked.
     pub id: String,
-    /// Address or host name, as [`is_host`] allows.
+    /// Address or host name; see [`is_host`].
     pub host: String,
-    /// The account on it, as [`is_user`] allows.
+    /// User name; see [`is_user`].
     pub user: String,
-    /// Whether nobody named that account: it is the usual one.
+    /// True if the user name is the default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub user_is_default: bool,
-    /// The port of its SSH server; ssh's own choice where none is given.
+    /// Port of the SSH server; `None` leaves it to ssh.
     pub port: Option<u16>,
-    /// The private key to log in with.
+    /// Private key.
     pub key: Option<PathBuf>,
 }
 
 impl Instance {
-    /// The name under which this instance's tunnel is known to files, prompts and sockets.
+    /// Returns the name of this instance's tunnel in files, prompts and sockets.
     pub fn tunnel_name(&self) -> String {
         tunnel_name(&self.name)
     }
 
-    /// Whether the user's `ssh_config` may name the account: nobody else has, and the host has a name
-    /// that can stand for an entry there.
+    /// Returns true if the user's `ssh_config` may set the user: it is not set elsewhere, and the host is a
+    /// name that can have an entry there.
     pub fn leaves_user_to_ssh(&self) -> bool {
         self.user_is_default && !self.has_address()
     }
 
-    /// Whether the host is an IP address.
+    /// Returns true if the host is an IP address.
     pub fn has_address(&self) -> bool {
         is_ipv6(&self.host) || self.host.parse::<std::net::Ipv4Addr>().is_ok()
     }
 }
 
-/// The longest tunnel name, in bytes.
+/// Longest tunnel name, in bytes.
 const TUNNEL_NAME_MAX: usize = 24;
 
-/// Turns any instance name into a short name that is safe as a file name and in a prompt: names
-/// made of `[A-Za-z0-9._-]` stay as they are; others keep what is readable of them, followed by
-/// `@` and 12 hexadecimal digits of their SHA-256, so that no two names meet.
+/// Turns any instance name into a short name that is safe in file names and prompts. Names of
+/// `[A-Za-z0-9._-]` stay as they are; others keep their readable part, followed by `@` and 12 hexadecimal
+/// digits of their SHA-256, which keeps them distinct.
 pub fn tunnel_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
@@ -68,13 +67,13 @@ pub fn tunnel_name(name: &str) -> String {
     format!("{}@{digest}", &readable[..kept])
 }
 
-/// 12 hexadecimal digits of the SHA-256 of `text`.
+/// Returns 12 hexadecimal digits of the SHA-256 of `text`.
 pub fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Picks the instance that `wanted` means: a full id, a name, or a prefix of exactly one id.
-/// Without `wanted` it is the only one there is.
+/// Returns the instance that `wanted` means: an id, a name, or the start of exactly one id. Without `wanted`,
+/// the only one.
 pub fn choose<'a>(instances: &'a [Instance], wanted: Option<&str>) -> Result<&'a Instance> {
     if instances.is_empty() {
         return Err(Error::failed("no instances are configured").with_hint("run 'soong configure'"));
@@ -112,7 +111,7 @@ fn no_such(instances: &[Instance], wanted: &str) -> Error {
     }
 }
 
-/// Names and ids, `dev (a1b2c3d4), staging`, at most ten of them.
+/// Lists at most ten names with ids: `dev (a1b2c3d4), staging`.
 fn listing<'a>(instances: impl IntoIterator<Item = &'a Instance>) -> String {
     const SHOWN: usize = 10;
     let mut shown: Vec<String> = instances

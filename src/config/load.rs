@@ -1,4 +1,4 @@
-//! Reading `config.toml`: the file, its check, and the settings in it.
+//! Loads `config.toml`: reads, checks and parses it.
 
 use std::fs;
 use std::io::{self, Read};
@@ -15,8 +15,8 @@ use crate::terminal::printable;
 use crate::toml_text;
 
 impl Config {
-    /// Reads the config file; a missing one is an empty one. One that others could have written is
-    /// refused: aliases, providers and ssh's options in it run programs.
+    /// Reads the config file; a missing one counts as empty. Refuses one that others could have written: its
+    /// aliases, providers and ssh options run programs.
     pub fn load(paths: &Paths) -> Result<Self> {
         let file = paths.config_file();
         if let Some(fault) = trust::file_fault(file) {
@@ -25,7 +25,7 @@ impl Config {
         Self::parse(&read(file)?, file, paths)
     }
 
-    /// Reads config from `text`; `file` is what errors call it.
+    /// Parses `text`; errors name `file`.
     pub fn parse(text: &str, file: &Path, paths: &Paths) -> Result<Self> {
         check::check(text, file)?;
         let at_fault = |message| Error::Config { path: file.into(), line: None, message, hint: None };
@@ -35,7 +35,7 @@ impl Config {
     }
 }
 
-/// Reads the text of `file`, at most a mebibyte; a missing file is empty.
+/// Reads `file`, at most 1 MiB; a missing one counts as empty.
 pub fn read(file: &Path) -> Result<String> {
     const LIMIT: u64 = 1 << 20;
     let bytes = || -> io::Result<Vec<u8>> {

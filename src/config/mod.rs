@@ -1,5 +1,5 @@
 //! `config.toml`: [`load`] reads it, [`check`] compares it with the [`schema`], [`document`] turns it into
-//! [`settings`]. Also what is written into it: instances, addresses, forwards; and the credentials beside it.
+//! [`settings`]. Also instances, addresses, forwards, and the credentials beside it.
 
 pub mod address;
 pub(crate) mod check;

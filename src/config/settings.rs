@@ -1,4 +1,4 @@
-//! Settings of `config.toml` as the programs use them, defaults filled in.
+//! Settings of `config.toml` with defaults filled in.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,122 +9,122 @@ use serde::{Deserialize, Serialize};
 use super::forwarding::Forwarding;
 use super::instance::Instance;
 
-/// Everything `config.toml` says, defaults filled in.
+/// All settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How to reach instances.
+    /// `[ssh]`.
     pub ssh: Ssh,
-    /// How long a new connection waits for a link that was lost.
+    /// Time that a new connection waits while the link is lost.
     pub hold: Duration,
-    /// Whether to refuse connections of other local users; `None` for those to a SOCKS proxy only.
+    /// True to refuse other local users' connections; `None` for SOCKS proxies only.
     pub only_me: Option<bool>,
-    /// What to forward: the three defaults first, then others by name.
+    /// Services: the three defaults, then others by name.
     pub services: Vec<Service>,
-    /// The instances written into the file, by name.
+    /// Instances of the file, by name.
     pub instances: Vec<Instance>,
-    /// What to forward besides the services, by instance.
+    /// Forwards besides the services, by instance.
     pub forwards: Vec<InstanceForwards>,
-    /// The providers that are switched on, by name.
+    /// Enabled providers, by name.
     pub providers: Vec<String>,
-    /// How to reach Lambda Cloud.
+    /// `[lambda]`.
     pub lambda: Lambda,
-    /// What commands of the user's making stand for, by name.
+    /// Aliases, by name.
     pub aliases: BTreeMap<String, String>,
-    /// Aliases that count for nothing: commands of soong's own have their names and go first. The
-    /// user cannot have known that when the command came with a later version.
+    /// Aliases that have the name of a built-in command and are ignored. The command may be newer than the
+    /// alias.
     pub hidden_aliases: Vec<String>,
-    /// The longest an extension may take to say how a command line goes on.
+    /// Longest time for an extension to answer TAB.
     pub completion_timeout: Duration,
-    /// What to do about an unknown command.
+    /// Reaction to an unknown command.
     pub autocorrect: Autocorrect,
 }
 
-/// What to do about an unknown command.
+/// Reaction to an unknown command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Autocorrect {
-    /// Say which ones may have been meant.
+    /// Show similar ones.
     #[default]
     Show,
-    /// Ask whether to run the likeliest one.
+    /// Ask whether to run the most similar one.
     Prompt,
     /// Neither.
     Never,
 }
 
-/// What the tunnel to one instance forwards besides the services.
+/// Forwards of one instance besides the services.
 #[derive(Debug, Clone)]
 pub struct InstanceForwards {
-    /// The name of its table.
+    /// Name of its table.
     pub name: String,
     pub(super) id: Option<String>,
-    /// What is forwarded.
+    /// The forwards.
     pub forwardings: Vec<Forwarding>,
 }
 
 /// The `[lambda]` table.
 #[derive(Debug, Clone, Default)]
 pub struct Lambda {
-    /// The address of its API, when not the public one.
+    /// Address of the API; `None` for the public one.
     pub base_url: Option<String>,
-    /// The program that prints the API key and its arguments; empty for none.
+    /// Command that prints the API key; empty for none.
     pub api_key_command: Vec<String>,
 }
 
 /// The `[ssh]` table.
 #[derive(Debug, Clone)]
 pub struct Ssh {
-    /// The account on instances that name none.
+    /// Default user name.
     pub user: String,
-    /// The port of instances that name none; ssh's own choice where none is given here either.
+    /// Default port; `None` leaves it to ssh.
     pub port: Option<u16>,
-    /// The key to log in with, as configured; `None` when nothing was configured.
+    /// Private key; `None` if not set.
     pub key: Option<PathBuf>,
-    /// How host keys are checked.
+    /// Host key policy.
     pub host_key_check: HostKeyCheck,
-    /// Seconds between two questions to a silent server; 0 asks none.
+    /// Seconds between keepalives; 0 sends none.
     pub keepalive: u32,
-    /// The longest a tunnel may take to come up.
+    /// Longest time for a tunnel to come up.
     pub connect_timeout: Duration,
-    /// Further arguments for ssh, already split into words.
+    /// More arguments for ssh, split into words.
     pub options: Vec<String>,
 }
 
-/// Policies for the host keys of instances.
+/// Host key policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostKeyCheck {
-    /// The first key of an instance is remembered under its id; any other is refused.
+    /// Pins the first key of an instance to its id and refuses others.
     #[default]
     Pin,
-    /// Only keys that the user's own known-hosts files hold are accepted.
+    /// Accepts only keys of the user's known-hosts files.
     Strict,
-    /// No key is checked or remembered.
+    /// Accepts any key.
     Off,
 }
 
 /// A service on an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// Its name, made of `[a-z0-9-]`.
+    /// Name, of `[a-z0-9-]`.
     pub name: String,
-    /// Its port on the instance.
+    /// Port on the instance.
     pub remote: u16,
-    /// Its port on this machine.
+    /// Port on this machine.
     pub local: u16,
-    /// Whether the config names that port, instead of leaving it to be that of the instance.
+    /// True if the config sets the local port.
     pub is_local_set: bool,
 }
 
-/// The services that every tunnel forwards unless the config says otherwise.
+/// Services that every tunnel forwards by default.
 pub const DEFAULT_SERVICES: [(&str, u16); 3] = [("sglang", 8000), ("n8n", 5678), ("status", 8080)];
 
-/// How long an extension may take to answer when TAB is pressed, by default.
+/// Default time for an extension to answer TAB.
 pub const DEFAULT_COMPLETION_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Config {
-    /// What the tunnel to `instance` forwards besides the services. A table without a host means the
-    /// instance of that name or id, whoever lists it.
+    /// Returns the forwards of `instance` besides the services. A table without a host applies to any
+    /// instance of that name or id.
     pub fn forwardings(&self, instance: &Instance) -> Vec<Forwarding> {
         let mine = self.forwards.iter().filter(|forwards| match &forwards.id {
             Some(id) => *id == instance.id,

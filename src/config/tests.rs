@@ -1,4 +1,4 @@
-//! Tables of configs: what they mean, and how what is wrong with them is told.
+//! Tables of configs: their meaning and their faults.
 
 use std::path::Path;
 use std::time::Duration;

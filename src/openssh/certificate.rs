@@ -1,5 +1,5 @@
-//! Certificates of users, beside their keys: whether one of those that ssh offers has expired. The server
-//! only says that it refuses the login.
+//! User certificates beside the keys: finds out whether one that ssh offers has expired. The server only
+//! refuses the login.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,9 +12,9 @@ use super::Login;
 use crate::system::time;
 use crate::terminal::printable;
 
-/// No certificate is longer.
+/// Longest certificate file, in bytes.
 const SIZE_MAX: u64 = 64 << 10;
-/// The kinds of certificates, and of how many fields their public key consists.
+/// Types of certificates with the number of fields in their public key.
 const KINDS: [(&str, usize); 8] = [
     ("ssh-ed25519-cert-v01@openssh.com", 1),
     ("ssh-rsa-cert-v01@openssh.com", 2),
@@ -25,10 +25,10 @@ const KINDS: [(&str, usize); 8] = [
     ("sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", 3),
     ("ssh-dss-cert-v01@openssh.com", 4),
 ];
-/// What is written into the certificate of a user, not of a host.
+/// Certificate type "user", as opposed to "host".
 const OF_USER: u32 = 1;
 
-/// What is wrong with the dates of a certificate that ssh offers to log in with, and what to do.
+/// Returns the fault in the dates of a certificate that ssh offers, with its fix.
 pub fn outdated(login: &Login) -> Option<[String; 2]> {
     let now = time::now();
     files(login).iter().find_map(|file| {
@@ -49,7 +49,7 @@ pub fn outdated(login: &Login) -> Option<[String; 2]> {
     })
 }
 
-/// The certificates that ssh looks for, which need not exist.
+/// Returns the certificates that ssh looks for; they may not exist.
 fn files(login: &Login) -> Vec<PathBuf> {
     let mut command = Command::new(&login.program);
     let output = command.args(login.lookup_arguments()).stdin(Stdio::null()).stderr(Stdio::null()).output();
@@ -60,7 +60,7 @@ fn files(login: &Login) -> Vec<PathBuf> {
         ("certificatefile", certificate) => Some(certificate.to_owned()),
         _ => None,
     });
-    // ssh goes by the password database, not by HOME.
+    // ssh uses the password database, not HOME.
     let home = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir).unwrap_or_default();
     let expanded = named.map(|name| match name.strip_prefix("~/") {
         Some(rest) => home.join(rest),
@@ -74,15 +74,15 @@ fn read(file: &Path) -> Option<String> {
     (metadata.is_file() && metadata.len() <= SIZE_MAX).then(|| std::fs::read_to_string(file).ok())?
 }
 
-/// From when until when the certificate in `text` is valid, in seconds since 1970; `None` if it is none of
-/// a user (`PROTOCOL.certkeys`).
+/// Returns the validity of the user certificate in `text`, in seconds since the epoch; `None` if it is not
+/// one (`PROTOCOL.certkeys`).
 fn validity(text: &str) -> Option<(u64, u64)> {
     let mut words = text.split_ascii_whitespace();
     let kind = words.next()?;
     let (_, key_fields) = KINDS.iter().find(|(known, _)| *known == kind)?;
     let bytes = STANDARD.decode(words.next()?).ok()?;
     let mut rest = bytes.as_slice();
-    // Its kind again, a nonce, the key.
+    // Type, nonce, key.
     for _ in 0..2 + key_fields {
         field(&mut rest)?;
     }

@@ -1,8 +1,7 @@
-//! What the user's `ssh_config` says of one host, where `config.toml` leaves that to it: the account, and
-//! whether there are keys.
+//! Settings of the user's `ssh_config` for one host that `config.toml` leaves open: user and keys.
 //!
-//! `ssh -G` alone does not tell what is set from what is ssh's own default. So it is given the user's files
-//! with a last entry behind them, which only counts where nothing before it does.
+//! `ssh -G` does not tell settings from ssh's defaults. So ssh gets the user's files plus a last entry with
+//! known values, which apply only if no other does.
 
 use std::fmt::Write as _;
 use std::io::{Seek, Write};
@@ -17,22 +16,21 @@ use crate::config::Ssh;
 use crate::config::address::is_user;
 use crate::config::instance::Instance;
 
-/// What the last entry says.
+/// The last entry.
 const UNSET: &str = "/unset";
 const LAST: &str = "Host *\nUser unset\nIdentityFile /unset\n";
 
-/// What is said of a host.
+/// Settings for a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Entry {
-    /// The account on it, where one is named.
+    /// User name, if set.
     pub user: Option<String>,
-    /// Whether keys are named. Then ssh tries those, and none is put before them.
+    /// True if keys are set. Then ssh tries those, and soong adds none before them.
     pub has_keys: bool,
 }
 
 impl Entry {
-    /// What counts of the entry for the host of `instance`. ssh is only asked where its files have
-    /// something to say.
+    /// Returns the settings for the host of `instance`. Runs ssh only if its files can have any.
     pub(super) fn look_up(instance: &Instance, ssh: &Ssh, program: &Path, files: &UserConfig) -> Self {
         let user = instance.leaves_user_to_ssh() && files.sets("user");
         let no_key = instance.key.is_none() && ssh.key.is_none();
@@ -46,7 +44,7 @@ impl Entry {
     }
 }
 
-/// What ssh says with the last entry behind `files`.
+/// Runs ssh with the last entry after `files`.
 fn query(instance: &Instance, options: &[String], program: &Path, files: &[PathBuf]) -> Option<String> {
     let mut text = String::new();
     for file in files {
@@ -63,7 +61,7 @@ fn query(instance: &Instance, options: &[String], program: &Path, files: &[PathB
     String::from_utf8(output.stdout).ok().filter(|_| output.status.success())
 }
 
-/// Reads the answer of `ssh -G`, in which what nobody has set is what the last entry says.
+/// Parses the output of `ssh -G`; values of the last entry count as unset.
 fn read(answer: &str) -> Entry {
     let mut entry = Entry::default();
     for (keyword, value) in answer.lines().filter_map(|line| line.split_once(' ')) {

@@ -1,5 +1,5 @@
-//! Reading what ssh says when it fails. A pure function from its words to a [`Kind`], which says
-//! whether trying again makes sense. What the user can do is [`advice`].
+//! Parses ssh's messages after a failure into a [`Kind`], which decides whether to retry. [`advice`] has the
+//! hints.
 
 mod advice;
 mod kind;
@@ -11,27 +11,26 @@ pub use self::advice::{forward_hints, hints, timeout_hints};
 pub use self::kind::Kind;
 use crate::terminal::printable;
 
-/// Why an ssh ended.
+/// Reason why ssh ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The sort of trouble.
+    /// Kind of failure.
     pub kind: Kind,
-    /// The most telling line of what ssh said, or our words where it said nothing.
+    /// The most telling line of ssh's messages, or our own description if there is none.
     pub reason: String,
 }
 
-/// What an ssh wrote before it ended.
+/// Output of an ssh that ended.
 #[derive(Debug, Clone, Default)]
 pub struct SshOutput {
-    /// Its own log, line by line.
+    /// Its log, line by line.
     pub log: Vec<String>,
-    /// Everything else on its standard error: banners of the server, and the output of a
-    /// ProxyCommand, a jump host's ssh or another helper.
+    /// Everything else on its standard error: the server's banners, and output of a ProxyCommand, a jump
+    /// host's ssh or another helper.
     pub others: Vec<String>,
 }
 
-/// Reads what ssh wrote before it ended. Only ssh's own lines decide; what others wrote can complete
-/// them.
+/// Parses the output of an ssh that ended. Only ssh's own lines decide; the rest can complete them.
 pub fn classify(said: &SshOutput) -> Failure {
     let log = trustworthy(&said.log);
     let found = messages::find(log);
@@ -45,7 +44,7 @@ pub fn classify(said: &SshOutput) -> Failure {
     }
 }
 
-/// Whether a line of the tunnel's log tells that the server refused a login.
+/// Returns true if a line of the tunnel's log reports a refused login.
 pub fn is_denial(text: &str) -> bool {
     let reason = text.strip_prefix("failed: ").or_else(|| text.strip_prefix("link lost: "));
     reason.is_some_and(|reason| {
@@ -53,15 +52,15 @@ pub fn is_denial(text: &str) -> bool {
     })
 }
 
-/// The lines before the server's farewell, and it. The farewell may hold line breaks, so that what looks
-/// like ssh's next line may be the server's.
+/// Splits the lines at the server's farewell. It can contain line breaks, so the lines after it may be the
+/// server's.
 fn trustworthy(log: &[String]) -> &[String] {
     let farewell = log.iter().position(|line| line.starts_with(messages::FAREWELL));
     &log[..farewell.map_or(log.len(), |at| at + 1)]
 }
 
-/// The failure of a connection through a proxy that ended before the server answered. The reason is
-/// on the proxy's side, and no banner of the server can have come.
+/// Returns the failure of a connection through a proxy that ended before the server answered. The proxy has
+/// the reason, and the server cannot have sent a banner.
 fn of_proxy(others: &[String], found: Option<(&str, Kind)>) -> Failure {
     let proxy = messages::find(others);
     let permanent = proxy.is_some_and(|(_, kind)| kind.is_permanent());
@@ -70,15 +69,16 @@ fn of_proxy(others: &[String], found: Option<(&str, Kind)>) -> Failure {
     Failure { kind: if permanent { Kind::ProxyRefused } else { Kind::ProxyFailed }, reason }
 }
 
-/// A failure without a known line. What ssh finds wrong on its command line it says before it has a
-/// log, and before there is a server that could say anything.
+/// Returns the failure without a known line. ssh reports faults of its command line before it opens its log
+/// and before any server can send anything.
 fn unknown(log: &[String], others: &[String]) -> Failure {
     if log.is_empty()
         && let Some((line, kind @ Kind::Misconfigured)) = messages::find(others)
     {
         return Failure { kind, reason: reason_of(line, kind) };
     }
-    // ssh writes this one past its log. A server that imitates it says that it has closed the connection.
+    // ssh writes this one past its log. A server that imitates it would only claim that it closed the
+    // connection.
     if let Some(line) = last(others).filter(|line| messages::is_close(line)) {
         return Failure { kind: Kind::Lost, reason: tidy(line) };
     }
@@ -93,13 +93,13 @@ fn last(lines: &[String]) -> Option<&str> {
     lines.iter().rev().map(String::as_str).find(|line| !line.trim().is_empty())
 }
 
-/// The last line of ssh's log that can tell why it ended: no count of what it transferred.
+/// Returns the last line of ssh's log that can be a reason, skipping transfer counts.
 fn last_reason(log: &[String]) -> Option<&str> {
     let mut lines = log.iter().rev().map(String::as_str);
     lines.find(|line| !line.trim().is_empty() && !messages::is_count(line))
 }
 
-/// The line as a reason. Where ssh's line is the frame of a banner, a sentence of ours.
+/// Returns the line as a reason. If ssh's line only introduces a banner, returns a sentence of ours.
 fn reason_of(line: &str, kind: Kind) -> String {
     match kind {
         Kind::HostKeyChanged => "the host key has changed".to_owned(),
@@ -110,7 +110,7 @@ fn reason_of(line: &str, kind: Kind) -> String {
     }
 }
 
-/// The line with the last thing that the server said: it tells there why it lets nobody in (`nologin`, an
+/// Returns the line with the server's last message, which can explain why it refuses the login (`nologin`, an
 /// expired account).
 fn with_last_words(line: &str, others: &[String]) -> String {
     const SHOWN: usize = 200;
@@ -123,7 +123,7 @@ fn with_last_words(line: &str, others: &[String]) -> String {
     }
 }
 
-/// One line without ssh's own name before it, its full stop, and anything a terminal could obey.
+/// Returns one line without ssh's program name, the full stop, and terminal control characters.
 fn tidy(line: &str) -> String {
     let line = line.trim().trim_start_matches("ssh: ").trim_end_matches('.');
     printable(line).into_owned()

@@ -1,8 +1,8 @@
-//! Waiting until the SSH server of an instance answers.
+//! Waits until the SSH server of an instance answers.
 //!
-//! A provider calls an instance active before its server runs, so what counts is the server's greeting:
-//! a line that begins with `SSH-` (RFC 4253, section 4.2). Firewalls lock out addresses that make six
-//! connections in half a minute, so this makes at most four, and leaves one for the tunnel.
+//! A provider reports an instance as active before its server runs, so the server's greeting counts: a line
+//! that begins with `SSH-` (RFC 4253, section 4.2). Firewalls block addresses that connect six times in half
+//! a minute, so this connects at most four times and leaves one for the tunnel.
 
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -19,17 +19,17 @@ use crate::system::deadline_stream::{DeadlineStream, is_late};
 use crate::system::signals::Watch;
 use crate::terminal::printable;
 
-/// The time before the second try, the third and so on; the last one repeats.
+/// Pauses before the second and later tries; the last one repeats.
 const PAUSES: [Duration; 3] = [Duration::from_secs(3), Duration::from_secs(7), Duration::from_secs(10)];
-/// How long one address may take to accept a connection, and then to greet.
+/// Time for one address to accept a connection, and then to send its greeting.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long ssh may take to say where it connects to, or to get there through a jump host.
+/// Time for ssh to report its route, or to connect through a jump host.
 const LIMITS: Limits = Limits { time: Duration::from_secs(15), output: 1 << 16 };
-/// The most that a server may say before its greeting, in bytes.
+/// Longest text before a greeting, in bytes.
 const PREAMBLE_MAX: usize = 8 << 10;
 
-/// Waits until the SSH server that `login` leads to answers, for at most `limit` since `begun`, and
-/// shows that it waits unless `quiet`. The error names what happened instead.
+/// Waits until the SSH server for `login` answers, at most `limit` from `begun`, with a spinner unless
+/// `quiet`. The error gives the last failure.
 pub fn wait(login: &Login, limit: Duration, begun: Instant, quiet: bool) -> Result<()> {
     let watch = Watch::new()?;
     let server = Server::find(login, &watch);
@@ -45,7 +45,7 @@ pub fn wait(login: &Login, limit: Duration, begun: Instant, quiet: bool) -> Resu
     }
 }
 
-/// Asks again and again; returns why the server did not answer where it has not by `deadline`.
+/// Retries until `deadline`; returns the reason of the last failure.
 fn poll(server: &Server<'_>, first: String, deadline: Instant, watch: &Watch) -> Result<Option<String>> {
     let mut reason = first;
     let mut pauses = PAUSES.into_iter().chain(std::iter::repeat(PAUSES[PAUSES.len() - 1]));
@@ -77,11 +77,11 @@ fn too_late(name: &str, reason: &str, limit: Duration) -> Error {
     }
 }
 
-/// How the server is reached.
+/// Way to the server.
 enum Server<'a> {
-    /// By a connection of our own.
+    /// A direct connection.
     Direct(Endpoint),
-    /// By ssh alone: something stands in between.
+    /// Only through ssh: a proxy or jump host is in between.
     Through(&'a Login),
 }
 
@@ -93,7 +93,7 @@ impl<'a> Server<'a> {
         endpoint.map_or(Self::Through(login), Self::Direct)
     }
 
-    /// True unless something is wrong that time may mend; the error says what.
+    /// Returns true if the server answers, and an error with the reason if a retry can help.
     fn greets(&self, watch: &Watch) -> std::result::Result<(), String> {
         match self {
             Self::Direct(endpoint) => greets_directly(endpoint),
@@ -137,7 +137,7 @@ fn greeting(address: SocketAddr) -> std::result::Result<(), String> {
     Err(if said.is_empty() { "it closes the connection" } else { "it is not an SSH server" }.to_owned())
 }
 
-/// Has ssh connect without logging in.
+/// Makes ssh connect without logging in.
 fn greets_ssh(login: &Login, watch: &Watch) -> std::result::Result<(), String> {
     let mut command = Command::new(&login.program);
     command.args(["-o", "PreferredAuthentications=none"]).args(login.stdio_arguments("localhost", 22));
@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// What is found at a server that says `said` and hangs up.
+    /// Classifies what a server sent before it closed the connection.
     fn found(said: &'static [u8]) -> std::result::Result<(), String> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -196,7 +196,7 @@ mod tests {
         for begin in &times {
             let window = *begin..*begin + Duration::from_secs(30);
             let tries = times.iter().filter(|time| window.contains(time)).count();
-            // The tunnel's own follows the last.
+            // The tunnel's own connection follows the last.
             assert!(tries < 5, "{tries} from {begin:?} on");
         }
     }

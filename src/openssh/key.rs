@@ -1,4 +1,4 @@
-//! The private key to log in with: choosing one, and saying what keeps ssh from using it.
+//! Choice of the private keys, and checks that ssh can use them.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,29 +13,29 @@ use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
 use crate::toml_text::typed_key;
 
-/// The private keys to log in with, and how they came to be chosen.
+/// Private keys for the login, and how they were chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Keys {
-    /// The files, in the order in which ssh tries them; none leaves the choice to ssh.
+    /// Files in the order of ssh's tries; empty leaves the choice to ssh.
     pub files: Vec<PathBuf>,
-    /// Whether the user named the one there is. Then ssh tries no other, and none of the agent's.
+    /// True if the user chose the key. Then ssh tries no other and none of the agent's.
     pub named: bool,
 }
 
-/// The names that ssh looks for by itself, most usual first (`ssh(1)`, option `-i`).
+/// ssh's default key names, most common first (`ssh(1)`, option `-i`).
 const USUAL_KEYS: [&str; 5] = ["id_rsa", "id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_ecdsa_sk"];
 
-/// The keys for `instance`: its own, else the one of `[ssh]`, else the usual ones that exist.
+/// Returns the keys for `instance`: its own, else the one of `[ssh]`, else the default ones that exist.
 pub(super) fn choose(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Keys> {
     let Some(file) = instance.key.as_ref().or(ssh.key.as_ref()) else { return usual(instance, paths) };
-    // The supervisor, and so ssh, works in another directory than the user.
+    // The supervisor, and so ssh, has another working directory than the user.
     let file = std::path::absolute(file).map_err(|error| Error::io("use the SSH key", file, error))?;
     check_key(&file, instance)?;
     check_path(&file)?;
     Ok(Keys { files: vec![file], named: true })
 }
 
-/// The usual keys that ssh can use; an error when there are some and it can use none.
+/// Returns the default keys that ssh can use; fails if there are some but none is usable.
 fn usual(instance: &Instance, paths: &Paths) -> Result<Keys> {
     let names = USUAL_KEYS.iter().map(|name| paths.ssh_directory().join(name));
     let (mut files, mut unusable) = (Vec::new(), None);
@@ -51,8 +51,7 @@ fn usual(instance: &Instance, paths: &Paths) -> Result<Keys> {
     }
 }
 
-/// ssh ignores a key that it cannot read or that others can read, and then fails for a reason that
-/// does not say so; this says so.
+/// Checks a key that ssh would silently ignore because it cannot read it or others can.
 fn check_key(file: &Path, instance: &Instance) -> Result<()> {
     let metadata = std::fs::metadata(file).map_err(|error| {
         Error::io("use the SSH key", file, error)
@@ -89,7 +88,7 @@ fn check_key(file: &Path, instance: &Instance) -> Result<()> {
     Ok(())
 }
 
-/// The first bytes of `file`.
+/// Returns the first bytes of `file`.
 fn beginning(file: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
 
@@ -98,8 +97,8 @@ fn beginning(file: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What to do about `file` where it is the public half of a key, which ssh takes for a private one that
-/// others can read. Where an agent holds the private half, ssh needs no more than this.
+/// Returns the hint if `file` is a public key, which ssh takes for a private one with bad permissions. If an
+/// agent has the private key, the public key is enough for ssh.
 pub(super) fn public_half(file: &Path, instance: &Instance) -> Option<String> {
     let text = std::fs::read(file).ok()?;
     if ![&b"ssh-"[..], b"ecdsa-", b"sk-"].iter().any(|start| text.starts_with(start)) {

@@ -1,4 +1,4 @@
-//! How to log in to an instance, and the command lines with which ssh does.
+//! Login parameters for an instance, and the ssh command lines for it.
 
 use std::path::{Path, PathBuf};
 
@@ -14,39 +14,39 @@ use crate::openssh::key::{self, Keys};
 use crate::openssh::quoting::{check_path, percent_escaped, quoted};
 use crate::system::paths::{self, Paths};
 
-/// Everything ssh needs to know to log in to one instance.
+/// Everything that ssh needs to log in to an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
-    /// The ssh program, by absolute path.
+    /// Absolute path of the ssh program.
     pub program: PathBuf,
-    /// Where to.
+    /// The instance.
     pub instance: Instance,
-    /// The private keys.
+    /// Private keys.
     pub keys: Keys,
-    /// The policy for host keys.
+    /// Host key policy.
     pub host_key_check: HostKeyCheck,
-    /// The file that pinned host keys are kept in.
+    /// File of the pinned host keys.
     pub known_hosts: PathBuf,
-    /// Seconds between keepalive questions; 0 asks none.
+    /// Seconds between keepalives; 0 sends none.
     pub keepalive: u32,
-    /// Seconds that one attempt to connect may take.
+    /// Time limit of one attempt to connect, in seconds.
     pub connect_timeout: u64,
-    /// What brings ssh past an address of the host that is silent, if one is.
+    /// Option that skips a silent address of the host, if there is one.
     #[serde(default)]
     pub detour: Option<String>,
-    /// What the user's `ssh_config` says of the host where the config leaves it to that.
+    /// Settings of the user's `ssh_config` that the config leaves open.
     #[serde(default)]
     pub entry: Entry,
-    /// The user's further arguments, checked by [`options::check`].
+    /// The user's arguments, checked by [`options::check`].
     pub options: Vec<String>,
-    /// What takes back settings of the user's `ssh_config` that only newer versions of ssh know.
+    /// Options that override settings of the user's `ssh_config` and that only newer versions of ssh know.
     pub overrides: Vec<String>,
-    /// Whether AES-GCM is to be preferred: the user's `ssh_config` chooses no ciphers.
+    /// True to prefer AES-GCM: the user's `ssh_config` chooses no ciphers.
     pub prefers_aes: bool,
 }
 
-/// What a connection without a session is started with, whatever the user's `ssh_config` says.
-/// Every ssh since 7.6 knows these; [`user_config`] has those that are newer.
+/// Options of every connection without a session, whatever the user's `ssh_config` says. ssh since 7.6 knows
+/// these; [`user_config`] has the newer ones.
 const NO_SESSION: [&str; 6] = [
     "RemoteCommand=none",
     "PermitLocalCommand=no",
@@ -56,18 +56,18 @@ const NO_SESSION: [&str; 6] = [
     "VisualHostKey=no",
 ];
 
-/// Has ssh write its log to its standard output, which carries nothing else. Its standard error then holds
-/// what others say: the server's banner, a `ProxyCommand`, the ssh of a jump host. ssh closes every higher
-/// descriptor at its start, and the last `-E` counts.
+/// Makes ssh write its log to standard output, which carries nothing else. Standard error then has the output
+/// of others: the server's banner, a `ProxyCommand`, a jump host's ssh. ssh closes all higher descriptors at
+/// its start, and the last `-E` counts.
 const LOG: [&str; 2] = ["-E", "/dev/fd/1"];
 
-/// Keepalive questions that may stay unanswered before ssh gives the connection up. A link that a client waits for
-/// is checked earlier; a stall of 20 s or a full queue on the way must not end what is under way.
+/// Unanswered keepalives that end the connection. The supervisor checks a link for which a client waits much
+/// earlier; a stall of 20 s or a full queue on the way must not end open streams.
 const KEEPALIVE_COUNT: u32 = 6;
 
 impl Login {
-    /// Puts together how to log in to `instance`; checks that the key can be used and that ssh
-    /// is installed, so that what is missing is told before anything is started.
+    /// Builds the login for `instance`. Checks the key and that ssh is installed, so that faults are reported
+    /// before anything starts.
     pub fn resolve(instance: &Instance, ssh: &Ssh, paths: &Paths) -> Result<Self> {
         options::check(&ssh.options)?;
         let known_hosts = paths.known_hosts();
@@ -91,11 +91,11 @@ impl Login {
         })
     }
 
-    /// ssh's arguments for a tunnel that is controlled through `control`. Its forwards are requested
-    /// there; none comes from the command line or the user's `ssh_config` (see `docs/ssh-config.md`).
+    /// Returns ssh's arguments for a tunnel with the control socket `control`. Forwards are requested there,
+    /// none on the command line or from the user's `ssh_config` (see `docs/ssh-config.md`).
     ///
-    /// ssh keeps the first value it is given for an option, so the order is: what a tunnel cannot
-    /// do without, what the user asked for, then the defaults.
+    /// ssh keeps the first value of an option, so the order is: what a tunnel requires, the user's options,
+    /// the defaults.
     pub fn tunnel_arguments(&self, control: &Path) -> Vec<String> {
         let mut arguments: Vec<String> = ["-N", "-T", "-M", "-S"].map(str::to_owned).to_vec();
         arguments.push(percent_escaped(control));
@@ -104,7 +104,7 @@ impl Login {
             "ClearAllForwardings=yes",
             "StreamLocalBindUnlink=yes",
             "StreamLocalBindMask=0177",
-            // Tells of a key that was accepted and was not enough.
+            // Logs keys that were accepted but not sufficient.
             "LogLevel=VERBOSE",
         ] {
             push_option(&mut arguments, option);
@@ -117,8 +117,8 @@ impl Login {
         arguments
     }
 
-    /// ssh's arguments for one connection to `port` of `host`, as seen from the instance, that
-    /// takes standard input and output as its two directions.
+    /// Returns ssh's arguments for one connection to `port` of `host`, as seen from the instance, over
+    /// standard input and output.
     pub fn stdio_arguments(&self, host: &str, port: u16) -> Vec<String> {
         let mut arguments: Vec<String> = ["-T", "-W"].map(str::to_owned).to_vec();
         arguments.push(format!("{host}:{port}"));
@@ -132,8 +132,7 @@ impl Login {
         arguments
     }
 
-    /// ssh's arguments that have it say how it would connect, instead of connecting; see
-    /// [`route`](super::route).
+    /// Returns ssh's arguments for printing its route instead of connecting; see [`route`](super::route).
     pub fn lookup_arguments(&self) -> Vec<String> {
         let mut arguments = vec!["-TG".to_owned()];
         arguments.extend(self.options.iter().cloned());
@@ -141,7 +140,7 @@ impl Login {
         arguments
     }
 
-    /// Keeps what the user's `ssh_config` says of sessions from a connection that has none.
+    /// Overrides the user's session settings in `ssh_config` for a connection without a session.
     fn push_no_session(&self, arguments: &mut Vec<String>) {
         for option in NO_SESSION {
             push_option(arguments, option);
@@ -157,7 +156,7 @@ impl Login {
         }
     }
 
-    /// What a connection has unless the user wants it otherwise, as in `ssh_config`: `KEY=VALUE`.
+    /// Defaults that the user can change, as in `ssh_config`: `KEY=VALUE`.
     pub(crate) fn defaults(&self) -> Vec<String> {
         let mut defaults = self.host_key_options();
         defaults.push(format!("ServerAliveInterval={}", self.keepalive));
@@ -186,7 +185,7 @@ impl Login {
         }
     }
 
-    /// The account on the instance.
+    /// Returns the user name on the instance.
     pub fn user(&self) -> &str {
         let instance = &self.instance;
         let entry = self.entry.user.as_ref().filter(|_| instance.leaves_user_to_ssh());
@@ -199,7 +198,7 @@ impl Login {
         }
         for file in &self.keys.files {
             if file.to_string_lossy().contains('%') {
-                // What -i names has to exist as it is written, and is replaced in nevertheless.
+                // The file of -i must exist as written, but ssh replaces % in it.
                 push_option(arguments, &format!("IdentityFile={}", quoted(file)));
             } else {
                 arguments.push("-i".to_owned());
@@ -215,8 +214,8 @@ impl Login {
     }
 }
 
-/// The name under which the host key of the instance `id` is pinned. Made of characters that mean
-/// nothing in a known-hosts file.
+/// Returns the name to which the host key of the instance `id` is pinned, of characters without a meaning in
+/// known-hosts files.
 pub fn host_key_alias(id: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     if !id.is_empty() && id.len() <= 64 && id.chars().all(plain) {
@@ -231,7 +230,7 @@ fn push_option(arguments: &mut Vec<String>, option: &str) {
     arguments.push(option.to_owned());
 }
 
-/// Whether AES is computed by the processor; then AES-GCM outruns ssh's default cipher.
+/// Returns true if the processor computes AES; then AES-GCM is faster than ssh's default cipher.
 fn has_aes() -> bool {
     #[cfg(target_arch = "x86_64")]
     return std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq");

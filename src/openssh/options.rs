@@ -1,5 +1,5 @@
-//! ssh's own options, as far as they have to be understood: telling an option from a word that
-//! ssh would take for the host, and what belongs to a connection from what belongs to a session.
+//! ssh's own options, as far as soong must understand them: where options end and the host begins, and which
+//! belong to the connection or to the session.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,18 +7,17 @@ use std::os::unix::ffi::OsStrExt;
 use crate::error::{Error, Result};
 use crate::terminal::printable;
 
-/// ssh's options that take no value (`ssh.c`, OpenSSH 7.6 to 10).
+/// ssh's options without a value (`ssh.c`, OpenSSH 7.6 to 10).
 const FLAGS: &str = "1246afgkqstvxyACGKMNTVXYn";
-/// ssh's options that take a value, in the same word or the next.
+/// ssh's options with a value, in the same word or the next.
 const WITH_VALUE: &str = "bceilmopBDEFIJLOPQRSwW";
-/// Options that would make a tunnel's ssh do something else than carry the tunnel.
+/// Options that would make a tunnel's ssh do something else.
 const NOT_FOR_TUNNELS: &str = "fGMNOQSVWs";
-/// Forwards, as letters and as what `-o` sets: a tunnel has no others than soong's.
+/// Forwards, as letters and as `-o` keywords: a tunnel has only soong's.
 const FORWARDS: (&str, &[&str]) = ("LRDw", &["localforward", "remoteforward", "dynamicforward", "tunnel"]);
-/// Options that say something about a session, not about the connection it goes over (`-o` is
-/// neither by itself: see [`SESSION_KEYWORDS`]).
+/// Options about a session, not its connection. For `-o`, see [`SESSION_KEYWORDS`].
 const OF_A_SESSION: &str = "aefknqstvxyEGNQTVW";
-/// What `-o` can set that says something about a session, not about the connection; lower case.
+/// `-o` keywords about a session, not its connection; lower case.
 const SESSION_KEYWORDS: &[&str] = &[
     "batchmode",
     "connecttimeout",
@@ -30,26 +29,26 @@ const SESSION_KEYWORDS: &[&str] = &[
     "sessiontype",
     "stdinnull",
 ];
-/// What a tunnel's connection never carries, whatever the config says; as letters and keywords.
+/// Options that a tunnel's connection never carries, as letters and keywords.
 const NEVER_IN_A_TUNNEL: (&str, &[&str]) = ("AXY", &["forwardagent", "forwardx11", "forwardx11trusted"]);
 
-/// An option as it was given.
+/// An option as given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Given<'a> {
-    /// The letter behind the `-`.
+    /// Letter after the `-`.
     pub letter: char,
-    /// Its value, for options that take one.
+    /// Value, if the option takes one.
     pub value: Option<&'a OsStr>,
 }
 
-/// What keeps a word from being options of ssh.
+/// Reason why a word is not an option of ssh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mistake {
-    /// It does not begin with `-`, or there is nothing behind that.
+    /// It does not begin with `-`, or is only `-`.
     NotAnOption(String),
     /// ssh has no such option.
     Unknown(String),
-    /// The option takes a value, and there is none.
+    /// The option's value is missing.
     NoValue(char),
 }
 
@@ -63,7 +62,7 @@ impl std::fmt::Display for Mistake {
     }
 }
 
-/// Takes one option, or several in one word, off the front of `words`, as `getopt` does.
+/// Takes one option, or several in one word, from the front of `words`, like `getopt`.
 pub fn take<'a>(words: &mut impl Iterator<Item = &'a OsStr>) -> std::result::Result<Vec<Given<'a>>, Mistake> {
     let Some(word) = words.next() else { return Ok(Vec::new()) };
     let bytes = word.as_bytes();
@@ -88,7 +87,7 @@ pub fn take<'a>(words: &mut impl Iterator<Item = &'a OsStr>) -> std::result::Res
     Ok(given)
 }
 
-/// Reads `words`, which have to be options of ssh and nothing but.
+/// Parses `words`, which must be ssh options only.
 pub fn read<W: AsRef<OsStr>>(words: &[W]) -> std::result::Result<Vec<Given<'_>>, Mistake> {
     let mut words = words.iter().map(AsRef::as_ref).peekable();
     let mut given = Vec::new();
@@ -98,7 +97,7 @@ pub fn read<W: AsRef<OsStr>>(words: &[W]) -> std::result::Result<Vec<Given<'_>>,
     Ok(given)
 }
 
-/// Makes sure that `words` are options of ssh that a tunnel can live with, and nothing but.
+/// Checks that `words` are ssh options that a tunnel can have.
 pub fn check(words: &[String]) -> Result<()> {
     let given = read(words).map_err(|mistake| {
         let hint = match &mistake {
@@ -130,10 +129,9 @@ pub fn check(words: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a session with these options is the same over a connection that another ssh has made.
-/// What the master leaves out unless it was started with it too (`-A`, `-o SendEnv=…`), or would
-/// go on with after the session (`-L`), makes the difference, as does any other way to connect
-/// (`-J`, `-p`). Read off `mux.c`, OpenSSH 7.6 to 9.9.
+/// Returns true if a session with these options is the same over another ssh's connection. Options matter
+/// that the master ignores unless it has them too (`-A`, `-o SendEnv=…`), that outlive the session (`-L`), or
+/// that change the connection (`-J`, `-p`). From `mux.c`, OpenSSH 7.6 to 9.9.
 pub fn go_over_any_connection(given: &[Given]) -> bool {
     given.iter().all(|given| match keyword(given) {
         Some(keyword) => SESSION_KEYWORDS.contains(&keyword.as_str()),
@@ -141,13 +139,13 @@ pub fn go_over_any_connection(given: &[Given]) -> bool {
     })
 }
 
-/// True where ssh only prints something (`-G`, `-Q`, `-V`) and opens no session.
+/// Returns true if ssh only prints something (`-G`, `-Q`, `-V`) and opens no session.
 pub fn are_query_only(given: &[Given]) -> bool {
     given.iter().any(|given| "GQV".contains(given.letter))
 }
 
-/// Whether these options of the config want something in a session that the connection of a
-/// tunnel, although made with the same options, does not carry.
+/// Returns true if these options of the config apply to sessions but not to a tunnel's connection, even one
+/// made with them.
 pub fn want_more_than_a_tunnel(given: &[Given]) -> bool {
     let (letters, keywords) = NEVER_IN_A_TUNNEL;
     given.iter().any(|given| match keyword(given) {
@@ -156,7 +154,7 @@ pub fn want_more_than_a_tunnel(given: &[Given]) -> bool {
     })
 }
 
-/// What an `-o` sets, in lower case; `None` for every other option.
+/// Returns the keyword of an `-o` in lower case; `None` for other options.
 pub fn keyword(given: &Given) -> Option<String> {
     let value = given.value.filter(|_| given.letter == 'o')?.to_string_lossy();
     let ends = |c: char| c == '=' || c.is_ascii_whitespace();

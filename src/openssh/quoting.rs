@@ -1,12 +1,11 @@
-//! Paths and words as ssh reads them: in its arguments and in `ssh_config`.
+//! Quoting of paths and words for ssh's arguments and `ssh_config`.
 
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::terminal::printable;
 
-/// Refuses a path that ssh cannot be given: it replaces `${NAME}` by the variable, and knows no way to write
-/// these characters so that it does not.
+/// Refuses a path with `${`, which ssh expands and offers no way to escape.
 pub fn check_path(path: &Path) -> Result<()> {
     if !path.to_string_lossy().contains("${") {
         return Ok(());
@@ -16,17 +15,17 @@ pub fn check_path(path: &Path) -> Result<()> {
         .with_hint("choose a path without '${'"))
 }
 
-/// `path` for an argument in which ssh replaces `%` sequences.
+/// Returns `path` for an argument in which ssh expands `%`.
 pub(crate) fn percent_escaped(path: &Path) -> String {
     path.to_string_lossy().replace('%', "%%")
 }
 
-/// `path` as a value of an option that takes a list of words.
+/// Returns `path` for an option that takes a list of words.
 pub(crate) fn quoted(path: &Path) -> String {
     in_config(&percent_escaped(path))
 }
 
-/// `text` as one word of `ssh_config`, where `-o` takes its values from too.
+/// Returns `text` as one word of `ssh_config`, also for values of `-o`.
 pub(crate) fn in_config(text: &str) -> String {
     if text.is_empty() || text.contains([' ', '\t', '"', '\'', '\\', '#']) {
         format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))

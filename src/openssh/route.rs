@@ -1,20 +1,20 @@
-//! Where ssh connects to, in the words of `ssh -G`: a keyword in lower case and its value per line.
+//! Route of a connection, from the output of `ssh -G`: one lower-case keyword and value per line.
 
 use crate::config::address::is_host;
 
-/// What a connection of ssh leads to.
+/// End point of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// A name or an address.
+    /// Host name or address.
     pub host: String,
-    /// Its TCP port.
+    /// TCP port.
     pub port: u16,
-    /// Whether addresses of IPv4 and of IPv6 are used.
+    /// Address families in use.
     pub families: (bool, bool),
 }
 
-/// The end that ssh itself connects to; `None` where something stands in between, or where it goes
-/// about it in a way that others would not.
+/// Returns the end point that ssh connects to directly; `None` if a proxy is in between or ssh connects in
+/// another way.
 pub fn direct(answer: &str) -> Option<Endpoint> {
     let value = |wanted: &str| {
         let mut lines = answer.lines().filter_map(|line| line.split_once(' '));

@@ -1,7 +1,7 @@
-//! Which keywords the user's `ssh_config` sets, as far as soong's own options depend on it.
+//! Keywords in the user's `ssh_config`, as far as soong's own options depend on them.
 //!
-//! A keyword counts for every host, whichever `Host` or `Match` it stands under: ssh itself knows
-//! better, but asking it (`ssh -G`) takes as long as a twentieth of a start.
+//! A keyword counts for every host, under any `Host` or `Match`. `ssh -G` would be exact, but takes a
+//! twentieth of a start's time.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,8 +13,8 @@ use nix::unistd::{User, geteuid};
 use super::options;
 use crate::system::paths::Paths;
 
-/// Keywords that a tunnel takes back, and how. Versions before the one named end with an error
-/// when they are given one of these, so they are only passed on where the user's files have them.
+/// Keywords that a tunnel overrides, with the overriding options. Versions older than the one given fail on
+/// them, so they are passed only if the user's files have them.
 const OVERRIDES: [(&str, &str); 4] = [
     ("forkafterauthentication", "ForkAfterAuthentication=no"), // 8.7
     ("stdinnull", "StdinNull=no"),                             // 8.7
@@ -22,32 +22,32 @@ const OVERRIDES: [(&str, &str); 4] = [
     ("channeltimeout", "ChannelTimeout=none"),                 // 9.6
 ];
 
-/// ssh's own limit for files that include each other (`readconf.c`).
+/// ssh's own limit of nested includes (`readconf.c`).
 const DEPTH_MAX: usize = 16;
-/// More files, or larger ones, are not looked through.
+/// Limits on the number and size of files to read.
 const FILES_MAX: usize = 200;
 const SIZE_MAX: u64 = 1 << 20;
 
-/// The keywords that the user's and the system's `ssh_config` set.
+/// Keywords in the user's and the system's `ssh_config`.
 #[derive(Debug, Default)]
 pub struct UserConfig {
     /// In lower case.
     keywords: BTreeSet<String>,
-    /// Whether there is more than could be looked through; then any keyword may be set.
+    /// True if files were skipped; then any keyword may be set.
     incomplete: bool,
     files: usize,
-    /// The files that ssh begins with, in its order.
+    /// The files that ssh begins with, in order.
     roots: Vec<PathBuf>,
 }
 
 impl UserConfig {
-    /// Reads the files that `program` is going to read when it is given `options`.
+    /// Reads the files that `program` will read with `options`.
     pub fn read(program: &Path, given: &[String], paths: &Paths) -> Self {
         let mut config = Self::default();
-        // ssh goes by the password database, not by HOME.
+        // ssh uses the password database, not HOME.
         let home = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir);
         let own = home.unwrap_or_default().join(".ssh");
-        // Written by us, with the ciphers that we prefer.
+        // Our own file, with the ciphers that we prefer.
         let ours = paths.ssh_hosts();
         for option in options::read(given).unwrap_or_default() {
             config.keywords.extend(options::keyword(&option));
@@ -65,7 +65,7 @@ impl UserConfig {
         config
     }
 
-    /// The files that ssh begins with, in its order; they may not exist.
+    /// Returns the files that ssh begins with, in order; they may not exist.
     pub fn roots(&self) -> &[PathBuf] {
         &self.roots
     }
@@ -75,18 +75,18 @@ impl UserConfig {
         self.look_through(file, base, ours, 0);
     }
 
-    /// True if `keyword`, in lower case, is set for some host, or may be.
+    /// Returns true if `keyword`, in lower case, is or may be set for some host.
     pub fn sets(&self, keyword: &str) -> bool {
         self.incomplete || self.keywords.contains(keyword)
     }
 
-    /// The options for `program` that take back what the user's files set.
+    /// Returns the options for `program` that override the user's settings.
     pub fn overrides(&self, program: &Path) -> Vec<String> {
         let set = OVERRIDES.iter().filter(|(keyword, _)| self.sets(keyword));
         set.map(|(_, option)| (*option).to_owned()).filter(|option| is_known(program, option)).collect()
     }
 
-    /// Notes the keywords of `file` and of what it includes, relative to `base`.
+    /// Collects the keywords of `file` and its includes, relative to `base`.
     fn look_through(&mut self, file: &Path, base: &Path, ours: &Path, depth: usize) {
         let Ok(metadata) = fs::metadata(file) else { return };
         self.files += 1;
@@ -113,7 +113,7 @@ impl UserConfig {
         }
     }
 
-    /// A pattern stands for every file of its directory: to look through too many does little harm.
+    /// A pattern stands for every file of its directory; reading too many does little harm.
     fn include(&mut self, pattern: &str, base: &Path, ours: &Path, depth: usize) {
         let home = || base.parent().map(Path::to_owned).unwrap_or_default();
         let path = match pattern.strip_prefix("~/") {
@@ -137,14 +137,14 @@ impl UserConfig {
     }
 }
 
-/// The last `-F`, which is the one that ssh takes.
+/// Returns the last `-F`, which is the one that ssh uses.
 fn config_file(given: &[String]) -> Option<String> {
     let options = options::read(given).ok()?;
     let file = options.iter().rfind(|option| option.letter == 'F')?.value?;
     Some(file.to_string_lossy().into_owned())
 }
 
-/// Where `program` may have been told at its build to look for the system's files.
+/// Returns the directories in which `program` may look for the system's files.
 fn system_directories(program: &Path) -> Vec<PathBuf> {
     let prefix = fs::canonicalize(program).ok();
     let prefix = prefix.as_deref().and_then(Path::parent).and_then(Path::parent);
@@ -152,7 +152,7 @@ fn system_directories(program: &Path) -> Vec<PathBuf> {
     std::iter::once(PathBuf::from("/etc/ssh")).chain(beside).collect()
 }
 
-/// Whether `program` accepts `option`. It reads no file for that, and connects to nothing.
+/// Returns true if `program` accepts `option`. This reads no file and connects to nothing.
 fn is_known(program: &Path, option: &str) -> bool {
     let mut command = Command::new(program);
     command.args(["-F", "none", "-TG", "-o", option, "localhost"]);

@@ -1,9 +1,7 @@
-//! The supervisor's own socket: how other commands ask something of it, and how they learn for
-//! certain which process it is.
+//! Client of the supervisor's socket: requests of other commands, and proof of its identity.
 //!
-//! The kernel tells who listens at the other end of a Unix socket. While a connection to the
-//! supervisor is open, the PID it names is alive and is the supervisor's: that is the proof without
-//! which no command here sends a signal.
+//! The kernel identifies the process that listens at the other end of a Unix socket. While a connection is
+//! open, that PID is alive and is the supervisor's; without this proof, no command sends a signal.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
@@ -22,47 +20,46 @@ use crate::runtime::process::Process;
 use crate::system::deadline_stream::DeadlineStream;
 use crate::system::peer;
 
-/// Asks a supervisor to stop. Requests are a line each.
+/// Request to stop. Each request is one line.
 pub const STOP: &str = "stop\n";
-/// Asks a supervisor to have the status daemon say how things are now.
+/// Request to query the status daemon now.
 pub const POLL_DAEMON: &str = "ask\n";
-/// Asks a supervisor what goes through its forwards: it answers with a line of JSON, [`Flow`]s in a
-/// list, and closes the connection.
+/// Request for the traffic of the forwards; the answer is a JSON line with a list of [`Flow`]s, then the
+/// connection closes.
 pub const TRAFFIC: &str = "traffic\n";
-/// Asks a supervisor to forward something more; a forward as text follows. It answers with an
-/// [`Answer`].
+/// Request to add a forward, which follows as text; the answer is an [`Answer`].
 pub const ADD: &str = "add ";
-/// Asks a supervisor to stop forwarding something; likewise.
+/// Request to remove a forward; likewise.
 pub const REMOVE: &str = "remove ";
-/// Asks a supervisor why the server does not connect to the target of a forward; likewise. Its answer
-/// is what ssh says, or that nothing is wrong.
+/// Request for the reason why the server does not connect to a forward's target; likewise. The answer is
+/// ssh's message, or success.
 pub const WHY: &str = "why ";
-/// The longest a request can be, in bytes: a forward is two paths or names and two ports.
+/// Longest request, in bytes: a forward has two paths or names and two ports.
 pub const REQUEST_MAX: u64 = 1024;
-/// How long a supervisor may take to answer.
+/// Time for a supervisor to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
 
-/// What a supervisor says to a request: a line of JSON.
+/// Answer to a request: a JSON line.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Answer {
-    /// Why it was not fulfilled.
+    /// Reason of a refusal.
     pub error: Option<String>,
-    /// What to do about it.
+    /// Hint.
     #[serde(default)]
     pub hints: Vec<String>,
 }
 
-/// The longest answer that is read, in bytes.
+/// Longest answer, in bytes.
 const ANSWER_MAX: u64 = 1 << 20;
 
-/// What has gone through one forward since the tunnel was started.
+/// Traffic of one forward since the start of the tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
-    /// What is listened on here.
+    /// Local end.
     pub local: Listen,
-    /// Connections that are open now, those among them that wait for a lost link.
+    /// Open connections, including those waiting for a lost link.
     pub open: u64,
-    /// Connections there have been, the open ones among them.
+    /// All connections, including open ones.
     pub connections: u64,
     /// Bytes to the instance.
     pub sent: u64,
@@ -70,7 +67,7 @@ pub struct Flow {
     pub received: u64,
 }
 
-/// A connection to a running supervisor.
+/// Connection to a running supervisor.
 #[derive(Debug)]
 pub struct Supervisor {
     stream: UnixStream,
@@ -85,33 +82,32 @@ impl Supervisor {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let process = Process::find(listener(&stream)?);
-        // Connected still, so the process that was found is the one that listens, and not a later
-        // one that was given its PID.
+        // Still connected, so the process is the one that listens and not a later one with its PID.
         if is_disconnected(&stream) {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         Ok(Self { stream, process })
     }
 
-    /// Whether it does anything: one that is suspended or hangs still holds its lock, and the kernel
-    /// still takes connections for it. Looked at for at most `patience`.
+    /// Returns true if the supervisor responds within `patience`. A suspended or hanging one still holds its
+    /// lock, and the kernel accepts connections for it.
     pub fn responds(directory: &Directory, patience: Duration) -> bool {
         let question = || {
             let mut stream = UnixStream::connect(directory.supervisor_socket())?;
             stream.set_read_timeout(Some(patience))?;
             stream.write_all(b"\n")?;
-            // What is no request is answered with the end of the connection, if with nothing else.
+            // The supervisor at least closes the connection after an invalid request.
             stream.read(&mut [0])
         };
         !matches!(question(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Its process.
+    /// Returns its process.
     pub fn pid(&self) -> u32 {
         self.process.pid().as_raw().unsigned_abs()
     }
 
-    /// Asks it to stop and waits until its process is gone; `false` if it is still there after
+    /// Asks it to stop and waits until its process is gone; returns false if it is still there after
     /// `patience`.
     pub fn stop(&mut self, patience: Duration) -> io::Result<bool> {
         match self.stream.write_all(STOP.as_bytes()) {
@@ -120,13 +116,13 @@ impl Supervisor {
         }
     }
 
-    /// Has it ask the status daemon now instead of when it is due. It does so in its own time.
+    /// Asks it to query the status daemon now instead of at the next interval. It does so later.
     pub fn poll_daemon(&mut self) -> io::Result<()> {
         self.stream.write_all(POLL_DAEMON.as_bytes())
     }
 
-    /// What goes through its forwards. An error when it does not say so within `patience`. Nothing
-    /// else can be asked over this connection afterwards.
+    /// Returns the traffic of its forwards; fails if there is no answer within `patience`. Ends the use of
+    /// this connection.
     pub fn traffic(&mut self, patience: Duration) -> io::Result<Vec<Flow>> {
         let mut stream = DeadlineStream::new(self.stream.try_clone()?, patience);
         stream.write_all(TRAFFIC.as_bytes())?;
@@ -135,8 +131,7 @@ impl Supervisor {
         Ok(serde_json::from_str(&answer)?)
     }
 
-    /// Has it forward something more (`what` is [`ADD`]) or no more ([`REMOVE`]), or say why it does
-    /// not work ([`WHY`]).
+    /// Asks it to add ([`ADD`]) or remove ([`REMOVE`]) a forward, or for the reason of a failure ([`WHY`]).
     pub fn change(mut self, what: &str, forwarding: &Forwarding) -> Result<()> {
         let at_fault = |source| Error::cannot("ask the supervisor", source);
         let mut ask = || {
@@ -156,8 +151,8 @@ impl Supervisor {
         }
     }
 
-    /// Kills its process, which has been proved to be the supervisor's, and waits for its end;
-    /// `false` if it is still there after `patience`.
+    /// Kills its process, which is proven to be the supervisor's, and waits for its end; returns false if it
+    /// is still there after `patience`.
     pub fn kill(&mut self, patience: Duration) -> io::Result<bool> {
         if is_disconnected(&self.stream) {
             return Ok(self.process.has_ended(patience));
@@ -167,7 +162,7 @@ impl Supervisor {
     }
 }
 
-/// Whether the other side is gone.
+/// Returns true if the other end is closed.
 fn is_disconnected(stream: &UnixStream) -> bool {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     !matches!(recv(stream.as_raw_fd(), &mut [0], flags), Ok(1..) | Err(Errno::EAGAIN))
@@ -177,7 +172,7 @@ fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
-/// The process that listens at the other end.
+/// Returns the process that listens at the other end.
 fn listener(stream: &UnixStream) -> io::Result<Pid> {
     use nix::sys::socket::{getsockopt, sockopt};
 
@@ -185,7 +180,7 @@ fn listener(stream: &UnixStream) -> io::Result<Pid> {
     let pid = getsockopt(stream, sockopt::PeerCredentials)?.pid();
     #[cfg(target_os = "macos")]
     let pid = getsockopt(stream, sockopt::LocalPeerPid)?;
-    // 0 stands for a process that cannot be seen from here; as a target of kill it means many.
+    // 0 stands for a process that is not visible here; kill would signal many.
     if pid > 1 {
         Ok(Pid::from_raw(pid))
     } else {

@@ -1,9 +1,8 @@
-//! The directory of one tunnel: the names of its files, and the lock that says whether it runs.
+//! Directory of one tunnel: its files, and the lock that says whether it runs.
 //!
-//! The supervisor holds an exclusive `flock` on `lock` from its start to its end, however it ends.
-//! The kernel lets go of it with the process, so a free lock means that no tunnel runs, whatever
-//! other files say. The lock file itself is never removed: a process that waits for it would be
-//! left holding the lock of a file that nobody can find any more.
+//! The supervisor holds an exclusive `flock` on `lock` from its start to its end. The kernel releases it with
+//! the process, so a free lock means that no tunnel runs, whatever other files say. The lock file is never
+//! removed: a waiting process would lock a file that has lost its name.
 
 use std::fmt;
 use std::fs;
@@ -22,7 +21,7 @@ use crate::system::lock;
 use crate::system::paths::{self, Paths, SOCKET_PATH_MAX};
 use crate::terminal::printable;
 
-/// The directory of one tunnel.
+/// Directory of one tunnel.
 #[derive(Debug, Clone)]
 pub struct Directory {
     path: PathBuf,
@@ -30,11 +29,11 @@ pub struct Directory {
 
 pub use crate::system::lock::Lock;
 
-/// The longest name that a socket gets in a tunnel's directory. ssh adds 17 bytes to the name of
-/// the control socket while it sets it up (`mux.c`, `muxserver_listen`).
+/// Longest name of a socket in a tunnel's directory. ssh appends 17 bytes to the control socket's name while
+/// it creates it (`mux.c`, `muxserver_listen`).
 const LONGEST_SOCKET: usize = "/ctl.0123456789abcdef".len();
 
-/// The directory in a runtime directory that holds a directory per tunnel.
+/// Subdirectory of a runtime directory with one directory per tunnel.
 const TUNNELS: &str = "tunnels";
 
 impl fmt::Display for Directory {
@@ -44,8 +43,8 @@ impl fmt::Display for Directory {
 }
 
 impl Directory {
-    /// The directory that a tunnel `name` of this session has; creates nothing. Long names give way to
-    /// their digest where sockets would not fit otherwise.
+    /// Returns the directory for a tunnel `name` of this session; creates nothing. Long names are replaced by
+    /// their digest if sockets would not fit otherwise.
     pub fn new(paths: &Paths, name: &str) -> Result<Self> {
         Self::below(paths.runtime(), name).ok_or_else(|| {
             let shown = paths.runtime().display();
@@ -62,13 +61,13 @@ impl Directory {
         Some(Self { path })
     }
 
-    /// The directories that a tunnel `name` has in the user's other sessions.
+    /// Returns the directories for a tunnel `name` in the user's other sessions.
     pub fn elsewhere(paths: &Paths, name: &str) -> Vec<Self> {
         let others = paths.places().into_iter().filter(|place| place != paths.runtime());
         others.filter_map(|place| Self::below(&place, name)).collect()
     }
 
-    /// The directory of the tunnel `name` that runs, in whichever session; else that of this session.
+    /// Returns the directory of the running tunnel `name` in any session, else that of this session.
     pub fn find(paths: &Paths, name: &str) -> Result<Self> {
         let own = Self::new(paths, name)?;
         if own.is_locked().unwrap_or(true) {
@@ -78,7 +77,7 @@ impl Directory {
         Ok(others.find(|other| other.is_locked().unwrap_or(false)).unwrap_or(own))
     }
 
-    /// All directories of tunnels that run or ran, this session's first, in order of their names.
+    /// Returns the directories of all tunnels, running or not, this session's first, sorted by name.
     pub fn all(paths: &Paths) -> Result<Vec<Self>> {
         let mut all = Vec::new();
         for place in paths.places() {
@@ -97,7 +96,7 @@ impl Directory {
         Ok(all)
     }
 
-    /// True if it is that of a tunnel in another session of the user.
+    /// Returns true for a tunnel of another session of the user.
     pub fn is_elsewhere(&self, paths: &Paths) -> bool {
         !self.path.starts_with(paths.runtime())
     }
@@ -107,37 +106,37 @@ impl Directory {
         paths::create_private(&self.path)
     }
 
-    /// Where the tunnel's state is written.
+    /// Returns the path of the state file.
     pub fn state_file(&self) -> PathBuf {
         self.path.join("state.toml")
     }
 
-    /// Where the forwards beyond the services are written.
+    /// Returns the path of the file of additional forwards.
     pub fn forwards_file(&self) -> PathBuf {
         self.path.join("forwards.toml")
     }
 
-    /// ssh's control socket.
+    /// Returns the path of ssh's control socket.
     pub fn ssh_control(&self) -> PathBuf {
         self.path.join("ctl")
     }
 
-    /// The socket on which the supervisor takes requests.
+    /// Returns the path of the supervisor's socket.
     pub fn supervisor_socket(&self) -> PathBuf {
         self.path.join("sup.sock")
     }
 
-    /// The socket at which ssh's questions arrive.
+    /// Returns the path of the socket for ssh's questions.
     pub fn askpass_socket(&self) -> PathBuf {
         self.socket("askpass")
     }
 
-    /// The socket that ssh forwards for the service behind the local port `local`.
+    /// Returns the path of the socket that ssh forwards for the service on the port `local`.
     pub fn forward_socket(&self, local: u16) -> PathBuf {
         self.socket(&local.to_string())
     }
 
-    /// The socket that ssh forwards for what listens on `listen` here.
+    /// Returns the path of the socket that ssh forwards for `listen`.
     pub fn extra_socket(&self, listen: &Listen) -> PathBuf {
         match listen {
             Listen::Port(port) => self.forward_socket(*port),
@@ -145,7 +144,7 @@ impl Directory {
         }
     }
 
-    /// A socket of the tunnel's own, by a short name.
+    /// Returns the path of a socket with a short name.
     pub fn socket(&self, name: &str) -> PathBuf {
         self.path.join(format!("{name}.sock"))
     }
@@ -155,7 +154,7 @@ impl Directory {
         lock::try_lock(&self.lock_file(), Duration::ZERO)
     }
 
-    /// Returns true if a process holds the lock. A start that meets another such question tries again.
+    /// Returns true if a process holds the lock. A start that meets this query retries.
     pub fn is_locked(&self) -> Result<bool> {
         lock::is_locked(&self.lock_file())
     }
@@ -164,9 +163,8 @@ impl Directory {
         self.path.join("lock")
     }
 
-    /// True while `lock` is that of the file which others find here, in a directory that is this
-    /// user's. It is not after the directory was deleted or replaced: then another tunnel, or another
-    /// user, may have taken its place.
+    /// Returns true while `lock` is on the file that others find here, in a directory of this user. After a
+    /// deletion or replacement, another tunnel or another user may be in its place.
     pub fn is_held_by(&self, lock: &Lock) -> bool {
         let is_ours = |metadata: &fs::Metadata| metadata.uid() == geteuid().as_raw();
         if fs::symlink_metadata(&self.path).is_ok_and(|path| !path.is_dir() || !is_ours(&path)) {
@@ -179,8 +177,8 @@ impl Directory {
         }
     }
 
-    /// Removes everything but the lock file, and the state if it is to be kept. Only for the one
-    /// who holds the lock.
+    /// Removes all files except the lock, and except the state if it is kept. Only for the holder of the
+    /// lock.
     pub fn clear(&self, lock: &Lock, keep_state: bool) {
         if !self.is_held_by(lock) {
             return;
@@ -189,14 +187,14 @@ impl Directory {
         for entry in entries.flatten() {
             let name = entry.file_name();
             if name != "lock" && !(keep_state && name == "state.toml") {
-                // Whatever cannot be removed is replaced or refused by whoever needs the name next.
+                // Files that cannot be removed are replaced or refused at their next use.
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
 
-    /// Whether an ssh listens on the control socket although no supervisor holds the lock: one
-    /// that outlived its supervisor.
+    /// Returns true if an ssh listens on the control socket although the lock is free: it outlived its
+    /// supervisor.
     pub fn has_orphan(&self) -> bool {
         UnixStream::connect(self.ssh_control()).is_ok()
     }

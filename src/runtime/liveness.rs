@@ -1,8 +1,7 @@
-//! Liveness of supervisors: one judgement for every command that shows a tunnel.
+//! Liveness of supervisors, judged alike by every command.
 //!
-//! A supervisor that is suspended or hangs keeps its lock, the kernel goes on accepting connections
-//! for it, and its state file says what it did last. So the supervisor is asked, and the file counts
-//! only where it answers.
+//! A suspended or hanging supervisor keeps its lock, the kernel accepts connections for it, and its state
+//! file is out of date. So commands ask the supervisor, and trust the file only if it answers.
 
 use std::thread;
 use std::time::Duration;
@@ -13,15 +12,15 @@ use super::control::Supervisor;
 use super::registry::Running;
 use super::state::Phase;
 
-/// How long a supervisor may take to answer: it needs a millisecond where the machine has one to spare.
+/// Time for a supervisor to answer; it needs a millisecond of processor time.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What a running tunnel does.
+/// Condition of a running tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TunnelStatus {
-    /// What its supervisor says; starting where it has said nothing yet.
+    /// State according to its supervisor; starting if there is none yet.
     Phase(Phase),
-    /// Its supervisor does not answer.
+    /// The supervisor does not answer.
     Unresponsive,
 }
 
@@ -35,7 +34,7 @@ impl TunnelStatus {
         }
     }
 
-    /// Asks the supervisors of all of `running`, side by side.
+    /// Asks all supervisors in parallel.
     pub fn of_all(running: &[Running]) -> Vec<Self> {
         thread::scope(|scope| {
             let asked: Vec<_> =
@@ -44,7 +43,7 @@ impl TunnelStatus {
         })
     }
 
-    /// True unless the supervisor is suspended or hangs.
+    /// Returns false if the supervisor is suspended or hangs.
     pub fn responds(self) -> bool {
         self != Self::Unresponsive
     }

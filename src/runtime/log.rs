@@ -1,4 +1,4 @@
-//! The log of a tunnel: what its supervisor did and what its ssh said, with the time of each.
+//! Log of a tunnel: the supervisor's actions and ssh's messages, with times.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::system::paths::create_private;
 use crate::terminal::printable;
 
-/// The size at which a log is put aside, in bytes. One older log is kept.
+/// Size at which a log is rotated, in bytes. One older log is kept.
 const SIZE_MAX: u64 = 1 << 20;
 
 /// A log.
@@ -24,19 +24,19 @@ pub struct Log {
 }
 
 impl Log {
-    /// The log at `path`.
+    /// Returns the log at `path`.
     pub fn new(path: PathBuf) -> Self {
         Self { path, file: Mutex::default() }
     }
 
-    /// Opens it; says why that cannot be done. What is written tries again.
+    /// Opens the file and reports failures. Later writes try again.
     pub fn open(&self) -> Result<()> {
         let file = append_to(&self.path).map_err(|error| Error::io("open", &self.path, error))?;
         *self.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
         Ok(())
     }
 
-    /// What was written within `span`, as far as the end of the file tells.
+    /// Returns the lines of the last `span`, from the end of the file.
     pub fn recent(&self, span: Duration) -> Vec<String> {
         const LENGTH: u64 = 64 << 10;
         let end = || -> std::io::Result<Vec<u8>> {
@@ -54,12 +54,12 @@ impl Log {
         recent.map(|(_, text)| text.to_owned()).collect()
     }
 
-    /// Writes a line. A log that cannot be written, say on a full disk, must not stop a tunnel:
-    /// the line is lost, and the next one tries again.
+    /// Writes a line. Failures, such as a full disk, must not stop a tunnel: the line is lost, and the next
+    /// write tries again.
     pub fn write(&self, text: &str) {
         let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let metadata = slot.as_ref().and_then(|file| file.metadata().ok());
-        // Not yet opened, or deleted by somebody; perhaps with the directory.
+        // Not open yet, or deleted, perhaps with its directory.
         if metadata.as_ref().is_none_or(|metadata| metadata.nlink() == 0) {
             let _ = self.path.parent().map(create_private);
             *slot = append_to(&self.path).ok();
@@ -77,12 +77,12 @@ impl Log {
     }
 }
 
-/// Opens the log `path`, which only this user may read, for appending. A link is not followed.
+/// Opens the log `path` for appending, readable by this user only. Does not follow links.
 pub fn append_to(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(0o600);
     let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
-    // Earlier versions left that to the umask.
+    // Earlier versions used the umask.
     if file.metadata()?.mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
@@ -109,7 +109,7 @@ mod tests {
     fn a_log_that_cannot_be_opened_is_tried_again_at_each_line() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.log");
-        // What is no file cannot be opened, whoever runs this.
+        // Not even root can open a directory for writing.
         fs::create_dir(&path).unwrap();
         let log = Log::new(path.clone());
         assert!(log.open().unwrap_err().to_string().contains("x.log"));

@@ -1,7 +1,6 @@
-//! Running tunnels as everyone but their supervisors sees them: their directories and locks, what
-//! they say of themselves, and what can be asked of them.
+//! Running tunnels as other processes see them: directories, locks, state files, and requests to supervisors.
 //!
-//! A supervisor writes what stands here, every command reads it. Nothing here starts a tunnel.
+//! Supervisors write these files, commands read them. No code here starts a tunnel.
 
 pub mod control;
 pub mod directory;

@@ -1,5 +1,5 @@
-//! An ssh that outlived its supervisor. On Linux the kernel ends it; elsewhere it is found by its
-//! control socket, and ended through it: no PID has to be believed.
+//! An ssh that outlived its supervisor. On Linux the kernel ends it. Elsewhere it is found and ended through
+//! its control socket, so no PID is needed.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 
 use crate::runtime::directory::Directory;
 
-/// How long such an ssh may take to end.
+/// Time for such an ssh to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Ends the ssh that listens on the control socket in `directory`, if there is one. Only for the
-/// one who holds the tunnel's lock.
+/// Ends the ssh that listens on the control socket in `directory`, if there is one. Only for the holder of
+/// the tunnel's lock.
 pub fn terminate(directory: &Directory, ssh: &Path) {
     if !directory.has_orphan() {
         return;
     }
-    // The host is not contacted: the control socket is all that `-O exit` needs.
-    // In the path of its socket ssh replaces percent signs.
+    // `-O exit` needs the control socket only and does not contact the host. ssh expands percent signs in the
+    // path.
     let control = directory.ssh_control().to_string_lossy().replace('%', "%%");
     let _ = Command::new(ssh)
         .args(["-S", &control])

@@ -1,8 +1,7 @@
-//! The PID file of soong's predecessor: the PID of every running supervisor, a line each.
+//! PID file of soong's predecessor: one line per running supervisor.
 //!
-//! It is written for other programs to read. Nothing here believes it: what it should say is
-//! computed from the locks, and whatever else it says is replaced, but for the PIDs of supervisors in
-//! sessions that cannot be seen from this one.
+//! It is written for other programs; soong does not trust it. Its content is computed from the locks and
+//! replaced, except for PIDs of supervisors in sessions that are not visible from this one.
 
 use std::fs;
 use std::io;
@@ -17,10 +16,10 @@ use crate::runtime::state::{Phase, State};
 use crate::system::lock::{WRITER_PATIENCE, lock};
 use crate::system::paths::{self, Paths};
 
-/// The longest PID file that is read, in bytes.
+/// Longest PID file, in bytes.
 const FILE_MAX: u64 = 1 << 16;
 
-/// Makes the PID file say what is true. `ending` is the tunnel that is about to end, if any.
+/// Updates the PID file. `ending` is a tunnel that is about to end.
 pub fn update(paths: &Paths, ending: Option<&Directory>) -> Result<()> {
     paths::create_private(paths.state())?;
     let _lock = lock(&paths.pid_file_lock(), WRITER_PATIENCE)?;
@@ -42,7 +41,7 @@ pub fn update(paths: &Paths, ending: Option<&Directory>) -> Result<()> {
     write(&paths.pid_file(), &pids)
 }
 
-/// The PIDs in `file` that are not in `seen` and belong to a supervisor of this user, not this process.
+/// Returns the PIDs in `file` that are not in `seen` and belong to another supervisor of this user.
 fn unseen(file: &Path, seen: &str) -> Vec<u32> {
     let text = paths::read_own(file, FILE_MAX).unwrap_or_default();
     let pids = text.lines().filter(|line| !seen.lines().any(|pid| pid == *line));
@@ -52,8 +51,8 @@ fn unseen(file: &Path, seen: &str) -> Vec<u32> {
     pids
 }
 
-/// True if the process `pid` is a supervisor of this user; false where that cannot be seen. Such a PID
-/// is only left where it stands: what is signalled is found by its lock.
+/// Returns true if the process `pid` is a supervisor of this user; false if that is not visible. This only
+/// keeps a PID in the file; signals are sent by lock.
 fn is_supervisor(pid: u32) -> bool {
     let process = Path::new("/proc").join(pid.to_string());
     let program = fs::read_link(process.join("exe")).unwrap_or_default();
@@ -61,7 +60,7 @@ fn is_supervisor(pid: u32) -> bool {
     is_ours && program.file_name().is_some_and(|name| name == "soong-supervisor")
 }
 
-/// Whether there is a PID file.
+/// Returns true if the PID file exists.
 pub fn exists(paths: &Paths) -> bool {
     fs::symlink_metadata(paths.pid_file()).is_ok()
 }

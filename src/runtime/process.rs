@@ -1,7 +1,6 @@
-//! A process that can be waited for and killed without being our child.
+//! A process to wait for or kill that need not be our child.
 //!
-//! On Linux it is held by a descriptor, which goes on meaning this process when the PID is given to
-//! another. Where there is no such thing, it is known by its PID.
+//! On Linux a descriptor refers to it, even if its PID is reused. Elsewhere the PID does.
 
 use std::io;
 #[cfg(target_os = "linux")]
@@ -13,8 +12,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A process, found by its PID. Whoever found it has to make sure *afterwards* that it is the one
-/// that was meant.
+/// A process, found by PID. The caller must verify *afterwards* that it is the right one.
 #[derive(Debug)]
 pub(super) struct Process {
     pid: Pid,
@@ -23,7 +21,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// The process that has `pid` now.
+    /// Returns the process that has `pid` now.
     pub(super) fn find(pid: Pid) -> Self {
         Self {
             pid,
@@ -32,7 +30,7 @@ impl Process {
         }
     }
 
-    /// Its PID.
+    /// Returns its PID.
     pub(super) fn pid(&self) -> Pid {
         self.pid
     }
@@ -46,7 +44,7 @@ impl Process {
         Ok(kill(self.pid, Signal::SIGKILL)?)
     }
 
-    /// Waits for its end; `false` if it still runs after `patience`.
+    /// Waits for its end; returns false if it still runs after `patience`.
     pub(super) fn has_ended(&self, patience: Duration) -> bool {
         #[cfg(target_os = "linux")]
         if let Some(descriptor) = &self.descriptor {
@@ -65,8 +63,8 @@ impl Process {
     }
 }
 
-/// A descriptor for the process (`pidfd_open(2)`); `None` where the kernel, before 5.3, or a
-/// sandbox does not give one.
+/// Returns a descriptor for the process (`pidfd_open(2)`); `None` if the kernel, before 5.3, or a sandbox
+/// refuses.
 #[cfg(target_os = "linux")]
 fn open(pid: Pid) -> Option<OwnedFd> {
     // SAFETY: pidfd_open takes two integers and returns a new descriptor or -1.
@@ -85,7 +83,7 @@ fn send_kill(descriptor: &OwnedFd) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// A process descriptor becomes readable when the process ends.
+/// Polls readable when the process ends.
 #[cfg(target_os = "linux")]
 fn becomes_readable(descriptor: &OwnedFd, patience: Duration) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

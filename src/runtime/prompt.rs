@@ -1,21 +1,21 @@
-//! The prompt file: what a shell can read of all tunnels without starting a process.
+//! The prompt file: the state of all tunnels, for shells that start no process.
 //!
-//! A line per tunnel, its fields separated by single spaces:
+//! One line per tunnel, fields separated by single spaces:
 //!
 //! ```text
 //! soong2 PID NOT_AFTER TTL STATE NAME LEASE_END PORTS SHOWN
 //! ```
 //!
-//! A field is made of `[A-Za-z0-9._:,@-]` only, so that nothing in it means anything to a shell;
-//! `-` stands for none. NAME identifies the tunnel; SHOWN is the instance's name as prompts show it, at
-//! most 20 characters, with `..` where something was left out. Lines that begin with `soong1` lack SHOWN;
-//! supervisors that run since before an update write them. A line is a promise that expires: it says "up" until NOT_AFTER (seconds since
-//! the epoch), and its supervisor renews it while it knows that the link is alive. Readers believe
-//! it no longer than that, and no longer than the process PID lives. TTL is the longest that a
-//! promise can have left: one that has more was made before the clock was set back.
+//! A field consists of `[A-Za-z0-9._:,@-]` only, so that it has no meaning in a shell; `-` stands for none. NAME
+//! identifies the tunnel. SHOWN is the instance's name for prompts, at most 20 characters, with `..` for an omission.
+//! Lines that begin with `soong1` lack SHOWN; supervisors from before an update write them.
 //!
-//! Writers take turns, write beside the file and rename. The file is never removed: empty, it says
-//! that there is no tunnel.
+//! A line is a promise that expires: the supervisor claims to be up until NOT_AFTER (seconds since the epoch) and
+//! renews the promise while it knows that the link is alive. Readers believe it no longer than that, and only while
+//! the process PID lives. TTL is the longest remaining time of a promise: one with more was made before the clock was
+//! set back.
+//!
+//! Writers lock, write a temporary file and rename it. The file is never removed: empty means no tunnel.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -28,54 +28,53 @@ use crate::system::lock::lock;
 use crate::system::paths::{self, Paths};
 use crate::system::time::now;
 
-/// What a line begins with; another number stands for another format.
+/// Prefix of a line; the number is the version of the format.
 const MARK: &str = "soong2";
-/// Begins a line without the field SHOWN.
+/// Prefix of a line without the field SHOWN.
 const MARK_BEFORE: &str = "soong1";
 
-/// The longest shown name, and how much of a longer name is kept before and after the `..`.
+/// Longest shown name, and how much of a longer one is kept before and after the `..`.
 const SHOWN_MAX: usize = 20;
 const SHOWN_PARTS: (usize, usize) = (12, 6);
 
-/// How long a supervisor that is alive and well waits before it renews its promise. Each renewal
-/// wakes this machine up, and asks the far end for an answer.
+/// Interval at which a live supervisor renews its promise. Each renewal wakes this machine and asks the far
+/// end for an answer.
 pub const RENEWAL: Duration = Duration::from_secs(62);
 
-/// How many seconds a promise holds: until the next renewal, and as long as that may take. It
-/// bounds how long a prompt can be wrong about a supervisor that hangs. One that is gone, or that
-/// knows its link to be lost, is not believed at all.
+/// Seconds for which a promise holds: one interval plus the time of a renewal. Limits how long a prompt can
+/// be wrong about a supervisor that hangs. Readers do not believe one that is gone or whose link is lost.
 pub const TTL: u64 = 75;
 
-/// How long to wait for another writer, which needs about a millisecond. Somebody's connections
-/// are waiting meanwhile, so one that was stopped in the middle is not waited for.
+/// Time limit for other writers, which need about a millisecond. Connections wait meanwhile, so a suspended
+/// writer is not waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The longest prompt file that is read, in bytes.
+/// Longest prompt file, in bytes.
 const FILE_MAX: u64 = 1 << 18;
 
-/// What the file says of one tunnel.
+/// Line of one tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The process that supervises it.
+    /// PID of its supervisor.
     pub pid: u32,
-    /// The last second in which the line is to be believed, since the epoch.
+    /// Last second of the promise, since the epoch.
     pub not_after: u64,
-    /// The longest that can be left until then, in seconds.
+    /// Longest time until then, in seconds.
     pub ttl: u64,
-    /// What it is doing; `None` for what a later soong may write here.
+    /// State; `None` for one of a later version.
     pub phase: Option<Phase>,
-    /// Its name; see [`crate::config::instance::tunnel_name`].
+    /// Name; see [`crate::config::instance::tunnel_name`].
     pub name: String,
-    /// When the lease of its instance ends, in seconds since the epoch.
+    /// End of the lease, in seconds since the epoch.
     pub lease_end: Option<u64>,
-    /// Its local ports.
+    /// Local ports.
     pub ports: Vec<u16>,
-    /// The name of its instance as prompts show it.
+    /// The instance's name as prompts show it.
     pub shown: String,
 }
 
 impl Entry {
-    /// What to say of the tunnel `name` that is in `state`, and whose link is alive if it is up.
+    /// Returns the line for the tunnel `name` in `state`; if it is up, its link is alive.
     pub fn new(name: &str, state: &State) -> Self {
         Self {
             pid: state.pid,
@@ -89,7 +88,7 @@ impl Entry {
         }
     }
 
-    /// What `line` says; `None` where it is not a line of this format, to the letter.
+    /// Parses `line`; `None` if it does not match the format exactly.
     pub fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(' ').collect();
         let (pid, not_after, ttl, phase, name, lease_end, ports, shown) = match fields[..] {
@@ -124,14 +123,13 @@ impl Entry {
     }
 }
 
-/// True for a lease end that readers take: [`number`] and the hooks of the shells read 12 digits, the
-/// first of which is not 0.
+/// Returns true for a lease end that readers accept: [`number`] and the shell hooks read 12 digits without a
+/// leading 0.
 fn is_moment(end: u64) -> bool {
     (1..1_000_000_000_000).contains(&end)
 }
 
-/// A decimal number of at most `digits` digits that does not begin with 0: what every shell takes
-/// for the same number.
+/// Parses a decimal number of at most `digits` digits without a leading 0, which all shells read alike.
 fn number(text: &str, digits: usize) -> Option<u64> {
     let plain =
         text.len() <= digits && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -142,7 +140,7 @@ fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | ',' | '@' | '-')
 }
 
-/// `text` as a field: what does not belong there is shown as `_`.
+/// Returns `text` as a field: replaces invalid characters by `_`.
 fn field(text: &str) -> String {
     if text.is_empty() {
         "_".into()
@@ -151,8 +149,8 @@ fn field(text: &str) -> String {
     }
 }
 
-/// `name` in ASCII as far as it can be written so, shortened in the middle; what does not belong into a field is
-/// shown as `_`. `None` where nothing readable is left.
+/// Returns `name` transliterated to ASCII and shortened in the middle; replaces invalid characters by `_`.
+/// `None` if nothing readable is left.
 fn shown(name: &str) -> Option<String> {
     let mut text = String::new();
     for c in any_ascii::any_ascii(name).chars() {
@@ -198,8 +196,8 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Says `entry` of its tunnel from now on, and no more of tunnels that are gone. The user's other
-/// sessions, whose shells read other files, are told as well.
+/// Writes `entry` and drops tunnels that are gone. Also updates the files of the user's other sessions, which
+/// other shells read.
 pub fn publish(paths: &Paths, entry: &Entry) -> Result<()> {
     everywhere(paths, |before| {
         let mut entries = remaining(paths, before, Some(&entry.name));
@@ -209,12 +207,12 @@ pub fn publish(paths: &Paths, entry: &Entry) -> Result<()> {
     })
 }
 
-/// Says no more of the tunnel `name`, nor of tunnels that are gone.
+/// Removes the tunnel `name` and tunnels that are gone.
 pub fn withdraw(paths: &Paths, name: &str) -> Result<()> {
     everywhere(paths, |before| remaining(paths, before, Some(&field(name))))
 }
 
-/// Says no more of tunnels that are gone. Failed tunnels stay listed until their error has been shown.
+/// Removes tunnels that are gone. Failed tunnels stay listed until their error has been shown.
 pub fn tidy(paths: &Paths) -> Result<()> {
     paths.places().iter().try_for_each(|place| {
         let text = paths::read_own(&file_in(place), FILE_MAX).unwrap_or_default();
@@ -226,13 +224,13 @@ pub fn tidy(paths: &Paths) -> Result<()> {
     })
 }
 
-/// The entries but for that of `except`, and those whose tunnels are gone.
+/// Returns the entries except that of `except` and those of tunnels that are gone.
 fn remaining(paths: &Paths, entries: &[Entry], except: Option<&str>) -> Vec<Entry> {
     let stays = |entry: &&Entry| except != Some(&entry.name) && is_current(paths, entry);
     entries.iter().filter(stays).cloned().collect()
 }
 
-/// Whether the tunnel runs, or failed and its reason can still be read.
+/// Returns true if the tunnel runs, or has failed with a reason that is still readable.
 fn is_current(paths: &Paths, entry: &Entry) -> bool {
     let Ok(own) = Directory::new(paths, &entry.name) else { return false };
     let mut all = std::iter::once(own).chain(Directory::elsewhere(paths, &entry.name));
@@ -240,12 +238,12 @@ fn is_current(paths: &Paths, entry: &Entry) -> bool {
         let failed = |state: State| state.phase == Phase::Failed;
         return all.any(|directory| State::read(&directory).is_some_and(failed));
     }
-    // Who cannot tell had better leave it to the reader, who looks at the process.
+    // If that is unknown, readers check the process themselves.
     all.any(|directory| directory.is_locked().unwrap_or(true))
 }
 
-/// What the file says, for those who may not complain: nothing when it is not there, not a file, or
-/// not this user's.
+/// Returns the content of the file without errors: empty if it is missing, not a regular file, or not this
+/// user's.
 pub fn read(paths: &Paths) -> Vec<Entry> {
     if !paths.check_runtime().unwrap_or(false) {
         return Vec::new();
@@ -254,12 +252,12 @@ pub fn read(paths: &Paths) -> Vec<Entry> {
     text.lines().filter_map(Entry::parse).collect()
 }
 
-/// The prompt file of a runtime directory.
+/// Returns the prompt file of a runtime directory.
 fn file_in(runtime: &Path) -> PathBuf {
     runtime.join("prompt")
 }
 
-/// Changes the file of this session, and those of the others as far as they can be.
+/// Changes the files of all sessions; failures in other sessions are ignored.
 fn everywhere(paths: &Paths, make: impl Fn(&[Entry]) -> Vec<Entry>) -> Result<()> {
     for place in paths.places().iter().filter(|place| *place != paths.runtime()) {
         let _ = change(place, &make);

@@ -1,4 +1,4 @@
-//! Which tunnels run: asked of their locks.
+//! Registry of running tunnels, from their locks.
 
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -13,43 +13,43 @@ use crate::runtime::state::{Phase, State};
 use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
 
-/// How long a held lock may go without a supervisor's socket: a supervisor that is just starting,
-/// or a command that holds the lock for a moment to tidy up.
+/// Time that a held lock may lack a supervisor's socket: a supervisor is starting, or a command is cleaning
+/// up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A tunnel whose lock is held.
 #[derive(Debug)]
 pub struct Running {
-    /// Where its files are.
+    /// Its directory.
     pub directory: Directory,
-    /// The connection to its supervisor, and so its PID.
+    /// Connection to its supervisor, which proves its PID.
     pub supervisor: Supervisor,
-    /// What it last said of itself; `None` in the first moments of a start.
+    /// Its last state; `None` in the first moments of a start.
     pub state: Option<State>,
 }
 
-/// How a command takes the name of an instance.
+/// Syntax of an instance's name in a command, for hints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As an argument of its own.
+    /// As an argument.
     Argument,
     /// As the value of `--instance-id`.
     Option,
 }
 
-/// What there is of tunnels.
+/// Result of a survey.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// Those that run.
+    /// Running tunnels.
     pub running: Vec<Running>,
-    /// Those that gave up, and why.
+    /// Failed tunnels with their reasons.
     pub failed: Vec<State>,
-    /// Whether something was left by a tunnel that ended without tidying up.
+    /// True if a tunnel ended without cleaning up.
     pub remains: bool,
 }
 
-/// Looks at every tunnel. On the way an ssh without supervisor is ended and the PID file is made
-/// true; what tells of a crash is left for [`tidy`].
+/// Examines every tunnel. Ends ssh processes without a supervisor and updates the PID file; leaves traces of
+/// crashes for [`tidy`].
 pub fn survey(paths: &Paths) -> Result<Survey> {
     let mut survey = Survey::default();
     paths.check_runtime()?;
@@ -59,14 +59,14 @@ pub fn survey(paths: &Paths) -> Result<Survey> {
             None => survey.look_at_remains(&directory)?,
         }
     }
-    // A prompt does not believe lines of the dead anyway; they are only in the way.
+    // Prompts do not believe lines of dead tunnels; this only removes them.
     let _ = prompt::tidy(paths);
-    // Compared with what runs, a PID file of a crash or of another program says too much.
+    // A PID file left by a crash or another program lists too much.
     if pidfile::exists(paths) && survey.running.is_empty() {
         survey.remains = true;
     }
     if pidfile::exists(paths) {
-        // Whoever cannot write the PID file, say in a read-only home, can still ask for the state.
+        // An unwritable PID file, as in a read-only home, must not prevent the query.
         let _ = pidfile::update(paths, None);
     }
     Ok(survey)
@@ -87,8 +87,8 @@ impl Survey {
         Ok(())
     }
 
-    /// The running tunnel that `wanted` means: by name or id of its instance, or the start of an
-    /// id. Without `wanted`, the only one. `form` is how the command takes a name.
+    /// Returns the running tunnel that `wanted` means: by name, id, or the start of an id. Without `wanted`,
+    /// the only one. `form` is the command's syntax for names.
     pub fn take(&mut self, wanted: Option<&str>, form: Form) -> Result<Option<Running>> {
         let found: Vec<usize> = match wanted {
             None => (0..self.running.len()).collect(),
@@ -112,14 +112,14 @@ impl Survey {
 }
 
 impl Running {
-    /// The name of its instance, safe to show.
+    /// Returns the printable name of its instance.
     pub fn shown_name(&self) -> String {
         self.state
             .as_ref()
             .map_or_else(|| "?".to_owned(), |state| printable(&state.instance.name).into_owned())
     }
 
-    /// The same as a word for a shell.
+    /// Returns the name quoted for a shell.
     pub fn quoted_name(&self) -> String {
         let name = self.state.as_ref().map_or("?", |state| &state.instance.name);
         printable(&shell_words::quote(name)).into_owned()
@@ -142,12 +142,12 @@ fn matching(running: &[Running], wanted: &str) -> Vec<usize> {
     if exact.is_empty() { all(&|running| running.has_id_from(wanted)) } else { exact }
 }
 
-/// The tunnel in `directory` if it runs.
+/// Returns the tunnel in `directory` if it runs.
 pub fn running(directory: &Directory) -> Result<Option<Running>> {
     let deadline = Instant::now() + PATIENCE;
     while directory.is_locked()? {
         if let Ok(supervisor) = Supervisor::connect(directory) {
-            // The state of an earlier supervisor says nothing about this one.
+            // The state of an earlier supervisor does not apply.
             let state = State::read(directory).filter(|state| state.pid == supervisor.pid());
             return Ok(Some(Running { directory: directory.clone(), supervisor, state }));
         }
@@ -162,16 +162,16 @@ pub fn running(directory: &Directory) -> Result<Option<Running>> {
     Ok(None)
 }
 
-/// Has the supervisor of a running tunnel to `instance` learn what the status daemon says now.
-/// Whoever cannot be told asks within a minute anyway, so failures are passed over.
+/// Asks the supervisor of a running tunnel to `instance` to query the status daemon. Ignores failures: a
+/// supervisor queries it within a minute anyway.
 pub fn refresh(paths: &Paths, instance: &Instance) {
     if let Ok(Some((mut running, _))) = tunnel_to(paths, instance) {
         let _ = running.supervisor.poll_daemon();
     }
 }
 
-/// The socket that a running tunnel to `instance` forwards to its service `service`; `None` when no
-/// tunnel is up or it does not carry the service.
+/// Returns the socket that a running tunnel to `instance` forwards to `service`; `None` if no tunnel is up or
+/// it lacks the service.
 pub fn forward_to(paths: &Paths, instance: &Instance, service: &str) -> Result<Option<PathBuf>> {
     let Some((running, state)) = tunnel_to(paths, instance)? else { return Ok(None) };
     if state.phase != Phase::Up {
@@ -181,8 +181,7 @@ pub fn forward_to(paths: &Paths, instance: &Instance, service: &str) -> Result<O
     Ok(forward.map(|forward| running.directory.forward_socket(forward.local)))
 }
 
-/// The state of the running tunnel that listens on the local port `port`, if there is one besides
-/// that in `directory`.
+/// Returns the state of the running tunnel on the local port `port`, other than that in `directory`.
 pub fn neighbour_on(paths: &Paths, port: u16, directory: &Directory) -> Option<State> {
     let others = Directory::all(paths).ok()?.into_iter();
     others
@@ -192,8 +191,7 @@ pub fn neighbour_on(paths: &Paths, port: u16, directory: &Directory) -> Option<S
         .find(|state| state.has_port(port))
 }
 
-/// The tunnel to `instance` that runs, and its state. One to another instance of the same name is
-/// none.
+/// Returns the running tunnel to `instance` with its state, but not one to another instance of the same name.
 fn tunnel_to(paths: &Paths, instance: &Instance) -> Result<Option<(Running, State)>> {
     paths.check_runtime()?;
     let Some(mut running) = running(&Directory::find(paths, &instance.tunnel_name())?)? else {
@@ -203,7 +201,7 @@ fn tunnel_to(paths: &Paths, instance: &Instance) -> Result<Option<(Running, Stat
     Ok(state.map(|state| (running, state)))
 }
 
-/// Removes what tunnels that do not run have left.
+/// Removes files of tunnels that do not run.
 pub fn tidy(paths: &Paths) -> Result<()> {
     paths.check_runtime()?;
     for directory in Directory::all(paths)? {

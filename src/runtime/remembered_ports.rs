@@ -1,8 +1,8 @@
-//! The local ports that instances had last time, so that they have them again: one small file in
-//! the state directory, the instance that was up last first.
+//! Local ports that instances had last time, to use them again: a file in the state directory, most recent
+//! instance first.
 //!
-//! The file is a convenience. Whatever cannot be read or makes no sense counts as not there, and is
-//! replaced the next time a tunnel comes up.
+//! The file is a convenience. Unreadable or invalid content counts as missing and is replaced when the next
+//! tunnel comes up.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,12 +17,12 @@ use crate::system::lock::lock;
 use crate::system::paths::{self, Paths};
 use crate::toml_text;
 
-/// How many instances are remembered; the one that was not up for longest is forgotten.
+/// Number of instances to remember.
 const INSTANCES_MAX: usize = 100;
-/// How many services of each.
+/// Number of services of each.
 const SERVICES_MAX: usize = 64;
 
-/// The longest wait for other writers: no tunnel waits for this file.
+/// Time limit for other writers: no tunnel waits for this file.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -33,13 +33,13 @@ struct Memory {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Remembered {
-    /// The digest of its id, which may be any text of any length.
+    /// Digest of the id, which can be any text.
     instance: String,
     /// Local ports by service.
     ports: BTreeMap<String, u16>,
 }
 
-/// The local ports that the services of the instance `id` had last time.
+/// Returns the local ports that the services of the instance `id` had last time.
 pub fn recall(paths: &Paths, id: &str) -> BTreeMap<String, u16> {
     let key = instance::digest(id);
     let memory = read(&paths.remembered_ports());
@@ -49,8 +49,7 @@ pub fn recall(paths: &Paths, id: &str) -> BTreeMap<String, u16> {
     ports
 }
 
-/// Remembers the local ports of the instance `id`. Those of services that this tunnel does not
-/// carry stay as they were.
+/// Stores the local ports of the instance `id`. Keeps those of services that this tunnel lacks.
 pub fn remember(paths: &Paths, id: &str, forwards: &[Forward]) -> Result<()> {
     let mut ports = recall(paths, id);
     let had = forwards.iter().map(|forward| (forward.service.clone(), forward.local));

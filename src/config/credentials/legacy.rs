@@ -1,8 +1,8 @@
-//! `config.json`, the file of soong's predecessor: the secrets in it.
+//! Secrets in `config.json`, the file of soong's predecessor.
 //!
-//! Its documentation names the file and says that it holds the status daemon's token, not under
-//! which name. The program's other config, of the same contents in YAML, has `status_daemon.token`
-//! and `lambda.api_key`; besides these the plain names that one would expect are looked for.
+//! Its documentation says that the file holds the status daemon's token, but not under which name. The
+//! program's YAML config of the same content has `status_daemon.token` and `lambda.api_key`; the plain names
+//! are accepted, too.
 
 use std::path::Path;
 
@@ -17,13 +17,13 @@ const API_KEY: [&str; 3] = ["/lambda/api_key", "/lambda_api_key", "/api_key"];
 const DAEMON_TOKEN: [&str; 5] =
     ["/status_daemon/token", "/daemon/token", "/status_token", "/daemon_token", "/token"];
 
-/// Returns the API key and the token of the daemon in `file`; `None` where there is no such file.
+/// Returns the API key and the daemon's token in `file`; `None` if it does not exist.
 pub(super) fn read(file: &Path) -> Result<Option<[Option<Secret>; 2]>> {
     private_file::read(file)?.map(|text| parse(&Zeroizing::new(text), file)).transpose()
 }
 
 fn parse(text: &str, file: &Path) -> Result<[Option<Secret>; 2]> {
-    // As with TOML, the parser's words stay here; its line does not tell anything.
+    // As with TOML, the parser's message is not shown.
     let mut document: Value = serde_json::from_str(text).map_err(|error| Error::Config {
         path: file.into(),
         line: Some(error.line()),
@@ -38,7 +38,7 @@ fn parse(text: &str, file: &Path) -> Result<[Option<Secret>; 2]> {
     Ok(secrets)
 }
 
-/// Overwrites every text in `value`: any may be a secret.
+/// Overwrites every text in `value`: any can be a secret.
 fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),

@@ -1,4 +1,4 @@
-//! Reading a file of secrets, which must belong to the user and be closed to everyone else.
+//! Reads a file of secrets, which must belong to the user and be unreadable for others.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 use crate::system::trust;
 use crate::terminal::printable;
 
-/// The text of `file`, which must be private; `None` where there is no such file.
+/// Returns the text of `file`, which must be private; `None` if it does not exist.
 pub fn read(file: &Path) -> Result<Option<String>> {
     const LIMIT: u32 = 1 << 16;
     let refused = |error| Error::io("read", file, error);
-    // Opened without waiting, so that a FIFO in the file's place is told and not hung on.
+    // Non-blocking, so that a FIFO is reported instead of hanging.
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(file);
     let mut opened = match opened {
         Ok(opened) => opened,
@@ -26,7 +26,7 @@ pub fn read(file: &Path) -> Result<Option<String>> {
     if let Some(fault) = trust::file_fault(file) {
         return Err(fault.refuse(file));
     }
-    // With room for all, so that no copy is left behind when it grows.
+    // With full capacity, so that growing leaves no copy behind.
     let mut bytes = Vec::with_capacity(LIMIT as usize + 1);
     (&mut opened).take(u64::from(LIMIT) + 1).read_to_end(&mut bytes).map_err(refused)?;
     if bytes.len() > LIMIT as usize {
@@ -35,8 +35,7 @@ pub fn read(file: &Path) -> Result<Option<String>> {
     String::from_utf8(bytes).map(Some).map_err(|_| refused(io::Error::other("not valid UTF-8")))
 }
 
-/// Refuses a file that others could have read or written. Asked of the open file, so that it
-/// cannot be exchanged between the look and the reading.
+/// Refuses a file that others could have read or written. Checks the open file, which cannot be exchanged.
 fn check_private(file: &Path, opened: &File) -> Result<()> {
     let metadata = opened.metadata().map_err(|error| Error::io("read", file, error))?;
     let shown = || printable(&file.to_string_lossy()).into_owned();
@@ -56,7 +55,7 @@ fn check_private(file: &Path, opened: &File) -> Result<()> {
     Ok(())
 }
 
-/// `file` as it can be pasted into a shell.
+/// Returns `file` quoted for a shell.
 fn quoted(file: &Path) -> String {
     let text = file.to_string_lossy();
     printable(&shell_words::quote(&text)).into_owned()

@@ -1,23 +1,23 @@
-//! A secret: text that is used and never shown.
+//! A secret: text to use and never to show.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A text that is to be used and never shown.
+/// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes `text` for a secret; white space around it is not part of it. `None` for what cannot
-    /// be one: secrets travel in HTTP headers, so they are made of visible ASCII characters.
+    /// Returns `text` without surrounding white space as a secret; `None` if it is not visible ASCII, as
+    /// secrets are sent in HTTP headers.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         let fit = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
         fit.then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The text itself, for the one who needs it.
+    /// Returns the text.
     pub fn expose(&self) -> &str {
         &self.0
     }

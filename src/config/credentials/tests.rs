@@ -1,4 +1,4 @@
-//! What the file may hold, who may be able to read it, and that nothing of it gets out.
+//! Contents, permissions and confidentiality of the file.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ fn told(error: &Error) -> String {
     format!("{error}{hints}")
 }
 
-/// A file of its own with `text` and `mode`.
+/// Creates a file with `text` and `mode`.
 fn file(text: &str, mode: u32) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("credentials.toml");

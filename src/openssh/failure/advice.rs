@@ -1,12 +1,11 @@
-//! What the user can do when ssh has failed.
+//! Hints after a failure of ssh.
 
 use super::kind::Kind;
 use crate::config::HostKeyCheck;
 use crate::openssh::{Login, certificate, host_key_alias, key};
 use crate::terminal::printable;
 
-/// What the user can do about trouble of this kind, a line each; `denials` says how many logins the server
-/// has refused lately.
+/// Returns the hints for a kind of failure; `denials` is the number of recently refused logins.
 pub fn hints(kind: Kind, login: &Login, denials: usize) -> Vec<String> {
     if denials > 0 && matches!(kind, Kind::Refused | Kind::HungUp | Kind::Lost | Kind::TimedOut) {
         return vec![
@@ -52,7 +51,7 @@ pub fn hints(kind: Kind, login: &Login, denials: usize) -> Vec<String> {
     }
 }
 
-/// What the user can do where the server was reached and let nobody in.
+/// Returns the hints if the server was reached and refused the login.
 fn login_hints(kind: Kind, login: &Login) -> Vec<String> {
     if matches!(kind, Kind::AuthenticationRefused | Kind::TooManyKeys)
         && let Some([what, remedy]) = certificate::outdated(login)
@@ -93,7 +92,7 @@ fn login_hints(kind: Kind, login: &Login) -> Vec<String> {
     }
 }
 
-/// The key, as it is typed, where there is one.
+/// Returns the key quoted for a shell, after a space, if there is one.
 fn only_key(login: &Login) -> Option<String> {
     match login.keys.files.as_slice() {
         [file] => Some(shell_words::quote(&file.to_string_lossy()).into_owned()),
@@ -116,8 +115,7 @@ fn unusable_key(login: &Login) -> String {
     }
 }
 
-/// Under `pin` the instance's own key is accepted when it is new; only that of a host on the way can be
-/// unknown.
+/// With `pin`, a new key of the instance itself is accepted; only a jump host's can be unknown.
 fn unknown_host_key(login: &Login) -> String {
     let accept = "run 'soong tunnel start' in a terminal to check and accept the key";
     match login.host_key_check {
@@ -130,7 +128,7 @@ fn unknown_host_key(login: &Login) -> String {
     }
 }
 
-/// What the user can do about a forward that was refused.
+/// Returns the hints for a refused forward.
 pub fn forward_hints(kind: Kind) -> Vec<String> {
     let hints: &[&str] = match kind {
         Kind::ForwardForbidden => &[
@@ -147,7 +145,7 @@ pub fn forward_hints(kind: Kind) -> Vec<String> {
     hints.iter().map(|hint| (*hint).to_owned()).collect()
 }
 
-/// What was tried without asking.
+/// Describes the keys that ssh offered.
 fn offered(login: &Login) -> String {
     let user = login.user();
     if login.entry.has_keys {
@@ -161,7 +159,7 @@ fn offered(login: &Login) -> String {
     }
 }
 
-/// What to look at when an instance does not answer, likeliest first.
+/// Returns the hints if an instance does not answer, most likely first.
 pub fn timeout_hints(login: &Login) -> Vec<String> {
     let port = login.instance.port.unwrap_or(22);
     let host = &login.instance.host;

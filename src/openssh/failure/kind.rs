@@ -1,65 +1,65 @@
-//! Kinds of failures of ssh.
+//! Kinds of ssh failures.
 
 use serde::{Deserialize, Serialize};
 
-/// Sorts of trouble, by what can be done about them.
+/// Kinds of failures, by their remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// The server's key is not the one that was pinned.
+    /// The server's key is not the pinned one.
     HostKeyChanged,
-    /// The server's key is not known, and unknown keys are not accepted.
+    /// The server's key is unknown, and the policy refuses unknown keys.
     HostKeyUnknown,
-    /// The server accepts none of the keys that were offered.
+    /// The server accepts none of the offered keys.
     AuthenticationRefused,
-    /// The server gave up before every key was offered.
+    /// The server gave up before all keys were offered.
     TooManyKeys,
-    /// The agent, or the security key, did not sign with a key that the server accepts.
+    /// The agent or security key did not sign with an accepted key.
     SigningRefused,
-    /// The server accepts the key and asks for more, and nobody answered.
+    /// The server accepts the key and asks for more; no answer was possible.
     NeedsMoreThanKey,
-    /// ssh needs the passphrase of the key, and nobody was there to type it.
+    /// ssh needs a passphrase; no answer was possible.
     NeedsPassphrase,
-    /// ssh or the server has a question, and nobody answered it.
+    /// ssh or the server asks a question; no answer was possible.
     NeedsAnswer,
-    /// The passphrase that was typed is not that of the key.
+    /// The passphrase is wrong.
     WrongPassphrase,
-    /// The server did not accept what was typed.
+    /// The server rejected the answer.
     AnswerRefused,
-    /// The key file is there but cannot be used.
+    /// The key file exists but is unusable.
     KeyUnusable,
-    /// ssh does not understand its options, or the two sides have no algorithm in common.
+    /// ssh rejects its options, or both sides have no common algorithm.
     Misconfigured,
     /// The tunnel's own files were deleted.
     Displaced,
-    /// ssh could not set a forward up on this machine.
+    /// ssh could not set up a forward on this machine.
     ForwardRefused,
-    /// The server does not listen for a remote forward.
+    /// The server refused to listen for a remote forward.
     ListenRefused,
-    /// The server does not let clients connect to the target of a forward.
+    /// The server forbids connections to a forward's target.
     ForwardForbidden,
-    /// The name of the host leads nowhere.
+    /// The host name does not resolve.
     UnknownHost,
-    /// Nothing listens on the SSH port.
+    /// The SSH port refuses connections.
     Refused,
-    /// What listens on the SSH port ends connections before it says that it is a server.
+    /// The SSH port closes connections before an SSH greeting.
     HungUp,
-    /// The proxy or jump host on the way failed.
+    /// The proxy or jump host failed.
     ProxyFailed,
-    /// The proxy or jump host on the way lets nobody through.
+    /// The proxy or jump host refused the login.
     ProxyRefused,
-    /// There is no way to the host.
+    /// No route to the host.
     Unreachable,
     /// The host did not answer in time.
     TimedOut,
     /// The connection ended, before or after it was established.
     Lost,
-    /// ssh ended without a reason that is known here.
+    /// Unknown reason.
     Other,
 }
 
 impl Kind {
-    /// Whether trying again with the same request cannot help.
+    /// Returns true if a retry of the same request cannot help.
     pub fn is_permanent(self) -> bool {
         matches!(
             self,

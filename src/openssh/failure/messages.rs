@@ -1,13 +1,12 @@
-//! What ssh says, and what it means. The wording is that of OpenSSH 7.6 to 10 and of the error texts of
-//! the C libraries (glibc, musl, macOS).
+//! ssh's messages and their meanings. Wording of OpenSSH 7.6 to 10 and of the C libraries' error texts
+//! (glibc, musl, macOS).
 
 use super::kind::Kind;
 
-/// How the line begins in which ssh repeats what the server said when it ended the connection.
+/// Beginning of the line with which ssh repeats the server's farewell.
 pub(super) const FAREWELL: &str = "Received disconnect from ";
 
-/// Whole lines; `*` stands for any text. The first that is found decides, so what is more telling stands
-/// first.
+/// Whole lines; `*` matches any text. The first match decides, so more telling lines come first.
 const MESSAGES: &[(&str, Kind)] = &[
     ("@*WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!*@", Kind::HostKeyChanged),
     ("*host key for * has changed and you have requested strict checking.", Kind::HostKeyChanged),
@@ -49,8 +48,7 @@ const MESSAGES: &[(&str, Kind)] = &[
     ("Connection timed out during banner exchange", Kind::TimedOut),
     ("Connection to * timed out", Kind::TimedOut),
     ("Timeout, server * not responding.", Kind::TimedOut),
-    // Before it said who it is: something else that takes connections in place of a server, or a server
-    // that keeps this address out.
+    // Before the greeting: another program listens on the port, or the server blocks this address.
     ("*_exchange_identification: Connection closed by remote host", Kind::HungUp),
     ("*_exchange_identification: read: Connection reset by peer", Kind::HungUp),
     ("Connection closed by *", Kind::Lost),
@@ -66,20 +64,20 @@ const MESSAGES: &[(&str, Kind)] = &[
     ("*: Broken pipe", Kind::Lost),
 ];
 
-/// What ssh calls the far end of a connection that goes through a proxy.
+/// ssh's name for the far end of a connection through a proxy.
 const PROXIED: &str = "* UNKNOWN port 65535*";
 
-/// True for the line in which ssh says that the server closed the connection (`clientloop.c`).
+/// Returns true for ssh's report that the server closed the connection (`clientloop.c`).
 pub(super) fn is_close(line: &str) -> bool {
     matches(line.trim(), "Connection to * closed by remote host.")
 }
 
-/// True for a line in which ssh counts what it has transferred, as it ends.
+/// Returns true for ssh's transfer counts at its end.
 pub(super) fn is_count(line: &str) -> bool {
     ["Transferred: sent *", "Bytes per second: sent *"].iter().any(|pattern| matches(line.trim(), pattern))
 }
 
-/// The most telling line of `lines`, and what it means.
+/// Returns the most telling line of `lines` with its meaning.
 pub(super) fn find(lines: &[String]) -> Option<(&str, Kind)> {
     MESSAGES.iter().find_map(|(pattern, kind)| {
         let mut said = lines.iter().rev().filter(|line| !line.starts_with("debug"));
@@ -88,7 +86,7 @@ pub(super) fn find(lines: &[String]) -> Option<(&str, Kind)> {
     })
 }
 
-/// Whether `lines` tell of a connection through a proxy that ended before the server said who it is.
+/// Returns true if `lines` report a connection through a proxy that ended before the server's greeting.
 pub(super) fn is_of_proxy(lines: &[String]) -> bool {
     let is_early = |line: &str| {
         line.contains("_exchange_identification: ") || line == "Connection timed out during banner exchange"
@@ -96,7 +94,7 @@ pub(super) fn is_of_proxy(lines: &[String]) -> bool {
     lines.iter().any(|line| is_early(line.trim())) && lines.iter().any(|line| matches(line, PROXIED))
 }
 
-/// Whether `pattern` is the whole of `line`, each `*` of it standing for any text.
+/// Returns true if `pattern` matches the whole `line`; each `*` matches any text.
 fn matches(line: &str, pattern: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return line == pattern };
     let Some(mut line) = line.strip_prefix(start) else { return false };

@@ -1,4 +1,4 @@
-//! The command lines that ssh is given.
+//! Tests of ssh's command lines.
 
 use super::*;
 

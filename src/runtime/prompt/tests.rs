@@ -1,4 +1,4 @@
-//! The format of the prompt file, to the letter: shells rely on it.
+//! The exact format of the prompt file, on which shells rely.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn a_line_says_what_its_entry_says() {
     assert_eq!(Entry::parse(&LINE.replace(" up ", " dreaming ")).unwrap().phase, None);
 }
 
-/// Whatever state a tunnel is in, readers take the line that is written for it.
+/// Readers accept the line of a tunnel in any state.
 #[test]
 fn a_lease_that_readers_would_refuse_is_left_out() {
     let instance = crate::config::instance::Instance {
