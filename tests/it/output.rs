@@ -41,9 +41,7 @@ fn a_dry_run_quotes_for_the_shell() {
     let mut sandbox = Sandbox::with(&instance);
     let key = sandbox.path("home/it's $(touch pwned)");
     std::fs::copy(instance.sshd.key(), &key).unwrap();
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], key.to_str().unwrap());
-    });
+    sandbox.use_key(key.to_str().unwrap());
     assert!(dry_run(&sandbox).0.contains(&key.to_str().unwrap().to_owned()));
 }
 

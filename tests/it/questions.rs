@@ -27,9 +27,7 @@ fn with_locked_key(instance: &Instance) -> Sandbox {
     let mut command = std::process::Command::new(tool("ssh-keygen"));
     let status = command.args(["-q", "-p", "-P", "", "-N", PASSPHRASE, "-f"]).arg(&file).status().unwrap();
     assert!(status.success());
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], path(&file));
-    });
+    sandbox.use_key(path(&file));
     sandbox
 }
 

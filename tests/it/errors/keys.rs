@@ -15,9 +15,7 @@ use crate::support::wait;
 fn a_missing_key_is_named() {
     let instance = Instance::start();
     let mut sandbox = Sandbox::with(&instance);
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], "~/.ssh/nothing");
-    });
+    sandbox.use_key("~/.ssh/nothing");
     sandbox
         .tunnel(["start"])
         .fails(1, ["[ROOT]/home/.ssh/nothing", "No such file"])
@@ -31,9 +29,7 @@ fn a_missing_key_is_named() {
 fn a_directory_is_no_key() {
     let instance = Instance::start();
     let mut sandbox = Sandbox::with(&instance);
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], "~/.config");
-    });
+    sandbox.use_key("~/.config");
     sandbox.tunnel(["start"]).fails(1, ["[ROOT]/home/.config"]).run();
     sandbox.assert_idle();
 }
@@ -62,9 +58,7 @@ fn the_public_half_of_a_key_is_told_from_a_private_one() {
     let key = instance.sshd.key();
     let public = key.with_extension("pub");
     fs::set_permissions(&public, Permissions::from_mode(0o644)).unwrap();
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], path(&public));
-    });
+    sandbox.use_key(path(&public));
     let hint = format!("soong configure set ssh.key {}", path(&key));
     let output = sandbox.tunnel(["start"]).fails(1, [path(&public), "is a public key"]).hint(&hint).run();
     assert!(!output.stderr.contains("chmod"), "{}", output.stderr);
@@ -157,9 +151,7 @@ fn a_file_that_is_no_key_is_told() {
     let file = sandbox.path("home/key");
     sandbox.write(&file, "not a key\n");
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], path(&file));
-    });
+    sandbox.use_key(path(&file));
     sandbox.tunnel(["start"]).fails(1, ["Error starting tunnel: "]).hint("[ROOT]/home/key").run();
     sandbox.assert_idle();
 }
@@ -173,9 +165,7 @@ fn a_key_with_a_passphrase_does_not_hang() {
     let mut command = std::process::Command::new(tool("ssh-keygen"));
     let status = command.args(["-q", "-p", "-P", "", "-N", "secret", "-f"]).arg(&file).status().unwrap();
     assert!(status.success());
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], path(&file));
-    });
+    sandbox.use_key(path(&file));
     sandbox.tunnel(["start"]).fails(1, ["Error starting tunnel: "]).hint("ssh-add").run();
     sandbox.assert_idle();
 }
@@ -186,9 +176,7 @@ fn a_key_that_was_made_on_windows_is_told_as_that() {
     let instance = Instance::start();
     let mut sandbox = Sandbox::with(&instance);
     let file = sandbox.path("home/key");
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], path(&file));
-    });
+    sandbox.use_key(path(&file));
     let key = fs::read_to_string(instance.sshd.key()).unwrap();
     for (text, told, hint) in [
         (key.replace('\n', "\r\n"), "Windows line endings", "sed -i.bak"),
@@ -251,9 +239,7 @@ fn a_key_may_be_anywhere() {
         let file = sandbox.path("home").join(name).join("key");
         sandbox.write(&file, "");
         fs::copy(instance.sshd.key(), &file).unwrap();
-        sandbox.configure(|config| {
-            config.set(["ssh", "key"], format!("~/{name}/key"));
-        });
+        sandbox.use_key(format!("~/{name}/key"));
         sandbox.start(&instance);
         super::instances::assert_nothing_was_executed(&sandbox);
     }
@@ -267,9 +253,7 @@ fn a_key_that_ssh_can_not_be_told_of_is_refused() {
     let file = sandbox.path("home/${HOME}/key");
     sandbox.write(&file, "");
     fs::copy(instance.sshd.key(), &file).unwrap();
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], path(&file));
-    });
+    sandbox.use_key(path(&file));
     sandbox.tunnel(["start"]).fails(1, ["[ROOT]/home/${HOME}/key"]).hint("${").run();
     sandbox.assert_idle();
 }
@@ -280,9 +264,7 @@ fn a_key_may_be_relative() {
     let instance = Instance::start();
     let mut sandbox = Sandbox::with(&instance);
     fs::copy(instance.sshd.key(), sandbox.path("tmp/key")).unwrap();
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], "key");
-    });
+    sandbox.use_key("key");
     sandbox.start(&instance);
     sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
     let start = sandbox.tunnel(["start"]).current_dir(&sandbox.home());

@@ -142,9 +142,7 @@ fn an_agent_that_does_not_sign_is_told_as_that() {
     let mut sandbox = Sandbox::with(&instance);
     let public = sandbox.path("home/key.pub");
     sandbox.write(&public, fs::read(instance.sshd.key().with_extension("pub")).unwrap());
-    sandbox.configure(|config| {
-        config.set(["ssh", "key"], path(&public));
-    });
+    sandbox.use_key(path(&public));
     let agent = Agent::with(&sandbox, &instance.sshd.key());
     let start = sandbox.tunnel(["start"]).env("SSH_AUTH_SOCK", &agent.socket);
     start.fails(1, ["signing failed"]).hint("refused to sign").hint("ssh-add").run();

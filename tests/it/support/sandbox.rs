@@ -97,6 +97,13 @@ impl Sandbox {
         self
     }
 
+    /// Sets `ssh.key`.
+    pub fn use_key(&mut self, key: impl AsRef<str>) {
+        self.configure(|config| {
+            config.set(["ssh", "key"], key.as_ref());
+        });
+    }
+
     /// Waits for the candidates of extensions for as long as a busy machine may take, instead of a second.
     pub fn wait_for_candidates(&mut self) {
         self.configure(|config| {
