@@ -80,7 +80,7 @@ fn warn_if_open(candidate: &Path) {
         return;
     }
     if let Some(fault) = trust::fault(candidate)
-        && is_news(candidate)
+        && is_first_warning(candidate)
     {
         let label = terminal::hint_label();
         terminal::print_error(&format!(
@@ -92,7 +92,7 @@ fn warn_if_open(candidate: &Path) {
 
 /// Returns true if the user has not been warned of `program`, according to the state directory; records the
 /// warning there.
-fn is_news(program: &Path) -> bool {
+fn is_first_warning(program: &Path) -> bool {
     const LIMIT: u64 = 1 << 18;
     let Ok(paths) = Paths::from_env() else { return true };
     let line = program.as_os_str().as_encoded_bytes().escape_ascii().to_string();
@@ -143,7 +143,7 @@ fn become_shell(script: &CStr, rest: &[&CStr]) -> Errno {
 
 /// Sets `SOONG` to the absolute path of `soong` for the next program. Call it before there is a second
 /// thread.
-pub fn announce(soong: Option<&Path>) {
+pub fn export_caller(soong: Option<&Path>) {
     // SAFETY: programs that call this have one thread.
     unsafe {
         if let Some(soong) = soong {

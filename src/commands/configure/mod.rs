@@ -53,11 +53,11 @@ fn run(arguments: &Arguments) -> Result<()> {
         Some(Command::Import { file }) => import::import(file.as_deref(), &paths),
         None if !arguments.setup.is_empty() => setup::from_arguments(&arguments.setup, &paths),
         None if terminal::is_interactive() => wizard::run(&paths),
-        None => Err(nobody_to_ask()),
+        None => Err(no_terminal()),
     }
 }
 
-fn nobody_to_ask() -> Error {
+fn no_terminal() -> Error {
     Error::usage("not a terminal; cannot ask questions")
         .with_hint("pass the answers as options: --key FILE, --user NAME, --instance NAME=HOST, --api-key-stdin, --daemon-token-stdin")
         .with_hint("or change one setting: soong configure set KEY VALUE")

@@ -20,7 +20,7 @@ use self::output::{show, unknown};
 use crate::command_line;
 use crate::error::{EXIT_FAILED, EXIT_USAGE, Error, Result};
 use crate::extension::is_name;
-use crate::extension::launch::{announce, launch};
+use crate::extension::launch::{export_caller, launch};
 use crate::system::paths;
 use crate::terminal::{export_colour, printable};
 
@@ -100,7 +100,7 @@ impl Soong<'_> {
     /// Becomes `soong-NAME`, or says why not.
     fn execute(&self, name: &CStr, rest: &[&CStr]) -> u8 {
         if is_name(name.to_bytes()) {
-            announce(self.own);
+            export_caller(self.own);
             let directories: Vec<PathBuf> =
                 self.directory().into_iter().chain(paths::search_path()).collect();
             if let Some(code) = launch(name.to_bytes(), rest, &directories).report() {
@@ -128,7 +128,7 @@ impl Soong<'_> {
 
     /// Becomes `soong-ext`; returns only if that is not installed.
     fn assisted(&self, request: &CStr, rest: &[&CStr]) {
-        announce(self.own);
+        export_caller(self.own);
         let directory: Vec<PathBuf> = self.directory().into_iter().collect();
         launch(b"ext", &[&[request], rest].concat(), &directory);
     }

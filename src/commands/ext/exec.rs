@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use super::arguments::PROGRAM;
 use crate::error::{EXIT_USAGE, Error};
-use crate::extension::launch::{announce, launch};
+use crate::extension::launch::{export_caller, launch};
 use crate::extension::{discovery, is_name};
 use crate::system::paths;
 use crate::terminal::printable;
@@ -12,7 +12,7 @@ use crate::terminal::printable;
 /// Becomes the extension `name`, or says why not and returns the exit code.
 pub(super) fn exec(name: &CStr, rest: &[&CStr]) -> u8 {
     let own = paths::own_directory();
-    announce(own.as_deref().map(|directory| directory.join("soong")).as_deref());
+    export_caller(own.as_deref().map(|directory| directory.join("soong")).as_deref());
     let shown = name.to_string_lossy();
     if is_name(name.to_bytes()) {
         let directories = discovery::directories_of(&shown);

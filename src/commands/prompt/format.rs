@@ -1,7 +1,7 @@
 //! A segment in the language of whoever shows it: what has a meaning there is escaped, colour and
 //! its end are written so that they take no room.
 
-use super::segment::{Mood, Segment};
+use super::segment::{Segment, Severity};
 
 /// Who shows the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +42,9 @@ impl Format {
 pub struct Style {
     /// How the parts are put together.
     pub template: Option<String>,
-    /// What stands for each mood.
+    /// What stands for each severity.
     pub symbols: [Option<String>; 3],
-    /// The parameters of the SGR sequence for each mood, `32`.
+    /// The parameters of the SGR sequence for each severity, `32`.
     pub colors: [Option<String>; 3],
     /// Whether to keep to ASCII.
     pub ascii: bool,
@@ -54,21 +54,21 @@ pub struct Style {
 
 /// The segment as `format` has it.
 pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
-    let mood = match segment.mood {
-        Mood::Up => 0,
-        Mood::Waiting => 1,
-        Mood::Down => 2,
+    let severity = match segment.severity {
+        Severity::Up => 0,
+        Severity::Waiting => 1,
+        Severity::Down => 2,
     };
-    let symbol = style.symbols[mood].as_deref().unwrap_or(if style.ascii {
-        ["=", "~", "!"][mood]
+    let symbol = style.symbols[severity].as_deref().unwrap_or(if style.ascii {
+        ["=", "~", "!"][severity]
     } else {
-        ["⇄", "↻", "✗"][mood]
+        ["⇄", "↻", "✗"][severity]
     });
     let dots = if style.ascii { ".." } else { "…" };
     let text = escape(&fill(style.template.as_deref(), symbol, segment, dots), format);
     // What is up is shown in the colour of what soon is not, when its lease ends.
-    let mood = if mood == 0 && segment.lease.is_some() { 1 } else { mood };
-    let color = style.colors[mood].as_deref().unwrap_or(["32", "33", "31"][mood]);
+    let severity = if severity == 0 && segment.lease.is_some() { 1 } else { severity };
+    let color = style.colors[severity].as_deref().unwrap_or(["32", "33", "31"][severity]);
     let legal = !color.is_empty() && color.bytes().all(|byte| byte.is_ascii_digit() || byte == b';');
     if !style.colored || !legal {
         return text;
@@ -135,7 +135,7 @@ mod tests {
 
     fn segment() -> Segment {
         Segment {
-            mood: Mood::Waiting,
+            severity: Severity::Waiting,
             word: "starting",
             text: "dev starting".into(),
             lease: Some("5m left".into()),
@@ -174,7 +174,8 @@ mod tests {
             symbols: [const { None }; 3].map(|_: Option<String>| symbol.map(str::to_owned)),
             ..Style::default()
         };
-        let up = Segment { mood: Mood::Up, word: "up", text: "llama-70b-fi..ment-3".into(), lease: None };
+        let up =
+            Segment { severity: Severity::Up, word: "up", text: "llama-70b-fi..ment-3".into(), lease: None };
         for (template, symbol, expected) in [
             ("[{symbol} {text} {lease}]", None, "[⇄ llama-70b-fi…ment-3]"),
             ("[{lease} {symbol} {text}]", Some(""), "[llama-70b-fi…ment-3]"),
@@ -191,7 +192,8 @@ mod tests {
     #[test]
     fn what_is_up_is_yellow_when_its_lease_ends() {
         let style = Style { colored: true, ..Style::default() };
-        let up = Segment { mood: Mood::Up, word: "up", text: "dev".into(), lease: Some("5m left".into()) };
+        let up =
+            Segment { severity: Severity::Up, word: "up", text: "dev".into(), lease: Some("5m left".into()) };
         assert_eq!(render(&up, Format::Tmux, &style), "#[fg=yellow]⇄ dev 5m left#[default]");
         assert_eq!(
             render(&Segment { lease: None, ..up }, Format::Tmux, &style),

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use serde::Serialize;
 
 use self::format::{Format, Style, render};
-use self::segment::{Mood, Segment};
+use self::segment::{Segment, Severity};
 use crate::error::{Error, Result};
 use crate::runtime::prompt::{self, Entry};
 use crate::system::paths::Paths;
@@ -114,7 +114,7 @@ fn named(name: Option<&str>) -> Result<Format> {
 
 /// What `--format json` prints. Times are in seconds since the epoch.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Document<'a> {
     /// As `SOONG_STATE`: `up`, `down`, or empty when there is no tunnel.
     state: &'static str,
     /// As `SOONG_TEXT`.
@@ -144,7 +144,7 @@ fn show(format: Format) -> String {
 fn json(entries: &[Entry], segment: Option<&Segment>, now: u64) -> String {
     let state = match segment {
         None => "",
-        Some(Segment { mood: Mood::Up, .. }) => "up",
+        Some(Segment { severity: Severity::Up, .. }) => "up",
         Some(_) => "down",
     };
     let tunnels = entries.iter().map(|entry| Tunnel {
@@ -154,8 +154,8 @@ fn json(entries: &[Entry], segment: Option<&Segment>, now: u64) -> String {
         ports: &entry.ports,
     });
     let text = segment.map(|segment| segment.full_text().replace("..", "…")).unwrap_or_default();
-    let answer = Answer { state, text, tunnels: tunnels.collect() };
-    serde_json::to_string(&answer).map_or_else(|_| String::new(), |json| json + "\n")
+    let document = Document { state, text, tunnels: tunnels.collect() };
+    serde_json::to_string(&document).map_or_else(|_| String::new(), |json| json + "\n")
 }
 
 /// Whether the process lives, asked as shells can ask: the program of a zombie is gone, where that
@@ -169,7 +169,8 @@ fn is_alive(pid: u32) -> bool {
 
 fn style() -> Style {
     let of = |part: &str| {
-        ["UP", "WAIT", "DOWN"].map(|mood| terminal::prompt_setting(&format!("SOONG_PROMPT_{part}_{mood}")))
+        ["UP", "WAIT", "DOWN"]
+            .map(|severity| terminal::prompt_setting(&format!("SOONG_PROMPT_{part}_{severity}")))
     };
     let chosen =
         |name: &str| terminal::prompt_setting(name).is_some_and(|value| !value.is_empty() && value != "0");

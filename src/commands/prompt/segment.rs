@@ -11,7 +11,7 @@ const LEASE: u64 = 30;
 
 /// How the tunnels are, in the order in which a worse one hides a better one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mood {
+pub enum Severity {
     /// All are up.
     Up,
     /// One is being connected.
@@ -33,7 +33,7 @@ enum Rank {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     /// Decides about symbol and colour.
-    pub mood: Mood,
+    pub severity: Severity,
     /// The state of the worst of them, as a word.
     pub word: &'static str,
     /// The names of the tunnels that are in this state; unless all are up, with this word. `..` stands where a
@@ -75,12 +75,12 @@ impl Segment {
             entries.iter().filter(|entry| matches!(entry.phase, Some(phase) if phase != Phase::Failed));
         let lease = ends.filter_map(|entry| entry.lease_end).min();
         let lease = lease.and_then(|end| short(end.saturating_sub(now) / 60, limit.unwrap_or(LEASE)));
-        let mood = match worst {
-            Rank::Up => Mood::Up,
-            Rank::Down => Mood::Down,
-            Rank::Starting | Rank::Reconnecting => Mood::Waiting,
+        let severity = match worst {
+            Rank::Up => Severity::Up,
+            Rank::Down => Severity::Down,
+            Rank::Starting | Rank::Reconnecting => Severity::Waiting,
         };
-        Some(Self { mood, word, text, lease })
+        Some(Self { severity, word, text, lease })
     }
 
     /// The text with what there is to say of the lease.

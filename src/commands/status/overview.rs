@@ -54,7 +54,7 @@ impl Overview {
         let mut rows: Vec<Row> = inventory.machines.into_iter().map(Row::from).collect();
         for (running, doing) in survey.running.iter().zip(doing) {
             let Some(state) = running.state.clone() else { continue };
-            row_of(&mut rows, &state).learn(running, state, *doing);
+            row_of(&mut rows, &state).merge(running, state, *doing);
         }
         for state in survey.failed {
             let row = row_of(&mut rows, &state);
@@ -159,7 +159,7 @@ impl Row {
 
     /// Takes over what the supervisor of a running tunnel says. The daemon's facts count while it
     /// can be asked for new ones.
-    fn learn(&mut self, running: &Running, state: State, doing: TunnelStatus) {
+    fn merge(&mut self, running: &Running, state: State, doing: TunnelStatus) {
         self.tunnel = Some(Tunnel { pid: Some(running.supervisor.pid()), doing, ..Tunnel::from(&state) });
         let facts = state.daemon.unwrap_or_default();
         self.facts = if doing == TunnelStatus::Phase(Phase::Up) {
