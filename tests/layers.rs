@@ -27,7 +27,6 @@ const FLOORS: &[&[&str]] = &[
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("commands/tunnel/start.rs", "supervisor::relay::reserve", "a dry run shows which ports would be taken"),
     ("commands/complete/tests.rs", "supervisor::program", "completion reads the help of every program"),
-    ("commands/tunnel/check", "supervisor::link", "a check asks the control socket as the supervisor does"),
 ];
 
 /// One use of a path, in module notation without `crate`.

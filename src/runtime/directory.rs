@@ -131,6 +131,12 @@ impl Directory {
         self.socket("askpass")
     }
 
+    /// Returns the path of the socket that ssh forwards to nowhere: a connection to it asks whether the link is
+    /// alive.
+    pub fn probe_socket(&self) -> PathBuf {
+        self.socket("probe")
+    }
+
     /// Returns the path of the socket that ssh forwards for the service on the port `local`.
     pub fn forward_socket(&self, local: u16) -> PathBuf {
         self.socket(&local.to_string())

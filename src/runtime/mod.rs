@@ -2,6 +2,7 @@
 //!
 //! Supervisors write these files, commands read them. No code here starts a tunnel.
 
+pub mod check_connection;
 pub mod control;
 pub mod directory;
 pub mod extra;

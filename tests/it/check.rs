@@ -1,7 +1,7 @@
 //! `soong tunnel status --check`: is it the link, or is it the service?
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use nix::sys::signal::Signal;
@@ -11,7 +11,8 @@ use crate::support::config::forward;
 use crate::support::http::{Reply, Request, Server};
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
-use crate::support::{ports, process};
+use crate::support::tools::tool;
+use crate::support::{ports, process, wait};
 
 /// What SGLang says of its models, with a name that wants to do something to the terminal.
 fn models(request: &Request) -> Reply {
@@ -22,7 +23,7 @@ fn models(request: &Request) -> Reply {
 }
 
 /// A service on a port of its own that does this with every connection.
-fn raw(with: impl Fn(std::net::TcpStream) + Send + 'static) -> u16 {
+fn raw(with: impl Fn(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || listener.incoming().flatten().for_each(with));
@@ -154,4 +155,81 @@ fn a_link_that_is_silent_is_down_whatever_is_behind_it() {
     let output = sandbox.tunnel(["status", "--check"]).code(1).stdout_has("Tunnel is ").run().stdout;
     process::signal(client, Signal::SIGCONT);
     assert_eq!(output.matches(": link down").count(), 3, "{output}");
+}
+
+/// A client that comes now gets no answer either, and the reason is not the service.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_check_meets_a_crowd_as_clients_do() {
+    let instance = Instance::start();
+    let (keep, kept) = std::sync::mpsc::channel();
+    let mute = raw(move |stream| keep.send(stream).unwrap());
+    let mut sandbox = Sandbox::with(&instance);
+    let crowded = sandbox.config.local[1];
+    sandbox.configure(|config| {
+        config.set(["services", "n8n"], forward(mute, crowded));
+    });
+    let start = sandbox.tunnel(["start"]);
+    start
+        .through(&tool("sh"), ["-c", "ulimit -n 64 && exec \"$@\"", "sh"])
+        .stdout_has("SSH tunnel started")
+        .run();
+    let crowd: Vec<_> = (0..12).map(|_| TcpStream::connect(("127.0.0.1", crowded)).unwrap()).collect();
+    let open = || {
+        let answer = sandbox.tunnel(["status", "--json"]).stdout_has("").run().stdout;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let flows = answer["tunnels"][0]["traffic"].as_array().unwrap().clone();
+        flows.iter().map(|flow| flow["open"].as_u64().unwrap()).sum::<u64>()
+    };
+    // Of twelve places two are set aside for each of the other services; one more client has been accepted and waits.
+    wait::until_true("all places to be taken", || open() == 8);
+    let checked = sandbox.tunnel(["status", "--check"]).code(1).stdout_has("").stderr_has("").run().stdout;
+    assert!(
+        checked.contains(" n8n: not answering: the tunnel has no room for more connections\n"),
+        "{checked}"
+    );
+    assert_eq!(checked.matches(": answering: HTTP 404").count(), 2, "{checked}");
+    drop((crowd, kept));
+}
+
+#[test]
+fn a_supervisor_that_hangs_is_told_at_once() {
+    let instance = Instance::start();
+    let sandbox = tunnel_to(&instance, &[]);
+    let supervisor = sandbox.supervisors()[0].pid;
+    process::signal(supervisor, Signal::SIGSTOP);
+    let output = sandbox.tunnel(["status", "--check"]).code(1).stdout_has("").stderr_has("").run().stdout;
+    process::signal(supervisor, Signal::SIGCONT);
+    assert_eq!(output.matches(": link down: the supervisor does not respond").count(), 3, "{output}");
+}
+
+/// A check is not use: nothing that it does is counted.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_check_leaves_the_counters_alone() {
+    let instance = Instance::start();
+    let sandbox = tunnel_to(&instance, &[]);
+    sandbox.tunnel(["status", "--check"]).stdout_has("answering").run();
+    let answer = sandbox.tunnel(["status", "--json"]).stdout_has("").run().stdout;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    for flow in answer["tunnels"][0]["traffic"].as_array().unwrap() {
+        for counter in ["open", "connections", "sent", "received"] {
+            assert_eq!(flow[counter], 0, "{flow}");
+        }
+    }
+}
+
+/// The server listens; whether anything listens here is known, too.
+#[test]
+fn a_remote_forward_is_open_if_its_target_here_is() {
+    let instance = Instance::start();
+    let sandbox = tunnel_to(&instance, &[]);
+    let (here, [led, stray, gone]) = (raw(drop), [ports::free(), ports::free(), ports::free()]);
+    for spec in [format!("{led}:localhost:{here}"), format!("{stray}:127.0.0.1:{gone}")] {
+        sandbox.tunnel(["forward", "--quiet", "--remote", &spec]).run();
+    }
+    let checked = sandbox.tunnel(["status", "--check"]).code(1).stdout_has("").stderr_has("").run().stdout;
+    assert!(checked.contains(&format!("{led} -> localhost:{here} on this machine: open\n")), "{checked}");
+    let line = format!(": not answering: cannot connect to 127.0.0.1:{gone}: Connection refused\n");
+    assert!(checked.contains(&line), "{checked}");
 }

@@ -1,13 +1,13 @@
 //! Asking the services of a tunnel, through the tunnel, whether they answer.
 //!
 //! Three things can be wrong with a request to `localhost`, and each has its own cure: the link is
-//! down, nothing listens on the instance, or what listens there says nothing. ssh takes a connection
-//! before it knows whether the instance will, so only what comes back tells them apart.
+//! down, nothing listens on the instance, or what listens there says nothing. The tunnel takes a connection
+//! before it knows whether the instance will, so only what comes back tells them apart. Requests go to the
+//! tunnel's own listeners, so that they meet everything that clients meet.
 
 pub(crate) mod extra;
 
 use std::io::{self, Read, Write};
-use std::path::Path;
 use std::slice;
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
@@ -17,12 +17,12 @@ use serde_json::Value;
 
 use crate::config::forwarding::{Forwarding, Listen};
 use crate::daemon::{self, http};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io_reason};
+use crate::runtime::check_connection;
 use crate::runtime::control::{self, Supervisor};
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
 use crate::runtime::state::{Forward, Phase, State};
-use crate::supervisor::link::probe;
 use crate::system::deadline_stream::{DeadlineStream, is_late};
 use crate::terminal::printable;
 
@@ -30,6 +30,8 @@ use crate::terminal::printable;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long to look whether a connection is closed although nothing was sent.
 const SECOND_LOOK: Duration = Duration::from_millis(700);
+/// The reason for a connection that ends at once although the server connects to the service.
+const CLOSES: &str = "closes connections at once";
 /// The most that is read of an answer, in bytes.
 const RESPONSE_MAX: usize = 64 << 10;
 /// The longest name of a model, in characters.
@@ -118,6 +120,12 @@ fn examine_these(
     forwards: &[Forward],
     extras: &[Extra],
 ) -> Result<Vec<Finding>> {
+    if let Some(reason) = fault_of_tunnel(directory, state) {
+        let findings = forwards.iter().map(|forward| Finding::new(forward, Condition::LinkDown));
+        let findings =
+            findings.chain(extras.iter().map(|extra| extra::finding(extra, Condition::LinkDown, None)));
+        return Ok(findings.map(|finding| under(Some(&reason), finding)).collect());
+    }
     let findings = thread::scope(|scope| {
         let mut asked = Vec::new();
         for forward in forwards {
@@ -126,9 +134,9 @@ fn examine_these(
         for extra in extras {
             asked.push(begin(scope, move || extra::ask(directory, extra))?);
         }
-        let down = fault_of_link(directory, state);
+        let down = (!is_link_alive(directory)).then_some("the instance is silent");
         let findings = asked.into_iter().filter_map(|asked| asked.join().ok());
-        Ok(findings.map(|finding| under(down.as_deref(), finding)).collect())
+        Ok(findings.map(|finding| under(down, finding)).collect())
     });
     findings.map_err(|source| Error::Io { action: "cannot ask the services".into(), source, hint: None })
 }
@@ -152,15 +160,24 @@ fn under(down: Option<&str>, finding: Finding) -> Finding {
     }
 }
 
-/// Why the link carries nothing; `None` when it does.
-fn fault_of_link(directory: &Directory, state: &State) -> Option<String> {
+/// Returns why the tunnel carries nothing, as far as its supervisor knows or shows.
+fn fault_of_tunnel(directory: &Directory, state: &State) -> Option<String> {
     let why = || state.last_error.clone().unwrap_or_default();
     match state.phase {
-        Phase::Up => (!probe::answers(directory, PATIENCE)).then(|| "the instance is silent".to_owned()),
+        Phase::Up => {
+            (!Supervisor::responds(directory, PATIENCE)).then(|| "the supervisor does not respond".to_owned())
+        }
         Phase::Starting => Some("the tunnel is starting".to_owned()),
         Phase::Reconnecting => Some(format!("reconnecting: {}", why())),
         Phase::Failed => Some(why()),
     }
+}
+
+/// Asks the link whether its far end answers, by way of the forward that the supervisor's own checks use.
+fn is_link_alive(directory: &Directory) -> bool {
+    DeadlineStream::open(&directory.probe_socket(), PATIENCE)
+        .and_then(|mut probe| probe.read(&mut [0]))
+        .is_ok()
 }
 
 /// What comes back from a service.
@@ -172,18 +189,23 @@ enum Reply {
     Closed,
     /// Nothing in time.
     Silence,
+    /// No connection, and why.
+    Unreachable(String),
 }
 
 fn ask(directory: &Directory, forward: &Forward) -> Finding {
-    let socket = &directory.forward_socket(forward.local);
+    let listen = &Listen::Port(forward.local);
+    let obstacle = || obstacle(directory, &Forwarding::Local(listen.clone(), forward.target()));
     for path in paths(&forward.service) {
-        let reply = request(socket, path, forward.service == MODEL_SERVICE);
-        let finding = match reply {
+        let finding = match request(listen, path, forward.service == MODEL_SERVICE) {
             Reply::Said(bytes) => heard(&bytes, forward),
-            Reply::Silence => unwell(forward, "accepts connections but does not answer"),
-            Reply::Closed if is_refused(socket) => {
-                let forwarding = Forwarding::Local(Listen::Port(forward.local), forward.target());
-                unwell(forward, &why_refused(directory, &forwarding))
+            Reply::Unreachable(reason) => unwell(forward, &reason),
+            Reply::Silence => unwell(
+                forward,
+                &obstacle().unwrap_or_else(|| "accepts connections but does not answer".into()),
+            ),
+            Reply::Closed if matches!(listen_to(listen, &[], 1, SECOND_LOOK), Reply::Closed) => {
+                unwell(forward, &obstacle().unwrap_or_else(|| CLOSES.into()))
             }
             Reply::Closed => no_http(forward),
         };
@@ -203,16 +225,17 @@ fn paths(service: &str) -> &'static [&'static str] {
     }
 }
 
-/// Why the server does not connect to the target of `forwarding`, as far as that is known.
-fn why_refused(directory: &Directory, forwarding: &Forwarding) -> String {
-    let asked =
-        Supervisor::connect(directory).ok().map(|supervisor| supervisor.change(control::WHY, forwarding));
-    match asked {
-        Some(Err(Error::Failed { message, .. })) if !message.ends_with("Connection refused") => {
-            format!("the instance cannot connect: {message}")
-        }
-        _ => "refused on the instance".to_owned(),
-    }
+/// Returns why connections of `forwarding` get nowhere, as far as the supervisor knows; `None` if the server
+/// connects to its target.
+fn obstacle(directory: &Directory, forwarding: &Forwarding) -> Option<String> {
+    let asked = Supervisor::connect(directory).ok()?.change(control::WHY, forwarding);
+    let Err(Error::Failed { message, .. }) = asked else { return None };
+    let reason = message.strip_prefix("connect failed: ").unwrap_or(&message);
+    Some(match reason {
+        control::NO_ROOM => reason.to_owned(),
+        "Connection refused" => "refused on the instance".to_owned(),
+        _ => format!("the instance cannot connect: {reason}"),
+    })
 }
 
 fn unwell(forward: &Forward, reason: &str) -> Finding {
@@ -250,39 +273,44 @@ fn model(bytes: &[u8]) -> Option<String> {
 }
 
 /// Sends `GET path` and reads as much of the answer as is needed: its first line, or `whole`.
-fn request(socket: &Path, path: &str, whole: bool) -> Reply {
-    let mut said = Vec::new();
-    let late = converse(socket, path, whole, &mut said).is_err_and(|error| is_late(&error));
-    match (said.is_empty(), late) {
+fn request(listen: &Listen, path: &str, whole: bool) -> Reply {
+    let is_enough = |said: &[u8]| {
+        status(said).is_some() && (!whole || http::parse_response(said).is_ok_and(|_| model(said).is_some()))
+    };
+    converse(listen, &http::get(path, None), PATIENCE, is_enough)
+}
+
+/// Sends `bytes` and reads `length` bytes.
+fn listen_to(listen: &Listen, bytes: &[u8], length: usize, patience: Duration) -> Reply {
+    converse(listen, bytes, patience, |said| said.len() >= length)
+}
+
+/// Connects as a client does, sends `bytes` and reads until `is_enough`.
+fn converse(listen: &Listen, bytes: &[u8], patience: Duration, is_enough: impl Fn(&[u8]) -> bool) -> Reply {
+    let mut stream = match check_connection::open(listen, patience) {
+        Ok(stream) => stream,
+        Err(error) if is_late(&error) => return Reply::Silence,
+        Err(error) => {
+            return Reply::Unreachable(format!("cannot connect to {listen}: {}", io_reason(&error)));
+        }
+    };
+    // A service that does not take the request may have something to say nevertheless.
+    let _ = stream.write_all(bytes);
+    let (mut said, mut piece) = (Vec::new(), [0; 4096]);
+    let mut is_silent = false;
+    while said.len() < RESPONSE_MAX && !is_enough(&said) {
+        match stream.read(&mut piece) {
+            Ok(length @ 1..) => said.extend_from_slice(&piece[..length]),
+            outcome => {
+                is_silent = outcome.is_err_and(|error| is_late(&error));
+                break;
+            }
+        }
+    }
+    match (said.is_empty(), is_silent) {
         (false, _) => Reply::Said(said),
         (true, false) => Reply::Closed,
         (true, true) => Reply::Silence,
-    }
-}
-
-fn converse(socket: &Path, path: &str, whole: bool, said: &mut Vec<u8>) -> io::Result<()> {
-    let mut line = DeadlineStream::open(socket, PATIENCE)?;
-    // One that does not take the request may have something to say nevertheless.
-    let _ = line.write_all(&http::get(path, None));
-    let mut piece = [0; 4096];
-    while said.len() < RESPONSE_MAX {
-        let length = line.read(&mut piece)?;
-        said.extend_from_slice(&piece[..length]);
-        let enough =
-            if whole { http::parse_response(said).is_ok_and(|_| model(said).is_some()) } else { true };
-        if length == 0 || enough && status(said).is_some() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Whether a connection is closed that nothing was sent over: then it is the instance that refuses,
-/// not a service that was asked something it does not understand.
-fn is_refused(socket: &Path) -> bool {
-    match DeadlineStream::open(socket, SECOND_LOOK).and_then(|mut line| line.read(&mut [0])) {
-        Ok(length) => length == 0,
-        Err(error) => !is_late(&error),
     }
 }
 

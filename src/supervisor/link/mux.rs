@@ -1,7 +1,6 @@
 //! Talking to the ssh that carries a tunnel, through its control socket: OpenSSH's multiplexing
 //! protocol, version 4 (`PROTOCOL.mux` in its sources), as far as forwards need it.
 
-pub(crate) mod blocking;
 mod control;
 mod message;
 mod stdio_forward;
@@ -14,7 +13,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-pub use self::blocking::reach;
 pub use self::control::Control;
 use self::message::{CLOSE_FORWARD, Message, NO_PORT, OK, OPEN_FORWARD, check_hello, hello, verdict};
 use self::stdio_forward::Offer;

@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use super::mux::{self, Control, Refusal};
 use super::stderr::Ear;
 use crate::config::forwarding::Target;
+use crate::error::io_reason;
 
 /// How long the server may take to answer. One that takes longer forbids nothing: it connects.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -112,7 +113,14 @@ impl Permission {
         let mut heard = self.heard();
         heard.asking = false;
         let reason = heard.reason.take();
-        reason.filter(|_| matches!(answer, Ok(Err(Refusal::Refused(_)))))
+        match answer {
+            Ok(Ok(())) => None,
+            Ok(Err(Refusal::Refused(_))) => {
+                reason.or_else(|| Some("connect failed: Connection refused".to_owned()))
+            }
+            Ok(Err(Refusal::Silent(error))) => Some(format!("connect failed: {}", io_reason(&error))),
+            Err(_) => Some("connect failed: timed out".to_owned()),
+        }
     }
 
     /// Has the server connect to `target`.

@@ -7,11 +7,9 @@
 //! ssh mentions the refusal and then closes the connection. What comes first is the answer: waiting
 //! for the other, too, would wake this machine once more.
 
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
@@ -20,21 +18,14 @@ use tokio::sync::Notify;
 use super::mux::{Forward, Side};
 use crate::config::forwarding::{Listen, Target};
 use crate::runtime::directory::Directory;
-use crate::system::deadline_stream::DeadlineStream;
 
 /// A place at which nothing listens.
 const NOWHERE: &str = "/nonexistent/soong";
 
 /// The forward that a probe uses.
 pub fn forward(directory: &Directory) -> Forward {
-    let (listen, target) = (Listen::Socket(socket(directory)), Target::Socket(NOWHERE.into()));
+    let (listen, target) = (Listen::Socket(directory.probe_socket()), Target::Socket(NOWHERE.into()));
     Forward { side: Side::Local, listen, target }
-}
-
-/// Asks the link of the tunnel in `directory` once: whether its far end answers within `patience`.
-/// For commands, which do not hear what ssh mentions.
-pub fn answers(directory: &Directory, patience: Duration) -> bool {
-    DeadlineStream::open(&socket(directory), patience).and_then(|mut line| line.read(&mut [0])).is_ok()
 }
 
 /// Asks the links of one tunnel.
@@ -50,7 +41,7 @@ pub struct Probe {
 impl Probe {
     /// Asks through the sockets in `directory`.
     pub fn new(directory: &Directory) -> Self {
-        Self::at(socket(directory))
+        Self::at(directory.probe_socket())
     }
 
     fn at(socket: PathBuf) -> Self {
@@ -112,12 +103,10 @@ fn is_refusal(line: &str) -> bool {
         && !rest.to_ascii_lowercase().contains("refused")
 }
 
-fn socket(directory: &Directory) -> PathBuf {
-    directory.socket("probe")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -3,6 +3,7 @@
 //! What becomes of a connection is the business of [`super::serve`] and [`super::socks`].
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -10,6 +11,7 @@ use tokio::time::sleep;
 
 use super::owner::Guard;
 use super::serve::Way;
+use crate::runtime::check_connection;
 
 /// How long to leave a listener alone that cannot accept, because the process has run out of
 /// file descriptors.
@@ -20,8 +22,8 @@ pub trait Listener {
     /// The client's end of a connection.
     type Client;
 
-    /// The next connection.
-    fn next(&self) -> impl Future<Output = io::Result<Self::Client>> + Send;
+    /// Returns the next connection, and whether a check made it.
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Client, bool)>> + Send;
 
     /// Returns whether to carry the connection of `client`; see [`Guard::admits`].
     fn admits(client: &Self::Client, guard: &Guard, only_me: bool) -> bool;
@@ -30,10 +32,10 @@ pub trait Listener {
 impl Listener for TcpListener {
     type Client = TcpStream;
 
-    async fn next(&self) -> io::Result<TcpStream> {
-        let (client, _) = self.accept().await?;
+    async fn next(&self) -> io::Result<(TcpStream, bool)> {
+        let (client, address) = self.accept().await?;
         let _ = client.set_nodelay(true);
-        Ok(client)
+        Ok((client, check_connection::is_from_check(&address)))
     }
 
     fn admits(client: &TcpStream, guard: &Guard, only_me: bool) -> bool {
@@ -44,8 +46,10 @@ impl Listener for TcpListener {
 impl Listener for UnixListener {
     type Client = UnixStream;
 
-    async fn next(&self) -> io::Result<UnixStream> {
-        Ok(self.accept().await?.0)
+    async fn next(&self) -> io::Result<(UnixStream, bool)> {
+        let (client, _) = self.accept().await?;
+        let is_check = check_connection::is_named_by_check(&client);
+        Ok((client, is_check))
     }
 
     /// The mode of its file keeps others away.
@@ -63,7 +67,7 @@ where
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
     loop {
-        let Ok(client) = listener.next().await else {
+        let Ok((client, is_check)) = listener.next().await else {
             sleep(PAUSE).await;
             continue;
         };
@@ -71,7 +75,13 @@ where
             continue;
         }
         let place = way.room.place(size).await;
-        let (carried, open) = (carry(client, way.clone()), way.meter.open());
+        let mut way = way.clone();
+        if is_check {
+            // Not use: counted, but nobody reads the count.
+            way.meter = Arc::default();
+        }
+        let open = way.meter.open();
+        let carried = carry(client, way);
         tokio::spawn(async move {
             // A connection that breaks is the business of the two that it connected.
             let _ = carried.await;

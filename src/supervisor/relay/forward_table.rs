@@ -20,6 +20,7 @@ use super::unix_socket::{self, Door};
 use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding, Listen};
 use crate::error::{Error, Result};
 use crate::openssh::failure::{self, Failure};
+use crate::runtime::control;
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::{self, Extra, Origin};
 use crate::runtime::log::Log;
@@ -177,8 +178,12 @@ impl Switchboard {
         Ok(())
     }
 
-    /// ssh's words for it if the server does not connect to the target of `forwarding` now.
+    /// Returns why connections of `forwarding` get nowhere now: ssh's words, if the server does not connect to
+    /// its target.
     pub async fn why_not(&self, forwarding: &Forwarding) -> Option<String> {
+        if self.way.room.is_crowded() {
+            return Some(control::NO_ROOM.to_owned());
+        }
         self.permission.why_not(forwarding.target()?).await
     }
 

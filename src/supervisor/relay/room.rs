@@ -87,11 +87,16 @@ impl Room {
         }
     }
 
+    /// Returns whether a connection waits for a place.
+    pub fn is_crowded(&self) -> bool {
+        self.all.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Resolves when a connection waits for a place, once for each time that it asks.
     pub async fn crowded(&self) {
         loop {
             self.all.crowded.notified().await;
-            if self.all.waiting.load(Ordering::Relaxed) > 0 {
+            if self.is_crowded() {
                 return;
             }
         }

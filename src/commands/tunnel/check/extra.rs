@@ -1,34 +1,80 @@
-//! Asking forwards beyond the services. What protocol is spoken there is not known, so nothing is
-//! sent: that the far end takes a connection is all there is to find out.
+//! Asking forwards beyond the services. What protocol is spoken there is not known, so nothing is sent to them.
+//!
+//! | forward | what is tried | open means |
+//! |---|---|---|
+//! | local | a connection that says nothing; then the supervisor, whether the server connects | the far end takes connections |
+//! | SOCKS | the greeting | the proxy answers |
+//! | remote | a connection to the target here | the server said that it listens, and the target takes connections |
 
-use super::{Condition, Finding, PATIENCE, why_refused};
-use crate::config::forwarding::Forwarding;
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs as _};
+
+use super::{CLOSES, Condition, Finding, PATIENCE, Reply, SECOND_LOOK, listen_to, obstacle};
 use crate::config::forwarding::display::path_of;
+use crate::config::forwarding::{Forwarding, Target};
+use crate::error::io_reason;
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
-use crate::supervisor::link::mux::{self, Refusal};
-use crate::system::deadline_stream::is_late;
+use crate::system::deadline_stream::DeadlineStream;
 use crate::terminal::printable;
 
-/// Asks where `extra` leads, by way of the ssh of the tunnel in `directory`.
+/// Offers SOCKS 5 without authentication (RFC 1928), and the length of the answer.
+const GREETING: ([u8; 3], usize) = ([5, 1, 0], 2);
+
+/// Asks where `extra` leads.
 pub fn ask(directory: &Directory, extra: &Extra) -> Finding {
-    match (&extra.error, &extra.forwarding) {
-        (Some(error), _) => finding(extra, Condition::NotAnswering, Some(error)),
-        (None, Forwarding::Local(_, target)) => {
-            let reason = match mux::reach(&directory.ssh_control(), target, PATIENCE) {
-                Ok(()) => return finding(extra, Condition::Open, None),
-                Err(Refusal::Refused(_)) => why_refused(directory, &extra.forwarding),
-                Err(Refusal::Silent(error)) if is_late(&error) => "connection refused".to_owned(),
-                Err(Refusal::Silent(_)) => "ssh does not answer".to_owned(),
-            };
-            finding(extra, Condition::NotAnswering, Some(&reason))
-        }
-        // Where these lead is for whoever uses them to say.
-        (None, Forwarding::Remote(..) | Forwarding::Socks(_)) => finding(extra, Condition::Open, None),
+    let fault = match (&extra.error, &extra.forwarding) {
+        (Some(error), _) => Some(error.clone()),
+        (None, Forwarding::Local(..)) => fault_of_local(directory, &extra.forwarding),
+        (None, Forwarding::Socks(_)) => fault_of_proxy(directory, &extra.forwarding),
+        (None, Forwarding::Remote(_, target)) => connect(target).err().map(|error| {
+            format!("cannot connect to {}: {}", printable(&target.to_string()), io_reason(&error))
+        }),
+    };
+    let condition = if fault.is_some() { Condition::NotAnswering } else { Condition::Open };
+    finding(extra, condition, fault.as_deref())
+}
+
+/// A service that says nothing looks like one that the server has not reached yet, so the supervisor is asked, too.
+fn fault_of_local(directory: &Directory, forwarding: &Forwarding) -> Option<String> {
+    match listen_to(&forwarding.listen(), &[], 1, SECOND_LOOK) {
+        Reply::Said(_) => None,
+        Reply::Silence => obstacle(directory, forwarding),
+        Reply::Closed => Some(obstacle(directory, forwarding).unwrap_or_else(|| CLOSES.to_owned())),
+        Reply::Unreachable(reason) => Some(reason),
     }
 }
 
-fn finding(extra: &Extra, condition: Condition, reason: Option<&str>) -> Finding {
+fn fault_of_proxy(directory: &Directory, forwarding: &Forwarding) -> Option<String> {
+    let (greeting, length) = GREETING;
+    match listen_to(&forwarding.listen(), &greeting, length, PATIENCE) {
+        Reply::Said(_) => None,
+        Reply::Unreachable(reason) => Some(reason),
+        Reply::Silence | Reply::Closed => {
+            Some(obstacle(directory, forwarding).unwrap_or_else(|| "the proxy does not answer".to_owned()))
+        }
+    }
+}
+
+/// Connects to the target of a remote forward as ssh does, and hangs up.
+fn connect(target: &Target) -> io::Result<()> {
+    match target {
+        Target::Socket(path) => DeadlineStream::open(path, PATIENCE).map(drop),
+        Target::Port(host, port) => {
+            let mut outcome = Err(io::ErrorKind::NotFound.into());
+            for address in (host.as_str(), *port).to_socket_addrs()? {
+                outcome = TcpStream::connect_timeout(&address, PATIENCE).map(drop);
+                if outcome.is_ok() {
+                    break;
+                }
+            }
+            outcome
+        }
+    }
+}
+
+/// What was found out about `extra`.
+pub fn finding(extra: &Extra, condition: Condition, reason: Option<&str>) -> Finding {
     Finding {
         service: extra.forwarding.to_string(),
         local: extra.forwarding.listen(),
