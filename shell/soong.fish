@@ -28,22 +28,30 @@ function __soong_forget --on-variable XDG_RUNTIME_DIR --on-variable XDG_STATE_HO
     set -g __soong_until -9999999999
 end
 
-# Takes the segment out of the prompt before a command runs, so that it finds, copies, saves and redefines the
-# user's own functions, and when it is to stand elsewhere. It is there again at the next prompt.
+# Removes the segment before a command runs, so that commands find, copy, save and redefine the user's own
+# functions. The next prompt adds it again. A command that may change a prompt, or SOONG_PROMPT_SIDE, makes
+# __soong_place choose its function anew.
 function __soong_withdraw --on-event fish_preexec --on-variable SOONG_PROMPT_SIDE
-    builtin string match -qr 'prompt|source|^\. ' -- "$argv"; and set -e __soong_named
-    switch "$__soong_placed"
-        case fish_prompt fish_right_prompt
-            # Somebody else who took it for the user's own keeps it.
-            if not functions -D -v $__soong_placed | builtin string match -q soong
-                set -g __soong_placed taken
-                return
-            end
-            functions -e $__soong_placed
-            set -q __soong_own; and functions -c __soong_before $__soong_placed
-            functions -e __soong_before
+    switch "$argv"
+        case '*prompt*' '*source*' '. *' '*SOONG_*'
+            set -g __soong_site
     end
-    builtin test "$__soong_placed" = taken; or set -g __soong_placed
+    switch "$__soong_placed"
+        case taken
+        case fish_prompt fish_right_prompt
+            # A script that copied the prompt while the segment was in it, such as VS Code's, keeps it.
+            if functions -D -v $__soong_placed | builtin string match -q soong
+                functions -e $__soong_placed
+                functions -q __soong_before
+                and functions -c __soong_before $__soong_placed
+                and functions -e __soong_before
+                set -g __soong_placed
+            else
+                set -g __soong_placed taken
+            end
+        case none
+            set -q __soong_site[1]; or set -g __soong_placed
+    end
 end
 
 # Looks at everything anew, and notes how long the answer holds: while the file says $argv[2] and the settings
@@ -261,38 +269,42 @@ function __soong_paint
     end
 end
 
-# Puts the segment where it is to stand, until the next command: a function of ours stands in for the user's own.
+# Adds the segment to the prompt until the next command: replaces the user's function, which becomes
+# __soong_before.
 function __soong_place
-    set -g __soong_placed none
-    set -l side "$SOONG_PROMPT_SIDE"
-    # A prompt that names the variable has placed it, also where VS Code, venv or conda wraps it. Looking takes long.
-    if not set -q __soong_named
-        functions fish_prompt fish_right_prompt __vsc_fish_prompt _old_fish_prompt __fish_prompt_orig 2>/dev/null | builtin string match -q '*SOONG_*'
-        set -g __soong_named $status
+    set -q __soong_site[1]; or __soong_choose
+    if not set -q __soong_site[2]
+        set -g __soong_placed none
+        return
     end
-    # What starship draws knows the variables from the environment.
-    builtin test $__soong_named = 0
-    or builtin test "$STARSHIP_SHELL" = fish -a -n "$SOONG_PROMPT_EXPORT" -a "$SOONG_PROMPT_EXPORT" != 0
+    set -g __soong_placed $__soong_site[1]
+    if functions -q $__soong_placed
+        functions -c $__soong_placed __soong_before
+        functions -e $__soong_placed
+        functions -c $__soong_site[2] $__soong_placed
+    else
+        functions -c __soong_alone $__soong_placed
+    end
+end
+
+# Sets __soong_site to the function that shows the segment and the one that replaces it, to none, or to nothing
+# if the next prompt has to choose again.
+function __soong_choose
+    set -g __soong_site fish_right_prompt __soong_right
+    set -l side "$SOONG_PROMPT_SIDE"
+    # starship reads the variables from the environment.
+    builtin test "$STARSHIP_SHELL" = fish -a -n "$SOONG_PROMPT_EXPORT" -a "$SOONG_PROMPT_EXPORT" != 0
+    # A prompt that names the variables shows them itself, also if VS Code, venv or conda wraps it.
+    or functions fish_prompt fish_right_prompt __vsc_fish_prompt _old_fish_prompt __fish_prompt_orig 2>/dev/null | builtin string match -q '*SOONG_*'
     and set side off
-    set -l place fish_right_prompt __soong_right
     switch $side
         case off
-            return
+            set __soong_site none
         case left
-            # VS Code takes what it finds at the first prompt for the user's own, once.
-            functions -q __preserve_fish_prompt; and return
-            set place fish_prompt __soong_left
+            set __soong_site fish_prompt __soong_left
+            # VS Code copies the prompt once, at the first prompt. It must copy the user's own.
+            functions -q __preserve_fish_prompt; and set __soong_site
     end
-    set -e __soong_own
-    if functions -q $place[1]
-        set -g __soong_own
-        functions -c $place[1] __soong_before
-        functions -e $place[1]
-    else
-        set place[2] __soong_alone
-    end
-    functions -c $place[2] $place[1]
-    set -g __soong_placed $place[1]
 end
 
 function __soong_alone --description soong
@@ -321,8 +333,8 @@ function soong_unload
     # What somebody took goes on working.
     builtin test "$__soong_placed" = taken; or functions -e __soong_before
     set -e SOONG_{STATE,TEXT,PROMPT,UP,WAIT,DOWN} _soong_completer __soong_candidates
-    set -e __soong_{proc,boot,path,symbols,placed,own,named,alias,seen,file,from,until,proof}
-    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,alone,right,left,ask,command} soong_unload
+    set -e __soong_{proc,boot,path,symbols,placed,site,alias,seen,file,from,until,proof}
+    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,choose,alone,right,left,ask,command} soong_unload
 end
 
 function __soong_load
@@ -338,7 +350,7 @@ function __soong_load
     end
     set -g __soong_symbols = '~' ! ..
     builtin string match -qir 'utf-?8' -- "$LC_ALL$LC_CTYPE$LANG"; and set __soong_symbols ⇄ ↻ ✗ …
-    set -e __soong_named
+    set -g __soong_site
     __soong_update 0 ''
     functions -e __soong_load
 end
@@ -346,5 +358,5 @@ end
 if status is-interactive; and builtin test -n "$TERM" -a "$TERM" != dumb
     __soong_load
 else
-    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,left,right,load} soong_unload
+    functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,choose,alone,left,right,load} soong_unload
 end
