@@ -1,21 +1,21 @@
 # shellcheck shell=bash
 # Completion of soong and its programs for bash, 3.2 and later.
 #
-# What there is to say is soong-complete's to know; this only asks it, and does with the answer what
-# bash wants done. $_soong_completer, where it is set, is the program to ask.
+# soong-complete, or the program in $_soong_completer, computes the candidates. These functions pass it the command
+# line and hand its answer to bash.
 
 _soong() {
     local reply directive alias='' kind=${COMP_TYPE:-9}
     COMPREPLY=()
-    # What bash 3 does not say: whether it puts one candidate after the other on the line, as others do at 37.
+    # 37 is menu completion, which inserts one candidate after the other. bash 3 does not set COMP_TYPE.
     case ${COMP_TYPE-$(bind -q menu-complete 2>/dev/null)} in *'\C-i'*) kind=37 ;; esac
-    # ble.sh has a menu of its own, and puts on the line what it finds there.
+    # ble.sh inserts candidates from a menu of its own, as menu completion does.
     if [[ -n ${BLE_ATTACHED-} ]]; then kind=37; fi
     case ${COMP_WORDS[0]##*/} in
     soong | soong-*) ;;
     "${__soong_alias-}") alias=soong ;;
     sudo | doas)
-        # The bash-completion package was loaded after this, and knows more of these.
+        # bash-completion, loaded later, completes sudo and doas better.
         if declare -F _completion_loader _comp_complete_load >/dev/null; then
             complete -r "$1"
             return 124
@@ -44,16 +44,16 @@ _soong() {
         if ((directive & 4)); then compopt +o bashdefault +o default; fi
         if ((${#COMPREPLY[@]} == 0 && (directive & 4) == 0)); then compopt -o filenames; fi
     elif ((${#COMPREPLY[@]} == 1 && (directive & 2) == 0)); then
-        # Not in quotes, which a space would become a part of.
+        # Inside quotes, a space would become a part of the word.
         case ${COMP_WORDS[COMP_CWORD]} in *[\"\']*) ;; *) COMPREPLY=("${COMPREPLY[0]} ") ;; esac
     elif ((${#COMPREPLY[@]} == 0 && directive & 4)); then
-        # Nothing but the word itself keeps this bash from offering files.
+        # Without a candidate, this bash would offer files.
         COMPREPLY=("$2")
     fi
 }
 
-# Completes a part of the line as the command line that it is. $1: the number of its first word and,
-# behind a tab, what that word stands for; $2: the word at the cursor.
+# Completes the rest of the line as a command line of its own. $1: the index of its first word and, after a tab, the
+# command to complete in place of that word; $2: the word at the cursor.
 _soong_command() {
     local name='' mark=-- i
     case $1 in *$'\t'*)
@@ -78,7 +78,7 @@ _soong_command() {
 
 _soong_register() {
     local spaces='' line name value
-    # Without compopt, a space can be left out only always.
+    # Without compopt, the trailing space is suppressed for all candidates or for none.
     if ((BASH_VERSINFO[0] < 4)); then spaces=-o\ nospace; fi
     # begin generated
     set -- soong soong-tunnel soong-ssh soong-status soong-extend soong-configure soong-init soong-prompt soong-ext
@@ -104,7 +104,7 @@ _soong_register() {
     fi
 }
 
-# Completes the alias $1 if it stands for $2 of ours, unless something completes it.
+# Registers the alias $1 with the value $2, if it runs one of our programs and has no completion yet.
 _soong_register_alias() {
     case $2 in
     soong | 'soong '* | soong-*) ;;
@@ -114,9 +114,9 @@ _soong_register_alias() {
     complete -p "$1" >/dev/null 2>&1 || complete -o bashdefault -o default $spaces -F _soong -- "$1"
 }
 
-# Where the shell is restricted nothing can be asked.
+# A restricted shell cannot run the completer.
 if ! shopt -q restricted_shell; then
     _soong_register
-    # Once more at the first prompt, when all aliases are there, and whenever there are more: see soong.bash.
+    # The hook in soong.bash registers again at the first prompt, and when more aliases are defined.
     _soong_aliases=unread
 fi

@@ -1,15 +1,14 @@
 # Completion of soong and its programs for fish, 3.4 and later.
 #
-# What there is to say is soong-complete's to know; this only asks it, and does with the answer what
-# fish wants done. $_soong_completer, where it is set, is the program to ask.
+# soong-complete, or the program in $_soong_completer, computes the candidates. These functions pass it the command
+# line and hand its answer to fish.
 
-# Asks, and puts the answer into $__soong_candidates. Fails where names of files are wanted, which
-# fish then completes as it always does.
+# Sets $__soong_candidates. Fails if fish should complete file names.
 function __soong_ask
     set -l before (commandline --tokenize --cut-at-cursor --current-process)
     set -l token (commandline --cut-at-cursor --current-token)
     set -l last $token
-    # A quote may still be open.
+    # Closes an open quote.
     for quote in '' \" \'
         if set -l word (string unescape -- "$token$quote")
             set last "$word"
@@ -29,8 +28,8 @@ function __soong_ask
     end
 end
 
-# Completes a part of the line as the command line that it is. $argv[1]: the number of its first word,
-# counted from 0, and, behind a tab, what that word stands for; then the words.
+# Completes the rest of the line as a command line of its own. $argv[1]: the index of its first word, from 0, and after
+# a tab, the command to complete in place of that word; then the words.
 function __soong_command
     set -l start (string split \t -- $argv[1])
     set -l words $argv[(math 2 + $start[1])..-1]

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Where soong's hook and segment stand in a bash that other hooks, themes and terminals want to use too; read by
-# soong.bash, whose variables it uses.
+# Adds the hook to PROMPT_COMMAND and the segment to PS1, beside other hooks, themes and terminals. soong.bash loads
+# it and sets its variables.
 #
-# \builtin: whatever functions and aliases the user has made.
+# \builtin bypasses the user's functions and aliases.
 #
 # PROMPT_COMMAND may be a string or an array.
 # shellcheck disable=SC2034,SC2128,SC2154,SC2178,SC2179
 
-# Puts the segment into PS1, on the line of the prompt.
+# Adds the segment to PS1, after leading newlines.
 __soong_put() {
     local head=''
     if [[ -z $__soong_place ]] || ! __soong_may_set PS1; then \builtin return 0; fi
@@ -15,7 +15,7 @@ __soong_put() {
         __soong_say 'shopt promptvars is off'
         \builtin return 0
     fi
-    # VS Code puts its marks around a prompt that it has not made.
+    # VS Code puts marks around PS1 again only if PS1 has changed.
     if [[ -n ${__vsc_custom_PS1-} && ${PS1-} == "$__vsc_custom_PS1" ]]; then PS1=${__vsc_original_PS1-}; fi
     while :; do
         case ${PS1-} in
@@ -27,27 +27,27 @@ __soong_put() {
     PS1=$head$__soong_place${PS1-}
 }
 
-# Takes the segment out of PS1.
+# Removes the segment from PS1.
 __soong_withdraw() {
     case ${PS1-} in
     *"$__soong_segment"*) if __soong_may_set PS1; then PS1=${PS1/"$__soong_segment"/}; fi ;;
     esac
 }
 
-# Whether the variable can be set. An assignment to one that is read-only would end the whole prompt.
+# True if the variable can be set. Assigning to a read-only variable would abort all of PROMPT_COMMAND.
 __soong_may_set() {
     local "$1"
 } 2>/dev/null
 
-# Says once why there are no tunnels in this prompt.
+# Prints once why this prompt shows no tunnels.
 __soong_say() {
     if [[ -z ${__soong_said-} ]]; then \builtin printf 'soong: cannot show tunnels in this prompt: %s\n' "$1"; fi
     __soong_said=yes
 }
 
-# Has __soong_hook run before each prompt, ahead of other hooks, so that one that draws the prompt finds the
-# variables of this prompt, and __soong_last behind them. A string stays a string and an array an array, whose
-# elements others know by what they are. $1: whether to begin.
+# Puts __soong_hook before the hooks in PROMPT_COMMAND, which may use its variables, and __soong_last after them. A
+# string stays a string, and the elements of an array stay the same, because other scripts look for theirs. $1 is
+# "begin" at the first call.
 __soong_arrange() {
     local i kept IFS=$' \n'
     kept=()
@@ -69,17 +69,17 @@ __soong_arrange() {
         precmd_functions=(__soong_hook ${kept[@]+"${kept[@]}"})
         ;;
     /__vsc_prompt_cmd*)
-        # VS Code runs what it has found, and takes for a command of the user's what runs beside that.
+        # VS Code runs the PROMPT_COMMAND that it found, and reports anything beside its own hook as the user's command.
         __soong_wrap "${__vsc_original_prompt_command-}" "$__soong_close"
         __vsc_original_prompt_command=$__soong_rest PROMPT_COMMAND=__vsc_prompt_cmd_original
         ;;
     /starship_precmd)
-        # starship runs what it has found when it has saved the statuses.
+        # starship saves the statuses, then runs the PROMPT_COMMAND that it found.
         __soong_wrap "${STARSHIP_PROMPT_COMMAND-}" "$__soong_end"
         STARSHIP_PROMPT_COMMAND=$__soong_rest PROMPT_COMMAND=starship_precmd$'\n'__soong_last
         ;;
     *)
-        # Where others run this hook, they decide when.
+        # Another script removed the hook from PROMPT_COMMAND and may run it itself.
         case ${1-}${PROMPT_COMMAND[*]-} in begin* | *__soong_hook*) ;; *) \builtin return 0 ;; esac
         if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501)) || [[ ${PROMPT_COMMAND+${PROMPT_COMMAND@a}} != *a* ]]; then
             __soong_wrap "${kept-}" "$__soong_close"
@@ -87,8 +87,8 @@ __soong_arrange() {
         else
             PROMPT_COMMAND=(__soong_hook)
             if [[ ${TERM_PROGRAM-} == vscode ]]; then
-                # VS Code saves the first element and puts its own there, and what runs behind that it takes for a
-                # command of the user's.
+                # VS Code replaces the first element, which it then runs, and reports later elements as the user's
+                # commands.
                 __soong_wrap "${kept-}" "$__soong_close"
                 PROMPT_COMMAND=("$__soong_rest")
                 kept[0]=''
@@ -100,10 +100,10 @@ __soong_arrange() {
         fi
         ;;
     esac
-    # Whether a hook draws what is set here.
+    # Look for hooks that use the variables.
     kept="${PROMPT_COMMAND[*]-} ${__vsc_original_prompt_command-} ${precmd_functions[*]-}"
     __soong_drawn=''
-    # bash 3 cannot read "case" here.
+    # bash 3 cannot parse "case" inside $(…).
     kept+=$(
         for i in ${kept//[!A-Za-z0-9_]/ }; do
             [[ $i == __soong_* ]] || \builtin declare -f -- "$i"
@@ -121,7 +121,7 @@ __soong_wrap() {
     esac
 }
 
-# Sets __soong_rest to $1 without what was added to it, wherever others have moved that.
+# Sets __soong_rest to $1 without our additions, wherever other scripts have moved them.
 __soong_strip() {
     local one
     __soong_rest=$1
@@ -135,11 +135,11 @@ __soong_strip() {
     __soong_hook[\;$'\n']*) __soong_rest=${__soong_rest#*[;$'\n']} __soong_rest=${__soong_rest# } ;;
     *[\;$'\n']__soong_hook | *'; __soong_hook') __soong_rest=${__soong_rest%[;$'\n']*} ;;
     esac
-    # Amid those of others a command has to stay.
+    # Between other commands, an empty command would be a syntax error.
     __soong_rest=${__soong_rest//__soong_hook/:}
 }
 
-# Leaves the shell as it was before.
+# Removes everything that the hook and the completion have set.
 soong_unload() {
     local one i kept IFS=$'\n'
     kept=()

@@ -1,22 +1,21 @@
 # shellcheck shell=bash
-# soong in the prompt of bash, 3.2 and later: `eval "$(soong init bash)"`, or source this file.
+# Prompt hook for bash 3.2 and later. Load it with `eval "$(soong init bash)"`, or source this file.
 #
-# Before each prompt it sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and others from the file that the tunnels'
-# supervisors keep (its format: src/runtime/prompt.rs), without starting any process. What it reads
-# is believed only as far as it has been looked at, character by character. `soong_unload` undoes it. How it
-# gets into PROMPT_COMMAND and PS1, and out of them, is in placement.bash beside this file.
+# Before each prompt the hook sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and other variables from the supervisors'
+# prompt file (format: src/runtime/prompt.rs). It starts no process and checks every field before it uses it.
+# `soong_unload` removes everything. placement.bash adds the hook to PROMPT_COMMAND and the segment to PS1.
 #
-# \builtin: whatever functions and aliases the user has made. Errors and traces go nowhere.
+# \builtin bypasses the user's functions and aliases. 2>/dev/null hides errors and the trace of `set -x`.
 #
-# PROMPT_COMMAND may be a string or an array, and the variables are for others to use.
+# PROMPT_COMMAND may be a string or an array; prompts use the variables.
 # shellcheck disable=SC1091,SC2034,SC2128,SC2154,SC2178,SC2179
 
-# Runs before each prompt, ahead of other hooks. It is short because bash copies a function each time it calls it:
-# where nothing has changed, what was shown last still holds, and the rest of this file has nothing to do.
+# Runs before each prompt, ahead of other hooks. While nothing has changed, the last result stands. The function is
+# short because bash copies a function for each call.
 # shellcheck disable=SC2319
 __soong_hook() {
     __soong_status=$? __soong_text='' __soong_now=${EPOCHSECONDS-} __soong_ran=yes
-    # A line each: a value that moves from one to the next is a change.
+    # One line per setting, so that a value that moves to another setting counts as a change.
     __soong_settings="${XDG_RUNTIME_DIR-}
 ${XDG_STATE_HOME-}
 ${SOONG_PROMPT_LEASE-}
@@ -31,12 +30,12 @@ ${SOONG_PROMPT_ASCII-}
 ${SOONG_PROMPT_SIDE-}
 ${SOONG_PROMPT_EXPORT-}
 ${NO_COLOR-}"
-    # Nothing that could block.
+    # Regular files only: reading a FIFO would block.
     if [[ -s $__soong_file && -f $__soong_file ]]; then
         \builtin read -r -d '' __soong_text <"$__soong_file" || :
     fi
     if [[ $__soong_no_clock ]]; then __soong_clock; fi
-    # Ten digits each, to be compared as text: nothing that stands in them can be executed.
+    # Times have ten digits and compare as text. An arithmetic comparison would execute $(…) in them.
     # shellcheck disable=SC2071
     if [[ $__soong_text != "$__soong_seen" || $__soong_settings != "$__soong_set" ||
         $__soong_now < $__soong_from || $__soong_now > $__soong_until ]]; then
@@ -48,41 +47,41 @@ ${NO_COLOR-}"
         __soong_arrange
         __soong_arranged="${PROMPT_COMMAND[*]-}${precmd_functions-}"
     fi
-    # A prompt that names the variable has placed it.
+    # A PS1 that names SOONG_PROMPT shows the segment already.
     case ${PS1-} in *SOONG_PROMPT*) ;; *) __soong_put ;; esac
     case ${BASHOPTS-promptvars} in *promptvars*) ;; *) __soong_withdraw ;; esac
-    # Aliases that were defined since.
+    # Complete aliases that were defined after the hook was loaded.
     case ${_soong_aliases-none} in none | "${#BASH_ALIASES[@]}") ;; *) _soong_register ;; esac
-    # With errexit this would end the shell, and there the status is always 0 or of no use.
+    # With errexit, a status other than 0 would end the shell.
     case $- in *e*) ;; *) \builtin return "$__soong_status" ;; esac
 } 2>/dev/null
 
-# Runs before each prompt, behind other hooks, which may have made a new prompt.
+# Runs before each prompt, after other hooks, which may have set a new PS1.
 __soong_last() {
     local status=$?
     if [[ -z $__soong_ran ]]; then __soong_hook; fi
     __soong_ran=''
-    # A hook that draws it, or a program that knows it from the environment, needs no help.
+    # Skip prompts drawn by a hook that uses the variables, or by a program that reads them from the environment.
     case $__soong_drawn:${SOONG_PROMPT_EXPORT-} in
     : | :0) case ${PS1-} in *SOONG_PROMPT*) ;; *) __soong_put ;; esac ;;
     esac
     case $- in *e*) ;; *) \builtin return "$status" ;; esac
 } 2>/dev/null
 
-# Looks at everything anew, and notes how long the answer holds: while the file and the settings stay
-# as they are, from __soong_from to __soong_until, and as long as all of __soong_pids live.
+# Evaluates the prompt file. The result stands while the file and the settings stay the same, from __soong_from to
+# __soong_until, and while all __soong_pids are alive.
 __soong_update() {
     local IFS=$' \n' dir text='' line left='' lease=0 worst=0 bad=failed ups=0 total=0 names
     names=('' '' '' '')
     __soong_seen=$__soong_text __soong_set=$__soong_settings
     __soong_from=0 __soong_until=9999999999 __soong_pids=()
-    # As src/system/paths/runtime.rs has it. Below the state directory nobody else can put anything.
+    # Same rules as src/system/paths/runtime.rs.
     case ${XDG_STATE_HOME-} in /*) dir=$XDG_STATE_HOME/soong/run ;; *) dir=${HOME-}/.local/state/soong/run ;; esac
     case ${XDG_RUNTIME_DIR-} in /*) if [[ -O $XDG_RUNTIME_DIR ]]; then dir=$XDG_RUNTIME_DIR/soong; fi ;; esac
     __soong_file=$dir/prompt
     __soong_clock
     if [[ -s $__soong_file && -f $__soong_file ]]; then
-        # Not what others put there, which is looked at again each time.
+        # Ignore files of other users, and check again at the next prompt.
         if [[ -O $__soong_file && -O $dir ]]; then
             \builtin read -r -d '' text <"$__soong_file" || :
         else
@@ -95,13 +94,13 @@ __soong_update() {
         text=${text#*$'\n'}
         case $line in
         'soong2 '*) __soong_judge "${line#soong2 }" ;;
-        # Without a name to show.
+        # Version 1 lacks the display name.
         'soong1 '*) __soong_judge "${line#soong1 } -" ;;
         esac
     done
     if ((lease)); then
         left=$((__soong_now < lease ? (lease - __soong_now) / 60 : 0))
-        # Until the next minute.
+        # The minutes shown change then.
         __soong_hold $((lease - left * 60 - 59)) $((__soong_now < lease ? lease - left * 60 : __soong_until))
     fi
     case ${#__soong_pids[@]} in
@@ -115,11 +114,11 @@ __soong_update() {
     case ${SOONG_PROMPT_SIDE-} in off) __soong_withdraw ;; esac
 } 2>/dev/null
 
-# Takes a line apart and counts its tunnel in. The variables are __soong_update's.
+# Parses a line of the prompt file and counts its tunnel. Sets variables of __soong_update.
 __soong_judge() {
     local line=$1 pid until ttl state name end ports shown rank=3
     local plain=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:,@-
-    # One space between fields, so that no field is empty.
+    # Fields are separated by one space and never empty.
     pid=${line%% *} line=${line#* }
     until=${line%% *} line=${line#* }
     ttl=${line%% *} line=${line#* }
@@ -144,7 +143,7 @@ __soong_judge() {
     failed) ;;
     up | starting | reconnecting)
         if ((end && (lease == 0 || end < lease))); then lease=$end; fi
-        # What should have been renewed, or was promised before the clock was set back, is not believed.
+        # The line has expired, or the clock was set back since the supervisor wrote it.
         if ((__soong_now > until)); then
             __soong_hold $((until + 1)) "$__soong_until"
             state=down
@@ -169,14 +168,13 @@ __soong_judge() {
     if ((rank > worst)); then worst=$rank; fi
 }
 
-# Narrows the time for which the answer holds.
+# Narrows the time for which the result stands.
 __soong_hold() {
     if ((__soong_from < $1)); then __soong_from=$1; fi
     if ((__soong_until > $2)); then __soong_until=$2; fi
 }
 
-# Whether these processes live, or all of __soong_pids. The program of a zombie is gone, where that can
-# be seen.
+# True if all of these processes, by default __soong_pids, are alive. A zombie has no /proc/PID/exe.
 __soong_live() {
     local pid
     if (($# == 0)); then \builtin set -- ${__soong_pids[@]+"${__soong_pids[@]}"}; fi
@@ -187,7 +185,7 @@ __soong_live() {
     done
 }
 
-# Sets __soong_now.
+# Sets __soong_now to the seconds since the epoch, in a bash without EPOCHSECONDS.
 __soong_clock() {
     if [[ -z $__soong_epoch ]]; then
         \builtin printf -v __soong_now '%(%s)T' -1
@@ -199,7 +197,7 @@ __soong_clock() {
     fi
 }
 
-# Puts together what __soong_update has found, whose variables it uses.
+# Sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and others from the variables of __soong_update.
 __soong_show() {
     local name text='' more=0 shown=0 soon='' symbol color mark limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
     for name in ${names[worst]}; do
@@ -249,11 +247,11 @@ __soong_show() {
     if [[ -z $format ]]; then
         SOONG_PROMPT=${symbol:+$symbol }$SOONG_TEXT
     else
-        # The user's own text first: what stands in it for data is not looked for in the data.
+        # Replaces placeholders of the format only, never text inside a name.
         for name in symbol text lease; do
             mark="{$name}"
             case $name in symbol) name=$symbol ;; text) name=$text ;; lease) name=$soon ;; esac
-            # A part that is empty takes a space with it.
+            # An empty part takes one space with it.
             if [[ -z $name ]]; then
                 case $format in *" $mark"*) mark=" $mark" ;; *"$mark "*) mark="$mark " ;; esac
             fi
@@ -264,21 +262,22 @@ __soong_show() {
     if [[ -z ${NO_COLOR-} ]]; then
         case $color in
         '' | *[!0123456789\;]*) ;;
-        # Readline counts what stands between 001 and 002 as having no width.
+        # Readline counts text between 001 and 002 as having no width.
         *) SOONG_PROMPT=$'\001\e['$color$'m\002'$SOONG_PROMPT$'\001\e[0m\002' ;;
         esac
     fi
 }
 
-# Begins.
+# Sets the hook up.
 __soong_load() {
-    # For PS1 to expand: text that stands there itself could be executed. There is no second element to show when
-    # the hook has not run for long, because somebody has set PROMPT_COMMAND anew.
+    # PS1 expands the variable: the text itself would be expanded twice and could execute commands. If PROMPT_COMMAND
+    # was replaced and the hook no longer runs, the subscript becomes 1 a minute after __soong_until and hides the
+    # segment.
     # shellcheck disable=SC2016
     __soong_segment='${SOONG_PROMPT[EPOCHSECONDS>__soong_until+60]:+$SOONG_PROMPT }' __soong_text='' __soong_settings='' __soong_ran=''
     __soong_place=$__soong_segment
-    # Behind a pipeline, the hooks of others see its PIPESTATUS, which no function could restore: there
-    # __soong_last runs __soong_hook.
+    # Other hooks need the PIPESTATUS of a pipeline, and no function can restore it. After a pipeline, __soong_last
+    # therefore runs __soong_hook behind them.
     # shellcheck disable=SC2016
     __soong_open='case ${#PIPESTATUS[@]} in 1) __soong_hook ;'$'& *)\n'
     __soong_end=$'\n;; esac' __soong_close=$'\n__soong_last ;; esac'
@@ -292,7 +291,7 @@ __soong_load() {
     __soong_epoch='' __soong_no_clock=''
     if ((BASH_VERSINFO[0] < 5)); then __soong_no_clock=yes; fi
     if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 402)); then
-        # This bash has no clock but SECONDS.
+        # SECONDS is the only clock of this bash.
         __soong_epoch=$(\command date +%s) || __soong_epoch=0
         ((__soong_epoch -= SECONDS)) || :
     fi
@@ -304,14 +303,14 @@ __soong_load() {
     fi
     __soong_arrange begin
     __soong_arranged="${PROMPT_COMMAND[*]-}${precmd_functions-}"
-    # Before others wrap what they find there.
+    # Scripts loaded later may wrap PS1.
     case ${PS1-} in *SOONG_PROMPT*) ;; ?*) __soong_put ;; esac
 } 2>/dev/null
 
 case $-:${TERM:-dumb} in
 *:dumb) ;;
 *i*:*)
-    # There nothing can be written to /dev/null, as everything here does.
+    # A restricted shell cannot redirect to /dev/null, which every function here does.
     if \builtin shopt -q restricted_shell; then
         \builtin printf 'soong: cannot show tunnels in this prompt: the shell is restricted\n'
     else

@@ -1,18 +1,16 @@
-# soong in the prompt of fish, 3.4 and later: `soong init fish | source`, or a file in conf.d.
+# Prompt hook for fish 3.4 and later. Load it with `soong init fish | source`, or as a file in conf.d.
 #
-# Before each prompt it sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and others from the file that the tunnels'
-# supervisors keep (its format: src/runtime/prompt.rs), without starting any process. What it reads is believed only
-# as far as it has been looked at, character by character. `soong_unload` undoes it. builtin: whatever functions
-# the user has made.
+# Before each prompt the hook sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and other variables from the supervisors'
+# prompt file (format: src/runtime/prompt.rs). It starts no process and checks every field before it uses it.
+# `soong_unload` removes everything. `builtin` bypasses the user's functions.
 
-# Runs before each prompt. Where nothing has changed, what was shown last still holds, and the rest of
-# this file has nothing to do.
+# Runs before each prompt. While nothing has changed, the last result stands.
 function __soong_hook --on-event fish_prompt
-    # Nothing that could block, and nothing that could fail to open.
+    # Regular files only: reading a FIFO would block. Failing to open a file would print an error.
     set -l text ''
     builtin test -s $__soong_file -a -f $__soong_file -a -r $__soong_file
     and builtin read -z text <$__soong_file
-    # Any clock will do to tell for how long an answer has held.
+    # Any clock can measure how long the result has stood.
     set -l time 0
     set -l rest
     set -q __soong_boot
@@ -23,7 +21,7 @@ function __soong_hook --on-event fish_prompt
     set -q __soong_placed[1]; or builtin test -z "$SOONG_PROMPT"; or __soong_place
 end
 
-# What runs when a setting has changed: no answer holds any longer.
+# Discards the result when a setting changes.
 function __soong_forget --on-variable XDG_RUNTIME_DIR --on-variable XDG_STATE_HOME --on-variable NO_COLOR --on-variable SOONG_PROMPT_FORMAT --on-variable SOONG_PROMPT_LEASE --on-variable SOONG_PROMPT_ASCII --on-variable SOONG_PROMPT_EXPORT --on-variable SOONG_PROMPT_SYMBOL_UP --on-variable SOONG_PROMPT_SYMBOL_WAIT --on-variable SOONG_PROMPT_SYMBOL_DOWN --on-variable SOONG_PROMPT_COLOR_UP --on-variable SOONG_PROMPT_COLOR_WAIT --on-variable SOONG_PROMPT_COLOR_DOWN
     set -g __soong_until -9999999999
 end
@@ -54,11 +52,11 @@ function __soong_withdraw --on-event fish_preexec --on-variable SOONG_PROMPT_SID
     end
 end
 
-# Looks at everything anew, and notes how long the answer holds: while the file says $argv[2] and the settings
-# stay as they are, from __soong_from to __soong_until, which are told by the clock that now says $argv[1],
-# and as long as __soong_proof is true of the processes.
+# Evaluates the prompt file. The result stands while the file contains $argv[2] and the settings stay the same, from
+# __soong_from to __soong_until on the clock that now reads $argv[1], and while the test __soong_proof shows that all
+# supervisors are alive.
 function __soong_update
-    # As src/system/paths/runtime.rs has it. Below the state directory nobody else can put anything.
+    # Same rules as src/system/paths/runtime.rs.
     set -l dir $HOME/.local/state/soong/run
     builtin string match -q '/*' -- "$XDG_STATE_HOME"; and set dir $XDG_STATE_HOME/soong/run
     if builtin string match -q '/*' -- "$XDG_RUNTIME_DIR"; and builtin test -O "$XDG_RUNTIME_DIR"
@@ -72,7 +70,7 @@ function __soong_update
     set -l now 0
     set -l text ''
     if builtin test -s $__soong_file -a -f $__soong_file -a -r $__soong_file
-        # Not what others put there, which is looked at again each time.
+        # Ignore files of other users, and check again at the next prompt.
         if builtin test -O $__soong_file -a -O $dir
             set now (__soong_now)
             builtin read -z text <$__soong_file
@@ -85,7 +83,7 @@ function __soong_update
     set -l lease
     set -l number '[1-9][0-9]'
     set -l plain '[A-Za-z0-9._:,@-]+'
-    # A line that begins with soong1 lacks a name to show.
+    # Version 1 lacks the display name.
     for line in (builtin string split \n -- "$text" | builtin string replace -r '^soong1( .*)' 'soong2$1 -')
         set -l fields (builtin string match -r "^soong2 ($number{0,6}) ($number{0,11}) ($number{0,2}) ($plain) ($plain) (-|$number{0,11}) $plain ($plain)\$" -- $line)
         or continue
@@ -97,7 +95,7 @@ function __soong_update
                 builtin test -z "$lease"; or builtin test $fields[7] -lt $lease
                 and set lease $fields[7]
             end
-            # What should have been renewed, or was promised before the clock was set back, is not believed.
+            # The line has expired, or the clock was set back since the supervisor wrote it.
             set -l made (builtin math $fields[3] - $fields[4])
             if builtin test $now -gt $fields[3]
                 set from (builtin math "max($from, $fields[3] + 1)")
@@ -108,7 +106,7 @@ function __soong_update
             else
                 set from (builtin math "max($from, $made)")
                 set until (builtin math "min($until, $fields[3])")
-                # The program of a zombie is gone; without /proc the promise alone has to do.
+                # A zombie has no /proc/PID/exe. Without /proc, the line's expiry alone decides.
                 if builtin test -z "$__soong_proc"
                 else if builtin test -e /proc/$fields[2]/exe
                     set -a __soong_proof -a -e /proc/$fields[2]/exe
@@ -125,14 +123,14 @@ function __soong_update
     set -l left
     if builtin test -n "$lease"
         set left (builtin math "max(0, floor(($lease - $now) / 60))")
-        # Until the next minute.
+        # The minutes shown change then.
         set from (builtin math "max($from, $lease - $left * 60 - 59)")
         builtin test $now -lt $lease
         and set until (builtin math "min($until, $lease - $left * 60)")
     end
     set -g __soong_from (builtin math "$from - $now + $argv[1]")
     set -g __soong_until (builtin math "$until - $now + $argv[1]")
-    # What is tested must begin without -a.
+    # A test cannot begin with -a.
     set __soong_proof $__soong_proof[2..]
     builtin test -n "$__soong_proof"; or set __soong_proof -e /
     for name in SOONG_{STATE,TEXT,PROMPT,UP,WAIT,DOWN}
@@ -146,7 +144,7 @@ function __soong_update
     end
 end
 
-# Prints what a clock says, where there is none that can be read: the age of the file, or the time.
+# Prints the reading of a clock if there is no /proc/uptime: the age of the file, or the time.
 function __soong_clock
     if builtin test -z "$__soong_path"
         command date +%s
@@ -157,7 +155,7 @@ function __soong_clock
     end
 end
 
-# Prints the seconds since the epoch: when the file was written, or this machine started, and how long ago that is.
+# Prints the seconds since the epoch: the time when the file was written, or the machine started, plus its age.
 function __soong_now
     if builtin test -n "$__soong_path"
         builtin math (builtin $__soong_path mtime -- $__soong_file) + (builtin $__soong_path mtime -R -- $__soong_file)
@@ -169,7 +167,7 @@ function __soong_now
     end
 end
 
-# Puts together what has been found: the minutes that the lease has left, the states in one word list, the names.
+# Sets SOONG_STATE, SOONG_TEXT and others. $argv: the minutes left of the lease, the states in one word, the names.
 function __soong_show
     set -l left $argv[1]
     set -l found (builtin string split ' ' -- $argv[2])
@@ -240,7 +238,7 @@ function __soong_paint
     set SOONG_$mood $SOONG_TEXT
     set -l name SOONG_PROMPT_SYMBOL_$mood
     set -q $name; and set symbol "$$name"
-    # What is up is shown in the colour of what soon is not, when its lease ends.
+    # Yellow shortly before the lease ends.
     if builtin test $mood = UP -a -n "$argv[3]"
         set mood WAIT
         set color 33
@@ -251,7 +249,7 @@ function __soong_paint
         set SOONG_PROMPT $SOONG_TEXT
         builtin test -n "$symbol"; and set SOONG_PROMPT "$symbol $SOONG_TEXT"
     else
-        # Only the first of each, as in the other shells. A part that is empty takes a space with it.
+        # Only the first of each, as in the other shells. An empty part takes one space with it.
         set SOONG_PROMPT "$SOONG_PROMPT_FORMAT"
         for part in symbol/$symbol text/$argv[2] lease/$argv[3]
             set -l part (builtin string split -m 1 / -- "$part")
@@ -311,7 +309,7 @@ function __soong_alone --description soong
     builtin test -n "$SOONG_PROMPT"; and builtin echo -ns ' ' $SOONG_PROMPT
 end
 
-# The user's own is called first, while $status and $pipestatus are those of the last command.
+# Calls the user's function first, while $status and $pipestatus are those of the last command.
 function __soong_right --description soong
     __soong_before $argv
     builtin test -n "$SOONG_PROMPT"; and builtin echo -ns ' ' $SOONG_PROMPT
@@ -323,14 +321,14 @@ function __soong_left --description soong
     builtin echo -ns $rest
 end
 
-# Leaves the shell as it was before.
+# Removes everything that the hook and the completion have set.
 function soong_unload
     __soong_withdraw
     builtin test -n "$__soong_alias"; and functions -e $__soong_alias
     for name in soong soong-{tunnel,ssh,status,extend,configure,ext,init,prompt,doctor} $__soong_alias
         complete -e -c $name
     end
-    # What somebody took goes on working.
+    # A copy of the wrapper may still call it.
     builtin test "$__soong_placed" = taken; or functions -e __soong_before
     set -e SOONG_{STATE,TEXT,PROMPT,UP,WAIT,DOWN} _soong_completer __soong_candidates
     set -e __soong_{proc,boot,path,symbols,placed,site,alias,seen,file,from,until,proof}
@@ -340,7 +338,7 @@ end
 function __soong_load
     set -g __soong_proc
     builtin test -e /proc/self/exe; and set __soong_proc yes
-    # Not by its name: a fish that does not know it would not even read a function that calls it.
+    # Called through a variable, because fish before 3.5 cannot parse `builtin path`.
     set -g __soong_path
     builtin string match -q path -- (builtin -n); and set __soong_path path
     if builtin test -r /proc/uptime

@@ -1,4 +1,4 @@
-# soong as a plugin of oh-my-zsh, which has called compinit by now.
+# Plugin for oh-my-zsh, which runs compinit before it loads plugins.
 if (( ${+commands[soong]} )); then
     eval "$(${commands[soong]} init zsh)"
 fi

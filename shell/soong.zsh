@@ -1,19 +1,18 @@
-# soong in the prompt of zsh, 5.8 and later: `eval "$(soong init zsh)"`, or source this file.
+# Prompt hook for zsh 5.8 and later. Load it with `eval "$(soong init zsh)"`, or source this file.
 #
-# Before each prompt it sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and others from the file that the tunnels'
-# supervisors keep (its format: src/runtime/prompt.rs), without starting any process. What it reads
-# is believed only as far as it has been looked at, character by character. `soong_unload` undoes it.
+# Before each prompt the hook sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and other variables from the supervisors'
+# prompt file (format: src/runtime/prompt.rs). It starts no process and checks every field before it uses it.
+# `soong_unload` removes everything.
 #
-# \builtin: whatever functions and aliases the user has made. The syntax is what `emulate sh` can
-# parse too; each function then sets the options that it needs.
+# \builtin bypasses the user's functions and aliases. `emulate sh` can parse this file; each function then sets the
+# options that it needs.
 
-# Runs before each prompt, ahead of other hooks. Where nothing has changed, what was shown last still holds, and
-# the rest of this file has nothing to do.
+# Runs before each prompt, ahead of other hooks. While nothing has changed, the last result stands.
 _soong_hook() {
     if [[ -o promptpercent ]]; then _soong_percent=yes; else _soong_percent=; fi
     \builtin emulate -LR zsh
     \builtin typeset text clock='%D{%s}'
-    # A line each: a value that moves from one to the next is a change.
+    # One line per setting, so that a value that moves to another setting counts as a change.
     _soong_settings="${XDG_RUNTIME_DIR-}
 ${XDG_STATE_HOME-}
 ${SOONG_PROMPT_LEASE-}
@@ -29,7 +28,7 @@ ${SOONG_PROMPT_SIDE-}
 ${SOONG_PROMPT_EXPORT-}
 ${NO_COLOR-}"
     _soong_now=${(%)clock}
-    # Nothing that could block, and nothing that could fail to open.
+    # Regular files only: reading a FIFO would block. Failing to open a file would print an error.
     if [[ -s $_soong_file && -f $_soong_file && -r $_soong_file ]]; then text=$(<$_soong_file); fi
     if [[ $text != "$_soong_seen" || $_soong_settings != "$_soong_set" ]] ||
         (( _soong_now < _soong_from || _soong_now > _soong_until )); then
@@ -41,15 +40,15 @@ ${NO_COLOR-}"
     if [[ ":${PROMPT-}:${RPROMPT-${RPS1-}}" != "$_soong_prompts" ]]; then _soong_place; fi
 }
 
-# Runs before each prompt, behind other hooks, which may have made a new prompt.
+# Runs before each prompt, after other hooks, which may have set a new prompt.
 _soong_last() {
     case $_soong_drawn:${SOONG_PROMPT_EXPORT-} in
     : | :0) if [[ ":${PROMPT-}:${RPROMPT-${RPS1-}}" != "$_soong_prompts" ]]; then _soong_place; fi ;;
     esac
 }
 
-# Looks at everything anew, and notes how long the answer holds: while the file and the settings stay
-# as they are, from _soong_from to _soong_until, and as long as all of _soong_pids live.
+# Evaluates the prompt file. The result stands while the file and the settings stay the same, from _soong_from to
+# _soong_until, and while all _soong_pids are alive.
 _soong_update() {
     \builtin emulate -LR zsh
     \builtin typeset dir line left bad=failed clock='%D{%s}'
@@ -58,12 +57,12 @@ _soong_update() {
     names=('' '' '' '')
     _soong_seen=${text-} _soong_set=$_soong_settings _soong_prompts= _soong_now=${(%)clock}
     _soong_from=0 _soong_until=9999999999 _soong_pids=()
-    # As src/system/paths/runtime.rs has it. Below the state directory nobody else can put anything.
+    # Same rules as src/system/paths/runtime.rs.
     case ${XDG_STATE_HOME-} in /*) dir=$XDG_STATE_HOME/soong/run ;; *) dir=${HOME-}/.local/state/soong/run ;; esac
     case ${XDG_RUNTIME_DIR-} in /*) if [[ -O $XDG_RUNTIME_DIR ]]; then dir=$XDG_RUNTIME_DIR/soong; fi ;; esac
     _soong_file=$dir/prompt
     if [[ -s $_soong_file && -f $_soong_file ]]; then
-        # Not what others put there, which is looked at again each time.
+        # Ignore files of other users, and check again at the next prompt.
         if [[ -O $_soong_file && -O $dir ]]; then
             for line in ${(f)"$(<$_soong_file)"}; do _soong_judge; done
         else
@@ -72,7 +71,7 @@ _soong_update() {
     fi
     if (( lease )); then
         left=$(( _soong_now < lease ? (lease - _soong_now) / 60 : 0 ))
-        # Until the next minute.
+        # The minutes shown change then.
         _soong_hold $(( lease - left * 60 - 59 )) $(( _soong_now < lease ? lease - left * 60 : _soong_until ))
     fi
     case ${#_soong_pids} in
@@ -85,16 +84,16 @@ _soong_update() {
     case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT SOONG_UP SOONG_WAIT SOONG_DOWN ;; esac
 } 2>/dev/null
 
-# Takes a line apart and counts its tunnel in. The variables are _soong_update's.
+# Parses a line of the prompt file and counts its tunnel. Sets variables of _soong_update.
 _soong_judge() {
     \builtin emulate -LR zsh
     \builtin typeset pid until ttl state name end shown
     \builtin typeset -i rank=3
     \builtin typeset -a fields
-    # One space between fields, so that no field is empty.
+    # Fields are separated by one space and never empty.
     fields=("${(@s: :)line}")
     case $fields[1]:${#fields} in
-    # Without a name to show.
+    # Version 1 lacks the display name.
     soong1:8) fields+=("$fields[6]") ;;
     soong2:9) ;;
     *) \builtin return 0 ;;
@@ -118,7 +117,7 @@ _soong_judge() {
     failed) ;;
     up | starting | reconnecting)
         if (( end && (lease == 0 || end < lease) )); then lease=$end; fi
-        # What should have been renewed, or was promised before the clock was set back, is not believed.
+        # The line has expired, or the clock was set back since the supervisor wrote it.
         if (( _soong_now > until )); then
             _soong_hold $(( until + 1 )) $_soong_until
             state=down
@@ -143,13 +142,13 @@ _soong_judge() {
     if (( rank > worst )); then worst=$rank; fi
 }
 
-# Narrows the time for which the answer holds.
+# Narrows the time for which the result stands.
 _soong_hold() {
     if (( _soong_from < $1 )); then _soong_from=$1; fi
     if (( _soong_until > $2 )); then _soong_until=$2; fi
 }
 
-# Whether these processes live. The program of a zombie is gone, where that can be seen.
+# True if all of these processes are alive. A zombie has no /proc/PID/exe.
 _soong_live() {
     \builtin emulate -LR zsh
     \builtin typeset pid
@@ -160,7 +159,7 @@ _soong_live() {
     done
 }
 
-# Puts together what has been found. The variables are _soong_update's.
+# Sets SOONG_STATE, SOONG_TEXT, SOONG_PROMPT and others from the variables of _soong_update.
 _soong_show() {
     \builtin emulate -LR zsh
     \builtin typeset text name mark soon symbol color limit=${SOONG_PROMPT_LEASE-} format=${SOONG_PROMPT_FORMAT-}
@@ -209,9 +208,9 @@ _soong_show() {
     if [[ -z $format ]]; then
         SOONG_PROMPT=${symbol:+$symbol }$SOONG_TEXT
     else
-        # The user's own text first: what stands in it for data is not looked for in the data.
+        # Replaces placeholders of the format only, never text inside a name.
         for mark name in '{symbol}' "$symbol" '{text}' "$text" '{lease}' "$soon"; do
-            # A part that is empty takes a space with it.
+            # An empty part takes one space with it.
             if [[ -z $name ]]; then
                 case $format in *" $mark"*) mark=" $mark" ;; *"$mark "*) mark="$mark " ;; esac
             fi
@@ -227,12 +226,13 @@ _soong_show() {
     fi
 }
 
-# Puts the segment where it is to stand and nowhere else, and notes what prompts there are now. Others wrap, save
-# and restore prompts with it: two conditions that have no text mark where it begins and ends.
+# Adds the segment to PROMPT or RPROMPT, removes it from the other, and remembers both. Other scripts wrap, save and
+# restore prompts with the segment in them, so two conditions without text mark its beginning and its end.
 _soong_place() {
     \builtin emulate -LR zsh
     \builtin typeset left= right= all=${PROMPT-}${RPROMPT-${RPS1-}}
-    # Who names the variable has placed it; themes that draw both sides have places of their own.
+    # A prompt that names SOONG_PROMPT shows the segment already. powerlevel10k, and starship with
+    # SOONG_PROMPT_EXPORT, draw it as a segment of their own.
     case ${SOONG_PROMPT_SIDE-}:$_soong_percent:$all in
     off:* | *::* | *SOONG_PROMPT*) ;;
     left:*) left=$SOONG_PROMPT ;;
@@ -247,14 +247,14 @@ _soong_place() {
     if [[ ${PROMPT-} != "$_soong_changed" ]]; then PROMPT=$_soong_changed; fi
     _soong_insert "${RPROMPT-${RPS1-}}" "$right" ''
     if [[ ${RPROMPT-${RPS1-}} != "$_soong_changed" ]]; then
-        # One value, and each name shows it only when it was set by that name.
+        # RPS1 and RPROMPT share one value, but zsh shows it only by the name that was set.
         if (( ${+RPS1} && ! ${+RPROMPT} )); then RPS1=$_soong_changed; else RPROMPT=$_soong_changed; fi
     fi
     _soong_prompts=:${PROMPT-}:${RPROMPT-${RPS1-}}
 }
 
-# Sets _soong_changed to the prompt $1 with the segment $2, in the place of one that is there, or else at the
-# beginning, behind what a terminal has put there to know it. $3 stands between the segment and nothing.
+# Sets _soong_changed to the prompt $1 with the segment $2, which replaces an old segment or else follows the marks of
+# the terminal at the beginning. $3 follows the segment if the rest of the prompt is empty.
 _soong_insert() {
     \builtin emulate -LR zsh
     \builtin typeset before= rest=$1
@@ -268,20 +268,19 @@ _soong_insert() {
             before+=${rest%%\%\}*}%\} rest=${rest#*%\}}
         done
     fi
-    # What a terminal has put behind it is no text to be apart from.
+    # No space before the terminal's marks.
     \builtin typeset gap=${${rest#$'%{\e]'*%\}}:+ }
     _soong_changed=$before${2:+$_soong_begin$2${gap:-$3}$_soong_end}$rest
 }
 
-# Has _soong_hook run before each prompt, ahead of other hooks, so that one that draws the prompt finds the variables
-# of this prompt, and _soong_last behind them.
+# Puts _soong_hook before the other hooks, which may use its variables, and _soong_last after them.
 _soong_arrange() {
     \builtin emulate -LR zsh
     \builtin typeset one
     precmd_functions=(${precmd_functions:#_soong_(hook|last)})
     _soong_drawn=
     for one in $precmd_functions; do
-        # A hook that draws it needs no help.
+        # A hook that uses the variables draws them itself.
         if [[ ${functions[$one]-} == *SOONG_[PSTUWD]* ]]; then _soong_drawn=yes; fi
     done
     if (( ${#precmd_functions} )); then precmd_functions+=(_soong_last); fi
@@ -289,10 +288,10 @@ _soong_arrange() {
     _soong_hooks=${(j: :)precmd_functions}
 }
 
-# Begins.
+# Sets the hook up.
 _soong_load() {
     \builtin emulate -LR zsh
-    # What a version before this one had put there.
+    # Remove the segment of an older version.
     if [[ -n ${_soong_placed-} ]]; then
         RPROMPT=${RPROMPT/"$_soong_placed"/} PROMPT=${PROMPT/"$_soong_placed"/}
         \builtin unset _soong_placed
@@ -310,13 +309,13 @@ _soong_load() {
     _soong_update
 }
 
-# Leaves the shell as it was before.
+# Removes everything that the hook and the completion have set.
 soong_unload() {
     \builtin emulate -LR zsh
     \builtin typeset name
     SOONG_PROMPT=
     _soong_place
-    # Prompts that others have saved come back.
+    # Other scripts may restore a prompt that they saved with the segment.
     for name in ${(k)parameters[(R)scalar*]}; do
         if [[ $parameters[$name] != *readonly* && ${(P)name} == *"$_soong_begin"*"$_soong_end"* ]]; then
             _soong_insert "${(P)name}" '' ''
