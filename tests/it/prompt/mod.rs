@@ -5,6 +5,7 @@ mod beside;
 #[cfg(target_os = "linux")]
 mod change;
 mod file;
+mod frameworks;
 mod hooks;
 mod install;
 mod kept;
