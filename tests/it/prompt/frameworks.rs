@@ -73,10 +73,10 @@ const OTHERS: &[Framework] = &[
         "POWERLEVEL9K_DISABLE_CONFIGURATION_WIZARD=true POWERLEVEL9K_DISABLE_GITSTATUS=true\n\
          . {dir}/powerlevel10k.zsh-theme\n\
          prompt_tunnels() {\n\
-         [[ -n $SOONG_UP ]] && p10k segment -s UP -i = -t \"$SOONG_UP\"\n\
-         [[ -n $SOONG_WAIT ]] && p10k segment -s WAIT -i '~' -t \"$SOONG_WAIT\"\n\
-         [[ -n $SOONG_DOWN ]] && p10k segment -s DOWN -i '!' -t \"$SOONG_DOWN\"\n\
-         }; POWERLEVEL9K_RIGHT_PROMPT_ELEMENTS=(tunnels)",
+         [[ -n $SOONG_UP ]] && p10k segment -s UP -t \"= $SOONG_UP\"\n\
+         [[ -n $SOONG_WAIT ]] && p10k segment -s WAIT -t \"~ $SOONG_WAIT\"\n\
+         [[ -n $SOONG_DOWN ]] && p10k segment -s DOWN -t \"! $SOONG_DOWN\"\n\
+         }; POWERLEVEL9K_LEFT_PROMPT_ELEMENTS=(prompt_char) POWERLEVEL9K_RIGHT_PROMPT_ELEMENTS=(tunnels)",
         "",
     ),
     framework(BASH, "oh-my-posh", ". {dir}/omp.bash", ""),
