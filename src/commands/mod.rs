@@ -1,7 +1,6 @@
-//! What people type: a folder per command, each with its arguments (syntax), what they mean (a resolved request)
-//! and the verbs that carry it out.
+//! Commands: one folder each, with its arguments (syntax), their resolution into a request, and the verbs.
 //!
-//! Commands do not import each other; [`complete`] alone reads the definitions of all.
+//! Commands do not import each other; only [`complete`] reads all definitions.
 
 pub mod complete;
 pub mod configure;

@@ -1,31 +1,31 @@
-//! What bash needs besides words: the answer filtered, quoted as the line is, without what bash
-//! keeps of the word anyway, and with descriptions in columns, as bash has no place for them.
+//! Answers for bash: filtered, quoted like the line, without the part of the word that bash keeps, and with
+//! descriptions in columns, which bash itself does not support.
 
 use super::line::Line;
 use crate::completion::{Answer, Candidate, Directive};
 use crate::terminal::printable;
 
-/// What bash says of the line.
+/// The request from bash.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
-    /// The width of the terminal.
+    /// Width of the terminal.
     pub columns: usize,
-    /// `COMP_TYPE`: the number of the character that says what is to be done with the candidates.
+    /// `COMP_TYPE`: the code of the character that selects the kind of completion.
     pub kind: &'a str,
     /// `COMP_WORDBREAKS`.
     pub breaks: &'a str,
-    /// What the first word stands for, if it is an alias.
+    /// Expansion of the first word, if it is an alias.
     pub alias: &'a str,
     /// The line up to the cursor.
     pub line: &'a str,
 }
 
-/// Candidates are put on the line one after the other (`%`), or all at once (`*`).
+/// True if candidates are put on the line one after the other (`%`) or all at once (`*`).
 const INSERTING: [&str; 2] = ["37", "42"];
-/// The narrowest column of descriptions that is worth having.
+/// Narrowest useful column of descriptions.
 const DESCRIPTION_MIN: usize = 12;
 
-/// The lines for bash: candidates as they are to be inserted and shown, and the directive.
+/// Returns the lines for bash: candidates to insert or show, and the directive.
 pub(super) fn reply(request: &Request<'_>, answer: impl FnOnce(&[&str]) -> Answer) -> String {
     let line = Line::read(request.line, request.breaks);
     if line.is_target {
@@ -67,7 +67,7 @@ fn plain(candidates: &[Candidate]) -> String {
     candidates.iter().map(|candidate| format!("{}\n", candidate.value)).collect()
 }
 
-/// A line per candidate with its description. The first is wide enough for bash to show one in a
+/// Returns one line per candidate with its description. The first is wide enough to make bash show one per
 /// line.
 fn columns(candidates: &[Candidate], width: usize) -> String {
     let longest = candidates.iter().map(|candidate| size(&candidate.value)).max().unwrap_or_default();
@@ -97,7 +97,7 @@ fn size(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
-/// `value` as it is to be written where the quote `open` is open; `None` where it cannot be.
+/// Returns `value` as written inside the open quote `open`; `None` if that is impossible.
 fn quoted(value: &str, open: Option<char>) -> Option<String> {
     match open {
         None => {
@@ -106,7 +106,7 @@ fn quoted(value: &str, open: Option<char>) -> Option<String> {
             Some(value.chars().map(escaped).collect())
         }
         Some('\'') => Some(value.replace('\'', "'\\''")),
-        // Between double quotes nothing keeps bash from taking `!` for a word of its history.
+        // Between double quotes nothing protects `!` from history expansion.
         Some(_) if value.contains('!') => None,
         Some(_) => {
             let escaped = |c: char| if "$`\"\\".contains(c) { format!("\\{c}") } else { c.to_string() };

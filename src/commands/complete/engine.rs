@@ -1,14 +1,14 @@
-//! clap_complete's engine, asked what can stand at the cursor. Values come from [`super::values`].
+//! clap_complete's engine, which finds what can stand at the cursor. [`super::values`] supplies the values.
 //!
-//! What the engine does not do, and is done here:
+//! This module adds what the engine lacks:
 //!
-//! - It filters by the start of the word. Shells filter by their users' settings, so the engine gets an empty last
-//!   word, or `--option=`.
-//! - It lists files itself and cannot name a command's completion. Both are the shell's work.
-//! - It offers options beside values, and options that were given already. clap's parser says which were.
-//! - It offers an argument that stands behind `--` only (`last`) before it, and takes options behind the first word of
+//! - The engine filters by the start of the word; shells filter by their users' settings. So the engine gets an empty
+//!   last word, or `--option=`.
+//! - It lists files itself and cannot delegate a command's completion. The shells do both.
+//! - It offers options beside values, and options that were given already, which clap's parser knows.
+//! - It offers an argument that stands only after `--` (`last`) before it, and takes options after the first word of
 //!   a command (`trailing_var_arg`) for its own.
-//! - It takes a value that is called like a subcommand for that subcommand.
+//! - It takes a value with the name of a subcommand for that subcommand.
 
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use clap_complete::engine::{self, ArgValueCompleter, CompletionCandidate};
 use super::values::{self, Input};
 use crate::completion::{Answer, Candidate, Directive, Values};
 
-/// Ids of candidates that stand for something else than their text.
+/// Ids of candidates that stand for more than their text.
 const FILES: &str = "soong::files";
 const COMMAND: &str = "soong::command";
 const VALUE: &str = "soong::value";
 
-/// Returns how the word `last` behind the words `before` could go on. `place` is the index of the first of `before` on
-/// the command line.
+/// Returns the candidates for `last` after the words `before`. `place` is the index of the first of `before`
+/// on the command line.
 pub(super) fn complete(definition: Command, before: &[&str], last: &str, place: usize) -> Answer {
     let stub = option_of(last);
     let typed = Arc::new(Input::new(before, &last[stub.len()..]));
     let mut command = with_completers(definition, &typed).ignore_errors(true);
     let mut words: Vec<OsString> = [&["soong"], before].concat().into_iter().map(OsString::from).collect();
-    // No matches where the words ask for help or the version.
+    // No matches if the words ask for help or the version.
     let matches = command.try_get_matches_from_mut(&words).unwrap_or_default();
     if matches.subcommand().is_none() {
         disguise_values(&command, &mut words);
@@ -54,7 +54,7 @@ pub(super) fn complete(definition: Command, before: &[&str], last: &str, place: 
     choose(candidates, stub.is_empty() && last.starts_with('-'))
 }
 
-/// Returns options alone or the other candidates alone, where there are any of the kind that is wanted.
+/// Returns only options, or only other candidates, if there are any of the wanted kind.
 fn choose(mut candidates: Vec<CompletionCandidate>, wants_options: bool) -> Answer {
     let is_wanted = |candidate: &CompletionCandidate| is_option(candidate) == wants_options;
     if candidates.iter().any(is_wanted) {
@@ -72,13 +72,13 @@ fn choose(mut candidates: Vec<CompletionCandidate>, wants_options: bool) -> Answ
     answer
 }
 
-/// Returns `--option=` where the value behind it is being typed.
+/// Returns `--option=` if its value is being typed in the same word.
 fn option_of(last: &str) -> &str {
     let end = last.find('=').filter(|_| last.starts_with("--"));
     end.map_or("", |end| &last[..=end])
 }
 
-/// Gives each argument of `command` that takes values the completer of its kind.
+/// Gives each argument of `command` with values the completer of its kind.
 fn with_completers(command: Command, typed: &Arc<Input>) -> Command {
     let command = command.mut_subcommands(|below| with_completers(below, typed));
     command.mut_args(|argument| {
@@ -107,7 +107,7 @@ fn with_completers(command: Command, typed: &Arc<Input>) -> Command {
     })
 }
 
-/// Replaces words that `command` would take for a subcommand, but that are values of the option before.
+/// Replaces values of options that `command` would take for subcommands.
 fn disguise_values(command: &Command, words: &mut [OsString]) {
     for index in 1..words.len() {
         let is_behind_option = words[index - 1].as_encoded_bytes().starts_with(b"-");
@@ -117,7 +117,7 @@ fn disguise_values(command: &Command, words: &mut [OsString]) {
     }
 }
 
-/// The subcommand that the words have led to, and what was given there.
+/// The subcommand of the words, and the arguments given to it.
 fn innermost<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command, &'a ArgMatches) {
     match matches.subcommand().and_then(|(name, matches)| Some((command.find_subcommand(name)?, matches))) {
         Some((command, matches)) => innermost(command, matches),
@@ -125,7 +125,7 @@ fn innermost<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command,
     }
 }
 
-/// Returns true for an option that was given and can be given once.
+/// Returns true for an option that was given and allows no repetition.
 fn is_spent(candidate: &CompletionCandidate, command: &Command, matches: &ArgMatches) -> bool {
     let id = candidate.get_id().and_then(|id| id.strip_prefix("arg::"));
     let argument = id.and_then(|id| command.get_arguments().find(|argument| argument.get_id() == id));

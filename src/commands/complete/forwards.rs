@@ -1,17 +1,16 @@
-//! What `--forward`, `--remote`, `--socks` and `soong tunnel forward` can be followed by: what the
-//! running tunnels carry where it is to be removed; else what the config has them carry, and what
-//! has been typed, made whole.
+//! Candidates for `--forward`, `--remote`, `--socks` and `soong tunnel forward`: for removal, the forwards of
+//! running tunnels; otherwise those of the config, and the typed text completed.
 
 use crate::completion::Candidate;
 use crate::config::Config;
 use crate::config::forwarding::{Forwarding, Kind};
 use crate::runtime::state::State;
 
-/// The port that SOCKS proxies mostly have.
+/// Usual port of SOCKS proxies.
 const SOCKS: u16 = 1080;
 
-/// The forwards of `kind` to choose from. `before` are the words before the cursor, which may name
-/// one of the tunnels in `running`, and `typed` is the beginning of the word at the cursor.
+/// Returns the candidates for forwards of `kind`. The words `before` may name a tunnel in `running`; `typed`
+/// is the beginning of the word at the cursor.
 pub(super) fn candidates(
     kind: Kind,
     before: &[&str],
@@ -36,13 +35,13 @@ pub(super) fn candidates(
     candidates
 }
 
-/// What the tunnels named in `before`, or all of them, carry; what it listens on is enough to say.
+/// Returns the listening sides of the forwards of the tunnels named in `before`, or of all tunnels.
 fn removable(kind: Kind, before: &[&str], running: &[State]) -> Vec<Candidate> {
     let is_named = |state: &&State| before.contains(&state.instance.name.as_str());
     let is_one_named = running.iter().any(|state| is_named(&state));
     let meant = running.iter().filter(|state| !is_one_named || is_named(state));
     let extras = meant.flat_map(|state| state.extra.iter().map(move |extra| (state, &extra.forwarding)));
-    // A port without more may be a proxy's as well as a forward's.
+    // A port alone can be a proxy's or a forward's.
     let extras = extras.filter(|(_, forwarding)| {
         forwarding.kind() == kind || (kind == Kind::Local && forwarding.kind() == Kind::Socks)
     });
@@ -55,8 +54,7 @@ fn removable(kind: Kind, before: &[&str], running: &[State]) -> Vec<Candidate> {
     extras.filter(|candidate| !before.contains(&candidate.value.as_str())).collect()
 }
 
-/// What was typed as a whole forward: `5432` and `5432:` as `5432:localhost:5432`, `5432:db` as
-/// `5432:db:5432`.
+/// Completes a typed forward: `5432` and `5432:` to `5432:localhost:5432`, `5432:db` to `5432:db:5432`.
 fn whole(kind: Kind, typed: &str) -> Option<Candidate> {
     if kind == Kind::Socks {
         return Some(Candidate::new(SOCKS.to_string(), "default port"));
@@ -65,12 +63,12 @@ fn whole(kind: Kind, typed: &str) -> Option<Candidate> {
     let host = host.strip_suffix(':').unwrap_or(host);
     let host = if host.is_empty() { "localhost" } else { host };
     let text = format!("{port}:{host}:{port}");
-    // A port of its own, or a path, is no longer ours to guess.
+    // With a port or a path, the target is complete.
     let is_guess = port.parse::<u16>().is_ok() && !host.contains([':', '/']) && kind.parse(&text).is_ok();
     is_guess.then(|| Candidate::new(text, if kind == Kind::Local { "same port" } else { "same local port" }))
 }
 
-/// A forward as it is typed.
+/// Returns a forward as it is typed.
 fn spec(forwarding: &Forwarding) -> String {
     match forwarding.target() {
         Some(target) => format!("{}:{target}", forwarding.listen()),

@@ -1,4 +1,4 @@
-//! The keys of the config as words of a command line, and what they can be set to.
+//! Candidates for config keys and their values.
 
 use std::collections::BTreeSet;
 
@@ -12,18 +12,18 @@ use crate::config::{self, DEFAULT_SERVICES};
 use crate::system::paths::{self, Paths};
 use crate::toml_text;
 
-/// What a key is wanted for.
+/// Purpose of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
-    /// To read it: every key that has a place.
+    /// Reading: all keys.
     Get,
-    /// To write it: the same.
+    /// Setting: all keys.
     Set,
-    /// To take it out: what is written.
+    /// Removal: the keys in the file.
     Unset,
 }
 
-/// The keys to choose from, in the order of the schema.
+/// Returns the keys, in the order of the schema.
 pub(super) fn keys(usage: Use, paths: &Paths) -> Vec<Candidate> {
     let text = config::read(paths.config_file()).ok();
     let document: Map<String, Value> = text.and_then(|text| toml_text::parse(&text).ok()).unwrap_or_default();
@@ -46,7 +46,7 @@ pub(super) fn keys(usage: Use, paths: &Paths) -> Vec<Candidate> {
     candidates
 }
 
-/// The places that `key` can have without or besides being written.
+/// Returns the places of `key`, whether in the file or not.
 fn places(key: &Key, document: &Map<String, Value>) -> Vec<Vec<String>> {
     let segments = || key.path.split('.').map(str::to_owned).collect::<Vec<String>>();
     let Some(star) = segments().iter().position(|segment| segment == "*") else { return vec![segments()] };
@@ -74,7 +74,7 @@ fn names_in(document: &Map<String, Value>, table: &str) -> Vec<String> {
     table.map(|table| table.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// The providers that are installed.
+/// Returns the installed providers.
 fn providers() -> Vec<String> {
     let own = std::env::current_exe().ok().and_then(|file| file.parent().map(std::path::Path::to_path_buf));
     let mut names = BTreeSet::new();
@@ -88,7 +88,7 @@ fn providers() -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Everything that is written in `table`, which is at `place`.
+/// Returns all places in `table`, which is at `place`.
 fn collect(table: &Map<String, Value>, place: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     for (name, value) in table {
         place.push(name.clone());
@@ -106,7 +106,7 @@ fn is_of(key: &Key, place: &[String]) -> bool {
     covers(key.path, &segments) == Some(Depth::Whole)
 }
 
-/// What the key `typed` can be set to.
+/// Returns values for the key `typed`.
 pub(super) fn values(typed: &str) -> Answer {
     let Ok(Place::Key(_, key)) = place::parse(typed) else { return Answer::nothing() };
     let word = |word: &str| {

@@ -1,23 +1,23 @@
-//! A command line as far as it is typed, read as a shell reads it: words, and which quotes are open
-//! at the cursor. bash gives its completions only the text, broken at characters that mean nothing
-//! to the program (`:`, `=`), so the words have to be found again.
+//! A partial command line, parsed like a shell: words, and the quote that is open at the cursor. bash passes
+//! only the text, split at characters that mean nothing to the program (`:`, `=`), so the words must be found
+//! again.
 
 /// A line up to the cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// The words, without quotes and without redirections; the last is the one at the cursor, which may be empty.
+    /// Words without quotes and redirections; the last is at the cursor and may be empty.
     pub words: Vec<String>,
-    /// Whether the last word is the target of a redirection.
+    /// True if the last word is the target of a redirection.
     pub is_target: bool,
     /// The quote that is open at the cursor.
     pub open: Option<char>,
-    /// What of the last word stands before the text that the shell is to replace.
+    /// The part of the last word before the text that the shell replaces.
     pub head: String,
 }
 
 impl Line {
-    /// Reads `text`. The shell replaces what stands behind the last of the characters `breaks` that
-    /// is not quoted, or behind the quote that is open.
+    /// Parses `text`. The shell replaces the text after the last unquoted character of `breaks`, or after the
+    /// open quote.
     pub(super) fn read(text: &str, breaks: &str) -> Self {
         let mut line = Self { words: Vec::new(), is_target: false, open: None, head: String::new() };
         let (mut word, mut started) = (String::new(), false);
@@ -83,8 +83,8 @@ impl Line {
         self.words.push(word);
     }
 
-    /// The words of the command itself: without the settings of variables before it, and without
-    /// the program that runs it as somebody else.
+    /// Returns the words of the command itself, without variable assignments and without a program such as
+    /// sudo before it.
     pub(super) fn command(&self) -> &[String] {
         let before = &self.words[..self.words.len() - 1];
         let settings = before.iter().take_while(|word| is_setting(word)).count();
@@ -96,14 +96,14 @@ impl Line {
     }
 }
 
-/// Programs that run another as somebody else, for which bash by itself knows no completion.
+/// Programs that run a command as another user, which bash alone cannot complete.
 const RUNNERS: [&str; 2] = ["sudo", "doas"];
 
 fn base_name(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or_default()
 }
 
-/// Whether `word` sets a variable for the command behind it.
+/// Returns true if `word` sets a variable for the command after it.
 fn is_setting(word: &str) -> bool {
     let name = word.split_once('=').map_or("", |(name, _)| name);
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';

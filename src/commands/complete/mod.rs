@@ -1,16 +1,15 @@
-//! `soong-complete`: how the command line that is being typed could go on. Called by the scripts in
-//! `completions/`, never by hand.
+//! `soong-complete`: completes a command line. For the scripts in `completions/`; not meant to be typed.
 //!
 //! ```text
-//! soong-complete words WORD…            the words up to the cursor, the last one partial
-//! soong-complete bash COLUMNS TYPE BREAKS ALIAS LINE      what bash knows of the line
+//! soong-complete words WORD…            the words up to the cursor; the last is incomplete
+//! soong-complete bash COLUMNS TYPE BREAKS ALIAS LINE      the line as bash passes it
 //!
 //! line ─ (bash: words) ─ programs ─ engine ─ values ─ answer ─ (bash: candidates)
 //! ```
 //!
-//! clap_complete's engine answers from the clap definitions, of which only the one that is needed is
-//! built; values that come and go (instances, tunnels, keys) come from files. No process is started. This module stands above the other features, as it
-//! reads their definitions; none of them knows of it.
+//! clap_complete's engine answers from the clap definitions, of which only the needed one is built. Changing values
+//! (instances, tunnels, keys) come from files. No process is started. This module reads the definitions of the other
+//! commands, which do not know it.
 
 pub mod programs;
 
@@ -43,8 +42,7 @@ Example:
   soong-complete words soong-tunnel st
 ";
 
-/// `soong-complete`: answers, and returns the exit code. Whatever goes wrong is no news for
-/// somebody who pressed TAB: the answer is then that there is none.
+/// Answers a request and returns the exit code. Failures produce an empty answer: TAB cannot report them.
 pub fn main() -> ExitCode {
     let arguments: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
@@ -65,7 +63,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(u8::from(print(&text).is_err()))
 }
 
-/// How a command line of these words could go on; the first is the name of the program.
+/// Returns the answer for a command line of these words; the first is the program's name.
 fn complete(words: &[&str]) -> Answer {
     match words {
         [program, rest @ .., last] => programs::complete(program, rest, last),

@@ -1,5 +1,4 @@
-//! The programs there are and their definitions. Also what `soong` itself takes, which has no
-//! definition as it has no parser.
+//! Programs with their definitions, and the options of `soong` itself, which has no parser.
 
 use clap::{Arg, Command};
 
@@ -12,7 +11,7 @@ use crate::extension::completion as foreign;
 use crate::instances::lambda;
 use crate::terminal::Colour;
 
-/// The options of `soong` itself.
+/// Options of `soong` itself.
 const OPTIONS: [(&str, &str); 5] = [
     ("--color", "Colour output: auto, always, never"),
     ("--list", "List all commands, one per line: name, tab, summary"),
@@ -21,7 +20,7 @@ const OPTIONS: [(&str, &str); 5] = [
     ("--version", "Print version"),
 ];
 
-/// The definition of `soong NAME`; `None` for what is not soong's own.
+/// Returns the definition of `soong NAME`; `None` unless it is built in.
 pub fn definition(name: &str) -> Option<Command> {
     Some(match name {
         "tunnel" => command_line::definition::<tunnel::arguments::Arguments>(),
@@ -36,12 +35,13 @@ pub fn definition(name: &str) -> Option<Command> {
     })
 }
 
-/// The definition of `soong-NAME`, a program that others call; `None` for one that takes no options.
+/// Returns the definition of the helper program `soong-NAME`; `None` if it takes no options.
 pub fn helper(name: &str) -> Option<Command> {
     (name == "provider-lambda").then(command_line::definition::<lambda::Arguments>)
 }
 
-/// `soong prompt` has no parser, as somebody waits for it: this is for those who ask what it takes.
+/// Returns the definition of `soong prompt`, which has no parser for speed; used for completion and the
+/// manual.
 fn prompt() -> Command {
     let format = Arg::new("format")
         .long("format")
@@ -67,7 +67,7 @@ Examples:
         )
 }
 
-/// How the command line `program before… last` could go on. The program may have a path.
+/// Returns the answer for the command line `program before… last`. The program may have a path.
 pub(super) fn complete(program: &str, before: &[&str], last: &str) -> Answer {
     match program.rsplit('/').next().unwrap_or_default() {
         "soong" => of_soong(before, last, 1),
@@ -78,7 +78,7 @@ pub(super) fn complete(program: &str, before: &[&str], last: &str) -> Answer {
     }
 }
 
-/// `place` is that of the first of these words on the command line, counted from 0.
+/// `place` is the index of the first of these words on the command line.
 fn of_soong(before: &[&str], last: &str, place: usize) -> Answer {
     match before {
         [] if last.starts_with("--color=") => Answer::words(colours()).behind("--color="),
@@ -96,12 +96,12 @@ fn of_soong(before: &[&str], last: &str, place: usize) -> Answer {
     }
 }
 
-/// What `--color` takes.
+/// Returns the values of `--color`.
 fn colours() -> Vec<Candidate> {
     Colour::WORDS.iter().map(|word| Candidate::new(*word, "")).collect()
 }
 
-/// All that `soong` can be followed by.
+/// Returns all commands of `soong`.
 fn commands() -> Vec<Candidate> {
     let mut commands = candidates(BUILT_IN);
     commands.push(Candidate::new("help", "Show the manual or help of a command"));
@@ -109,12 +109,12 @@ fn commands() -> Vec<Candidate> {
     commands
 }
 
-/// How the words behind an alias could go on, which stands for `words` of soong's.
+/// Returns the answer after an alias that stands for the soong command `words`.
 fn of_alias(words: &[String], rest: &[&str], last: &str) -> Answer {
     let before: Vec<&str> = words.iter().map(String::as_str).chain(rest.iter().copied()).collect();
     let Some((name, rest)) = before.split_first() else { return Answer::nothing() };
     let answer = of_command(name, rest, last, 1);
-    // Where on the line a command begins cannot be said: the shell has fewer words than this.
+    // The start of a command on the line is unknown: the shell has fewer words than this.
     if answer.directive.contains(Directive::COMMAND) { Answer::files() } else { answer }
 }
 
@@ -122,8 +122,7 @@ fn candidates(pairs: &[(&str, &str)]) -> Vec<Candidate> {
     pairs.iter().map(|(value, description)| Candidate::new(*value, *description)).collect()
 }
 
-/// How the words behind `soong NAME` could go on; `place` is that of the name on the command line,
-/// counted from 0.
+/// Returns the answer after `soong NAME`; `place` is the index of NAME on the command line.
 fn of_command(name: &str, before: &[&str], last: &str, place: usize) -> Answer {
     let Some(definition) = definition(name) else {
         return foreign::complete(name, before, last, place);
@@ -132,7 +131,7 @@ fn of_command(name: &str, before: &[&str], last: &str, place: usize) -> Answer {
         return foreign::complete(name, rest, last, place + 2);
     }
     if name == "ssh" {
-        // ssh's options and its host are not part of the definition.
+        // ssh's options and host are not part of the definition.
         let Some(own) = own_words(before) else { return Answer::files() };
         let instance = Arg::new("instance").index(1).add(Values::Instances);
         let definition = definition.mut_arg("command", |command| command.index(2)).arg(instance);
@@ -141,14 +140,14 @@ fn of_command(name: &str, before: &[&str], last: &str, place: usize) -> Answer {
     engine::complete(definition, before, last, place + 1)
 }
 
-/// Returns the words before the cursor without ssh's options; `None` where the value of one comes next, or behind the
-/// instance, where the words belong to a command.
+/// Returns the words before the cursor without ssh's options; `None` if the next word is the value of one, or
+/// belongs to the remote command.
 fn own_words<'a>(before: &[&'a str]) -> Option<Vec<&'a str>> {
     use std::ffi::OsString;
     let words: Vec<OsString> =
         std::iter::once("ssh").chain(before.iter().copied()).map(OsString::from).collect();
     let split = ssh::arguments::split(&words, |_| true).ok().filter(|split| split.destination.is_none())?;
-    // What is kept is kept in order, so each word is found again behind the one before.
+    // Order is kept, so each word is found again after the previous one.
     let mut rest = before.iter();
     split.own.iter().skip(1).map(|word| rest.find(|known| word == **known).copied()).collect()
 }

@@ -46,7 +46,7 @@ fn faults(help: &str) -> Vec<String> {
 
 /// Returns the calls of `soong` in a line that do not work.
 fn mistakes(line: &str) -> Vec<String> {
-    // What follows two spaces is a remark.
+    // Text after two spaces is a remark.
     let line = line.trim_start().split("  ").next().unwrap_or_default();
     let calls = line.match_indices("soong ").filter(|(at, _)| {
         !line[..*at].ends_with(|before: char| before.is_alphanumeric() || "-_/.".contains(before))
@@ -165,8 +165,8 @@ fn faults_are_found() {
     }
 }
 
-/// `soong-prompt` reads its arguments without a definition: what is said of it for completion and
-/// in the manual is to be what it does.
+/// `soong-prompt` parses its arguments without a definition; the definition for completion and manual must
+/// match the program.
 #[test]
 fn the_definition_of_prompt_is_what_the_program_takes() {
     let mut definition = definition("prompt").unwrap();
@@ -204,7 +204,7 @@ fn the_definition_of_prompt_is_what_the_program_takes() {
     assert_eq!(known, prompt::formats().collect::<Vec<_>>());
 }
 
-/// The commands of soong's in the messages of the sources, with `1` in place of what is filled in.
+/// Returns the soong commands in messages of the sources, with `1` for placeholders.
 fn commands_in_messages() -> Vec<String> {
     let (mut files, mut commands) = (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")], Vec::new());
     while let Some(path) = files.pop() {
@@ -233,14 +233,14 @@ fn commands_in_messages() -> Vec<String> {
     commands
 }
 
-/// What of `text` is the command, up to the end of the sentence or of the literal.
+/// Returns the command at the start of `text`, up to the end of the sentence or literal.
 fn message(text: &str) -> &str {
     let ends = ["\\n", "\"", "'", ",", ";", " (", ": "];
     let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
     text[..end].trim_end()
 }
 
-/// `text` with something in each pair of braces: nothing where options may stand, else a name.
+/// Returns `text` with each pair of braces filled: with nothing where options may stand, else a name.
 fn filled_in(text: &str) -> String {
     let mut filled = String::new();
     let mut rest = text;
@@ -258,7 +258,7 @@ fn filled_in(text: &str) -> String {
 fn every_command_in_a_message_is_one_that_is_taken() {
     let commands = commands_in_messages();
     assert!(commands.len() > 40, "{commands:#?}");
-    // What has to be put in place of a word in capitals, or stands for whatever follows.
+    // Words in capitals, which users replace, and ellipses.
     let words = |command: &str| command.replace("COMMAND", "1").replace(" …", "");
     let mistakes: Vec<String> = commands
         .iter()

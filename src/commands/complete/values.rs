@@ -1,5 +1,4 @@
-//! The values of each kind that arguments declare ([`Values`]). They come from files; no provider is asked and no
-//! supervisor is talked to.
+//! Candidates for each kind of value ([`Values`]). They come from files; no provider or supervisor is asked.
 
 use super::{forwards, keys};
 use crate::completion::{Answer, Candidate, Values};
@@ -10,7 +9,7 @@ use crate::runtime::directory::Directory;
 use crate::runtime::state::{Phase, State};
 use crate::system::paths::Paths;
 
-/// What has been typed up to the cursor.
+/// The position on the command line.
 #[derive(Debug)]
 pub(super) struct Input {
     /// The words of the command before the last one.
@@ -29,7 +28,7 @@ impl Input {
     }
 }
 
-/// Returns the values of a kind to choose from.
+/// Returns the candidates of a kind.
 pub(super) fn of(kind: Values, typed: &Input) -> Answer {
     match (kind, Paths::from_env()) {
         (Values::KeyValues, _) => keys::values(typed.before.last().map_or("", String::as_str)),
@@ -48,7 +47,7 @@ fn from_files(kind: Values, typed: &Input, paths: &Paths) -> Vec<Candidate> {
         Values::Tunnels => running(paths).iter().map(tunnel).collect(),
         Values::Logs => logs(paths),
         Values::Services => services(""),
-        // The port is the user's to choose.
+        // The user chooses the port.
         Values::ServicePorts if typed.value.contains('=') => Vec::new(),
         Values::ServicePorts => services("="),
         Values::KeysToGet => keys::keys(keys::Use::Get, paths),
@@ -75,14 +74,14 @@ fn forwards(kind: forwarding::Kind, typed: &Input, paths: &Paths) -> Vec<Candida
     forwards::candidates(kind, &before, &typed.value, &running(paths), Config::load(paths).ok().as_ref())
 }
 
-/// The extensions that `soong ext exec` runs.
+/// Returns the extensions that `soong ext exec` runs.
 fn extensions() -> Vec<Candidate> {
     let extensions = catalog::reachable();
     extensions.iter().map(|extension| Candidate::new(&extension.name, extension.summary())).collect()
 }
 
-/// The instances, first by name, then by id. Those that are over count only where nothing else is
-/// left; names that mean more than one instance are left out, as their ids say which.
+/// Returns the instances, first by name, then by id. Terminated ones are listed only if there are no others;
+/// ambiguous names are left out, as their ids are listed.
 fn instances(inventory: &Inventory) -> Vec<Candidate> {
     let all = &inventory.machines;
     let living: Vec<&Machine> = all.iter().filter(|machine| !machine.status.is_final()).collect();
@@ -99,7 +98,7 @@ fn instances(inventory: &Inventory) -> Vec<Candidate> {
     names.chain(ids).collect()
 }
 
-/// What is worth knowing of an instance: its other name, its type, its state or its address.
+/// Returns the description of an instance: its other name, its type, and its state or address.
 fn described(machine: &Machine, other: &str) -> String {
     let state = match machine.status {
         Status::Unknown => machine.host.as_deref().unwrap_or_default(),
@@ -109,14 +108,14 @@ fn described(machine: &Machine, other: &str) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-/// The tunnels whose lock is held.
+/// Returns the tunnels whose lock is held.
 fn running(paths: &Paths) -> Vec<State> {
     let running = Directory::all(paths).unwrap_or_default();
     let running = running.into_iter().filter(|directory| directory.is_locked().unwrap_or(false));
     running.filter_map(|directory| State::read(&directory)).collect()
 }
 
-/// A tunnel, by the name of its instance.
+/// Returns a tunnel by its instance's name.
 fn tunnel(state: &State) -> Candidate {
     let phase = match state.phase {
         Phase::Starting => "starting",
@@ -129,13 +128,13 @@ fn tunnel(state: &State) -> Candidate {
     Candidate::new(&state.instance.name, if ports.is_empty() { phase } else { &description })
 }
 
-/// The tunnels that run, and those whose log is left.
+/// Returns the running tunnels and those with a log.
 fn logs(paths: &Paths) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = running(paths).iter().map(tunnel).collect();
     let entries = std::fs::read_dir(paths.logs()).into_iter().flatten().flatten();
     let names =
         entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".log")?.to_owned()));
-    // A name with a digest in it is not what the user calls the instance.
+    // A name with a digest is not the user's name for the instance.
     let mut names: Vec<String> = names.filter(|name| !name.contains('@')).collect();
     names.sort();
     let known: Vec<String> = found.iter().map(|candidate| candidate.value.clone()).collect();

@@ -1,6 +1,6 @@
-//! Aliases that make no sense, refused where they are written: one that would never be used, because
-//! a command of soong's own has its name, and one that leads back to itself. In a config that holds
-//! one already, as when the command came later, it harms nothing but itself.
+//! Refuses useless aliases when they are set: one with the name of a built-in command, which would never run,
+//! and one that refers to itself. Existing ones in a config are harmless, and can come from a newer soong
+//! with a new command.
 
 use crate::built_in::is_built_in;
 use crate::config::Config;
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::extension::{alias, discovery};
 use crate::system::paths::Paths;
 
-/// Refuses to set the key at `segments` if that is an alias with the name of a command.
+/// Refuses to set the key at `segments` if it is an alias with the name of a command.
 pub fn refuse_hidden(segments: &[String]) -> Result<()> {
     match segments {
         [table, name] if table == "alias" && is_built_in(name) => {
@@ -18,19 +18,18 @@ pub fn refuse_hidden(segments: &[String]) -> Result<()> {
     }
 }
 
-/// Refuses the config `text`, in which the key at `segments` is new, if that is an alias that leads
-/// back to itself.
+/// Refuses the config `text` if the new key at `segments` is an alias that refers to itself.
 pub fn refuse_loop(text: &str, segments: &[String], paths: &Paths) -> Result<()> {
     let [table, name] = segments else { return Ok(()) };
     if table != "alias" {
         return Ok(());
     }
-    // A config that cannot be read is refused by who writes it.
+    // Saving reports an invalid config.
     let Ok(config) = Config::parse(text, paths.config_file(), paths) else { return Ok(()) };
     alias::expand(&config.aliases, name, discovery::is_command).map(drop)
 }
 
-/// Refuses a config with an alias that has the name of a command and was not in the text `before`.
+/// Refuses a config with an alias that has the name of a command, unless the text `before` had it.
 pub fn refuse_new(before: &str, after: &Config, paths: &Paths) -> Result<()> {
     let known = Config::parse(before, paths.config_file(), paths).map(|config| config.hidden_aliases);
     let known = known.unwrap_or_default();

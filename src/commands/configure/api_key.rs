@@ -1,7 +1,7 @@
-//! Asking the provider whether an API key is good, before it is stored.
+//! Checks an API key with its provider before storing it.
 //!
-//! The provider is run as always, `list`, but with a config directory of its own, which holds the
-//! key that is in question. So the key is in a private file for a moment, and in nobody's arguments.
+//! Runs the provider's `list` with a temporary config directory that holds the key. The key is in a private
+//! file for a moment, and in no argument list.
 
 use std::ffi::OsStr;
 
@@ -17,21 +17,21 @@ use crate::system::spinner::Spinner;
 
 const PROVIDER: &str = "lambda";
 
-/// Whether there is somebody to ask.
+/// Returns true if the provider is installed.
 pub fn can_check() -> bool {
     provider::find(PROVIDER).is_some()
 }
 
-/// Asks for the instances with this `key`; says how many there are. The error is the provider's.
+/// Lists the instances with `key`; returns their number. The error is the provider's.
 pub fn check(key: &Secret, paths: &Paths) -> Result<usize> {
     paths.ensure_runtime()?;
-    // Dropped last: a signal is let through only when the directory is gone.
+    // Dropped last, so that a signal takes effect after the directory is removed.
     let watch = Watch::new()?;
     let directory = tempfile::Builder::new().prefix("configure-").tempdir_in(paths.runtime());
     let directory = directory.map_err(|source| Error::io("write in", paths.runtime(), source))?;
     let config = directory.path().join("config.toml");
     let text = config::read(paths.config_file())?;
-    // A command that prints a key would be asked instead of the file.
+    // A key command would take precedence over the file.
     let command = ["lambda", "api-key-command"].map(str::to_owned);
     let text = document::remove(&text, &command)?.unwrap_or(text);
     paths::write_atomically(&config, &text)?;

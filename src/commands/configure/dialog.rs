@@ -1,7 +1,7 @@
 //! Questions on the terminal.
 //!
-//! A signal waits until the terminal is as it was, and then ends the program; so does Ctrl-C at a
-//! question. Nothing has been written by then.
+//! A signal takes effect after the terminal is restored, and so does Ctrl-C at a question. No file has been
+//! changed by then.
 
 use dialoguer::console::{Term, set_colors_enabled_stderr};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
@@ -13,10 +13,10 @@ use crate::system::signals::Watch;
 use crate::terminal::keyboard::Keyboard;
 use crate::terminal::{self, print_error};
 
-/// What is wrong with an answer.
+/// Fault of an answer.
 type Complaint = String;
 
-/// Asks for a line of text. `check` says what is wrong with one.
+/// Asks for a line of text; `check` returns its fault.
 pub fn text(
     question: &str,
     default: Option<&str>,
@@ -34,7 +34,7 @@ pub fn text(
     .map(|typed| typed.trim().to_owned())
 }
 
-/// Asks for text that is not shown, nor how long it is.
+/// Asks for text without showing it or its length.
 pub fn secret(question: &str, check: impl Fn(&str) -> std::result::Result<(), Complaint>) -> Result<String> {
     loop {
         let watch = Watch::new()?;
@@ -48,14 +48,14 @@ pub fn secret(question: &str, check: impl Fn(&str) -> std::result::Result<(), Co
     }
 }
 
-/// Has one of `options` chosen; returns its index.
+/// Asks for one of `options`; returns its index.
 pub fn choice(question: &str, options: &[String]) -> Result<usize> {
     interact(|terminal, theme| {
         Select::with_theme(theme).with_prompt(question).items(options).default(0).interact_on(terminal)
     })
 }
 
-/// Asks a question that is answered with yes or no.
+/// Asks a yes-or-no question.
 pub fn confirm(question: &str, default: bool) -> Result<bool> {
     interact(|terminal, theme| {
         Confirm::with_theme(theme).with_prompt(question).default(default).interact_on(terminal)
@@ -70,14 +70,14 @@ fn interact<T>(question: impl FnOnce(&Term, &dyn Theme) -> dialoguer::Result<T>)
     let colours = terminal::colours_stderr();
     set_colors_enabled_stderr(colours);
     let answer = question(&terminal, if colours { &colourful } else { &plain });
-    // dialoguer hides it, and shows it again only when it was answered.
+    // dialoguer hides it, and shows it again only after an answer.
     let _ = terminal.show_cursor();
     drop(keyboard);
     answer.map_err(|dialoguer::Error::IO(error)| refusal(error, &watch))
 }
 
-/// Why there is no answer. When the watch has caught a signal, it ends the program as soon as the
-/// caller lets go of it; so this is the last that the user reads.
+/// Returns the reason for a missing answer. If the watch has caught a signal, the program ends when the
+/// caller drops it; this message is then the last.
 fn refusal(source: std::io::Error, watch: &Watch) -> Error {
     if watch.interrupted() {
         print_error("\nNo changes.\n");

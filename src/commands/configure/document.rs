@@ -1,5 +1,4 @@
-//! Changes to the text of a TOML file that leave alone whatever they are not about: comments,
-//! order, spacing.
+//! Edits the text of a TOML file and keeps everything else: comments, order, spacing.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,7 +8,7 @@ use toml_edit::{Document, DocumentMut, Item, Key, Table, TableLike, Value};
 use crate::error::{Error, Result};
 use crate::terminal::printable;
 
-/// What stands at `segments` in `text`, if anything does.
+/// Returns the item at `segments` in `text`, if there is one.
 pub fn get(text: &str, segments: &[String]) -> Result<Option<Item>> {
     let document = Document::parse(text).map_err(|error| unreadable(&error))?;
     let mut table: &dyn TableLike = document.as_table();
@@ -23,12 +22,12 @@ pub fn get(text: &str, segments: &[String]) -> Result<Option<Item>> {
     Ok(table.get(last).filter(|item| !item.is_none()).cloned())
 }
 
-/// `text` with `value` at `segments`.
+/// Returns `text` with `value` at `segments`.
 pub fn set(text: &str, segments: &[String], value: &Value) -> Result<String> {
     if let Some(span) = get(text, segments)?.and_then(|item| item.as_value().and_then(Value::span)) {
         return Ok(format!("{}{}{}", &text[..span.start], bare(value), &text[span.end..]));
     }
-    // What stands there as a table makes room.
+    // A table in that place is replaced.
     let text = remove(text, segments)?.map_or(Cow::Borrowed(text), Cow::Owned);
     let text = text.as_ref();
     let Some((last, parents)) = segments.split_last() else { return Ok(text.to_owned()) };
@@ -54,8 +53,8 @@ pub fn set(text: &str, segments: &[String], value: &Value) -> Result<String> {
     Ok(document.to_string())
 }
 
-/// `text` with a new table at its very end, below whatever comments stand there. `None` where that
-/// is not possible, as with `instances = { … }`.
+/// Returns `text` with a new table at its end, after any comments there. `None` if that is impossible, as
+/// with `instances = { … }`.
 fn append(text: &str, parents: &[String], last: &str, value: &Value) -> Option<String> {
     let mut table = Table::new();
     table.insert(last, Item::Value(bare(value)));
@@ -73,7 +72,7 @@ fn append(text: &str, parents: &[String], last: &str, value: &Value) -> Option<S
     longer.parse::<DocumentMut>().is_ok().then_some(longer)
 }
 
-/// Of `{ a = 1 }` the space before the brace belongs to the last value: it goes to the new one.
+/// In `{ a = 1 }` the space before the brace belongs to the last value; moves it to the new one.
 fn take_space_before_brace(table: &mut dyn TableLike, value: &mut Value) {
     if let Some(before) = table.iter_mut().last().and_then(|(_, item)| item.as_value_mut())
         && let Some(space) = before.decor().suffix().cloned()
@@ -84,15 +83,15 @@ fn take_space_before_brace(table: &mut dyn TableLike, value: &mut Value) {
     }
 }
 
-/// `value` without the spacing of the place it was taken from.
+/// Returns `value` without the spacing of its old place.
 fn bare(value: &Value) -> Value {
     let mut value = value.clone();
     value.decor_mut().clear();
     value
 }
 
-/// `text` without the value or table at `segments`; `None` where there was none. A table goes with
-/// all between its header and its last value; comments above stay, for they may be about more.
+/// Returns `text` without the value or table at `segments`; `None` if there was none. A table is removed from
+/// its header to its last value; comments above it stay, as they may concern more.
 pub fn remove(text: &str, segments: &[String]) -> Result<Option<String>> {
     if get(text, segments)?.is_none() {
         return Ok(None);
@@ -113,7 +112,7 @@ pub fn remove(text: &str, segments: &[String]) -> Result<Option<String>> {
     Ok(Some(document.to_string()))
 }
 
-/// The lines that what is at `segments` takes up, in order; `None` for what is inside `{ … }`.
+/// Returns the lines of the item at `segments`, in order; `None` inside `{ … }`.
 fn cuts(text: &str, segments: &[String]) -> Result<Option<Vec<Range<usize>>>> {
     let document = Document::parse(text).map_err(|error| unreadable(&error))?;
     let mut table = document.as_table();
@@ -132,7 +131,7 @@ fn cuts(text: &str, segments: &[String]) -> Result<Option<Vec<Range<usize>>>> {
     Ok(Some(spans.into_iter().map(|span| whole_lines(text, &span)).collect()))
 }
 
-/// Where the item stands: `key = value`, a header with the values below it, or several of those.
+/// Location of an item: `key = value`, a header with the values below it, or several of those.
 fn collect_spans(key: &Key, item: &Item, spans: &mut Vec<Range<usize>>) {
     let Item::Table(table) = item else {
         spans.extend(key.span().zip(item.span()).map(|(key, value)| key.start..value.end));
@@ -159,7 +158,7 @@ fn whole_lines(text: &str, span: &Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// The document is not TOML. Callers check it before they change it, and tell more.
+/// The document is not TOML. Callers check it first and report more.
 fn unreadable(error: &toml_edit::TomlError) -> Error {
     let message = error.message().lines().next().unwrap_or_default().to_owned();
     Error::failed(format!("not valid TOML: {}", printable(&message)))
@@ -243,8 +242,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever is written: a value that was set is found, no comment is lost but inside a table that made
-        /// room, and the value can be taken out again.
+        /// Properties of every edit: a set value is found, comments stay except inside a replaced table, and
+        /// the value can be removed again.
         #[test]
         fn a_value_can_be_set_found_and_removed(
             lines in proptest::collection::vec("(# [ -~]{0,20}|[a-d] = [0-9]{1,3} ?(# [a-z]{0,9})?|\\[[e-h]\\]|\\[[e-h]\\.[a-d]\\]|)", 0..12),
@@ -255,7 +254,7 @@ mod tests {
                 return Ok(());
             }
             let place = path(&place);
-            // A value may stand where a table would have to.
+            // A value may be in the place of a table.
             let Ok(longer) = set(&text, &place, &Value::from(4711)) else { return Ok(()) };
             let found = get(&longer, &place).unwrap().unwrap();
             proptest::prop_assert_eq!(found.as_integer(), Some(4711));

@@ -1,8 +1,8 @@
-//! `soong configure edit`: the user's editor on a copy of the config, which takes the config's
-//! place once it can be read.
+//! `soong configure edit`: runs the user's editor on a copy of the config, which replaces the config once it
+//! is valid.
 //!
-//! A copy, so that a running tunnel or a prompt never meets a half-edited file, and a failed edit
-//! loses nothing: what could not be taken over is kept and named.
+//! With a copy, a running tunnel or prompt never reads a half-edited file, and a failed edit loses nothing:
+//! the rejected text is kept and named.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -17,16 +17,16 @@ use crate::system::paths::{self, Paths};
 use crate::system::trust;
 use crate::terminal::{self, print_error, printable};
 
-/// What an empty config begins with.
+/// Initial content of an empty config.
 const TEMPLATE: &str = "# Configuration of soong. 'soong configure list' shows all keys and their values.\n";
 
-/// The hint where the editor is not installed.
+/// Hint if the editor is not installed.
 const NO_EDITOR: &str = "set EDITOR to an installed editor";
 
 /// Editors to try where the user names none.
 const USUAL: [&str; 4] = ["sensible-editor", "editor", "nano", "vi"];
 
-/// Lets the user edit the config.
+/// Edits the config.
 pub fn edit(paths: &Paths) -> Result<()> {
     let editor = editor()?;
     let before = config::read(paths.config_file())?;
@@ -40,12 +40,12 @@ pub fn edit(paths: &Paths) -> Result<()> {
     } else {
         take_over(&before, after, paths).map_err(|error| keep(error, &draft))?;
     }
-    // A draft that stays behind holds nothing secret, and the next one has another name.
+    // A remaining draft holds no secrets, and the next one has another name.
     let _ = std::fs::remove_file(&draft);
     Ok(())
 }
 
-/// The editor and its arguments.
+/// Returns the editor and its arguments.
 fn editor() -> Result<Vec<String>> {
     let Some(named) = terminal::editor() else {
         let usual = USUAL.into_iter().find_map(paths::find_program);
@@ -64,7 +64,7 @@ fn editor() -> Result<Vec<String>> {
     }
 }
 
-/// A file of its own with `text`.
+/// Creates a temporary file with `text`.
 fn draft(text: &str, paths: &Paths) -> Result<PathBuf> {
     paths.ensure_state()?;
     let directory = paths.state();
@@ -76,7 +76,7 @@ fn draft(text: &str, paths: &Paths) -> Result<PathBuf> {
     write().map_err(|error| Error::io("write in", directory, error))
 }
 
-/// Runs the editor until its text can take the place of `before`, or the user gives up.
+/// Runs the editor until its text can replace `before`, or the user gives up.
 fn settle(editor: &[String], draft: &Path, before: &str, paths: &Paths) -> Result<String> {
     loop {
         run(editor, draft)?;
@@ -99,7 +99,7 @@ fn run(editor: &[String], draft: &Path) -> Result<()> {
         return Err(Error::failed("no editor is set"));
     };
     let shown = printable(program).into_owned();
-    // As a shell would find it, but not in the current directory.
+    // As a shell finds it, but not in the current directory.
     let file =
         if program.contains('/') { Some(PathBuf::from(program)) } else { paths::find_program(program) };
     let Some(file) = file else {
@@ -118,7 +118,7 @@ fn run(editor: &[String], draft: &Path) -> Result<()> {
     }
 }
 
-/// Puts the new text in place, unless somebody else was faster.
+/// Saves the new text, unless another process changed the config meanwhile.
 fn take_over(before: &str, after: String, paths: &Paths) -> Result<()> {
     let store = Store::open(paths)?;
     if store.config()? != before {
@@ -129,7 +129,7 @@ fn take_over(before: &str, after: String, paths: &Paths) -> Result<()> {
     store.write(&Change { config: Some(after), credentials: None }).map(drop)
 }
 
-/// The error, with the place of what the user wrote.
+/// Returns the error with the path of the user's text.
 fn keep(error: Error, draft: &Path) -> Error {
     let kept = format!("your version is kept in {}", shell(draft));
     match error {

@@ -1,4 +1,4 @@
-//! `soong configure import`: the secrets of soong's predecessor, taken over.
+//! `soong configure import`: imports the secrets of soong's predecessor.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
-/// Takes over what `file` holds, by default the predecessor's config. What is set already stays.
+/// Imports the secrets in `file`, by default the predecessor's config. Keeps values that are already set.
 pub fn import(file: Option<&Path>, paths: &Paths) -> Result<()> {
     let file = file.map_or_else(|| paths.legacy_config(), Path::to_path_buf);
     let old = Credentials::load_legacy(&file)?;

@@ -1,4 +1,4 @@
-//! Private keys: finding them in `~/.ssh`, and telling what is wrong with one before ssh does.
+//! Finds private keys in `~/.ssh`, and reports faults of a key before ssh does.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,19 +13,19 @@ use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
 
-/// What a good key needs besides itself.
+/// Requirement of a good key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
-    /// Nothing.
+    /// None.
     Open,
     /// A passphrase, which an agent can keep.
     Passphrase,
 }
 
-/// How the lines around a private key begin, in every format that ssh reads.
+/// First lines of private keys in the formats that ssh reads.
 const HEADER: &str = "-----BEGIN ";
 
-/// The private keys in `~/.ssh`, by name.
+/// Returns the private keys in `~/.ssh`, sorted by name.
 pub fn find(paths: &Paths) -> Vec<PathBuf> {
     let entries = fs::read_dir(paths.ssh_directory()).into_iter().flatten().flatten();
     let mut keys: Vec<PathBuf> =
@@ -38,7 +38,7 @@ fn is_private_key(file: &Path) -> bool {
     beginning(file).is_ok_and(|text| text.starts_with(HEADER) && text.contains("PRIVATE KEY-----"))
 }
 
-/// The first of what is in `file`. What is no file is not opened: a FIFO would not let go.
+/// Returns the beginning of `file`. Opens regular files only: a FIFO would block.
 fn beginning(file: &Path) -> io::Result<String> {
     const LENGTH: u64 = 16 << 10;
     if !fs::metadata(file)?.is_file() {
@@ -49,14 +49,13 @@ fn beginning(file: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Makes sure that `file` is a private key that ssh will use, and that the public key beside it, if
-/// there is one, is its own.
+/// Checks that `file` is a private key that ssh will use, and that a public key beside it belongs to it.
 pub fn check(file: &Path) -> Result<Lock> {
     let text = beginning(file).map_err(|error| Error::io("read", file, error))?;
     if let Some(error) = other_kind(file, &text) {
         return Err(error);
     }
-    // Without ssh-keygen nothing more can be told; ssh itself will.
+    // Without ssh-keygen there are no further checks; ssh reports faults itself.
     let Some(program) = paths::find_program("ssh-keygen") else { return Ok(Lock::Open) };
     let output = Command::new(program)
         .args(["-y", "-P", "", "-f"])
@@ -72,7 +71,7 @@ pub fn check(file: &Path) -> Result<Lock> {
     Ok(lock)
 }
 
-/// Files that are often taken for a private key.
+/// Returns the hint for files that are often mistaken for a private key.
 fn other_kind(file: &Path, text: &str) -> Option<Error> {
     let shown = printable(&file.to_string_lossy()).into_owned();
     if text.starts_with(HEADER) && text.contains("PRIVATE KEY-----") {
@@ -89,7 +88,7 @@ fn other_kind(file: &Path, text: &str) -> Option<Error> {
     })
 }
 
-/// What ssh-keygen says about the key: whether it is locked, and its public half where known.
+/// Returns ssh-keygen's findings: whether the key has a passphrase, and its public key if known.
 fn verdict(file: &Path, text: &str, output: &Output) -> Result<(Lock, Option<Vec<u8>>)> {
     if output.status.success() {
         return Ok((Lock::Open, blob(&String::from_utf8_lossy(&output.stdout))));
@@ -108,8 +107,8 @@ fn verdict(file: &Path, text: &str, output: &Output) -> Result<(Lock, Option<Vec
     Err(Error::failed(format!("{shown} cannot be used: {}", printable(reason))))
 }
 
-/// Compares the public key beside `file` with the one that belongs to it. ssh offers the one in the
-/// `.pub` file and then fails with the other.
+/// Compares the public key beside `file` with the right one. ssh offers the one in the `.pub` file and then
+/// fails with the other.
 fn check_pair(file: &Path, public: &[u8]) -> Result<()> {
     let mut beside = file.as_os_str().to_owned();
     beside.push(".pub");
@@ -128,13 +127,13 @@ fn check_pair(file: &Path, public: &[u8]) -> Result<()> {
     }
 }
 
-/// The key in a line of a `.pub` file: `TYPE BASE64 COMMENT`.
+/// Returns the key in a line of a `.pub` file: `TYPE BASE64 COMMENT`.
 fn blob(line: &str) -> Option<Vec<u8>> {
     STANDARD.decode(line.split_whitespace().nth(1)?).ok()
 }
 
-/// The public key in an OpenSSH private key, where it stands in the clear even if the rest does
-/// not (`PROTOCOL.key` of OpenSSH: magic, three strings, a number, the public key).
+/// Returns the public key in an OpenSSH private key, which is not encrypted (`PROTOCOL.key` of OpenSSH:
+/// magic, three strings, a number, the public key).
 fn public_part(text: &str) -> Option<Vec<u8>> {
     let body = text.strip_prefix("-----BEGIN OPENSSH PRIVATE KEY-----")?;
     let body: String = body.lines().take_while(|line| !line.starts_with("-----")).collect();
@@ -147,7 +146,7 @@ fn public_part(text: &str) -> Option<Vec<u8>> {
     Some(public.to_vec())
 }
 
-/// A string with its length before it, and what follows.
+/// Splits off a string with its length before it.
 fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)

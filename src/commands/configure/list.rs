@@ -1,4 +1,4 @@
-//! `soong configure list`: every key, its value, and where that comes from.
+//! `soong configure list`: all keys with value and origin.
 
 use std::path::Path;
 
@@ -16,27 +16,27 @@ use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 use crate::terminal::{printable, printable_json};
 
-/// What stands for a secret.
+/// Shown for a secret.
 const MASK: &str = "********";
 
-/// The key that a variable goes before.
+/// The key that an environment variable overrides.
 const BASE_URL: &str = "lambda.base-url";
 
-/// A line of the list. These names are what scripts read.
+/// A line of the list. Scripts read these names.
 #[derive(Debug, Serialize)]
 struct Row {
     key: String,
-    /// The value as text; a secret's is masked; `None` where there is neither value nor default.
+    /// Value as text; secrets are masked; `None` without value and default.
     value: Option<String>,
     origin: Origin,
-    /// The file it is written in.
+    /// File with the value.
     file: Option<String>,
     secret: bool,
-    /// What the key does.
+    /// Meaning of the key.
     summary: &'static str,
 }
 
-/// Where a value comes from.
+/// Origin of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Origin {
@@ -66,7 +66,7 @@ pub fn list(json: bool, paths: &Paths) -> Result<()> {
     command_line::print(&table(&rows))
 }
 
-/// The rows of `config.toml`, in the order of the schema.
+/// Returns the rows of `config.toml`, in the order of the schema.
 fn config_rows(text: &str, file: &Path) -> Result<Vec<Row>> {
     let document = Document::parse(text).map_err(|_| Error::failed("not valid TOML"))?;
     let mut written: Vec<(Vec<String>, &'static Key, String)> = Vec::new();
@@ -99,7 +99,7 @@ fn config_rows(text: &str, file: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The places that `key` has without anything being written.
+/// Returns the places of `key` that exist without being in the file.
 fn defaults(key: &Key) -> Vec<Vec<String>> {
     let split = |path: &str| path.split('.').map(str::to_owned).collect();
     match key.path {
@@ -109,7 +109,7 @@ fn defaults(key: &Key) -> Vec<Vec<String>> {
     }
 }
 
-/// Everything that is written in `table`, which is at `place`.
+/// Returns all places in `table`, which is at `place`.
 fn collect(
     table: &dyn TableLike,
     place: &mut Vec<String>,
@@ -145,7 +145,7 @@ fn secret_rows(credentials: &Credentials) -> impl Iterator<Item = Row> {
     })
 }
 
-/// Key, value and origin, in columns.
+/// Formats key, value and origin in columns.
 fn table(rows: &[Row]) -> String {
     let lines: Vec<[String; 3]> = rows
         .iter()

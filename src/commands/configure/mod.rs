@@ -1,11 +1,11 @@
-//! `soong configure`: the wizard, and one setting at a time.
+//! `soong configure`: the wizard, and single settings.
 //!
 //! ```text
-//! arguments ─ wizard ── ask, key_file, api_key        questions, and checking the answers
-//!           │    └────── setup                        what is to be written, all at once
+//! arguments ─ wizard ── ask, key_file, api_key        questions and checks
+//!           │    └────── setup                        saving the answers
 //!           └ get, set, unset, list, edit, import
-//!                  place, value, document             what a KEY is, TOML, editing it
-//!                  store                              the files: one writer, replaced whole
+//!                  place, value, document             KEYs, TOML values, editing
+//!                  store                              locked, atomic writes
 //! ```
 
 pub mod arguments;
@@ -35,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::system::paths::Paths;
 use crate::terminal;
 
-/// `soong-configure`: does what the command line says and returns the exit code.
+/// Runs `soong-configure` and returns the exit code.
 pub fn main() -> ExitCode {
     command_line::main("soong-configure", |arguments: &Arguments| run(arguments).map(|()| 0))
 }
@@ -63,7 +63,7 @@ fn no_terminal() -> Error {
         .with_hint("or change one setting: soong configure set KEY VALUE")
 }
 
-/// Paths are printed as they are, for scripts; nothing else of this file's name is ours to change.
+/// Prints paths unchanged, for scripts.
 fn show_path(path: &Path) -> Result<()> {
     command_line::print(&format!("{}\n", path.display()))
 }

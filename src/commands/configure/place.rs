@@ -1,4 +1,4 @@
-//! What a KEY on the command line means: a key of `config.toml`, a table of it, or a secret.
+//! Meaning of a KEY on the command line: a key of `config.toml`, a table of it, or a secret.
 
 use crate::config::check::{self, Depth, covers};
 use crate::config::credentials;
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::suggest;
 use crate::terminal::printable;
 
-/// What a KEY names.
+/// Meaning of a KEY.
 #[derive(Debug, Clone)]
 pub enum Place {
     /// A key of `config.toml`.
@@ -18,20 +18,20 @@ pub enum Place {
     Secret(SecretName),
 }
 
-/// The secrets there are.
+/// Names of the secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretName {
-    /// The provider's API key.
+    /// API key of the provider.
     ApiKey,
-    /// The status daemon's token.
+    /// Token of the status daemon.
     DaemonToken,
 }
 
 impl SecretName {
-    /// All of them.
+    /// All secrets.
     pub const ALL: [Self; 2] = [Self::ApiKey, Self::DaemonToken];
 
-    /// What it is called on the command line.
+    /// Returns its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::ApiKey => credentials::API_KEY,
@@ -39,19 +39,19 @@ impl SecretName {
         }
     }
 
-    /// Where it stands in `credentials.toml`.
+    /// Returns its place in `credentials.toml`.
     pub fn segments(self) -> Vec<String> {
         self.name().split('.').map(str::to_owned).collect()
     }
 }
 
-/// Reads a KEY: names joined by dots, quoted as in TOML where they hold other characters than
-/// letters, digits, `-` and `_`.
+/// Parses a KEY: names joined by dots, quoted as in TOML if they contain other characters than letters,
+/// digits, `-` and `_`.
 pub fn parse(typed: &str) -> Result<Place> {
     resolve(segments(typed)?)
 }
 
-/// What the place at `segments` is.
+/// Resolves `segments`.
 pub fn resolve(segments: Vec<String>) -> Result<Place> {
     let place: Vec<&str> = segments.iter().map(String::as_str).collect();
     if let Some(secret) = SecretName::ALL.into_iter().find(|secret| secret.segments() == segments) {
@@ -86,7 +86,7 @@ fn unknown(segments: &[String]) -> Error {
     if let Some(meant) = nearest(segments, &known) {
         return error.with_hint(format!("did you mean '{}'?", shown(&meant)));
     }
-    // `port` alone means ssh.port to whoever types it.
+    // `port` alone means ssh.port to most users.
     let same_end: Vec<String> =
         known.iter().filter(|key| key.last() == segments.last()).map(|key| shown(key)).collect();
     if same_end.is_empty() {
@@ -96,7 +96,7 @@ fn unknown(segments: &[String]) -> Error {
     }
 }
 
-/// `segments` with the first name that does not exist replaced by the nearest one that does.
+/// Returns `segments` with the first unknown name replaced by the most similar known one.
 fn nearest(segments: &[String], known: &[Vec<String>]) -> Option<Vec<String>> {
     let along = |depth: usize| known.iter().filter(move |key| key.starts_with(&segments[..depth]));
     let depth = (0..segments.len()).rev().find(|depth| along(*depth).next().is_some())?;
@@ -107,7 +107,7 @@ fn nearest(segments: &[String], known: &[Vec<String>]) -> Option<Vec<String>> {
     known.iter().any(|key| key.starts_with(&meant)).then_some(meant)
 }
 
-/// Every key there is; where a user chooses a name, the one that was typed in its place.
+/// Returns every key; names that the user chooses are taken from `segments`.
 fn candidates(typed: &[String]) -> Vec<Vec<String>> {
     let filled = |path: &str| -> Vec<String> {
         let mut along = true;
@@ -126,18 +126,18 @@ fn candidates(typed: &[String]) -> Vec<Vec<String>> {
     KEYS.iter().map(|key| filled(key.path)).chain(secrets).collect()
 }
 
-/// The segments of a place as they are typed and shown.
+/// Returns the segments of a place as typed and shown.
 pub fn shown(segments: &[String]) -> String {
     let joined = segments.iter().map(|segment| quoted(segment)).collect::<Vec<_>>().join(".");
     printable(&joined).into_owned()
 }
 
-/// A name as it has to be written in a KEY.
+/// Returns a name as written in a KEY.
 fn quoted(name: &str) -> String {
     toml_edit::Key::new(name).display_repr().into_owned()
 }
 
-/// The keys of the table at `segments`, to complete "name one of its keys: …".
+/// Returns the keys of the table at `segments`, for "name one of its keys: …".
 pub fn keys_of(segments: &[String]) -> String {
     let below = candidates(segments).into_iter().filter(|key| key.starts_with(segments));
     below.map(|key| shown(&key)).collect::<Vec<_>>().join(", ")

@@ -1,4 +1,4 @@
-//! How a secret gets in: from standard input, from a prompt that shows nothing, or made here.
+//! Input of a secret: from standard input, from a prompt without echo, or generated.
 
 use std::io::{self, Read};
 
@@ -11,10 +11,10 @@ use crate::config::credentials::Secret;
 use crate::error::{Error, Result};
 use crate::terminal;
 
-/// The most that is read from standard input, in bytes.
+/// Longest standard input, in bytes.
 const LIMIT: u64 = 1 << 16;
 
-/// Takes the secret `name` from standard input.
+/// Reads the secret `name` from standard input.
 pub fn from_stdin(name: SecretName) -> Result<Secret> {
     let mut bytes = Vec::new();
     let read = io::stdin().lock().take(LIMIT).read_to_end(&mut bytes);
@@ -37,10 +37,10 @@ pub fn from_prompt(name: SecretName) -> Result<Secret> {
     Secret::new(&text).ok_or_else(|| Error::usage(SHAPE))
 }
 
-/// What a secret looks like.
+/// Form of a secret, for hints.
 pub const SHAPE: &str = "a secret is one line of ASCII characters without spaces";
 
-/// A new token: 32 random bytes from the system, as URL-safe base64 without padding.
+/// Returns a new token: 32 random bytes from the system, as URL-safe base64 without padding.
 pub fn generate() -> Result<Secret> {
     let mut bytes = [0; 32];
     let filled = getrandom::fill(&mut bytes);

@@ -1,4 +1,4 @@
-//! `soong configure get`, `set` and `unset`: one key at a time.
+//! `soong configure get`, `set` and `unset`.
 
 use toml_edit::Value;
 
@@ -15,7 +15,7 @@ use crate::system::paths::Paths;
 use crate::terminal::{print_error, printable};
 use crate::toml_text::typed_key;
 
-/// Prints the value of a key: what is written, else the default.
+/// Prints the value of a key, or its default.
 pub fn get(typed: &str, reveal: bool, paths: &Paths) -> Result<()> {
     match place::parse(typed)? {
         Place::Key(segments, key) => {
@@ -44,7 +44,7 @@ fn get_secret(name: SecretName, reveal: bool, paths: &Paths) -> Result<()> {
     }
 }
 
-/// The secret of this name.
+/// Returns the secret of this name.
 pub fn stored(credentials: &Credentials, name: SecretName) -> Option<&Secret> {
     match name {
         SecretName::ApiKey => credentials.api_key.as_ref(),
@@ -52,7 +52,7 @@ pub fn stored(credentials: &Credentials, name: SecretName) -> Option<&Secret> {
     }
 }
 
-/// The value that a key has when it is not written.
+/// Returns the default of a key.
 pub fn default(key: &Key, segments: &[String]) -> Option<String> {
     if let [table, service] = segments
         && table == "services"
@@ -87,8 +87,8 @@ pub fn set(typed: &str, new: Option<&str>, paths: &Paths) -> Result<()> {
     }
 }
 
-/// The keys that change when `typed` is set at `segments`, with their values: an address with a user or
-/// a port sets these as well.
+/// Returns the keys and values that change when `typed` is set at `segments`: an address with a user or port
+/// sets these as well.
 fn changes(key: &Key, segments: &[String], typed: &str) -> Result<Vec<(Vec<String>, Value)>> {
     let value = value::parse(key, segments, typed);
     let ([_, name, _], Kind::Host) = (segments, key.kind) else {
@@ -97,7 +97,7 @@ fn changes(key: &Key, segments: &[String], typed: &str) -> Result<Vec<(Vec<Strin
     let text = value.as_ref().ok().and_then(Value::as_str).unwrap_or(typed);
     let address = match Address::parse(text) {
         Ok(address) => address,
-        // What is no host at all is told as it is in the file.
+        // An invalid host is reported as in the file.
         Err(message) => return Err(value.err().unwrap_or_else(|| Error::usage(message))),
     };
     let mut changes = Vec::new();
@@ -133,12 +133,12 @@ fn set_secret(name: SecretName, new: Option<&str>, paths: &Paths) -> Result<()> 
     Ok(())
 }
 
-/// Takes out a key, or all that belongs to a name the user chose.
+/// Removes a key, or all keys of a name that the user chose.
 pub fn unset(typed: &str, paths: &Paths) -> Result<()> {
     let place = place::parse(typed)?;
     let store = Store::open(paths)?;
     let change = match &place {
-        // A table of a fixed name is more than anybody means to lose by one word.
+        // Removing a table with a fixed name would be more than a user expects.
         Place::Table(segments) if segments.len() == 1 => return Err(is_table(segments)),
         Place::Key(segments, _) | Place::Table(segments) => take_from_config(&store, segments, paths)?,
         Place::Secret(name) => {
@@ -163,7 +163,7 @@ fn take_from_config(store: &Store<'_>, segments: &[String], paths: &Paths) -> Re
     Ok(Some(Change { config: Some(text), credentials: None }))
 }
 
-/// An instance cannot do without its host; says so in terms of these commands.
+/// Refuses to remove the host of an instance, with a hint in terms of these commands.
 fn require_host(text: &str, segments: &[String]) -> Result<()> {
     let [table, name, key] = segments else { return Ok(()) };
     let host = vec![table.clone(), name.clone(), "host".to_owned()];
@@ -184,7 +184,7 @@ fn require_host(text: &str, segments: &[String]) -> Result<()> {
     })
 }
 
-/// The text of the config. One that is not even TOML is told as the config's readers tell it.
+/// Returns the text of the config. Reports invalid TOML as the config's readers do.
 fn readable_config(store: &Store<'_>, paths: &Paths) -> Result<String> {
     let text = store.config()?;
     if text.parse::<toml_edit::DocumentMut>().is_err() {

@@ -1,4 +1,4 @@
-//! What the wizard was told, or the options say, written down all at once.
+//! Saves the wizard's answers, or the options, in one step.
 
 use std::path::{Path, PathBuf};
 
@@ -14,22 +14,22 @@ use crate::error::{Error, Result};
 use crate::system::paths::Paths;
 use crate::terminal::{print_error, printable};
 
-/// What is to be set; what is `None` stays as it is.
+/// Values to set; `None` leaves a value as it is.
 #[derive(Debug, Default)]
 pub struct Setup {
     /// `ssh.key`.
     pub key: Option<String>,
     /// `ssh.user`.
     pub user: Option<String>,
-    /// Instances by hand.
+    /// Instances given by address.
     pub instances: Vec<NamedHost>,
-    /// The provider's API key.
+    /// API key of the provider.
     pub api_key: Option<Secret>,
-    /// The status daemon's token; where there is none at all, one is made.
+    /// Token of the status daemon; generated if there is none.
     pub daemon_token: Option<Secret>,
 }
 
-/// Checks what the command line says and writes it down.
+/// Checks the options and saves them.
 pub fn from_arguments(arguments: &SetupArguments, paths: &Paths) -> Result<()> {
     let mut setup =
         Setup { user: arguments.user.clone(), instances: arguments.instances.clone(), ..Setup::default() };
@@ -54,13 +54,13 @@ pub fn from_arguments(arguments: &SetupArguments, paths: &Paths) -> Result<()> {
     apply(setup, paths)
 }
 
-/// A file that was typed, as a path that means the same from everywhere.
+/// Returns a typed path as an absolute one.
 pub fn absolute(typed: &str, paths: &Paths) -> Result<PathBuf> {
     let file = paths.expand(typed);
     std::path::absolute(&file).map_err(|error| Error::io("find", &file, error))
 }
 
-/// What to do about a key that has a passphrase.
+/// Prints the advice for a key with a passphrase.
 pub fn agent_note(file: &Path) -> String {
     format!(
         "The key has a passphrase. Add it to your agent, so that a tunnel can reconnect unattended:\n  ssh-add {}\n",
@@ -68,7 +68,7 @@ pub fn agent_note(file: &Path) -> String {
     )
 }
 
-/// Writes it all down and says what comes next.
+/// Saves everything and prints the next steps.
 pub fn apply(mut setup: Setup, paths: &Paths) -> Result<()> {
     let store = Store::open(paths)?;
     let before = store.config()?;
@@ -91,9 +91,9 @@ pub fn apply(mut setup: Setup, paths: &Paths) -> Result<()> {
     ))
 }
 
-/// The text of `config.toml` with all that was asked for.
+/// Returns the text of `config.toml` with the new values.
 fn configured(before: &str, setup: &Setup, paths: &Paths) -> Result<String> {
-    // A text that is wrong already is told before it is changed.
+    // Reports an invalid text before changing it.
     Config::parse(before, paths.config_file(), paths)
         .map_err(|error| error.with_hint("fix it first: soong configure edit"))?;
     let segments = |names: [&str; 2]| names.map(str::to_owned).to_vec();
@@ -122,7 +122,7 @@ fn configured(before: &str, setup: &Setup, paths: &Paths) -> Result<String> {
     Ok(text)
 }
 
-/// The text of `credentials.toml`, if it changes.
+/// Returns the text of `credentials.toml`, if it changes.
 fn credentials(store: &Store<'_>, setup: &Setup) -> Result<Option<String>> {
     let secrets = [(SecretName::ApiKey, &setup.api_key), (SecretName::DaemonToken, &setup.daemon_token)];
     if secrets.iter().all(|(_, secret)| secret.is_none()) {

@@ -1,9 +1,8 @@
-//! The user's two files, changed one writer at a time and replaced in one step.
+//! Locked, atomic changes of the user's two files.
 //!
-//! Writers take turns by a lock in the state directory: the config directory may be a repository,
-//! where a lock file would be litter, and may be read-only, where reading has to work all the same.
-//! Readers take no lock, since a file is replaced whole. A file that is a link stays one: what it
-//! leads to is replaced.
+//! The lock is in the state directory: the config directory may be a repository, where a lock file would be
+//! litter, or read-only, where reading must work. Readers need no lock, as files are replaced atomically. A
+//! file that is a link stays one: its target is replaced.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -22,24 +21,24 @@ use crate::system::lock::{self, Lock, WRITER_PATIENCE};
 use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
 
-/// The right to change the files, until dropped.
+/// Lock for changing the files, until dropped.
 #[derive(Debug)]
 pub struct Store<'a> {
     paths: &'a Paths,
     _lock: Lock,
 }
 
-/// What is to be in the files. Without `Debug`: it holds secrets as text.
+/// New contents. Without `Debug`, as secrets are in the texts.
 #[derive(Default)]
 pub struct Change {
-    /// The new text of `config.toml`; `None` leaves it alone.
+    /// New text of `config.toml`; `None` keeps it.
     pub config: Option<String>,
-    /// The new text of `credentials.toml`; `None` leaves it alone.
+    /// New text of `credentials.toml`; `None` keeps it.
     pub credentials: Option<String>,
 }
 
 impl<'a> Store<'a> {
-    /// Waits for the other writers.
+    /// Waits for other writers.
     pub fn open(paths: &'a Paths) -> Result<Self> {
         paths.ensure_state()?;
         let file = paths.configure_lock();
@@ -51,13 +50,13 @@ impl<'a> Store<'a> {
         Ok(Self { paths, _lock: lock })
     }
 
-    /// The text of `config.toml`.
+    /// Returns the text of `config.toml`.
     pub fn config(&self) -> Result<String> {
         config::read(self.paths.config_file())
     }
 
-    /// The text of `credentials.toml`. Where there is none yet, it begins with the secrets of
-    /// soong's predecessor: once the file exists, those are no longer looked for.
+    /// Returns the text of `credentials.toml`. If it does not exist, the text begins with the secrets of
+    /// soong's predecessor, whose file is ignored afterwards.
     pub fn credentials(&self) -> Result<String> {
         if let Some(text) = credentials::read(&self.paths.credentials_file())? {
             return Ok(text);
@@ -74,8 +73,8 @@ impl<'a> Store<'a> {
         Ok(text)
     }
 
-    /// Checks the new texts and puts them in place; says which files are new now. Either text is
-    /// checked before any file is touched, and signals wait until both are written.
+    /// Checks the new texts and saves them; returns the changed files. Checks both before changing one, and
+    /// delays signals until both are saved.
     pub fn write(&self, change: &Change) -> Result<Vec<PathBuf>> {
         let config = self.paths.config_file();
         let secrets = self.paths.credentials_file();
@@ -99,8 +98,8 @@ impl<'a> Store<'a> {
         Ok(written)
     }
 
-    /// Refuses a text that soong could not read. What was wrong before is told as such; what a
-    /// change would break is told as a reason not to make it.
+    /// Refuses a text that soong cannot read. Reports old faults as such, new ones as the reason to refuse
+    /// the change.
     fn check_config(&self, text: &str) -> Result<()> {
         let file = self.paths.config_file();
         let Err(error) = Config::parse(text, file, self.paths) else { return Ok(()) };
@@ -111,16 +110,16 @@ impl<'a> Store<'a> {
     }
 }
 
-/// Who may read a file once it is written.
+/// Permissions of a saved file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Privacy {
-    /// Only the user.
+    /// The user only.
     Always,
-    /// Only the user, unless the file already existed with another mode.
+    /// The user only, unless the file already has another mode.
     WhenNew,
 }
 
-/// Replaces what `file` leads to by `text`.
+/// Replaces the target of `file` by `text`.
 fn replace(file: &Path, text: &str, privacy: Privacy) -> Result<()> {
     let target = paths::follow(file).map_err(|error| Error::io("write", file, error))?;
     let before = match fs::metadata(&target) {
@@ -140,7 +139,7 @@ fn replace(file: &Path, text: &str, privacy: Privacy) -> Result<()> {
         .map_err(|error| refusal(&target, directory, error))
 }
 
-/// A file that its owner marked read-only is not to be written, though a rename could replace it.
+/// Refuses to replace a file that its owner marked read-only, although a rename could.
 fn refuse_read_only(target: &Path, metadata: &Metadata) -> Result<()> {
     let shown = shell(target);
     if !metadata.is_file() {
@@ -156,7 +155,7 @@ fn refuse_read_only(target: &Path, metadata: &Metadata) -> Result<()> {
     }
 }
 
-/// Why `target` could not be written, with the way to get past it. The old text is still there.
+/// Returns the reason why `target` could not be written, with a hint. The old text is still there.
 fn refusal(target: &Path, directory: &Path, error: io::Error) -> Error {
     let hint = match errno(&error) {
         Some(Errno::ENOSPC | Errno::EDQUOT) => "free some space; the file is unchanged".to_owned(),
@@ -177,18 +176,18 @@ fn plain(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
 }
 
-/// `path` as it can be pasted into a shell.
+/// Returns `path` quoted for a shell.
 pub(super) fn shell(path: &Path) -> String {
     printable(&shell_words::quote(&path.to_string_lossy())).into_owned()
 }
 
-/// Signals that would end this process wait while this lives. What is written is small.
+/// Delays signals that would end this process. Writing takes little time.
 struct HeldSignals(SigSet);
 
 impl HeldSignals {
     fn new() -> Self {
         let ending = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-        // Failing would take an invalid signal; then nothing is held, and writing is atomic still.
+        // Fails only for an invalid signal; writing stays atomic in that case.
         Self(ending.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).unwrap_or(SigSet::empty()))
     }
 }

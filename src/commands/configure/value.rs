@@ -1,4 +1,4 @@
-//! What is typed for a key, as TOML; and what stands in the file, as text.
+//! Conversion of typed values to TOML, and of TOML values to text.
 
 use toml::de::DeValue;
 use toml_edit::{Item, Value};
@@ -7,8 +7,8 @@ use crate::config::check;
 use crate::config::schema::Key;
 use crate::error::{Error, Result};
 
-/// Turns what was `typed` for `key` at `segments` into TOML. Text is taken as it is; what cannot be
-/// text is read as TOML: `2222`, `false`, `{ remote = 8000, local = 18000 }`, `"quoted"`.
+/// Turns text `typed` for `key` at `segments` into TOML. Strings are taken as they are; other kinds are
+/// parsed as TOML: `2222`, `false`, `{ remote = 8000, local = 18000 }`, `"quoted"`.
 pub fn parse(key: &Key, segments: &[String], typed: &str) -> Result<Value> {
     let place: Vec<&str> = segments.iter().map(String::as_str).collect();
     let text = DeValue::String(typed.into());
@@ -26,7 +26,7 @@ pub fn parse(key: &Key, segments: &[String], typed: &str) -> Result<Value> {
         .map_err(|_| Error::usage(format!("not valid TOML: {}", crate::terminal::printable(typed))))
 }
 
-/// A value as it is printed: text without quotes, everything else as TOML.
+/// Returns a value for printing: strings without quotes, others as TOML.
 pub fn plain(item: &Item) -> String {
     match item.as_str() {
         Some(text) => text.to_owned(),
@@ -34,7 +34,7 @@ pub fn plain(item: &Item) -> String {
     }
 }
 
-/// A value as it is written in the file, on one line, without comments.
+/// Returns a value as written in the file, on one line, without comments.
 pub fn literal(item: &Item) -> String {
     let value = item.clone().into_value().map(|mut value| {
         value.decor_mut().clear();

@@ -1,5 +1,4 @@
-//! The wizard: a question at a time, each answer checked as it is given, nothing written before
-//! the last.
+//! The wizard: asks one question at a time, checks each answer, and saves after the last.
 
 use super::arguments::NamedHost;
 use super::key_file::{self, Lock};
@@ -13,14 +12,14 @@ use crate::error::{Error, Result};
 use crate::system::paths::Paths;
 use crate::terminal::{print_error, printable};
 
-/// What there is before the first question.
+/// State before the first question.
 struct Present {
     text: String,
     config: Config,
     credentials: Credentials,
 }
 
-/// Asks everything and writes it down.
+/// Asks all questions and saves the answers.
 pub fn run(paths: &Paths) -> Result<()> {
     let text = config::read(paths.config_file())?;
     let config = Config::parse(&text, paths.config_file(), paths)
@@ -37,14 +36,14 @@ pub fn run(paths: &Paths) -> Result<()> {
 }
 
 impl Present {
-    /// What is written for a key, as text.
+    /// Returns the value of a key as text.
     fn written(&self, key: &str) -> Option<String> {
         let Ok(Place::Key(segments, _)) = place::parse(key) else { return None };
         document::get(&self.text, &segments).ok()?.map(|item| value::plain(&item))
     }
 }
 
-/// Asks for the private key until a good one is named. `None` leaves the choice to ssh.
+/// Asks for the private key until it is usable. `None` leaves the choice to ssh.
 fn ask_key(present: &Present, paths: &Paths) -> Result<Option<String>> {
     const OTHER: &str = "another file";
     const NONE: &str = "none: use ssh's own choice and the agent";
@@ -88,7 +87,7 @@ fn ask_user(present: &Present) -> Result<String> {
     dialog::text("User name on the instances", Some(&default), |typed| check("ssh.user", typed))
 }
 
-/// Asks for the API key until the provider takes it or the user has had enough.
+/// Asks for the API key until the provider accepts it or the user stops.
 fn ask_api_key(present: &Present, paths: &Paths) -> Result<Option<Secret>> {
     if !present.config.lambda.api_key_command.is_empty() {
         print_error("The Lambda API key comes from lambda.api-key-command.\n");
@@ -122,7 +121,7 @@ fn ask_api_key(present: &Present, paths: &Paths) -> Result<Option<Secret>> {
     }
 }
 
-/// Asks for an instance by hand where the user wants one.
+/// Asks for an instance's address, if the user wants to add one.
 fn ask_instance(present: &Present, has_provider: bool) -> Result<Option<NamedHost>> {
     let known = &present.config.instances;
     let question = match known.as_slice() {
@@ -163,7 +162,7 @@ fn optional_secret(typed: &str) -> std::result::Result<(), String> {
     if typed.is_empty() || Secret::new(typed).is_some() { Ok(()) } else { Err(secret::SHAPE.to_owned()) }
 }
 
-/// Whether `typed` fits the key.
+/// Checks that `typed` fits the key.
 fn check(key: &str, typed: &str) -> std::result::Result<(), String> {
     match place::parse(key) {
         Ok(Place::Key(segments, key)) => {
@@ -175,7 +174,7 @@ fn check(key: &str, typed: &str) -> std::result::Result<(), String> {
     }
 }
 
-/// An error as lines on the terminal, between questions.
+/// Prints an error between questions.
 fn told(error: &Error) -> String {
     let mut text = format!("{error}\n");
     for hint in error.hints() {

@@ -1,5 +1,5 @@
-//! What `soong` leaves to `soong-ext`, which may be big and slow: aliases, lists with summaries, and
-//! guesses at what was meant.
+//! Work that `soong` leaves to `soong-ext`, which may be larger and slower: aliases, lists with summaries,
+//! suggestions.
 
 use std::ffi::CStr;
 use std::path::Path;
@@ -17,8 +17,8 @@ use crate::system::paths::{self, Paths};
 use crate::terminal::{self, printable};
 use crate::toml_text::typed_key;
 
-/// Does what `soong` asks for in `arguments`, those of `soong-ext`, and returns the exit code;
-/// `None` if it is not `soong` that asks.
+/// Carries out a request of `soong` in `arguments`, those of `soong-ext`, and returns the exit code; `None`
+/// if it is not a request of `soong`.
 pub fn assist(arguments: &[&CStr]) -> Option<u8> {
     let (request, rest) = arguments.get(1..)?.split_first()?;
     if *request == request::OVERVIEW {
@@ -41,7 +41,7 @@ fn is_new() -> bool {
     Paths::from_env().is_ok_and(|paths| !paths.config_file().exists())
 }
 
-/// The first of `words` is no program: it may be an alias, or a slip of the finger.
+/// Handles an unknown command: an alias or a mistyped name.
 fn unknown_command(words: &[&CStr]) -> u8 {
     let Some((name, rest)) = words.split_first() else { return EXIT_USAGE };
     let settings = Settings::read();
@@ -67,7 +67,7 @@ fn unknown_command(words: &[&CStr]) -> u8 {
     }
 }
 
-/// Asks whether `best` was meant, and runs it.
+/// Offers to run `best` instead.
 fn offer(name: &CStr, best: &str, rest: &[&CStr]) -> u8 {
     let shown = name.to_string_lossy();
     terminal::print_error(&format!("soong: no command '{}'\n", printable(&shown)));
@@ -93,7 +93,7 @@ fn run(name: &str, expansion: &Expansion, rest: &[&CStr]) -> u8 {
     execute(Path::new("/bin/sh"), &words, rest)
 }
 
-/// Becomes `soong` with these words.
+/// Execs `soong` with these words.
 fn become_soong(words: &[String], rest: &[&CStr]) -> u8 {
     let Some(directory) = paths::own_directory() else {
         return fail(&Error::failed("cannot find soong's own directory"));

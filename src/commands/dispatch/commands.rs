@@ -1,4 +1,4 @@
-//! The commands that `soong-ext` knows: programs, extensions, and aliases of the config.
+//! Commands that `soong-ext` knows: programs, extensions, and aliases of the config.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr};
@@ -15,8 +15,7 @@ use crate::extension::{discovery, is_name};
 use crate::suggest;
 use crate::system::paths::Paths;
 
-/// What the config says that matters here. Without a config that can be read there are no aliases,
-/// and the error says why.
+/// The relevant settings. Without a readable config there are no aliases, and the error says why.
 pub(super) struct Settings {
     pub(super) aliases: BTreeMap<String, String>,
     pub(super) autocorrect: Autocorrect,
@@ -34,7 +33,7 @@ impl Settings {
     }
 }
 
-/// The names most like `wanted` among all commands.
+/// Returns the command names most similar to `wanted`.
 pub(super) fn nearest(wanted: &str, settings: &Settings) -> Vec<String> {
     let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     names.push("help".to_owned());
@@ -46,13 +45,13 @@ pub(super) fn nearest(wanted: &str, settings: &Settings) -> Vec<String> {
     suggest::nearest(wanted, names.iter().map(String::as_str)).into_iter().map(str::to_owned).collect()
 }
 
-/// `name` as text, if it can be that of a command.
+/// Returns `name` as text if it can be a command's name.
 pub(super) fn legal(name: &CStr) -> Option<&str> {
     let bytes = name.to_bytes();
     is_name(bytes).then(|| OsStr::from_bytes(bytes).to_str()).flatten()
 }
 
-/// Becomes `program`, which is called by the first of `words`.
+/// Execs `program` with `words`, whose first is its name.
 pub(super) fn execute(program: &Path, words: &[String], rest: &[&CStr]) -> u8 {
     let attempt = || -> Result<Errno> {
         let text =

@@ -1,9 +1,8 @@
-//! `soong NAME …`: finding the program that is meant, and becoming it.
+//! `soong NAME …`: finds the program and execs it.
 //!
-//! The way to a program is short on purpose: no config, no parser, no look at what else there
-//! might be. The directory of `soong` itself is tried first, then each directory of `PATH`. When
-//! nothing was found, or something else was asked for, this program becomes `soong-ext`, which knows
-//! aliases, summaries and how to guess: that is [`assist`].
+//! This is kept short: no config, no parser, no other lookups. The directory of `soong` comes first, then
+//! each directory of `PATH`. If no program is found, or for other requests, this program execs `soong-ext`,
+//! which has aliases, summaries and suggestions: [`assist`].
 
 mod assistant;
 mod commands;
@@ -42,7 +41,7 @@ pub unsafe fn arguments_of_c(count: c_int, arguments: *const *const c_char) -> V
     (0..count).map(|index| unsafe { CStr::from_ptr(*arguments.add(index)) }).collect()
 }
 
-/// Does what the command line asks for; returns only when no other program took over.
+/// Carries out the command line; returns only if no other program was executed.
 pub fn run(arguments: &[&CStr]) -> u8 {
     let arguments = match apply_color(arguments) {
         Ok(count) => &arguments[count..],
@@ -71,8 +70,7 @@ pub fn run(arguments: &[&CStr]) -> u8 {
     }
 }
 
-/// Does what a leading `--color WHEN` asks for, here and in the program to come; returns how many
-/// words that were.
+/// Applies a leading `--color WHEN` here and for the next program; returns the number of its words.
 fn apply_color(arguments: &[&CStr]) -> Result<usize> {
     let Some(first) = arguments.get(1) else { return Ok(0) };
     let (when, count) = match first.to_bytes() {
@@ -97,7 +95,7 @@ impl Soong<'_> {
         self.own.and_then(Path::parent).map(Path::to_path_buf)
     }
 
-    /// Becomes `soong-NAME`, or says why not.
+    /// Execs `soong-NAME`, or reports why not.
     fn execute(&self, name: &CStr, rest: &[&CStr]) -> u8 {
         if is_name(name.to_bytes()) {
             export_caller(self.own);
@@ -126,7 +124,7 @@ impl Soong<'_> {
         self.execute(name, &[subcommands, &[c"--help"]].concat())
     }
 
-    /// Becomes `soong-ext`; returns only if that is not installed.
+    /// Execs `soong-ext`; returns only if it is not installed.
     fn assisted(&self, request: &CStr, rest: &[&CStr]) {
         export_caller(self.own);
         let directory: Vec<PathBuf> = self.directory().into_iter().collect();

@@ -14,7 +14,7 @@ pub(super) fn show(text: &str) -> u8 {
     }
 }
 
-/// Reports that no command is called `name`; `hint` suggests another one. Returns the exit code.
+/// Reports that there is no command `name`; `hint` suggests another one. Returns the exit code.
 pub(super) fn unknown(name: &[u8], hint: Option<String>) -> u8 {
     let name = String::from_utf8_lossy(name);
     let error = Error::usage(format!("no command '{}'", printable(&name)));

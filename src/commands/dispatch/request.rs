@@ -1,4 +1,4 @@
-//! Requests of `soong` to `soong-ext`: its first argument.
+//! Requests of `soong` to `soong-ext`, in its first argument.
 
 use std::ffi::CStr;
 

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::completion::Values;
 use crate::extension::is_name;
 
-/// The name that errors begin with.
+/// Program name in errors.
 pub const PROGRAM: &str = "soong-ext";
 
 /// The command line of `soong-ext`.

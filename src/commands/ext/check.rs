@@ -1,5 +1,4 @@
-//! `soong ext check`: what keeps a program from working as an extension, and what it could do
-//! better. Reads it and executes nothing.
+//! `soong ext check`: faults of an extension, and advice. Reads the program and executes nothing.
 
 use std::fs;
 use std::io::Read;
@@ -16,14 +15,14 @@ use crate::system::script;
 use crate::system::trust;
 use crate::terminal::printable;
 
-/// What is found.
+/// Findings.
 #[derive(Debug, Default)]
 struct Findings {
-    /// What keeps it from working.
+    /// Faults that keep it from working.
     faults: Vec<String>,
-    /// What it could do better.
+    /// Advice.
     advice: Vec<String>,
-    /// What is well.
+    /// Parts that are right.
     well: Vec<String>,
 }
 

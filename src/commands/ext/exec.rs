@@ -1,4 +1,4 @@
-//! `soong ext exec`: running an extension that a command of soong's own hides, or any other.
+//! `soong ext exec`: runs any extension, even one with the name of a built-in command.
 
 use std::ffi::CStr;
 
@@ -9,7 +9,7 @@ use crate::extension::{discovery, is_name};
 use crate::system::paths;
 use crate::terminal::printable;
 
-/// Becomes the extension `name`, or says why not and returns the exit code.
+/// Execs the extension `name`, or reports why not and returns the exit code.
 pub(super) fn exec(name: &CStr, rest: &[&CStr]) -> u8 {
     let own = paths::own_directory();
     export_caller(own.as_deref().map(|directory| directory.join("soong")).as_deref());

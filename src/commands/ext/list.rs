@@ -1,5 +1,5 @@
-//! `soong ext list`: for people, and as JSON for programs. The shape of the JSON is written down in
-//! `docs/extensions.md`; fields are added, never renamed or removed, as long as `api` stays the same.
+//! `soong ext list`: a list for people, and JSON for programs. `docs/extensions.md` documents the JSON;
+//! fields are added, never renamed or removed, while `api` stays the same.
 
 use console::truncate_str;
 use serde::Serialize;
@@ -12,11 +12,11 @@ use crate::system::paths::Paths;
 use crate::terminal::{printable, printable_json};
 use crate::toml_text::typed_key;
 
-/// The version of the shape.
+/// Version of the JSON.
 const API: u32 = 1;
-/// How wide a line gets, in columns.
+/// Widest line, in columns.
 const WIDTH: usize = 80;
-/// What stands before everything that is said of an extension.
+/// Indentation of an extension's details.
 const INDENT: &str = "    ";
 
 #[derive(Serialize)]
@@ -41,7 +41,7 @@ struct Entry {
 
 /// Lists all extensions.
 pub(super) fn list(json: bool) -> Result<u8> {
-    // A config that makes no sense is a matter for other commands; here it means no aliases.
+    // Other commands report an invalid config; here it means no aliases.
     let config = Paths::from_env().and_then(|paths| Config::load(&paths));
     let (aliases, hidden) = config.map(|config| (config.aliases, config.hidden_aliases)).unwrap_or_default();
     let extensions = inspect(&aliases);

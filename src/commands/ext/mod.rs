@@ -1,4 +1,4 @@
-//! `soong ext`: what extensions there are, and help for those who write them.
+//! `soong ext`: lists, checks and creates extensions.
 
 pub mod arguments;
 
@@ -15,10 +15,10 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use self::arguments::{Arguments, PROGRAM, Verb};
 use crate::command_line;
 
-/// `soong-ext`: does what the command line says and returns the exit code. `arguments` begin with
-/// the name of the program. What it executes finds the process as the caller set it up.
+/// Runs `soong-ext` and returns the exit code. `arguments` begin with the program's name. Executed programs
+/// get the process as the caller set it up.
 pub fn main(arguments: &[&CStr]) -> u8 {
-    // Words after the name are the extension's own, `--help` and all.
+    // Words after the name are the extension's own, including `--help`.
     if let [_, verb, name, rest @ ..] = arguments
         && verb.to_bytes() == b"exec"
         && !name.to_bytes().starts_with(b"-")
@@ -32,7 +32,7 @@ pub fn main(arguments: &[&CStr]) -> u8 {
         arguments.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
     command_line::code_of(PROGRAM, words, |arguments: &Arguments| match &arguments.verb {
         Verb::List { json } => list::list(*json),
-        // Behind an option of ours: `soong ext --color never exec NAME`.
+        // After an option of ours: `soong ext --color never exec NAME`.
         Verb::Exec { name, arguments } => {
             // SAFETY: to put back what was there before runs no code of ours.
             let _ = pipe.map(|before| unsafe { signal(Signal::SIGPIPE, before) });

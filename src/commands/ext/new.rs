@@ -1,4 +1,4 @@
-//! `soong ext new`: a working extension to start from. The files it writes stand in `templates/`.
+//! `soong ext new`: creates an extension from the files in `templates/`.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -11,16 +11,16 @@ use crate::command_line;
 use crate::error::{Error, Result};
 use crate::terminal::printable;
 
-/// A file to be written.
+/// A file to create.
 struct File {
-    /// Where, below the directory that was asked for; `NAME` stands for the name.
+    /// Path below the target directory; `NAME` stands for the name.
     path: &'static str,
     text: &'static str,
-    /// Whether it is to be run.
+    /// True for an executable.
     runs: bool,
 }
 
-// A test is not called soong-…, or it would be a command wherever both are on PATH.
+// A test named soong-… would be a command if its directory were on PATH.
 const BASH: &[File] = &[
     File { path: "soong-NAME", text: include_str!("templates/bash.sh"), runs: true },
     File { path: "test-soong-NAME", text: include_str!("templates/bash-test.sh"), runs: true },
@@ -35,7 +35,7 @@ const RUST: &[File] = &[
     File { path: "soong-NAME/tests/answers.rs", text: include_str!("templates/rust-test"), runs: false },
 ];
 
-/// Writes the files of the extension `name` and says what to do next.
+/// Creates the files of the extension `name` and prints the next steps.
 pub(super) fn new(name: &str, language: Language, directory: Option<&Path>) -> Result<u8> {
     if is_built_in(name) || is_helper(name) {
         return Err(Error::usage(format!("'{name}' is reserved by soong")).with_hint("choose another name"));
@@ -62,7 +62,7 @@ pub(super) fn new(name: &str, language: Language, directory: Option<&Path>) -> R
     Ok(0)
 }
 
-/// `template` with the name in it.
+/// Returns `template` with the name filled in.
 fn filled(template: &str, name: &str) -> String {
     template.replace("@NAME@", name)
 }

@@ -1,7 +1,7 @@
-//! `soong extend HOURS`: more time for an instance, asked of its status daemon.
+//! `soong extend HOURS`: asks an instance's status daemon to extend the lease.
 //!
-//! The request goes over the SSH connection: through the running tunnel, else through an ssh of
-//! its own. The daemon may grant less than was asked for; that is told, not passed over.
+//! The request goes through the running tunnel, or over an ssh of its own. If the daemon grants less than
+//! requested, the output says so.
 
 pub mod arguments;
 
@@ -22,7 +22,7 @@ use crate::system::spinner::Spinner;
 use crate::system::time;
 use crate::terminal::printable;
 
-/// `soong-extend`: does what the command line says and returns the exit code.
+/// Runs `soong-extend` and returns the exit code.
 pub fn main() -> ExitCode {
     command_line::main("soong-extend", |arguments: &Arguments| {
         let paths = Paths::from_env()?;
@@ -41,7 +41,7 @@ fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
     let request = daemon::extend_request(token.expose(), arguments.hours);
     let answer = send(&instance, &config, paths, &request)?;
     let extension = daemon::extension(&answer)?;
-    // So that 'soong status' and the prompt show the new end without waiting for it.
+    // Lets 'soong status' and the prompt show the new end at once.
     registry::refresh(paths, &instance);
     let text = report(arguments.hours, &extension)?;
     command_line::print(&text)
@@ -66,7 +66,7 @@ fn daemon_port(services: &[Service]) -> Result<u16> {
     })
 }
 
-/// What to say of an extension by `asked` hours.
+/// Returns the text about an extension of which `asked` hours were requested.
 fn report(asked: u32, extension: &Extension) -> Result<String> {
     let end = extension.lease_end.map(|end| time::clock_and_distance(end, time::now()));
     let until = end.as_ref().map_or_else(String::new, |end| format!(", until {end}"));

@@ -1,8 +1,6 @@
-//! `soong-init`: prints what makes a shell know soong, and puts the line that reads it into the
-//! shell's startup file.
+//! `soong-init`: prints a shell's set-up script, and adds the line that loads it to the shell's startup file.
 //!
-//! The scripts themselves stand in `shell/` and `completions/`; they are part of this program, so
-//! that it works without any file beside it.
+//! The scripts are in `shell/` and `completions/` and are compiled in, so that no other file is needed.
 
 pub mod arguments;
 
@@ -22,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 use crate::terminal::{self, printable};
 
-/// `soong-init`: does what the command line says and returns the exit code.
+/// Runs `soong-init` and returns the exit code.
 pub fn main() -> ExitCode {
     command_line::main("soong-init", run)
 }
@@ -42,7 +40,7 @@ fn run(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// The shell that the user logs in to.
+/// Returns the user's login shell.
 fn current_shell() -> Result<Shell> {
     let program = paths::login_shell();
     let name = program.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
@@ -51,8 +49,8 @@ fn current_shell() -> Result<Shell> {
     })
 }
 
-/// The dispatcher, by the path that a package leaves alone: as it is found on PATH where that is the
-/// one beside this program, whatever links are on the way.
+/// Returns the dispatcher's path that survives package updates: as found on PATH if that is the one beside
+/// this program, links unresolved.
 fn dispatcher() -> Result<PathBuf> {
     let own =
         std::env::current_exe().map_err(|source| Error::cannot("find soong's own directory", source))?;
@@ -95,7 +93,7 @@ fn uninstall(file: &Path, arguments: &Arguments) -> Result<u8> {
     if !agreed(arguments, &format!("Remove soong's line from {shown}?"))? {
         return Ok(1);
     }
-    // Behind a link the file is somebody's whom we do not know.
+    // A link's target can belong to another package.
     if startup::is_ours_alone(&text) && !file.is_symlink() {
         fs::remove_file(file).map_err(|error| Error::io("remove", file, error))?;
         command_line::print(&format!(
@@ -118,7 +116,7 @@ fn agreed(arguments: &Arguments, question: &str) -> Result<bool> {
     }
 }
 
-/// What is in `file`, if there is one.
+/// Returns the content of `file`, if it exists.
 fn read(file: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(file) {
         Ok(text) => Ok(Some(text)),

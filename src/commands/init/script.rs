@@ -1,5 +1,4 @@
-//! What a shell is to read: the completions and the hook of this version, and the way to its
-//! programs.
+//! The script for a shell: completions and hook of this version, and the path of its programs.
 
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use super::arguments::{Arguments, Shell};
 struct Parts {
     completions: &'static str,
     hook: &'static str,
-    /// What stands around the completions, which only an interactive shell needs.
+    /// Code around the completions, for interactive shells only.
     condition: [&'static str; 2],
 }
 
@@ -36,8 +35,7 @@ const fn parts(shell: Shell) -> Parts {
     }
 }
 
-/// The script that does what `arguments` ask for. `soong` is the dispatcher; the other programs are
-/// beside it.
+/// Returns the script for `arguments`. `soong` is the dispatcher; the other programs are beside it.
 pub fn script(shell: Shell, arguments: &Arguments, soong: &Path) -> String {
     let mut script = format!("# soong {}\n", env!("CARGO_PKG_VERSION"));
     let parts = parts(shell);
@@ -70,13 +68,13 @@ pub fn script(shell: Shell, arguments: &Arguments, soong: &Path) -> String {
     script
 }
 
-/// The value of an alias is read twice: as a word, and as the command that it stands for.
+/// Quotes an alias's value, which the shell parses twice: as a word, and as a command.
 fn twice(path: &Path) -> String {
     let once = shell_words::quote(&path.to_string_lossy()).into_owned();
     shell_words::quote(&once).into_owned()
 }
 
-/// `path` as one word of `shell`.
+/// Returns `path` as one word of `shell`.
 pub fn quote(shell: Shell, path: &Path) -> String {
     let text = path.to_string_lossy();
     match shell {

@@ -1,17 +1,16 @@
-//! The line in a shell's startup file. The file is the user's: one line is added at its end, the same
-//! line is taken out again, and every other byte stays.
+//! The line in a shell's startup file. It is added at the end and removed again; every other byte stays.
 
 use std::path::Path;
 
 use super::arguments::{Arguments, Shell};
 use super::script::quote;
 
-/// How our own line ends.
+/// End of our line.
 const MARK: &str = "# soong init --install";
-/// How it ends in a file that there was not before: whether a file was there and empty cannot be told later.
+/// End of our line in a file that we created: an empty file before could not be told from none later.
 const MARK_OF_NEW: &str = "# soong init --install; created this file";
 
-/// The line that has `shell` do what `arguments` ask for; `is_first` where it makes the file.
+/// Returns the line that sets `shell` up with `arguments`; `is_first` if it creates the file.
 pub fn line(shell: Shell, arguments: &Arguments, soong: &Path, is_first: bool) -> String {
     let mut command = format!("{} init {}", quote(shell, soong), name(shell));
     for (flag, is_set) in
@@ -24,7 +23,7 @@ pub fn line(shell: Shell, arguments: &Arguments, soong: &Path, is_first: bool) -
     if let Some(alias) = &arguments.cmd {
         command.push_str(&format!(" --cmd {alias}"));
     }
-    // A soong that was removed is no reason for a shell to complain.
+    // Without soong, the line does nothing.
     let soong = quote(shell, soong);
     let mark = if is_first { MARK_OF_NEW } else { MARK };
     match shell {
@@ -33,7 +32,7 @@ pub fn line(shell: Shell, arguments: &Arguments, soong: &Path, is_first: bool) -
     }
 }
 
-/// The shell's name.
+/// Returns the shell's name.
 pub fn name(shell: Shell) -> &'static str {
     match shell {
         Shell::Bash => "bash",
@@ -42,16 +41,16 @@ pub fn name(shell: Shell) -> &'static str {
     }
 }
 
-/// What adding `line` to a startup file comes to.
+/// Result of adding `line` to a startup file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It stands there already, or the user has written one like it.
+    /// It is there already, or the user has written one like it.
     None,
-    /// The file as it is to be.
+    /// New content of the file.
     To(Vec<u8>),
 }
 
-/// Adds `line` to `text`, in the place of an earlier one.
+/// Adds `line` to `text`, replacing an earlier one.
 pub fn add(text: &[u8], line: &str) -> Change {
     if lines(text).any(|present| is_ours(present) && trim(present) == line.as_bytes()) {
         return Change::None;
@@ -60,7 +59,7 @@ pub fn add(text: &[u8], line: &str) -> Change {
         return Change::None;
     }
     let mut changed = remove(text);
-    // A file that does not end its last line keeps not ending it, and can be had back as it was.
+    // A missing newline at the end stays missing, so that removal restores the file.
     let complete = changed.is_empty() || changed.ends_with(b"\n");
     if !complete {
         changed.push(b'\n');
@@ -72,17 +71,17 @@ pub fn add(text: &[u8], line: &str) -> Change {
     Change::To(changed)
 }
 
-/// Whether it was us who made the file that `text` is in.
+/// Returns true if we created the file with `text`.
 pub fn is_made_by_us(text: &[u8]) -> bool {
     lines(text).any(is_of_new)
 }
 
-/// Whether nothing is in `text` but what we put there when we made the file, so that it can go too.
+/// Returns true if `text` has only what we wrote when we created the file, so that it can be removed.
 pub fn is_ours_alone(text: &[u8]) -> bool {
     is_made_by_us(text) && remove(text).is_empty()
 }
 
-/// `text` without any line of ours.
+/// Returns `text` without our lines.
 pub fn remove(text: &[u8]) -> Vec<u8> {
     let mut kept: Vec<u8> = Vec::new();
     for line in lines(text) {
@@ -95,7 +94,7 @@ pub fn remove(text: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// The lines with what ends them.
+/// Splits lines, keeping their ends.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|byte| *byte == b'\n')
 }
@@ -112,7 +111,7 @@ fn is_of_new(line: &[u8]) -> bool {
     trim(line).ends_with(MARK_OF_NEW.as_bytes())
 }
 
-/// Whether the line has soong's hook read, as the documentation says how.
+/// Returns true if the line loads soong's hook as documented.
 fn calls_init(line: &[u8]) -> bool {
     let line = String::from_utf8_lossy(line);
     let line = line.trim_start();

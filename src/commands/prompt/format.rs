@@ -1,27 +1,27 @@
-//! A segment in the language of whoever shows it: what has a meaning there is escaped, colour and
-//! its end are written so that they take no room.
+//! Renders a segment for a program that shows it: escapes its special characters, and marks colours as
+//! zero-width.
 
 use super::segment::{Segment, Severity};
 
-/// Who shows the segment.
+/// Program that shows the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Anybody: text.
+    /// Plain text.
     Plain,
     /// starship's custom modules.
     Starship,
-    /// tmux, which expands what `#()` prints.
+    /// tmux, which expands the output of `#()`.
     Tmux,
-    /// `$(…)` in `PROMPT`.
+    /// `$(…)` in zsh's `PROMPT`.
     Zsh,
-    /// `$(…)` in `PS1`.
+    /// `$(…)` in bash's `PS1`.
     Bash,
-    /// A program.
+    /// JSON for programs.
     Json,
 }
 
 impl Format {
-    /// All of them, by name.
+    /// All formats, by name.
     pub const ALL: [(&'static str, Self); 6] = [
         ("plain", Self::Plain),
         ("starship", Self::Starship),
@@ -31,28 +31,28 @@ impl Format {
         ("json", Self::Json),
     ];
 
-    /// The format called `name`.
+    /// Returns the format called `name`.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
     }
 }
 
-/// What the user has chosen: see `soong init --help`.
+/// The user's settings; see `soong init --help`.
 #[derive(Debug, Clone, Default)]
 pub struct Style {
-    /// How the parts are put together.
+    /// Template.
     pub template: Option<String>,
-    /// What stands for each severity.
+    /// Symbol for each state.
     pub symbols: [Option<String>; 3],
-    /// The parameters of the SGR sequence for each severity, `32`.
+    /// SGR parameters for each state, `32`.
     pub colors: [Option<String>; 3],
-    /// Whether to keep to ASCII.
+    /// True for ASCII only.
     pub ascii: bool,
-    /// Whether there is colour at all.
+    /// True for colour.
     pub colored: bool,
 }
 
-/// The segment as `format` has it.
+/// Renders the segment in `format`.
 pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
     let severity = match segment.severity {
         Severity::Up => 0,
@@ -66,7 +66,7 @@ pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
     });
     let dots = if style.ascii { ".." } else { "…" };
     let text = escape(&fill(style.template.as_deref(), symbol, segment, dots), format);
-    // What is up is shown in the colour of what soon is not, when its lease ends.
+    // A tunnel that is up gets the colour of a waiting one while its lease ends.
     let severity = if severity == 0 && segment.lease.is_some() { 1 } else { severity };
     let color = style.colors[severity].as_deref().unwrap_or(["32", "33", "31"][severity]);
     let legal = !color.is_empty() && color.bytes().all(|byte| byte.is_ascii_digit() || byte == b';');
@@ -75,10 +75,10 @@ pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
     }
     match format {
         Format::Plain | Format::Json => text,
-        // starship finds what has no width by itself.
+        // starship finds zero-width characters itself.
         Format::Starship => format!("\x1b[{color}m{text}\x1b[0m"),
         Format::Zsh => format!("%{{\x1b[{color}m%}}{text}%{{\x1b[0m%}}"),
-        // Readline counts what stands between 001 and 002 as having no width.
+        // Readline ignores the width of text between 001 and 002.
         Format::Bash => format!("\x01\x1b[{color}m\x02{text}\x01\x1b[0m\x02"),
         Format::Tmux => match tmux_color(color) {
             Some(name) => format!("#[fg={name}]{text}#[default]"),
@@ -87,8 +87,8 @@ pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
     }
 }
 
-/// Puts the parts together; where one is empty, a space beside it goes too. What stands in the data for a part
-/// is not looked for: the rest of the template is filled in pieces.
+/// Fills in the template. An empty part also removes a space beside it. Placeholders inside values are not
+/// expanded.
 fn fill(template: Option<&str>, symbol: &str, segment: &Segment, dots: &str) -> String {
     let Some(template) = template.filter(|template| !template.is_empty()) else {
         let gap = if symbol.is_empty() { "" } else { " " };
@@ -106,7 +106,7 @@ fn fill(template: Option<&str>, symbol: &str, segment: &Segment, dots: &str) -> 
     )
 }
 
-/// Names need no escapes; a user's own symbols and template may.
+/// Names need no escapes; the user's symbols and template may.
 fn escape(text: &str, format: Format) -> String {
     match format {
         Format::Tmux => text.replace('#', "##"),
@@ -115,7 +115,7 @@ fn escape(text: &str, format: Format) -> String {
     }
 }
 
-/// An SGR colour as tmux calls it.
+/// Returns tmux's name for an SGR colour.
 fn tmux_color(sgr: &str) -> Option<String> {
     const NAMES: [&str; 8] = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
     if let Some(number) = sgr.strip_prefix("38;5;") {

@@ -1,8 +1,7 @@
-//! `soong-prompt`: the tunnels in one line, for what is no shell, or a shell that shows what programs
-//! print.
+//! `soong-prompt`: the tunnels in one line, for programs other than shells, and for shells that show a
+//! program's output.
 //!
-//! Somebody waits for a prompt, so nothing is done here but to read one file. It is there for those
-//! who cannot use the hooks under `shell/`, which need no process at all.
+//! A prompt waits for it, so it only reads one file. The hooks in `shell/` need no process at all.
 
 mod format;
 mod segment;
@@ -44,14 +43,14 @@ Examples:
   PROMPT='$(soong prompt --format zsh) '$PROMPT         with promptsubst, in zsh
 ";
 
-/// What the command line asks for.
+/// The parsed command line.
 enum Request {
     Show(Format),
     Help,
     Version,
 }
 
-/// Prints what the command line asks for.
+/// Prints the segment, help or version.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -64,24 +63,24 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Request::Version) => format!("soong-prompt {}\n", env!("CARGO_PKG_VERSION")),
         Err(error) => return command_line::fail("soong-prompt", &error),
     };
-    // Nobody who draws a prompt could do anything about it.
+    // A prompt cannot use an error.
     let _ = print(&text);
     ExitCode::SUCCESS
 }
 
-/// Whether the program takes these words.
+/// Returns an error unless the program accepts these words.
 #[cfg(test)]
 pub(crate) fn accepts(words: &[&str]) -> Result<()> {
     request(words, &mut Colour::Auto).map(drop)
 }
 
-/// The names of all formats.
+/// Returns the names of all formats.
 #[cfg(test)]
 pub(crate) fn formats() -> impl Iterator<Item = &'static str> {
     Format::ALL.iter().map(|(name, _)| *name)
 }
 
-/// What the command line asks for, and what of colour: also where the rest of it makes no sense.
+/// Parses the command line and the colour setting, the latter also if the rest is invalid.
 fn request(words: &[&str], colour: &mut Colour) -> Result<Request> {
     let mut request = Request::Show(Format::Plain);
     let mut rest = words.iter().copied();
@@ -112,12 +111,12 @@ fn named(name: Option<&str>) -> Result<Format> {
     })
 }
 
-/// What `--format json` prints. Times are in seconds since the epoch.
+/// Output of `--format json`. Times are in seconds since the epoch.
 #[derive(Serialize)]
 struct Document<'a> {
-    /// As `SOONG_STATE`: `up`, `down`, or empty when there is no tunnel.
+    /// `SOONG_STATE`: `up`, `down`, or empty without a tunnel.
     state: &'static str,
-    /// As `SOONG_TEXT`.
+    /// `SOONG_TEXT`.
     text: String,
     tunnels: Vec<Tunnel<'a>>,
 }
@@ -158,8 +157,8 @@ fn json(entries: &[Entry], segment: Option<&Segment>, now: u64) -> String {
     serde_json::to_string(&document).map_or_else(|_| String::new(), |json| json + "\n")
 }
 
-/// Whether the process lives, asked as shells can ask: the program of a zombie is gone, where that
-/// can be seen.
+/// Returns true if the process lives, by the means of a shell; detects zombies where their program is
+/// visible.
 fn is_alive(pid: u32) -> bool {
     if Path::new("/proc/self/exe").exists() {
         return Path::new(&format!("/proc/{pid}/exe")).exists();

@@ -1,26 +1,26 @@
-//! What a prompt says of tunnels: the same, to the letter, as the hooks under `shell/` say.
+//! Content of a prompt segment, identical to that of the hooks in `shell/`.
 
 use crate::runtime::prompt::Entry;
 use crate::runtime::state::Phase;
 
-/// How many names are shown at most, and as long as they take fewer characters than this; the first always is.
+/// Limits on the number of names and their characters; the first is always shown.
 const NAMES_MAX: usize = 3;
 const WIDTH_MAX: usize = 30;
-/// Under how many minutes a lease is worth telling of.
+/// Minutes below which a lease is shown.
 const LEASE: u64 = 30;
 
-/// How the tunnels are, in the order in which a worse one hides a better one.
+/// Condition of the tunnels; a worse one hides better ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// All are up.
     Up,
-    /// One is being connected.
+    /// One is connecting.
     Waiting,
     /// One is down.
     Down,
 }
 
-/// The state of one tunnel as far as it can be believed.
+/// Credible state of one tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Up,
@@ -29,23 +29,22 @@ enum Rank {
     Down,
 }
 
-/// What there is to show.
+/// Content of the segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Decides about symbol and colour.
+    /// Selects symbol and colour.
     pub severity: Severity,
-    /// The state of the worst of them, as a word.
+    /// Word for the worst state.
     pub word: &'static str,
-    /// The names of the tunnels that are in this state; unless all are up, with this word. `..` stands where a
-    /// name was shortened.
+    /// Names of the tunnels in this state, with its word unless all are up. `..` marks a shortened name.
     pub text: String,
-    /// The time left of the lease that ends first, once it is short.
+    /// Remaining time of the lease that ends first, if it is short.
     pub lease: Option<String>,
 }
 
 impl Segment {
-    /// What to say of `entries` at the moment `now`, in seconds since the epoch, when `is_alive`
-    /// tells processes that live. `limit` says in minutes from when on a lease is short.
+    /// Returns the segment for `entries` at `now`, in seconds since the epoch; `is_alive` recognises live
+    /// processes, and `limit` is the number of minutes below which a lease is short.
     pub fn of(
         entries: &[Entry],
         now: u64,
@@ -61,7 +60,7 @@ impl Segment {
             .collect();
         let worst = judged.iter().map(|(rank, ..)| *rank).max()?;
         let concerned: Vec<_> = judged.iter().filter(|(rank, ..)| *rank == worst).collect();
-        // A tunnel that failed is down too.
+        // A failed tunnel is down, too.
         let word =
             concerned.iter().map(|(_, word, _)| *word).reduce(|a, b| if a == b { a } else { "down" })?;
         let names = listing(concerned.iter().map(|(.., entry)| entry.shown.as_str()));
@@ -83,7 +82,7 @@ impl Segment {
         Some(Self { severity, word, text, lease })
     }
 
-    /// The text with what there is to say of the lease.
+    /// Returns the text with the lease.
     pub fn full_text(&self) -> String {
         match &self.lease {
             Some(lease) => format!("{} {lease}", self.text),
@@ -96,7 +95,7 @@ fn judge(entry: &Entry, now: u64, is_alive: impl Fn(u32) -> bool) -> (Rank, &'st
     if entry.phase == Some(Phase::Failed) {
         return (Rank::Down, "failed");
     }
-    // Nothing that should have been renewed, or was promised before the clock was set back.
+    // Excludes overdue promises, and those from before the clock was set back.
     let holds = entry.not_after.checked_sub(now).is_some_and(|left| left <= entry.ttl);
     match entry.phase {
         Some(phase) if holds && is_alive(entry.pid) => match phase {

@@ -1,10 +1,10 @@
 //! Command line of `soong ssh`: syntax only. [`super::session`] and [`super::hosts`] give it a meaning.
 //!
-//! The options are soong's, which begin with `--`, and ssh's, which do not. ssh's are told from
-//! other words by ssh's own rules, and kept as they are; the rest is clap's.
+//! soong's options begin with `--`; all others are ssh's. They are recognised by ssh's rules and passed on
+//! unchanged; clap parses the rest.
 //!
-//! Programs that run ssh (rsync, git) write `[OPTIONS] [USER@]HOST [OPTIONS] COMMAND...`. A word that
-//! names an instance is taken for HOST, and what follows is read as ssh reads it.
+//! Programs that run ssh (rsync, git) write `[OPTIONS] [USER@]HOST [OPTIONS] COMMAND...`. A word that names
+//! an instance counts as HOST, and the words after it are parsed as ssh does.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -93,21 +93,20 @@ pub struct ConfigArguments {
     pub print: bool,
 }
 
-/// A command line, taken apart.
+/// A split command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Split {
-    /// What [`Arguments`] are parsed from: everything but ssh's options.
+    /// Input of [`Arguments`]: everything but ssh's options.
     pub own: Vec<OsString>,
-    /// ssh's options, as they were.
+    /// ssh's options, unchanged.
     pub options: Vec<OsString>,
-    /// The instance, where it stands as with ssh.
+    /// The instance in ssh's place for the host.
     pub destination: Option<OsString>,
-    /// The command behind it as ssh takes it: words that the shell of the instance reads as one line.
+    /// The remote command after it, as ssh takes it: words that the instance's shell reads as one line.
     pub line: Vec<OsString>,
 }
 
-/// Takes a command line apart; `words` begin with the name of the program. `is_instance` tells a word
-/// that names an instance from one of a command.
+/// Splits a command line; `words` begin with the program's name. `is_instance` recognises instances' names.
 pub fn split(words: &[OsString], is_instance: impl Fn(&OsStr) -> bool) -> Result<Split> {
     let valued = options_with_value();
     let mut split = Split::default();
@@ -142,14 +141,14 @@ pub fn split(words: &[OsString], is_instance: impl Fn(&OsStr) -> bool) -> Result
     Ok(split)
 }
 
-/// The first `count` words of `rest`, or as many as there are; `rest` goes on behind them.
+/// Takes the first `count` words off `rest`, or all if there are fewer.
 fn take(rest: &mut &[OsString], count: usize) -> Vec<OsString> {
     let (front, back) = rest.split_at(count.min(rest.len()));
     *rest = back;
     front.to_vec()
 }
 
-/// Our own options of which the next word is the value, dashes and all.
+/// Returns our options whose value is the next word, even if that begins with a dash.
 fn options_with_value() -> Vec<String> {
     let command = definition::<Arguments>();
     let separate =
@@ -158,7 +157,7 @@ fn options_with_value() -> Vec<String> {
     valued.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect()
 }
 
-/// The error for a word that is no option and names no instance.
+/// Returns the error for a word that is neither an option nor an instance.
 fn no_instance(word: &OsStr) -> Error {
     let word = word.to_string_lossy();
     let word = shell_words::quote(&word);
@@ -190,7 +189,7 @@ mod tests {
         (own, options)
     }
 
-    /// Where `dev` is an instance.
+    /// Splits a line with `dev` as an instance.
     fn apart(text: &str) -> Result<Split> {
         split(&words(text), |word| word == "dev" || word == "me@dev")
     }

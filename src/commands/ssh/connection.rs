@@ -12,20 +12,20 @@ use crate::system::paths::Paths;
 use crate::system::spinner::Spinner;
 use crate::terminal::printable;
 
-/// The time between two looks at a tunnel that is reconnecting.
+/// Time between two checks of a reconnecting tunnel.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Returns the control socket of the tunnel to `instance`, if it is up.
 pub fn open(instance: &Instance, paths: &Paths) -> Option<PathBuf> {
     let directory = directory(instance, paths)?;
     let control = directory.ssh_control();
-    // ssh says so on stderr when it finds the socket dead, and would be right.
+    // ssh reports a dead socket on stderr, which would be right.
     UnixStream::connect(&control).ok()?;
     leads_to(instance, &directory).map(|_| control)
 }
 
-/// Returns the same, and waits for a tunnel that is reconnecting, as connections to its ports do. `None` after `hold`: the
-/// session has to connect by itself. Ctrl-C ends the program.
+/// Like [`control_socket`], but waits for a reconnecting tunnel, as connections to its ports do. `None` after
+/// `hold`: the session must connect by itself. Ctrl-C ends the program.
 pub fn wait(instance: &Instance, hold: Duration, paths: &Paths) -> Option<PathBuf> {
     let deadline = Instant::now() + hold;
     let mut spinner = None;
@@ -51,13 +51,13 @@ fn is_coming(instance: &Instance, paths: &Paths) -> bool {
     is_locked && leads_to(instance, &directory).is_some_and(|state| state.phase != Phase::Failed)
 }
 
-/// Returns the directory of the tunnel, unless another user could have filled it.
+/// Returns the directory of the tunnel, unless another user could have written to it.
 fn directory(instance: &Instance, paths: &Paths) -> Option<Directory> {
     paths.check_runtime().ok()?;
     Directory::find(paths, &instance.tunnel_name()).ok()
 }
 
-/// Returns the state of the tunnel, unless another machine got its name since it was started.
+/// Returns the state of the tunnel, unless another machine has its name now.
 fn leads_to(instance: &Instance, directory: &Directory) -> Option<State> {
     let is_same = |state: &State| state.instance.id == instance.id && state.instance.host == instance.host;
     State::read(directory).filter(is_same)

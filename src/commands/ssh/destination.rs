@@ -1,6 +1,5 @@
-//! The instance that stands on a command line where ssh has its host: `[USER@]INSTANCE`, by id, name or
-//! host. Only what is known without asking a provider counts: every word that is none is a mistake,
-//! and has to be told at once.
+//! The instance in ssh's place for the host: `[USER@]INSTANCE`, by id, name or host. Uses cached data only:
+//! any other word is an error, which must be reported at once.
 
 use std::ffi::OsStr;
 
@@ -9,17 +8,17 @@ use crate::config::address::is_user;
 use crate::instances::inventory::{Inventory, Machine};
 use crate::system::paths::Paths;
 
-/// An instance and, where one was named, the account on it.
+/// An instance and an optional user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// The account.
+    /// User name.
     pub user: Option<String>,
-    /// The id of the instance.
+    /// Id of the instance.
     pub id: String,
 }
 
 impl Destination {
-    /// The instance that `word` names; `None` where it names none, or not one alone.
+    /// Returns the instance that `word` names; `None` unless it is exactly one.
     pub fn find(word: &OsStr, config: &Config, paths: &Paths) -> Option<Self> {
         among(&Inventory::cached(config, paths).machines, word.to_str()?)
     }

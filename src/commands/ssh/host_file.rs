@@ -1,8 +1,8 @@
-//! The `Host soong-NAME` blocks that tell ssh, and all that is built on it, of the instances.
-//! A pure function from logins to text; where the text goes is [`super::hosts`]'s.
+//! The `Host soong-NAME` blocks for ssh and programs that use it: a pure function from logins to text.
+//! [`super::hosts`] writes it.
 //!
-//! Names and everything else that a block is made of may come from a provider. A block holds only
-//! what cannot end a line or begin another one, or it is not written.
+//! Names and other values can come from a provider. An instance is left out if a value could end a line or
+//! begin one.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,11 @@ use crate::openssh::quoting::{in_config, quoted};
 use crate::openssh::{Login, options};
 use crate::terminal::printable;
 
-/// What stands before every name.
+/// Prefix of all names.
 const PREFIX: &str = "soong-";
 
-/// What ssh's options are called in `ssh_config`; those without a value come with it. Missing are
-/// those that say how ssh is called (`-v`, `-F`), not how a host is reached, and forwards, which
-/// belong to the tunnel.
+/// `ssh_config` keywords for ssh's options, with the value for those that take none. Options about the call
+/// (`-v`, `-F`) and forwards, which belong to the tunnel, are left out.
 const KEYWORDS: &[(char, &str)] = &[
     ('4', "AddressFamily inet"),
     ('6', "AddressFamily inet6"),
@@ -41,30 +40,30 @@ const KEYWORDS: &[(char, &str)] = &[
     ('x', "ForwardX11 no"),
     ('Y', "ForwardX11Trusted yes"),
 ];
-/// What `-o` must not set in a block, because it would be the end of the block; lower case.
+/// Keywords that `-o` must not set in a block, as they would end it; lower case.
 const ENDS_A_BLOCK: [&str; 3] = ["host", "match", "include"];
 
-/// An instance as it goes into the file.
+/// An instance with its login.
 #[derive(Debug)]
 pub struct Host {
-    /// How to log in to it.
+    /// The login.
     pub login: Login,
-    /// The control socket of its tunnel, whether that is up or not.
+    /// Control socket of its tunnel, running or not.
     pub control: Option<PathBuf>,
 }
 
-/// The blocks of some instances.
+/// The blocks.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Blocks {
-    /// The text, a block after the other.
+    /// The text, one block after the other.
     pub text: String,
-    /// What the hosts are called.
+    /// Names of the hosts.
     pub aliases: Vec<String>,
-    /// The names of instances that have no block, and why, safe to show.
+    /// Instances without a block, with the reasons, printable.
     pub left_out: Vec<String>,
 }
 
-/// The blocks of `hosts`.
+/// Returns the blocks of `hosts`.
 pub fn render(hosts: &[Host]) -> Blocks {
     let mut blocks = Blocks::default();
     for host in hosts {
@@ -87,8 +86,8 @@ pub fn render(hosts: &[Host]) -> Blocks {
     blocks
 }
 
-/// What `instance` is called: its tunnel's name, in which `@` would be the end of a user's name.
-/// The `+` in its place occurs in no other tunnel's name.
+/// Returns the name of `instance`: its tunnel's, with `+` for `@`, which would end a user name. No other
+/// tunnel's name has a `+`.
 pub fn alias(instance: &Instance) -> String {
     format!("{PREFIX}{}", instance.tunnel_name().replace('@', "+"))
 }
@@ -101,7 +100,7 @@ fn block(host: &Host, alias: &str) -> Result<String, &'static str> {
     if !is_user(login.user()) {
         return Err("ssh could misread its user");
     }
-    // ssh keeps the first value it finds for a keyword: the user's before the defaults, as always.
+    // ssh keeps the first value of a keyword, so the user's come before the defaults.
     let mut lines = configured(&login.options);
     if let Some(control) = control {
         lines.push("ControlMaster no".to_owned());
@@ -125,7 +124,7 @@ fn line(keyword: &str, path: &Path) -> String {
     format!("{keyword} {}", quoted(path))
 }
 
-/// The user's options as lines.
+/// Returns the user's options as lines.
 fn configured(words: &[String]) -> Vec<String> {
     let given = options::read(words).unwrap_or_default();
     given.iter().filter_map(as_line).collect()

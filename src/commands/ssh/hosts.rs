@@ -1,5 +1,4 @@
-//! `soong ssh config`: writes the hosts to a file of their own, and sees to it that the user's
-//! `ssh_config` includes that.
+//! `soong ssh config`: writes the hosts to a file of their own and includes it in the user's `ssh_config`.
 
 use std::path::Path;
 use std::{fs, io};
@@ -21,23 +20,23 @@ use crate::system::signals::Watch;
 use crate::terminal::{self, hint_label, print_error, printable};
 
 const HEADER: &str = "# Hosts of soong. Written by 'soong ssh config', which overwrites changes.\n";
-/// Stands in the file of a user who was asked whether to include it, and said no.
+/// Marks the file of a user who declined to include it.
 const DECLINED: &str = "# Not included in ~/.ssh/config; to include it: soong ssh config --install\n";
 
-/// What is to become of the line in the user's file.
+/// State of the Include line in the user's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inclusion {
-    /// It is there.
+    /// Present.
     Done,
-    /// It is to be put in.
+    /// To be added.
     Wanted,
-    /// The user does not want it, and is not asked again.
+    /// Declined by the user, who is not asked again.
     Declined,
-    /// Nobody can be asked.
+    /// Unknown, and there is no terminal to ask on.
     Open,
 }
 
-/// Does what `arguments` say.
+/// Carries out `arguments`.
 pub fn run(arguments: &ConfigArguments, paths: &Paths) -> Result<()> {
     if arguments.remove {
         return remove(paths);
@@ -55,8 +54,8 @@ pub fn run(arguments: &ConfigArguments, paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// The instances there are, and what ssh has to know of them. Of a provider that cannot be asked,
-/// those it last listed: a host that is known to be old is better than one that is gone.
+/// Returns the instances with their logins. For an unreachable provider, the cached ones: an outdated host is
+/// better than a missing one.
 fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
     let watch = Watch::new()?;
     let inventory = Inventory::fresh(config, paths, &watch, false);
@@ -78,7 +77,7 @@ fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
         hosts.push(Host { login, control: directory.map(|directory| directory.ssh_control()) });
     }
     if !paths.is_runtime_reserved() {
-        // Who answers at a control socket gets the session, and no host key is checked.
+        // The process at a control socket gets the session, without a host key check.
         hint(&format!(
             "hosts have no ControlPath: other users could create {} after a reboot; set XDG_RUNTIME_DIR",
             shown(paths.runtime())
@@ -87,7 +86,7 @@ fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
     Ok(hosts)
 }
 
-/// Writes the file and has it included, as far as the user wants that. Says what was done.
+/// Writes the file and includes it if the user agrees. Reports the changes.
 fn write(blocks: &Blocks, install: bool, paths: &Paths) -> Result<()> {
     let (file, user_file) = (paths.ssh_hosts(), paths.ssh_config());
     let before = read(&file)?;
@@ -103,7 +102,7 @@ fn write(blocks: &Blocks, install: bool, paths: &Paths) -> Result<()> {
         paths::write_atomically(&file, &text)?;
         command_line::print(&format!("Wrote {shown}\n"))?;
     }
-    // ssh is going to remember the hosts' keys there.
+    // ssh will store the hosts' keys there.
     paths.ensure_state()?;
     command_line::print(&blocks.aliases.iter().map(|alias| format!("  ssh {alias}\n")).collect::<String>())?;
     let line = include::line(&file);
@@ -125,7 +124,7 @@ fn write(blocks: &Blocks, install: bool, paths: &Paths) -> Result<()> {
     }
 }
 
-/// Whether the user's file includes ours, or is to. Asks at most once in a user's life.
+/// Returns the state of the Include line. Asks a user once.
 fn inclusion(
     before: Option<&[u8]>,
     user_text: Option<&[u8]>,
@@ -159,14 +158,14 @@ Add it?",
     })
 }
 
-/// Puts the line into the user's file, whose text is `text`.
+/// Adds the line to the user's file, whose text is `text`.
 fn put_in(user_file: &Path, text: Option<&[u8]>, file: &Path) -> Result<()> {
     user_file.parent().map_or(Ok(()), paths::create_private)?;
     paths::rewrite(user_file, &include::insert(text, file))
         .map_err(|error| error.with_hint(format!("add this at its top: {}", printable(&include::line(file)))))
 }
 
-/// Undoes all that was ever done here. Says what was there to be undone.
+/// Undoes everything and reports it.
 fn remove(paths: &Paths) -> Result<()> {
     let (file, user_file) = (paths.ssh_hosts(), paths.ssh_config());
     let mut told = String::new();
@@ -191,7 +190,7 @@ fn remove(paths: &Paths) -> Result<()> {
     command_line::print(if told.is_empty() { "Nothing to remove\n" } else { &told })
 }
 
-/// The contents of a file; `None` if there is none.
+/// Returns the contents of a file; `None` if it does not exist.
 fn read(file: &Path) -> Result<Option<Vec<u8>>> {
     let contents = || match fs::metadata(file)? {
         // A FIFO would never end.
@@ -205,7 +204,7 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// ssh looks for its configuration where the password database says that home is, whatever HOME is.
+/// ssh looks for its configuration in the home directory of the password database, not in HOME.
 fn warn_of_another_home(user_file: &Path) {
     let home = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir);
     if home.is_some_and(|home| home.join(".ssh/config") != user_file) {

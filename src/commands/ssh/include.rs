@@ -1,26 +1,25 @@
-//! The lines in the user's own `ssh_config` that lead to ours: whether they are there, putting
-//! them in, and taking them out again. Pure functions of the file's bytes.
+//! Our Include line in the user's `ssh_config`: detection, insertion and removal. Pure functions of the
+//! file's bytes.
 //!
-//! They go to the very top. Further down they would be part of whatever `Host` or `Match` stands
-//! before them, and read for that host only.
+//! The line is at the top. Further down it would belong to the `Host` or `Match` above it.
 
 use std::path::{Path, PathBuf};
 
 use crate::openssh::quoting::in_config;
 
-/// The comment before our line.
+/// Comment before our line.
 const MARK: &str = "# Hosts soong-NAME; 'soong ssh config --remove' removes this and the next line";
-/// The comment where there was no file before.
+/// Comment before our line in a file that we created.
 const MARK_OF_NEW_FILE: &str = "# Hosts soong-NAME; 'soong ssh config --remove' removes this file";
 
-/// The line that includes `file`.
+/// Returns the line that includes `file`.
 pub fn line(file: &Path) -> String {
-    // What `glob` would take for a pattern is put into a class of its own.
+    // Puts pattern characters of `glob` into brackets.
     let literal = file.to_string_lossy().replace('[', "[[]").replace('*', "[*]").replace('?', "[?]");
     format!("Include {}", in_config(&literal))
 }
 
-/// Whether a line of `text` includes `file`; `expand` makes a path of what stands there.
+/// Returns true if a line of `text` includes `file`; `expand` resolves the paths in it.
 pub fn is_in(text: &[u8], file: &Path, expand: impl Fn(&str) -> PathBuf) -> bool {
     let ours = line(file);
     String::from_utf8_lossy(text).lines().map(str::trim).any(|line| {
@@ -32,7 +31,7 @@ pub fn is_in(text: &[u8], file: &Path, expand: impl Fn(&str) -> PathBuf) -> bool
     })
 }
 
-/// `text`, or a new file, with `file` included.
+/// Returns `text`, or a new file, with `file` included.
 pub fn insert(text: Option<&[u8]>, file: &Path) -> Vec<u8> {
     let mark = if text.is_some() { MARK } else { MARK_OF_NEW_FILE };
     let mut result = format!("{mark}\n{}\n", line(file)).into_bytes();
@@ -40,18 +39,18 @@ pub fn insert(text: Option<&[u8]>, file: &Path) -> Vec<u8> {
     result
 }
 
-/// What remains of a file without our lines.
+/// Result of removing our lines.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Remains {
-    /// They were not there.
+    /// There were none.
     Unchanged,
-    /// This, to the byte what it was before.
+    /// The file as it was before, to the byte.
     Text(Vec<u8>),
-    /// Nothing, and there was no file before.
+    /// No file: we had created it.
     Nothing,
 }
 
-/// Takes out of `text` what [`insert`] put in.
+/// Removes the lines of [`insert`] from `text`.
 pub fn remove(text: &[u8], file: &Path) -> Remains {
     let ours = line(file);
     let mut left = Vec::with_capacity(text.len());

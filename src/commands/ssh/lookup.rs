@@ -1,6 +1,5 @@
-//! What the user's own `ssh_config` says of a host. A `Host soong-NAME` block is found by another
-//! name than the host's, so that whatever is configured for the host (an alias, a jump host) has to
-//! be asked of ssh and become part of the block.
+//! Settings of the user's `ssh_config` for a host. A `Host soong-NAME` block has another name than the host,
+//! so settings for the host (an alias, a jump host) must be copied into the block.
 
 use std::process::Command;
 use std::time::Duration;
@@ -12,11 +11,11 @@ use crate::openssh::quoting::in_config;
 use crate::system::child::{self, Limits};
 use crate::system::signals::Watch;
 
-/// ssh only reads files, unless its configuration has it run programs.
+/// Time limit: ssh only reads files, unless its configuration runs programs.
 const LIMITS: Limits = Limits { time: Duration::from_secs(5), output: 1 << 20 };
 
-/// `login` with what ssh would find configured for its host. Nothing changes where ssh cannot be
-/// asked: it is going to say why when it is used.
+/// Returns `login` with ssh's settings for its host. If ssh fails, `login` stays the same: ssh will report
+/// the fault when used.
 pub fn complete(login: Login, watch: &Watch) -> Login {
     let mut command = Command::new(&login.program);
     command.arg("-TG").args(&login.options).args(["--", &login.instance.host]);
@@ -28,11 +27,11 @@ pub fn complete(login: Login, watch: &Watch) -> Login {
     }
 }
 
-/// `login` with what `ssh -G` answered: a keyword in lower case and its value per line.
+/// Returns `login` with the output of `ssh -G`: one lower-case keyword and value per line.
 fn with_answer(mut login: Login, answer: &str) -> Login {
     let lines = || answer.lines().filter_map(|line| line.split_once(' '));
     let value = |wanted: &str| lines().find(|(keyword, _)| *keyword == wanted).map(|(_, value)| value);
-    // The host that is found may be an address, which leaves no user to ssh.
+    // The resolved host may be an address; then ssh_config does not set the user.
     login.instance.user = login.user().to_owned();
     login.instance.user_is_default = false;
     if let Some(host) = value("hostname").filter(|host| is_host(host)) {

@@ -1,8 +1,8 @@
-//! `soong ssh`: becomes the system's ssh, or writes `ssh_config` entries for every other program.
+//! `soong ssh`: execs the system's ssh, or writes `ssh_config` entries for other programs.
 //!
 //! ```text
 //! arguments ─ session ─ connection, remote_command   a session: exec ssh
-//!           ├ destination                            an instance in the place of ssh's host
+//!           ├ destination                            an instance in ssh's place for the host
 //!           └ hosts ─ lookup, host_file, include     soong ssh config
 //! ```
 
@@ -26,7 +26,7 @@ use crate::command_line;
 use crate::config::Config;
 use crate::system::paths::Paths;
 
-/// `soong-ssh`: becomes ssh, or does what else the command line says and returns the exit code.
+/// Runs `soong-ssh`, which execs ssh or returns an exit code.
 pub fn main() -> ExitCode {
     const PROGRAM: &str = "soong-ssh";
     let words: Vec<_> = std::env::args_os().collect();
@@ -46,7 +46,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The instance that a word names. A config that cannot be read names none; its reader says why.
+/// Returns the instance that a word names. An invalid config names none; loading it reports the fault.
 fn destination(word: &OsStr) -> Option<Destination> {
     let paths = Paths::from_env().ok()?;
     Destination::find(word, &Config::load(&paths).ok()?, &paths)

@@ -1,13 +1,12 @@
-//! The command that a session runs on the instance.
+//! The remote command of a session.
 //!
-//! ssh has no words: it joins what it is given with spaces, and the login shell at the far end
-//! splits that again. So several words are quoted here, and arrive as they were; a single word is
-//! a line for that shell, as it is with ssh itself.
+//! ssh joins its words with spaces, and the login shell splits the line again. So several words are quoted
+//! here and arrive unchanged; a single word is a command line for that shell, as with ssh itself.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// The words to hand to ssh for running `command`.
+/// Returns the words for ssh that run `command`.
 pub fn for_ssh(command: &[OsString]) -> Vec<OsString> {
     match command {
         [line] => vec![line.clone()],
@@ -15,12 +14,11 @@ pub fn for_ssh(command: &[OsString]) -> Vec<OsString> {
     }
 }
 
-/// `word` as a POSIX shell has to read it to get `word`. Unlike shell-words' it takes any bytes,
-/// and file names are any bytes.
+/// Quotes `word` for a POSIX shell. Unlike shell-words, it accepts any bytes, as file names do.
 pub fn quoted(word: &OsStr) -> OsString {
     let bytes = word.as_bytes();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(byte);
-    // A leading `=` means something to zsh.
+    // zsh expands a leading `=`.
     if !bytes.is_empty() && bytes[0] != b'=' && bytes.iter().all(plain) {
         return word.to_owned();
     }

@@ -1,10 +1,8 @@
 //! `soong ssh`: a session on an instance.
 //!
-//! This program becomes ssh, so exit codes, signals and what happens to the terminal are ssh's
-//! own. What Rust's start-up and `exec` change on the way makes no difference to ssh: descriptors
-//! 0 to 2 that were closed lead to `/dev/null` and SIGPIPE has its default action, both of which
-//! ssh sets to its liking before it does anything else. All other signals, the mask, limits and
-//! the environment are as the caller left them.
+//! This program execs ssh, so exit codes, signals and terminal handling are ssh's own. Rust's start-up
+//! changes two things, both of which ssh resets itself: closed descriptors 0 to 2 are `/dev/null`, and
+//! SIGPIPE has its default action. Other signals, the mask, limits and the environment are the caller's.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -25,8 +23,8 @@ use crate::openssh::{Login, greeting, options};
 use crate::system::paths::Paths;
 use crate::terminal;
 
-/// Becomes an ssh with a session on the instance that `arguments` mean; `split` has what is ssh's.
-/// Returns when the command was only to be printed, or could not be run.
+/// Execs ssh with a session on the instance that `arguments` choose; `split` has ssh's part. Returns if the
+/// command is only printed or cannot be run.
 pub fn run(arguments: &Arguments, split: &Split, paths: &Paths) -> Result<()> {
     let begun = Instant::now();
     let config = Config::load(paths)?;
@@ -43,14 +41,14 @@ pub fn run(arguments: &Arguments, split: &Split, paths: &Paths) -> Result<()> {
         if let Some(limit) = arguments.choice.limit() {
             greeting::wait(&login, limit, begun, false)?;
         }
-        // ssh is about to remember the host's key there.
+        // ssh will store the host's key there.
         paths.ensure_state()?;
     }
     let refusal = Command::new(&login.program).args(words).exec();
     Err(Error::io("run", &login.program, refusal))
 }
 
-/// The instance that stands where ssh has its host.
+/// Returns the instance in ssh's place for the host.
 fn destination(
     arguments: &Arguments,
     split: &Split,
@@ -64,9 +62,8 @@ fn destination(
     Ok(Destination::find(word, config, paths))
 }
 
-/// The instance that is meant, with the account that is, and the control socket of the tunnel to it if
-/// that is up and can carry the session. A tunnel proves that its instance is there: then no provider
-/// is asked, which would take longer than all the rest.
+/// Returns the instance and user, and the control socket of its tunnel if the session can use it. A tunnel
+/// that is up proves that its instance exists, so no provider is queried, which would take longest.
 fn choose(
     arguments: &Arguments,
     split: &Split,
@@ -100,7 +97,7 @@ fn choose(
     Ok((with_user(instance), control))
 }
 
-/// The control socket of the tunnel to `instance`. It is waited for where the session goes over it.
+/// Returns the control socket of the tunnel to `instance`. Waits for it if the session can use it.
 fn connect(
     instance: &Instance,
     shares: bool,
@@ -116,19 +113,19 @@ fn connect(
     }
 }
 
-/// Whether the session would be the same over the connection of the tunnel to `instance`.
+/// Returns true if the session would be the same over the tunnel's connection.
 fn shares_connection(
     own: &[OsString],
     user: Option<&String>,
     instance: &Instance,
     configured: &[String],
 ) -> Result<bool> {
-    // Both were read before, and found to be options.
+    // Both were parsed before.
     let read = |mistake: options::Mistake| Error::usage(mistake.to_string());
     let mut own = options::read(own).map_err(read)?;
     let configured = options::read(configured).map_err(read)?;
     let is_its_own = |user: &str| !instance.leaves_user_to_ssh() && user == instance.user;
-    // Programs that run ssh say again what the instance has.
+    // Programs that run ssh repeat the instance's user and port.
     own.retain(|given| match (given.letter, given.value.and_then(OsStr::to_str)) {
         ('l', Some(user)) => !is_its_own(user),
         ('p', Some(port)) => instance.port.is_none_or(|own| port.parse() != Ok(own)),
@@ -139,15 +136,13 @@ fn shares_connection(
         && !options::want_more_than_a_tunnel(&configured))
 }
 
-/// ssh's arguments for a session that goes over the connection behind `control`, or over one of
-/// its own.
+/// Returns ssh's arguments for a session over the connection behind `control`, or over its own.
 ///
-/// ssh keeps the first value it is given for an option, so what was typed comes before what is
-/// configured, and that before the defaults. Where the session has a connection of its own nothing
-/// is said about sharing it: a `ControlMaster` in the user's `ssh_config` works as for any host.
-/// Where it goes over the tunnel's it never becomes a master, and if the tunnel's refuses, because
-/// the server allows no more sessions or because it has just ended, ssh opens a connection with
-/// the same options.
+/// ssh keeps the first value of an option, so typed options come before configured ones, and those before the
+/// defaults. A session with its own connection says nothing about sharing: a `ControlMaster` in the user's
+/// `ssh_config` works as for any host. A session over the tunnel's connection never becomes a master; if the
+/// tunnel's ssh refuses, because of the server's session limit or because it has just ended, ssh opens a
+/// connection with the same options.
 fn session_arguments(
     login: &Login,
     options: &[OsString],
@@ -161,13 +156,13 @@ fn session_arguments(
             percent_escaped(control),
             "-o".to_owned(),
             "ControlMaster=no".to_owned(),
-            // Those of the user's ssh_config would stay in the tunnel when the session ends.
+            // The user's own forwards would stay in the tunnel's ssh after the session.
             "-o".to_owned(),
             "ClearAllForwardings=yes".to_owned(),
         ]);
     }
     if !command.is_empty() {
-        // ssh refuses to run a command besides one of the user's ssh_config.
+        // ssh refuses a command besides one in the user's ssh_config.
         own.extend(["-o".to_owned(), "RemoteCommand=none".to_owned()]);
     }
     own.extend(login.options.iter().cloned());
@@ -177,7 +172,7 @@ fn session_arguments(
     options.iter().cloned().chain(own).chain(command).collect()
 }
 
-/// Prints the command as it could be typed.
+/// Prints the command, quoted for a shell.
 fn show(program: &Path, words: &[OsString]) -> Result<()> {
     let words: Vec<OsString> = std::iter::once(program.as_os_str())
         .chain(words.iter().map(OsString::as_os_str))

@@ -1,5 +1,5 @@
-//! `--json`: what programs read. Its shape is written down in `docs/json.md`; fields are
-//! added, never renamed or removed, as long as `api` stays the same.
+//! `soong status --json`. `docs/json.md` documents the format; fields are added, never renamed or removed,
+//! while `api` stays the same.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::state::Forward;
 use crate::terminal::printable_json;
 
-/// The version of the shape.
+/// Version of the format.
 const API: u32 = 1;
 
 #[derive(Serialize)]

@@ -1,8 +1,8 @@
-//! `soong status`: the instances there are, with their tunnels and leases.
+//! `soong status`: instances with their tunnels and leases.
 //!
-//! What providers list, what tunnels run and what status daemons said last are put together into
-//! rows ([`overview`]), and rows into a [`table`] or [`json`]. Nothing is asked of an instance
-//! here: supervisors keep what its daemon says.
+//! Provider lists, running tunnels and the status daemons' last answers are combined into rows ([`overview`])
+//! and rendered as a [`table`] or [`json`]. No instance is queried here: supervisors keep their daemon's
+//! answers.
 
 pub mod arguments;
 
@@ -25,10 +25,10 @@ use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 use crate::{command_line, terminal};
 
-/// How often providers are asked while watching: they limit how often they may be.
+/// Interval of provider queries while watching: providers limit requests.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
-/// `soong-status`: does what the command line says and returns the exit code.
+/// Runs `soong-status` and returns the exit code.
 pub fn main() -> ExitCode {
     command_line::main("soong-status", |arguments: &Arguments| {
         let paths = Paths::from_env()?;
@@ -48,7 +48,7 @@ fn show_once(arguments: &Arguments, paths: &Paths) -> Result<u8> {
     Ok(if overview.is_blind() { EXIT_FAILED } else { 0 })
 }
 
-/// Looks again and again. The screen is written over in place where there is one.
+/// Refreshes until interrupted. Redraws in place on a terminal.
 fn keep_showing(arguments: &Arguments, interval: Duration, paths: &Paths) -> Result<u8> {
     const TO_THE_TOP: &str = "\u{1b}[H";
     const CLEAR_LINE_END: &str = "\u{1b}[K\n";
@@ -80,7 +80,7 @@ fn keep_showing(arguments: &Arguments, interval: Duration, paths: &Paths) -> Res
     }
 }
 
-/// Puts together what is known. `failures` are those of the last time that providers were asked.
+/// Combines all data. `failures` are those of the last provider queries.
 fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: bool) -> Result<Overview> {
     let config = Config::load(paths)?;
     let inventory = if cached {
@@ -99,7 +99,7 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
     }
 }
 
-/// What providers say now. A signal ends them with this program.
+/// Queries the providers. A signal ends them with this program.
 fn query(config: &Config, paths: &Paths, quiet: bool) -> Result<Inventory> {
     if config.providers.is_empty() {
         return Ok(Inventory::cached(config, paths));
@@ -113,14 +113,14 @@ fn render(overview: &Overview, as_json: bool) -> Result<String> {
     if as_json { json::render(overview) } else { Ok(table::render(overview)) }
 }
 
-/// Says on stderr what is not as it should be.
+/// Prints problems to stderr.
 fn explain(overview: &Overview) {
     for remark in overview.remarks() {
         terminal::print_error(&remark);
     }
 }
 
-/// Whether somebody still reads.
+/// Returns false once stdout is closed.
 fn show(text: &str) -> Result<bool> {
     terminal::print_more(text).map_err(Error::output)
 }

@@ -1,4 +1,4 @@
-//! Everything that is known, a row per instance. Values in, values out.
+//! All data in one row per instance. Pure functions.
 
 use crate::error::{Error, Result};
 use crate::instances::inventory::{Inventory, Source, Status};
@@ -10,19 +10,19 @@ use crate::suggest;
 use crate::system::time::{now, span};
 use crate::terminal::{hint_label, printable};
 
-/// What there is to show.
+/// The overview.
 #[derive(Debug)]
 pub(super) struct Overview {
-    /// A row per instance: those of the config, those of providers, then those that only a running
-    /// tunnel tells of.
+    /// One row per instance: those of the config, those of providers, then those known only from a running
+    /// tunnel.
     pub rows: Vec<Row>,
-    /// The providers that are switched on.
+    /// Enabled providers.
     pub sources: Vec<Source>,
-    /// The time all this is about, in seconds since the epoch.
+    /// Time of the overview, in seconds since the epoch.
     pub now: u64,
 }
 
-/// One instance. Texts are as others wrote them.
+/// One instance. Texts are unchecked.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub name: String,
@@ -48,8 +48,7 @@ pub(super) struct Tunnel {
 }
 
 impl Overview {
-    /// Puts together what providers list and what runs; `doing` is what each of the running tunnels
-    /// does.
+    /// Combines the inventory with running tunnels; `doing` is the condition of each.
     pub(super) fn new(inventory: Inventory, survey: Survey, doing: &[TunnelStatus]) -> Self {
         let mut rows: Vec<Row> = inventory.machines.into_iter().map(Row::from).collect();
         for (running, doing) in survey.running.iter().zip(doing) {
@@ -64,7 +63,7 @@ impl Overview {
         Self { rows, sources: inventory.sources, now: now() }
     }
 
-    /// Only what `wanted` means: an id, a name, or the start of ids.
+    /// Keeps only the rows that `wanted` means: an id, a name, or the start of ids.
     pub(super) fn only(mut self, wanted: &str) -> Result<Self> {
         let exact: Vec<Row> =
             self.rows.iter().filter(|row| row.id == wanted || row.name == wanted).cloned().collect();
@@ -82,19 +81,19 @@ impl Overview {
         Ok(self)
     }
 
-    /// Whether a provider could not be asked and nothing is known of it from before.
+    /// Returns true if a provider failed and has no cached data.
     pub(super) fn is_blind(&self) -> bool {
         self.sources.iter().any(|source| source.error.is_some() && source.taken.is_none())
     }
 
-    /// How old the answer of a provider is that did not give it just now, for people.
+    /// Returns the age of a provider's cached answer, for people.
     pub(super) fn age(&self, source: &Source) -> Option<String> {
         Some(span(self.now.saturating_sub(source.taken?)))
     }
 
-    /// What is not as it should be, for people: lines for stderr.
+    /// Returns the problems as lines for stderr.
     pub(super) fn remarks(&self) -> Vec<String> {
-        // Where nobody can be asked either, there is nothing to wait for.
+        // Without any other provider, there is nothing to wait for.
         if self.rows.is_empty() && self.sources.is_empty() {
             return vec![format!("{} run 'soong configure'\n", hint_label())];
         }
@@ -102,7 +101,7 @@ impl Overview {
     }
 }
 
-/// Why a provider could not be asked, with the ways out.
+/// Returns the reason why a provider failed, with hints.
 fn remark(source: &Source) -> Option<String> {
     let error = source.error.as_ref()?;
     let mut text = format!("soong-status: {error}\n");
@@ -112,7 +111,7 @@ fn remark(source: &Source) -> Option<String> {
     Some(text)
 }
 
-/// The row of the instance that a tunnel leads to; a new one where nobody else tells of it.
+/// Returns the row of a tunnel's instance; adds one if there is none.
 fn row_of<'a>(rows: &'a mut Vec<Row>, state: &State) -> &'a mut Row {
     let known = rows.iter().position(|row| row.id == state.instance.id);
     let index = known.unwrap_or_else(|| {
@@ -157,8 +156,7 @@ impl Row {
         }
     }
 
-    /// Takes over what the supervisor of a running tunnel says. The daemon's facts count while it
-    /// can be asked for new ones.
+    /// Adds the supervisor's data. The daemon's facts count while the tunnel can refresh them.
     fn merge(&mut self, running: &Running, state: State, doing: TunnelStatus) {
         self.tunnel = Some(Tunnel { pid: Some(running.supervisor.pid()), doing, ..Tunnel::from(&state) });
         let facts = state.daemon.unwrap_or_default();

@@ -1,5 +1,4 @@
-//! The table: what people read. A line of columns per instance, and below it what else is known,
-//! so that it fits 80 columns.
+//! The table of `soong status`: one row per instance, further facts below it, within 80 columns.
 
 use console::{measure_text_width, pad_str, truncate_str};
 
@@ -10,17 +9,16 @@ use crate::runtime::state::Phase;
 use crate::system::time::span;
 use crate::terminal::printable;
 
-/// Column headings with the widest a column gets. Names take what the others leave, ids what they
-/// need to be told apart.
+/// Column headings with maximum widths. Names get the remaining width, ids what they need to be unique.
 const COLUMNS: [(&str, usize); 6] =
     [("NAME", WIDTH), ("ID", WIDTH), ("STATE", 12), ("ADDRESS", 15), ("TUNNEL", 12), ("LEASE", 10)];
-/// The width of the table, in columns of the terminal.
+/// Width of the table.
 const WIDTH: usize = 80;
-/// The space between two columns.
+/// Space between two columns.
 const GAP: &str = "  ";
-/// The space a name gets even if the table becomes wider for it.
+/// Minimum width of a name, even if the table becomes wider.
 const NAME_SHOWN: usize = 8;
-/// How many characters of an id are shown at least.
+/// Minimum number of characters of an id.
 const ID_SHOWN: usize = 8;
 
 /// Renders the table.
@@ -67,7 +65,7 @@ fn cells(now: u64, ids: &Ids<'_>, row: &Row) -> [String; 6] {
         (status, true) => format!("{}?", status.word()),
         (status, false) => status.word().to_owned(),
     };
-    // An instance without a name is called by its id, which has a column of its own.
+    // An instance without a name is listed under its id, which has its own column.
     let name = if row.name == row.id && row.provider.is_some() { "-" } else { &row.name };
     [
         printable(name).into_owned(),
@@ -79,7 +77,7 @@ fn cells(now: u64, ids: &Ids<'_>, row: &Row) -> [String; 6] {
     ]
 }
 
-/// All ids in order, so that the one most like another is beside it.
+/// All ids, sorted, so that similar ones are adjacent.
 struct Ids<'a>(Vec<&'a str>);
 
 impl<'a> Ids<'a> {
@@ -90,7 +88,7 @@ impl<'a> Ids<'a> {
         Self(ids)
     }
 
-    /// The start of `id`, one of these, that no other has; the whole id where it is short.
+    /// Returns the shortest unique start of `id`; the whole id if it is short.
     fn short<'b>(&self, id: &'b str) -> &'b str {
         let place = self.0.partition_point(|other| *other < id);
         let before = place.checked_sub(1).and_then(|before| self.0.get(before));
@@ -101,7 +99,7 @@ impl<'a> Ids<'a> {
     }
 }
 
-/// How many characters `one` and `other` have in common at their starts.
+/// Returns the number of leading characters that `one` and `other` share.
 fn shared_start(one: &str, other: &str) -> usize {
     one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count()
 }
@@ -116,10 +114,10 @@ fn doing(doing: TunnelStatus) -> &'static str {
     }
 }
 
-/// What has no column: type, region, price, and what the status daemon says.
+/// Returns facts without a column: type, region, price, and the status daemon's.
 fn details(row: &Row) -> String {
     let mut parts: Vec<String> = Vec::new();
-    // An address that its column cuts off, as an IPv6 address can be.
+    // Addresses that their column truncates, such as IPv6.
     parts.extend(
         row.host.iter().filter(|host| host.len() > COLUMNS[3].1).map(|host| printable(host).into_owned()),
     );
@@ -140,7 +138,7 @@ fn details(row: &Row) -> String {
     text
 }
 
-/// `parts` joined by commas, indented, in as many lines as they need.
+/// Joins `parts` with commas in as many indented lines as needed.
 fn wrapped(parts: &[String]) -> String {
     const INDENT: &str = "    ";
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Which running tunnel a command means, and what to say where there is none.
+//! Choice of a running tunnel, and errors if there is none.
 
 use crate::config::Config;
 use crate::error::Error;
@@ -9,12 +9,12 @@ use crate::suggest;
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
-/// True where `wanted` names the instance `target`: by name, id or the start of its id.
+/// Returns true if `wanted` means the instance `target`: by name, id or the start of its id.
 pub fn is_meant(target: &Target, wanted: &str) -> bool {
     target.name == wanted || !wanted.is_empty() && target.id.starts_with(wanted)
 }
 
-/// Returns the error where no tunnel that `wanted` means is running, with the command that starts one.
+/// Returns the error if no tunnel that `wanted` means is running, with the command that starts one.
 pub fn absent(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Error {
     let Some(wanted) = wanted else {
         return Error::failed("no tunnel is running").with_hint("start a tunnel: soong tunnel start");
@@ -27,7 +27,7 @@ pub fn absent(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Error {
     with_running(error, survey)
 }
 
-/// Returns the error where no tunnel that `wanted` means can be stopped.
+/// Returns the error if no tunnel that `wanted` means can be stopped.
 pub fn not_running(wanted: &str, survey: &Survey, paths: &Paths) -> Error {
     with_running(unknown(wanted, survey, paths).unwrap_or_else(|| without_tunnel(wanted)), survey)
 }
@@ -36,7 +36,7 @@ fn without_tunnel(instance: &str) -> Error {
     Error::failed(format!("no tunnel to '{}' is running", printable(instance)))
 }
 
-/// The error for a name that no instance has, as far as is known without asking a provider.
+/// Returns the error for an unknown instance, judged by cached data.
 pub fn unknown(wanted: &str, survey: &Survey, paths: &Paths) -> Option<Error> {
     if name_of(wanted, survey, paths).is_some() {
         return None;
@@ -51,8 +51,8 @@ pub fn unknown(wanted: &str, survey: &Survey, paths: &Paths) -> Option<Error> {
     })
 }
 
-/// The name of the instance that `wanted` means, without asking a provider: one with a tunnel, one of
-/// the config, or one that a provider listed last.
+/// Returns the name of the instance that `wanted` means, from cached data: of a tunnel, the config, or a
+/// provider's last answer.
 pub fn name_of(wanted: &str, survey: &Survey, paths: &Paths) -> Option<String> {
     let by_tunnel = targets(survey).find(|target| is_meant(target, wanted)).map(|target| target.name.clone());
     by_tunnel.or_else(|| {
@@ -65,14 +65,14 @@ pub fn name_of(wanted: &str, survey: &Survey, paths: &Paths) -> Option<String> {
     })
 }
 
-/// The instances with a tunnel, or with one that gave up.
+/// Returns the instances with a running or failed tunnel.
 fn targets(survey: &Survey) -> impl Iterator<Item = &Target> {
     let running = survey.running.iter().filter_map(|running| running.state.as_ref());
     running.chain(&survey.failed).map(|state| &state.instance)
 }
 
-/// The instances of the config and those that providers listed last. A config that cannot be read is
-/// for other commands to complain about.
+/// Returns the instances of the config and of providers' last answers. Other commands report an invalid
+/// config.
 fn machines(paths: &Paths) -> Vec<Machine> {
     Config::load(paths).map(|config| Inventory::cached(&config, paths).machines).unwrap_or_default()
 }
@@ -82,7 +82,7 @@ pub fn with_running(error: Error, survey: &Survey) -> Error {
     running(survey).into_iter().fold(error, Error::with_hint)
 }
 
-/// Returns `running: dev, staging`; `None` where no tunnel is running.
+/// Returns `running: dev, staging`; `None` if no tunnel is running.
 pub fn running(survey: &Survey) -> Option<String> {
     let names: Vec<String> = survey.running.iter().map(Running::shown_name).collect();
     (!names.is_empty()).then(|| format!("running: {}", names.join(", ")))

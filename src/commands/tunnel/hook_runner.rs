@@ -1,7 +1,7 @@
 //! `soong-tunnel hooks`: runs the user's hooks for the events that a supervisor writes to its standard input.
 //!
-//! A hook gets the facts in its environment, no input, a process group and a time limit; its output goes to the
-//! tunnel's log. One hook runs at a time; of the events that arrive meanwhile, the last counts.
+//! A hook gets the facts in its environment, no input, a process group and a time limit; its output goes to
+//! the tunnel's log. Hooks run one at a time; of the events that arrive meanwhile, only the last is kept.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -18,9 +18,9 @@ use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
 use crate::system::trust;
 
-/// Limits of one hook.
+/// Limits of a hook.
 const LIMITS: Limits = Limits { time: Duration::from_secs(30), output: 1 << 20 };
-/// Lines of a hook's output that are kept.
+/// Number of a hook's output lines to log.
 const LINES_MAX: usize = 100;
 
 /// `soong-tunnel hooks`: runs the hooks of the tunnel `name` for the events on standard input.
@@ -44,13 +44,13 @@ pub fn run(name: &str, paths: &Paths) {
     }
 }
 
-/// The last of the events that wait; waits for one where none does.
+/// Returns the last waiting event; waits for one if there is none.
 fn latest(events: &Receiver<Event>) -> Option<Event> {
     let first = events.recv().ok()?;
     Some(events.try_iter().last().unwrap_or(first))
 }
 
-/// What to write into the log about a hook.
+/// Returns the log lines about a hook.
 fn report(event: &Event, said: Result<Vec<String>>) -> Vec<String> {
     let hook = event.occasion.word();
     match said {
@@ -62,7 +62,7 @@ fn report(event: &Event, said: Result<Vec<String>>) -> Vec<String> {
     }
 }
 
-/// Runs one hook; returns what it said, and how it ended where that was not well.
+/// Runs one hook; returns its output, and how it ended if it failed.
 fn run_one(hook: &Path, event: &Event) -> Result<Vec<String>> {
     refuse_unsafe(hook)?;
     let watch = Watch::new()?;
@@ -80,7 +80,7 @@ fn run_one(hook: &Path, event: &Event) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Refuses a hook that somebody else could have written.
+/// Refuses a hook that another user could have written.
 fn refuse_unsafe(hook: &Path) -> Result<()> {
     if let Some(fault) = trust::fault(hook) {
         return Err(fault.refuse(hook));

@@ -1,4 +1,4 @@
-//! `soong tunnel list`: every tunnel on a line.
+//! `soong tunnel list`.
 
 use super::arguments::ListArguments;
 use super::status::{self, Look};
@@ -13,10 +13,10 @@ use crate::terminal::{bytes, print, print_error, printable};
 
 const HEAD: [&str; 6] = ["NAME", "STATE", "OPEN", "UP", "DOWN", "PORTS"];
 
-/// What stands for a number that is not known.
+/// Placeholder for an unknown number.
 const UNKNOWN: &str = "-";
 
-/// Lists the tunnels that run, and those that gave up.
+/// Lists running and failed tunnels.
 pub fn list(arguments: &ListArguments, paths: &Paths) -> Result<()> {
     let survey = registry::survey(paths)?;
     if arguments.json {
@@ -66,7 +66,7 @@ fn ports(state: &State) -> String {
     printable(&ports.join(" ")).into_owned()
 }
 
-/// Columns as wide as what they hold.
+/// Formats columns as wide as their content.
 fn table(rows: &[Row]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].as_str()).chain([HEAD[column]]);

@@ -8,8 +8,8 @@ use crate::supervisor::protocol::location::News;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 
-/// `soong-tunnel whereabouts`: asks the provider that lists the instance `id`, and prints what is
-/// new of it as a line of JSON; nothing where no provider lists it.
+/// Asks the provider of the instance `id` and prints the changes as a JSON line; prints nothing if no
+/// provider lists it.
 pub fn print_location(id: &str, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
     let watch = Watch::new()?;

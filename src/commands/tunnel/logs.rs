@@ -1,4 +1,4 @@
-//! `soong tunnel logs`: what a tunnel did and what its ssh said.
+//! `soong tunnel logs`.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -16,10 +16,10 @@ use crate::runtime::registry::{self, Form, Survey};
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
-/// How often a log that is followed is looked at.
+/// Interval of checks with --follow.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Prints the last lines of a log, and goes on with those that are added if asked to.
+/// Prints the last lines of a log, and new lines with --follow.
 pub fn logs(arguments: &LogsArguments, paths: &Paths) -> Result<()> {
     let mut survey = registry::survey(paths)?;
     let path = choose(arguments.name.as_deref(), &mut survey, paths)?;
@@ -39,8 +39,7 @@ pub fn logs(arguments: &LogsArguments, paths: &Paths) -> Result<()> {
     }
 }
 
-/// The log that is meant: by the name of an instance, else that of the only running tunnel, else
-/// the one that was written to last.
+/// Returns the log of the named instance, else that of the only running tunnel, else the most recent one.
 fn choose(wanted: Option<&str>, survey: &mut Survey, paths: &Paths) -> Result<PathBuf> {
     if let Some(wanted) = wanted {
         let name = choice::name_of(wanted, survey, paths);
@@ -65,7 +64,7 @@ fn latest(directory: &Path) -> Option<PathBuf> {
         .max_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
 }
 
-/// The last `count` lines of `text`.
+/// Returns the last `count` lines of `text`.
 fn last_lines(text: &str, count: usize) -> &str {
     let start = text.trim_end_matches('\n').rmatch_indices('\n').nth(count.saturating_sub(1));
     match start {
@@ -76,13 +75,13 @@ fn last_lines(text: &str, count: usize) -> &str {
 }
 
 fn show(text: &str) -> Result<()> {
-    // What ssh said was made printable when it was written; the file may have been edited since.
+    // Logged text is printable, but the file can have been edited.
     let text: String =
         text.split_inclusive('\n').map(|line| printable(line.trim_end_matches('\n')) + "\n").collect();
     command_line::print(&text)
 }
 
-/// Reads a file as it grows, and the one that takes its place when it is put aside.
+/// Follows a growing file, and its successor after a rotation.
 #[derive(Debug)]
 struct Follower {
     path: PathBuf,
@@ -97,7 +96,7 @@ impl Follower {
         Ok(Self { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()), file })
     }
 
-    /// What was added since this was last called. Only whole lines: the rest is left for later.
+    /// Returns the lines added since the last call; incomplete lines wait for the next.
     fn read(&mut self) -> io::Result<String> {
         let mut text = self.whole_lines()?;
         let replaced =

@@ -5,7 +5,7 @@
 //! status, stop, forward, … ─ runtime::registry → running tunnels
 //! ```
 //!
-//! Two subcommands are for supervisors, which have no config and no provider: `hooks` ([`hook_runner`]) and
+//! Two subcommands serve supervisors, which have no config and no providers: `hooks` ([`hook_runner`]) and
 //! `whereabouts` ([`locate`]).
 
 pub mod arguments;
@@ -31,7 +31,7 @@ use crate::command_line;
 use crate::error::Result;
 use crate::system::paths::Paths;
 
-/// `soong-tunnel`: does what the command line says and returns the exit code.
+/// Runs `soong-tunnel` and returns the exit code.
 pub fn main() -> ExitCode {
     command_line::main("soong-tunnel", |arguments: &Arguments| execute(&arguments.command))
 }

@@ -1,7 +1,7 @@
-//! `soong tunnel run`: a command with a tunnel for as long as it runs.
+//! `soong tunnel run`: runs a command with a tunnel.
 //!
-//! A tunnel that is there already is used and left as it is; one that had to be opened is closed
-//! again, unless somebody has put another in its place meanwhile.
+//! An existing tunnel is used and left running; a new one is stopped afterwards, unless another has replaced
+//! it meanwhile.
 
 pub(crate) mod foreground_child;
 
@@ -24,14 +24,13 @@ use crate::terminal::printable;
 
 const PROGRAM: &str = "soong-tunnel";
 
-/// Runs the command of `arguments` and returns its exit code; dies as it did where a signal ended
-/// it.
+/// Runs the command of `arguments` and returns its exit code; ends by the same signal if the command did.
 pub fn run(arguments: &RunArguments, paths: &Paths) -> Result<u8> {
     refuse_other_modes(&arguments.start)?;
     let Some((name, rest)) = arguments.command.split_first() else {
         return Err(Error::usage("no command to run").with_hint("soong tunnel run -- COMMAND"));
     };
-    // Before a tunnel is opened for nothing.
+    // Checked before starting a tunnel.
     let program = match find(name) {
         Ok(program) => program,
         Err((reason, code)) => return Ok(refuse(name, &reason, code)),
@@ -40,7 +39,7 @@ pub fn run(arguments: &RunArguments, paths: &Paths) -> Result<u8> {
     let mut command = Command::new(program);
     command.arg0(name).args(rest).envs(variables(&tunnel.state.forwards));
     let status = foreground_child::run(&mut command);
-    // The command has done its work, whatever becomes of the tunnel.
+    // The command is done, whatever happens to the tunnel.
     if let Err(error) = tunnel.release() {
         error.report(PROGRAM);
     }
@@ -54,7 +53,7 @@ pub fn run(arguments: &RunArguments, paths: &Paths) -> Result<u8> {
     })
 }
 
-/// What `start` can do besides starting makes no sense around a command.
+/// Refuses options of `start` that make no sense around a command.
 fn refuse_other_modes(start: &StartArguments) -> Result<()> {
     let flags = [
         (start.dry_run, "--dry-run"),
@@ -69,7 +68,7 @@ fn refuse_other_modes(start: &StartArguments) -> Result<()> {
     }
 }
 
-/// The file to run for `name`, found as a shell would find it; else what a shell would say.
+/// Returns the file for `name` as a shell would find it, or the error that a shell would report.
 fn find(name: &OsStr) -> std::result::Result<PathBuf, (String, u8)> {
     let missing = |reason: &str| Err((reason.to_owned(), EXIT_NOT_FOUND));
     let Some(text) = name.to_str().filter(|text| !text.contains('/')) else {
@@ -90,7 +89,7 @@ fn refuse(name: &OsStr, reason: &str, code: u8) -> u8 {
     code
 }
 
-/// The exit code for `status`; does not return where that is a signal.
+/// Returns the exit code for `status`; does not return if that is a signal.
 fn exit_code(status: ExitStatus) -> u8 {
     let signal = status.signal().unwrap_or_default();
     if signal != 0 {
@@ -103,19 +102,19 @@ fn exit_code(status: ExitStatus) -> u8 {
 /// A tunnel that is up.
 struct Tunnel {
     state: State,
-    /// Set when it was opened for the command.
+    /// True if it was started for the command.
     opened: Option<Opened>,
 }
 
 impl Tunnel {
-    /// The tunnel that runs, or a new one.
+    /// Returns the running tunnel, or starts one.
     fn get(arguments: &StartArguments, paths: &Paths) -> Result<Self> {
         if let Some(tunnel) = Self::present(arguments, paths)? {
             return Ok(tunnel);
         }
         match start::open(arguments, paths) {
             Ok(opened) => Self::opened(opened),
-            // Somebody else was faster.
+            // Another start came first.
             Err(Error::AlreadyRunning) => Self::present(arguments, paths)?.ok_or(Error::AlreadyRunning),
             Err(error) => Err(error),
         }
@@ -127,7 +126,7 @@ impl Tunnel {
         Ok(Self { state, opened: Some(opened) })
     }
 
-    /// The tunnel that runs already, once it is up.
+    /// Returns the running tunnel once it is up.
     fn present(arguments: &StartArguments, paths: &Paths) -> Result<Option<Self>> {
         let Some(running) =
             registry::survey(paths)?.take(arguments.choice.instance_id.as_deref(), Form::Option)?
@@ -143,7 +142,7 @@ impl Tunnel {
         Ok(Some(Self { state, opened: None }))
     }
 
-    /// Closes the tunnel if it was opened here.
+    /// Stops the tunnel if it was started here.
     fn release(self) -> Result<()> {
         let Some(opened) = self.opened else { return Ok(()) };
         match registry::running(&opened.directory)? {
@@ -153,7 +152,7 @@ impl Tunnel {
     }
 }
 
-/// A running tunnel keeps its ports, so a wish for others cannot be granted.
+/// Refuses requests for other ports than the running tunnel has.
 fn refuse_other_ports(arguments: &StartArguments, state: &State) -> Result<()> {
     let carries = |service: &str, port| {
         state.forwards.iter().any(|forward| forward.service == service && forward.local == port)

@@ -13,15 +13,14 @@ use crate::runtime::registry::{self, Form, Running};
 use crate::runtime::{pidfile, prompt};
 use crate::system::paths::Paths;
 
-/// How long a supervisor may take to end its ssh and itself before it is killed.
+/// Time for a supervisor to end ssh and itself before it is killed.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long the kernel may take to clear away a killed one.
+/// Time for the kernel to remove a killed process.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
-/// How long the lock may outlast the process that held it: in a child that has yet to become the
-/// program it is to run.
+/// Time that the lock can outlast its process: a child holds it until it executes its program.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Stops what `arguments` names and says so.
+/// Stops the tunnels in `arguments` and reports it.
 pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
     let mut survey = registry::survey(paths)?;
     let chosen: Vec<Running> = if arguments.all {
@@ -45,7 +44,7 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
             report(pid)?;
         }
     }
-    // One that had to be killed could not take leave of the prompts and of scripts.
+    // A killed supervisor could not update the prompt and PID files.
     let _ = prompt::tidy(paths);
     if pidfile::exists(paths) {
         let _ = pidfile::update(paths, None);
@@ -53,8 +52,8 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// Ends a tunnel and returns the PID it had. A supervisor that does not answer is killed, after
-/// the kernel has vouched for its being one.
+/// Stops a tunnel and returns its PID. Kills a supervisor that does not answer, after the kernel has proven
+/// that it is one.
 pub fn stop_running(mut running: Running) -> Result<u32> {
     let pid = running.supervisor.pid();
     let at_fault = |source| Error::cannot(format_args!("stop the tunnel (PID: {pid})"), source);
@@ -70,8 +69,8 @@ pub fn stop_running(mut running: Running) -> Result<u32> {
     Ok(pid)
 }
 
-/// Waits for the lock of a tunnel that has ended, so that a start right after finds it free. Others
-/// may be quicker to take it: what holds it then is not the tunnel that was stopped.
+/// Waits for the lock of an ended tunnel, so that a start right afterwards finds it free. Another start can
+/// take it first; its holder is then not the tunnel that was stopped.
 fn wait_for_lock(directory: &Directory) -> Result<()> {
     let deadline = Instant::now() + LOCK_PATIENCE;
     while directory.is_locked()? && Supervisor::connect(directory).is_err() && Instant::now() < deadline {
@@ -80,7 +79,7 @@ fn wait_for_lock(directory: &Directory) -> Result<()> {
     Ok(())
 }
 
-/// Says that the tunnel with this PID was stopped.
+/// Reports that the tunnel with this PID was stopped.
 pub fn report(pid: u32) -> Result<()> {
     command_line::print(&format!("Stopped tunnel (PID: {pid})\n"))
 }

@@ -1,4 +1,4 @@
-//! `soong tunnel wait`: until the tunnel is up, and a service answers through it.
+//! `soong tunnel wait`: waits until the tunnel is up, and optionally until a service answers through it.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,13 +14,12 @@ use crate::system::paths::Paths;
 use crate::system::spinner::Spinner;
 use crate::terminal::{print_error, printable};
 
-/// The time between two looks at a tunnel.
+/// Time between two checks of a tunnel.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The time between two questions to a service.
+/// Time between two requests to a service.
 const SERVICE_PAUSE: Duration = Duration::from_millis(500);
 
-/// Waits for what `arguments` say. Returns the exit code: 0 when it is there, 3 when no tunnel runs
-/// that could bring it.
+/// Waits as `arguments` say. Returns the exit code: 0 on success, 3 if no such tunnel is running.
 pub fn wait(arguments: &WaitArguments, paths: &Paths) -> Result<u8> {
     let limit = Duration::from_secs(arguments.timeout);
     let deadline = Instant::now() + limit;
@@ -46,7 +45,7 @@ pub fn wait(arguments: &WaitArguments, paths: &Paths) -> Result<u8> {
     Ok(0)
 }
 
-/// Says that no tunnel runs that is meant. Returns the exit code, unless it is an error.
+/// Reports that no such tunnel is running. Returns the exit code, or an error.
 fn none_runs(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Result<u8> {
     let is_meant = |state: &&State| wanted.is_none_or(|name| choice::is_meant(&state.instance, name));
     if let Some(state) = survey.failed.iter().find(is_meant) {
@@ -59,8 +58,8 @@ fn none_runs(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Result<u8>
     Ok(EXIT_NOT_RUNNING)
 }
 
-/// Waits until the tunnel in `directory` is up; `None` when it was stopped. The error says why it
-/// failed, or what it was doing at the deadline.
+/// Waits until the tunnel in `directory` is up; `None` if it was stopped. The error has the reason of a
+/// failure, or the state at the deadline.
 pub fn until_up(directory: &Directory, deadline: Instant) -> Result<Option<State>> {
     loop {
         let Some(running) = registry::running(directory)? else {
@@ -76,7 +75,7 @@ pub fn until_up(directory: &Directory, deadline: Instant) -> Result<Option<State
     }
 }
 
-/// Waits until `service` answers through the tunnel in `directory`; `None` when that was stopped.
+/// Waits until `service` answers through the tunnel in `directory`; `None` if the tunnel was stopped.
 fn until_answering(directory: &Directory, service: &str, deadline: Instant) -> Result<Option<()>> {
     loop {
         let Some(state) = until_up(directory, deadline)? else { return Ok(None) };
@@ -93,7 +92,7 @@ fn until_answering(directory: &Directory, service: &str, deadline: Instant) -> R
     }
 }
 
-/// What to say of a tunnel that does not run any more.
+/// Returns the error for a tunnel that no longer runs.
 fn gone(directory: &Directory) -> Result<Option<State>> {
     match State::read(directory) {
         Some(state) if state.phase == Phase::Failed => Err(failed(&state)),

@@ -1,11 +1,11 @@
-//! Positions on command lines, and what is expected there.
+//! Positions on command lines and the expected candidates.
 
 use clap::CommandFactory;
 
 use super::*;
 use crate::commands::{configure, ssh, status, tunnel};
 
-/// What is offered behind a line, in a few words.
+/// Returns a summary of the candidates for a line.
 fn offered(definition: Command, line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let (last, before) = words.split_last().unwrap();
@@ -65,7 +65,7 @@ fn values_follow_their_options_in_each_spelling() {
     {
         assert_eq!(tunnel(nothing), "", "{nothing}");
     }
-    // --wait takes its value behind a = only.
+    // --wait takes its value after = only.
     assert!(tunnel("start --wait ").starts_with("--instance-id"));
     assert_eq!(tunnel("start --wait="), "");
     let status = |line: &str| offered(status::arguments::Arguments::command(), line);

@@ -1,4 +1,4 @@
-//! How a file is replaced: its mode, links on the way to it, and what is not to be written.
+//! Replacing a file: modes, links, and files that must not be written.
 
 use super::*;
 use std::fs::Permissions;

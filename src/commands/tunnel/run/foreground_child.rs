@@ -1,10 +1,9 @@
-//! Running a command for somebody who sits at the terminal, with something to do after it has ended.
+//! Runs a command in the foreground of the terminal, for a caller with work to do after it.
 //!
-//! The command stays in this program's process group, so it has the terminal, and what the terminal
-//! sends (Ctrl-C, Ctrl-\, Ctrl-Z) reaches it without help. Of these this program only takes care not
-//! to die before its turn. What is sent to this program alone is passed on. The command itself starts
-//! with the dispositions that this program was started with: `exec` takes handlers back, and signals
-//! that were ignored stay so.
+//! The command stays in this program's process group, so it has the terminal and gets the terminal's signals
+//! (Ctrl-C, Ctrl-\, Ctrl-Z) directly; this program only survives them. Signals to this program alone are
+//! passed on. The command starts with the signal dispositions of this program's caller: `exec` resets
+//! handlers, and ignored signals stay ignored.
 
 use std::io;
 use std::process::{Command, ExitStatus};
@@ -16,14 +15,14 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 
 use crate::system::child::{self, wait_without_reaping};
 
-/// Signals that the terminal sends to the command, too.
+/// Signals that the terminal also sends to the command.
 const SHARED: [Signal; 2] = [Signal::SIGINT, Signal::SIGQUIT];
-/// Signals that somebody sends to this program and means for the command.
+/// Signals to this program that are passed on to the command.
 const PASSED_ON: [Signal; 4] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
 
-/// The process that signals are passed on to; 0 for none.
+/// Process to pass signals on to; 0 for none.
 static COMMAND: AtomicI32 = AtomicI32::new(0);
-/// A signal that came before there was one; 0 for none.
+/// A signal from before the command's start; 0 for none.
 static EARLY: AtomicI32 = AtomicI32::new(0);
 
 extern "C" fn outlive(_signal: libc::c_int) {}
@@ -38,8 +37,7 @@ extern "C" fn pass_on(signal: libc::c_int) {
     Errno::set_raw(before);
 }
 
-/// Runs `command` to its end. From here on, and afterwards, this process outlives the signals that
-/// are meant for the command.
+/// Runs `command` to its end. From then on, this process survives signals that are meant for the command.
 pub fn run(command: &mut Command) -> io::Result<ExitStatus> {
     for signal in SHARED {
         handle(signal, outlive)?;
@@ -53,13 +51,13 @@ pub fn run(command: &mut Command) -> io::Result<ExitStatus> {
         0 => {}
         signal => pass_on(signal),
     }
-    // The id stays the command's own until nobody uses it any more.
+    // Not reaped yet, so the id stays the command's own.
     wait_without_reaping(child.id());
     COMMAND.store(0, Ordering::SeqCst);
     child.wait()
 }
 
-/// Sets a handler; a signal that the caller of this program had ignored stays so.
+/// Sets a handler; ignored signals stay ignored.
 fn handle(signal: Signal, handler: extern "C" fn(libc::c_int)) -> io::Result<()> {
     let action = SigAction::new(SigHandler::Handler(handler), SaFlags::SA_RESTART, SigSet::empty());
     // SAFETY: the handlers do what may be done in a handler: atomics and kill.
@@ -71,7 +69,7 @@ fn handle(signal: Signal, handler: extern "C" fn(libc::c_int)) -> io::Result<()>
     Ok(())
 }
 
-/// Dies of `signal`, as the command did, without a core of its own. Returns if that does not work.
+/// Ends by `signal`, as the command did, without a core dump. Returns if that fails.
 pub fn die_of(signal: i32) {
     let Ok(signal) = Signal::try_from(signal) else { return };
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
