@@ -83,7 +83,7 @@ fn report_times(group: &mut Group, quick: (&Times, &[Way]), slow: (&Times, &[Way
     group.tables.push(table);
     group.charts.push(chart);
     group.goals.push(Goal::at_most("dispatch: added by soong ÷ added by execvp in C", 1.25, ratio(1).median));
-    group.goals.push(Goal::at_most("dispatch: added by soong ÷ added by git", 0.75, ratio(3).median));
+    group.goals.push(Goal::at_most("dispatch: added by soong ÷ added by git", 0.4, ratio(3).median));
 }
 
 /// A way to have the program run.
