@@ -1,7 +1,7 @@
 //! soong: the ports of a rented GPU instance, on your localhost.
 //!
 //! Library of the `soong` programs; each binary in `src/bin` is one call into it. The modules form layers. A module
-//! uses its own folder and lower layers, which `tests/layers.rs` enforces:
+//! uses its own folder and lower layers, which `tests/layers/` enforces:
 //!
 //! ```text
 //! bin           one file per program
