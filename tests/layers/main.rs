@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a source file that cannot be read fails the test")]
 
+mod circles;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
