@@ -100,20 +100,6 @@ const OTHERS: &[Framework] = &[
         "function fish_prompt; echo -n '$ '; end\neval ({dir}/bin/conda shell.fish hook | string collect); conda activate base",
         "conda deactivate",
     ),
-    framework(
-        FISH,
-        "tide",
-        "mkdir -p ~/.config/fish; cp -r {dir}/functions {dir}/conf.d ~/.config/fish/; . ~/.config/fish/conf.d/_tide_init.fish\n\
-         tide configure --auto --style=Lean --prompt_colors='16 colors' --show_time=No --lean_prompt_height='One line' \
-         --prompt_spacing=Compact --icons='Few icons' --transient=No\n\
-         set -Ux SOONG_PROMPT_EXPORT 1; set -U tide_tunnels_bg_color normal\n\
-         function _tide_item_tunnels\n\
-         test -n \"$SOONG_UP\"; and tide_tunnels_color=green _tide_print_item tunnels = ' ' $SOONG_UP\n\
-         test -n \"$SOONG_WAIT\"; and tide_tunnels_color=yellow _tide_print_item tunnels '~' ' ' $SOONG_WAIT\n\
-         test -n \"$SOONG_DOWN\"; and tide_tunnels_color=red _tide_print_item tunnels ! ' ' $SOONG_DOWN\n\
-         end\nfuncsave _tide_item_tunnels; set -U tide_right_prompt_items tunnels; set -g SOONG_PROMPT_SIDE off",
-        "",
-    ),
 ];
 
 /// The orders in which the framework and the hook are loaded.
