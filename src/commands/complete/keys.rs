@@ -23,15 +23,19 @@ pub(super) enum Use {
     Unset,
 }
 
-/// Returns the keys, in the order of the schema.
-pub(super) fn keys(usage: Use, paths: &Paths) -> Vec<Candidate> {
+/// Returns the keys, in the order of the schema. `typed` is the beginning of the key at the cursor.
+pub(super) fn keys(usage: Use, typed: &str, paths: &Paths) -> Vec<Candidate> {
+    // Finding providers means reading the directories of PATH, which takes longer than all the rest.
+    let is_elsewhere =
+        typed.split_once('.').is_some_and(|(table, _)| !table.eq_ignore_ascii_case("providers"));
+    let providers = if is_elsewhere || usage == Use::Unset { Vec::new() } else { providers() };
     let text = config::read(paths.config_file()).ok();
     let document: Map<String, Value> = text.and_then(|text| toml_text::parse(&text).ok()).unwrap_or_default();
     let mut written = Vec::new();
     collect(&document, &mut Vec::new(), &mut written);
     let mut candidates: Vec<Candidate> = Vec::new();
     for key in KEYS {
-        let names = if usage == Use::Unset { Vec::new() } else { places(key, &document) };
+        let names = if usage == Use::Unset { Vec::new() } else { places(key, &document, &providers) };
         let written = written.iter().filter(|place| is_of(key, place)).cloned();
         let all: BTreeSet<Vec<String>> = written.chain(names).collect();
         candidates.extend(all.iter().map(|place| Candidate::new(place::shown(place), key.summary)));
@@ -47,7 +51,7 @@ pub(super) fn keys(usage: Use, paths: &Paths) -> Vec<Candidate> {
 }
 
 /// Returns the places of `key`, whether in the file or not.
-fn places(key: &Key, document: &Map<String, Value>) -> Vec<Vec<String>> {
+fn places(key: &Key, document: &Map<String, Value>, providers: &[String]) -> Vec<Vec<String>> {
     let segments = || key.path.split('.').map(str::to_owned).collect::<Vec<String>>();
     let Some(star) = segments().iter().position(|segment| segment == "*") else { return vec![segments()] };
     let names = match key.path.split('.').next() {
@@ -57,7 +61,7 @@ fn places(key: &Key, document: &Map<String, Value>) -> Vec<Vec<String>> {
             names.extend(names_in(document, "services"));
             names
         }
-        Some("providers") => providers(),
+        Some("providers") => providers.to_vec(),
         Some(table) => names_in(document, table),
         None => Vec::new(),
     };
@@ -76,9 +80,8 @@ fn names_in(document: &Map<String, Value>, table: &str) -> Vec<String> {
 
 /// Returns the installed providers.
 fn providers() -> Vec<String> {
-    let own = std::env::current_exe().ok().and_then(|file| file.parent().map(std::path::Path::to_path_buf));
     let mut names = BTreeSet::new();
-    for directory in own.into_iter().chain(paths::search_path()) {
+    for directory in paths::own_directory().into_iter().chain(paths::search_path()) {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             let file_name = entry.file_name();
             let name = file_name.to_str().and_then(|name| name.strip_prefix("soong-provider-"));

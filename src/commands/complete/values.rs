@@ -50,9 +50,9 @@ fn from_files(kind: Values, typed: &Input, paths: &Paths) -> Vec<Candidate> {
         // The user chooses the port.
         Values::ServicePorts if typed.value.contains('=') => Vec::new(),
         Values::ServicePorts => services("="),
-        Values::KeysToGet => keys::keys(keys::Use::Get, paths),
-        Values::KeysToSet => keys::keys(keys::Use::Set, paths),
-        Values::KeysToUnset => keys::keys(keys::Use::Unset, paths),
+        Values::KeysToGet => keys::keys(keys::Use::Get, &typed.value, paths),
+        Values::KeysToSet => keys::keys(keys::Use::Set, &typed.value, paths),
+        Values::KeysToUnset => keys::keys(keys::Use::Unset, &typed.value, paths),
         Values::KeyValues => Vec::new(),
         Values::Forwards => forwards(forwarding::Kind::Local, typed, paths),
         Values::RemoteForwards => forwards(forwarding::Kind::Remote, typed, paths),

@@ -17,8 +17,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
 
 /// True if `program` is in the directory of the running program.
 pub(super) fn is_beside(program: &Path) -> bool {
-    let own = std::env::current_exe().ok();
-    own.as_deref().and_then(Path::parent).is_some_and(|directory| program.parent() == Some(directory))
+    paths::own_directory().is_some_and(|directory| program.parent() == Some(&directory))
 }
 
 /// Returns a file of that name that is not executable for this user.
@@ -27,10 +26,8 @@ pub(super) fn find_non_executable(name: &str) -> Option<PathBuf> {
 }
 
 fn candidates(name: &str) -> impl Iterator<Item = PathBuf> {
-    let own = std::env::current_exe().ok();
-    let beside = own.as_deref().and_then(Path::parent).map(Path::to_path_buf);
     let file = format!("soong-provider-{name}");
-    let directories = is_name(name).then(|| beside.into_iter().chain(paths::search_path()));
+    let directories = is_name(name).then(|| paths::own_directory().into_iter().chain(paths::search_path()));
     directories.into_iter().flatten().map(move |directory| directory.join(&file))
 }
 
