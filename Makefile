@@ -2,10 +2,13 @@
 
 CARGO ?= cargo
 
-.PHONY: build test requirements format lint tests generate install install-files uninstall demo pictures bench peers deny help
+.PHONY: build statusd test requirements format lint tests generate install install-files uninstall demo pictures bench peers deny help
 
 build: ## Build the programs into target/release
 	$(CARGO) build --release --bins
+
+statusd: ## Build soong-statusd, which runs on instances, for this architecture
+	$(CARGO) build --release --package soong-statusd
 
 test: requirements format lint tests ## Check formatting, run lints and all tests
 
@@ -24,7 +27,7 @@ tests:
 	$(CARGO) test --workspace
 
 generate: ## Regenerate completions/ and man/ from the command-line definitions
-	SOONG_GENERATE=1 $(CARGO) test --test generated
+	SOONG_GENERATE=1 $(CARGO) test --workspace --test generated
 
 # Install locations. BINDIR holds the built programs; DESTDIR is a staging root for packages.
 PREFIX ?= /usr/local
@@ -45,7 +48,7 @@ install: build install-files ## Build and install into PREFIX (default /usr/loca
 install-files:
 	install -d $(root)/bin $(share)/bash-completion/completions $(share)/zsh/site-functions \
 		$(share)/fish/vendor_completions.d $(share)/fish/vendor_conf.d $(share)/soong/shell \
-		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/doc/soong/docs $(share)/doc/soong/examples $(share)/licenses/soong
+		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/man/man8 $(share)/doc/soong/docs $(share)/doc/soong/examples $(share)/licenses/soong
 	install -m 644 completions/soong.bash $(share)/bash-completion/completions/soong.bash
 	install -m 644 completions/_soong $(share)/zsh/site-functions/_soong
 	install -m 644 completions/soong.fish $(share)/fish/vendor_completions.d/soong.fish
@@ -55,7 +58,7 @@ install-files:
 	done
 	install -m 644 shell/soong.fish $(share)/fish/vendor_conf.d/soong.fish
 	install -m 644 shell/soong.bash shell/placement.bash shell/soong.zsh $(share)/soong/shell
-	for section in 1 5 7; do \
+	for section in 1 5 7 8; do \
 		for page in man/*.$$section; do \
 			if [ -f "$$page" ]; then install -m 644 "$$page" "$(share)/man/man$$section" || exit 1; fi; \
 		done; \
@@ -71,7 +74,7 @@ uninstall: ## Remove what install has put into PREFIX
 	rm -f $(share)/bash-completion/completions/soong.bash $(share)/zsh/site-functions/_soong \
 		$(share)/fish/vendor_completions.d/soong.fish $(share)/fish/vendor_conf.d/soong.fish
 	rm -f $(typed:%=$(share)/bash-completion/completions/%.bash) $(typed:%=$(share)/fish/vendor_completions.d/%.fish)
-	for page in man/*.[157]; do \
+	for page in man/*.[1578]; do \
 		page=$${page##*/}; rm -f "$(share)/man/man$${page##*.}/$$page" || exit 1; \
 	done
 	rm -rf $(share)/soong/shell $(share)/doc/soong $(share)/licenses/soong
