@@ -29,7 +29,7 @@ impl Moment {
     }
 }
 
-/// What the clocks of the machine say.
+/// Reading of the machine's clocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// Identifies the boot.

@@ -165,7 +165,7 @@ async fn run_command(words: &[String], input: Option<String>, guard: &Guard) -> 
 fn command(words: &[String]) -> Result<Command> {
     let (program, arguments) = words.split_first().ok_or_else(|| Error::new("no command"))?;
     let mut command = Command::new(program);
-    // Standard output would otherwise be the daemon's own, which nobody reads.
+    // The journal gets standard error only.
     command.args(arguments).stdin(Stdio::null()).stdout(io::stderr()).process_group(0).kill_on_drop(true);
     Ok(command)
 }
@@ -190,7 +190,7 @@ impl Drop for Group {
     }
 }
 
-/// What a hook is told, in its environment.
+/// Environment of a hook.
 struct HookEvent<'a> {
     name: &'static str,
     reason: Reason,

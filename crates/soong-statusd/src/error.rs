@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-/// What happened and, where there is one, the fix.
+/// Error message with an optional hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     message: String,

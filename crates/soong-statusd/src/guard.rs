@@ -51,7 +51,7 @@ pub struct Snapshot {
     pub anchor: Anchor,
     /// The lease.
     pub lease: Lease,
-    /// What uses the machine.
+    /// Use of the machine.
     pub look: Look,
     /// The attempts to end it.
     pub attempts: Attempts,

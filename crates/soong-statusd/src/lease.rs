@@ -47,7 +47,7 @@ impl Reason {
     }
 }
 
-/// Whether the machine is used now.
+/// Current use of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Usage {
     /// Nothing uses it.
@@ -56,7 +56,7 @@ pub enum Usage {
     InUse(String),
 }
 
-/// Whether the machine is alive or being ended.
+/// Life of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -78,13 +78,13 @@ pub struct Lease {
     pub keep_until: Option<Moment>,
     /// When the machine was last used.
     pub last_use: Moment,
-    /// What used it then.
+    /// Source of that use.
     pub last_use_by: String,
     /// Lease and limit end nothing before this moment: set after a reboot.
     pub not_before: Moment,
     /// How many warnings of the planned end were given.
     pub warned: u8,
-    /// Whether it is alive.
+    /// Running or being ended.
     pub phase: Phase,
 }
 
@@ -97,7 +97,7 @@ pub struct Plan {
     pub reason: Reason,
 }
 
-/// What to do now.
+/// Action that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Warn users of the planned end.
@@ -106,7 +106,7 @@ pub enum Action {
     End(Reason),
 }
 
-/// What came of a wish for more time.
+/// Result of a request for more time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extension {
     /// The time that was added.

@@ -1,5 +1,5 @@
 //! `soong-statusd`, the status daemon: runs on a rented GPU instance and ends it when its lease is
-//! over or nobody uses it.
+//! over or nothing uses it.
 //!
 //! The core is pure: [`lease`] decides from a policy, an observation and a moment what to do, and
 //! [`why`] explains it. Everything else is an edge: [`clock`] reads the time, [`store`] the state

@@ -26,7 +26,7 @@ use crate::{ending, http, log};
 #[command(
     name = "soong-statusd",
     version,
-    about = "Guard a GPU instance: end it when its lease is over or nobody uses it",
+    about = "Guard a GPU instance: end it when its lease is over or it is not used",
     after_help = "soong daemon install sets it up over SSH, as a systemd service.
 
 Examples:

@@ -1,4 +1,4 @@
-//! What `/status` and `/metrics` answer.
+//! Answers to `/status` and `/metrics`.
 
 use std::fmt::Write as _;
 

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::lease::Lease;
 use crate::log;
 
-/// What the state file holds.
+/// Content of the state file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Saved {

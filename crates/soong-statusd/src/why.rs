@@ -47,7 +47,7 @@ pub fn over(reason: Reason) -> &'static str {
 }
 
 impl Observation {
-    /// Whether something uses the machine. What is unknown counts as use.
+    /// Returns the use of the machine. An unknown source counts as use.
     pub fn usage(&self) -> Usage {
         let sources = [("GPU", &self.gpu), ("logins", &self.sessions), ("model servers", &self.models)];
         let busy = sources.iter().find_map(|(_, load)| match load {

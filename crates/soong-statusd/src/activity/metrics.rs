@@ -1,6 +1,6 @@
 //! The metrics pages of SGLang and vLLM, in the text format of Prometheus.
 
-/// What a metrics page says of the server's work.
+/// Counters of a metrics page.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Work {
     /// Requests that run.

@@ -1,4 +1,4 @@
-//! What uses the machine: GPUs, logins, and requests to model servers. A failed look says so; it
+//! Use of the machine: GPUs, logins, and requests to model servers. A failed look says so; it
 //! never counts as disuse.
 
 pub mod gpu;
@@ -8,7 +8,7 @@ pub mod sessions;
 
 use self::gpu::Gpu;
 
-/// What one source says of the use of the machine.
+/// Use of the machine according to one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Load {
     /// In use: by what.
@@ -38,7 +38,7 @@ impl Load {
     }
 }
 
-/// What all sources say.
+/// Use of the machine according to all sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// GPU load.
@@ -60,7 +60,7 @@ impl Default for Observation {
 /// An observation with the details that `/status` shows.
 #[derive(Debug, Clone, Default)]
 pub struct Look {
-    /// What uses the machine.
+    /// Use of the machine.
     pub observation: Observation,
     /// The GPUs.
     pub gpus: Vec<Gpu>,

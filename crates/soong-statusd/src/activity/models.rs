@@ -28,7 +28,7 @@ pub struct ModelServers {
     tokens: HashMap<String, f64>,
 }
 
-/// What a server said.
+/// Result of asking a server.
 enum Answer {
     Work(Work, Option<String>),
     /// Nothing listens there.

@@ -5,7 +5,7 @@
 pub struct Key {
     /// Its name, with that of its table.
     pub name: &'static str,
-    /// What it means.
+    /// Meaning, as prose.
     pub summary: &'static str,
     /// The values it takes.
     pub expected: &'static str,

@@ -33,11 +33,11 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Lease, hard limit and idle limit.
     pub policy: Policy,
-    /// Whether GPU load counts as use.
+    /// True if GPU load counts as use.
     pub gpu: bool,
     /// GPU load above this many percent counts as use.
     pub gpu_threshold: u8,
-    /// Whether logins count as use.
+    /// True if logins count as use.
     pub sessions: bool,
     /// The file that lists logins; `None` for the system's.
     pub utmp: Option<PathBuf>,
@@ -47,7 +47,7 @@ pub struct Config {
     pub state: PathBuf,
     /// How to end the machine.
     pub end: End,
-    /// Whether to leave the end out.
+    /// True if everything but the end action runs.
     pub dry_run: bool,
     /// Commands to run at events.
     pub hooks: Hooks,

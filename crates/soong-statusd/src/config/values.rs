@@ -104,7 +104,7 @@ pub enum End {
     PowerOff,
     /// Run a command.
     Command(Vec<String>),
-    /// Have the provider of this name terminate it.
+    /// Ask the provider of this name to terminate it.
     Terminate(String),
 }
 

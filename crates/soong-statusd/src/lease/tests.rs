@@ -161,7 +161,7 @@ fn scene() -> impl Strategy<Value = Scene> {
     (1u32..900, usage, event).prop_map(|(pause, usage, event)| Scene { pause, usage, event })
 }
 
-/// What a machine must do, told from true time alone, in seconds.
+/// Model of a machine that knows the true time, in seconds.
 #[derive(Debug)]
 struct Model {
     lease_end: u64,

@@ -1,4 +1,4 @@
-//! What keeps a machine up.
+//! Use that keeps a machine up.
 
 use crate::support::{Daemon, Machine, ModelServer, utmp_record, wait_until, write};
 

@@ -1,4 +1,4 @@
-//! What survives a restart, a crash and a second daemon.
+//! State after a restart, a crash and a second daemon.
 
 use std::io::Read;
 use std::process::Stdio;

@@ -88,7 +88,7 @@ impl Machine {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// What the script `name` has written to `NAME.log`.
+    /// Returns the text that the script `name` wrote to `NAME.log`.
     pub fn log_of(&self, name: &str) -> String {
         fs::read_to_string(self.file(&format!("{name}.log"))).unwrap_or_default()
     }
@@ -219,7 +219,7 @@ pub fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < end, "waited in vain for {what}");
+        assert!(Instant::now() < end, "no {what} within a minute");
         thread::sleep(Duration::from_millis(10));
     }
 }
