@@ -68,9 +68,10 @@ use crate::system::time;
 /// Runs the tunnel of `request` to its end and tells `audience` how it goes. Returns when the
 /// tunnel was stopped, or with the reason why it could not be had or kept.
 pub fn run(request: Request, paths: &Paths, audience: Audience) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Error::Io { action: "cannot start the supervisor".into(), source: error, hint: None }
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::cannot("start the supervisor", error))?;
     let told = audience.clone();
     let wanted = request.clone();
     let result = runtime.block_on(async {

@@ -82,11 +82,8 @@ impl<'a> Supervisor<'a> {
             log,
             probe: Arc::new(Probe::new(&directory)),
             questions: Arc::new(Questions::new(audience.clone(), request.askpass.clone())),
-            askpass: Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
-                action: "cannot set up ssh's questions".into(),
-                source,
-                hint: None,
-            })?,
+            askpass: Askpass::new(directory.askpass_socket())
+                .map_err(|source| Error::cannot("set up ssh's questions", source))?,
             pulse,
             request,
             paths,

@@ -19,7 +19,7 @@ pub fn stop_on(stopper: &watch::Sender<bool>, foreground: bool) -> Result<()> {
 }
 
 fn install(kind: SignalKind) -> Result<Signal> {
-    signal(kind).map_err(|source| Error::Io { action: "cannot handle signals".into(), source, hint: None })
+    signal(kind).map_err(|source| Error::cannot("handle signals", source))
 }
 
 async fn forward(mut signals: Signal, stopper: watch::Sender<bool>) {

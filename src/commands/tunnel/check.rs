@@ -138,7 +138,7 @@ fn examine_these(
         let findings = asked.into_iter().filter_map(|asked| asked.join().ok());
         Ok(findings.map(|finding| under(down, finding)).collect())
     });
-    findings.map_err(|source| Error::Io { action: "cannot ask the services".into(), source, hint: None })
+    findings.map_err(|source| Error::cannot("ask the services", source))
 }
 
 /// Begins to ask beside whatever else is done.

@@ -35,11 +35,8 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
                     printable(&removal(other))
                 )));
         }
-        let supervisor = Supervisor::connect(&running.directory).map_err(|source| Error::Io {
-            action: "cannot ask the supervisor".into(),
-            source,
-            hint: None,
-        })?;
+        let supervisor = Supervisor::connect(&running.directory)
+            .map_err(|source| Error::cannot("ask the supervisor", source))?;
         supervisor.change(what, &forwarding)?;
         if !arguments.quiet {
             let verb = if arguments.remove { "Removed" } else { "Forwarding" };

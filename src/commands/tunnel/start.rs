@@ -175,7 +175,7 @@ fn answer(asked: &Asked, report: &Report, supervisor: &mut UnixStream) -> Result
         Outcome::Unanswered => None,
         Outcome::Withdrawn => return Ok(()),
         // The signal ends this process when the watch is dropped, and the supervisor notices.
-        Outcome::Interrupted(_watch) => return Err(Error::failed("interrupted")),
+        Outcome::Interrupted(_watch) => return Err(Error::interrupted()),
     };
     let reply = Reply { text: text.as_deref().cloned() };
     // A supervisor that is gone is noticed by whoever reads what it says.
@@ -197,7 +197,7 @@ fn follow(
         + PATIENCE
         + request.askpass.as_ref().map(|_| program::PATIENCE).unwrap_or_default();
     let limited = stream.set_read_timeout(Some(patience));
-    let at_fault = |source| Error::Io { action: "cannot wait for the tunnel".into(), source, hint: None };
+    let at_fault = |source| Error::cannot("wait for the tunnel", source);
     limited.map_err(at_fault)?;
     let mut ours = stream.try_clone().map_err(at_fault)?;
     let mut receiver = Receiver::new(stream);

@@ -39,8 +39,7 @@ pub struct Order {
 impl Order {
     /// Makes the supervisor of this process. Returns only when that did not work.
     pub fn carry_out(&self, paths: &Paths) -> Result<()> {
-        let at_fault =
-            |source| Error::Io { action: "cannot start the supervisor".into(), source, hint: None };
+        let at_fault = |source| Error::cannot("start the supervisor", source);
         let program = spawn::path()?;
         let file = self.write(paths).map_err(at_fault)?;
         let mut command = Command::new(&program);

@@ -19,7 +19,7 @@ pub const NAME: &str = "soong-supervisor";
 
 /// Starts the supervisor in a session of its own and sends it the request.
 pub fn spawn(request: &Request, paths: &Paths) -> Result<(Child, UnixStream)> {
-    let at_fault = |source| Error::Io { action: "cannot start the supervisor".into(), source, hint: None };
+    let at_fault = |source| Error::cannot("start the supervisor", source);
     let program = path()?;
     let (mut ours, theirs) = UnixStream::pair().map_err(at_fault)?;
     let log = append_to(&paths.log(&request.name));

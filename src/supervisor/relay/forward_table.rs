@@ -211,7 +211,7 @@ impl Switchboard {
 
     /// Starts to accept connections for `extra`.
     fn line(&self, extra: Extra, door: Option<Door>) -> Result<Line> {
-        let at_fault = |source| Error::Io { action: "cannot serve a forward".into(), source, hint: None };
+        let at_fault = |source| Error::cannot("serve a forward", source);
         let (mut listeners, mut file) = (Vec::new(), None);
         let (mut way, control) = (self.way.clone(), &self.control);
         if door.is_some() {
