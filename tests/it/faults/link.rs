@@ -32,7 +32,7 @@ impl Pending {
 
     /// The same with a body of `length` bytes.
     #[cfg(target_os = "linux")]
-    fn with_body(url: &str, file: &Path, length: u64) -> Self {
+    pub fn with_body(url: &str, file: &Path, length: u64) -> Self {
         std::io::copy(&mut Pattern::new(length), &mut fs::File::create(file).unwrap()).unwrap();
         let mut command = curl();
         command.arg("--data-binary").arg(format!("@{}", file.display())).args(["-H", "Expect:", url]);

@@ -6,9 +6,15 @@ mod forbidden;
 mod knock;
 mod link;
 mod load;
+#[cfg(target_os = "linux")]
+mod names;
 mod noise;
+#[cfg(target_os = "linux")]
+mod pam;
 mod refusals;
 mod services;
+#[cfg(target_os = "linux")]
+mod slow;
 mod surroundings;
 
 use serde_json::Value;

@@ -1,20 +1,52 @@
-//! The network between a tunnel and its instance, as a test wants it: a TCP proxy that can fall silent.
+//! The network between a tunnel and its instance, as a test wants it: a TCP proxy that can fall silent or be slow.
 //!
 //! Silence here is what dropped packets look like to both ends: nothing arrives, and nobody is told. It needs no
 //! rights and no tools, which rules of a packet filter do.
+//!
+//! A slow direction delivers at its rate and acknowledges no more than its queue holds, as a modem does.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBuf;
 
 use super::ports;
+
+/// Bytes that a slow direction delivers at once.
+const PIECE: usize = 2048;
+
+/// What a slow direction's kernel may keep: two segments of the loopback device, which smaller windows stall.
+const RECEIVED: usize = 128 << 10;
+
+/// What one direction of a link is able to do.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    /// Bytes a second.
+    pub rate: u32,
+    /// Bytes that wait for delivery; what does not fit waits with the sender.
+    pub queue: usize,
+}
+
+/// The shapes of both directions; `None` delivers at once.
+#[derive(Clone, Copy, Default)]
+pub struct Shapes {
+    /// From the tunnel to the instance.
+    pub up: Option<Shape>,
+    /// From the instance to the tunnel.
+    pub down: Option<Shape>,
+}
 
 /// A running network; its connections end when this is dropped.
 pub struct Network {
     /// Where ssh connects to.
     pub port: u16,
+    address: Ipv4Addr,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -24,6 +56,7 @@ struct Shared {
     changed: Condvar,
     stop: AtomicBool,
     server: u16,
+    shapes: Shapes,
 }
 
 #[derive(Default)]
@@ -38,13 +71,27 @@ struct State {
 impl Network {
     /// A network that leads to `server`, a port of 127.0.0.1.
     pub fn to(server: u16) -> Self {
-        let port = ports::free();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        Self::shaped(server, Shapes::default())
+    }
+
+    /// The same with directions of these shapes.
+    pub fn shaped(server: u16, shapes: Shapes) -> Self {
+        Self::between((Ipv4Addr::LOCALHOST, ports::free()), server, shapes)
+    }
+
+    /// The same where ssh connects to `address`.
+    pub fn at(address: (Ipv4Addr, u16), server: u16) -> Self {
+        Self::between(address, server, Shapes::default())
+    }
+
+    fn between((address, port): (Ipv4Addr, u16), server: u16, shapes: Shapes) -> Self {
+        let listener = TcpListener::bind((address, port)).unwrap();
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
             server,
+            shapes,
         });
         let accepting = Arc::clone(&shared);
         let thread = thread::spawn(move || {
@@ -57,7 +104,7 @@ impl Network {
                 thread::spawn(move || shared.connect(client));
             }
         });
-        Self { port, shared, thread: Some(thread) }
+        Self { port, address, shared, thread: Some(thread) }
     }
 
     /// From now on nothing arrives, of old connections and of new ones.
@@ -97,7 +144,7 @@ impl Drop for Network {
         self.speak();
         self.reset();
         // `accept` has no other way to be woken.
-        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        let _ = TcpStream::connect((self.address, self.port));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -122,8 +169,51 @@ impl Shared {
             state.streams.len()
         };
         let (back, from, to) = (Arc::clone(&self), server.try_clone()?, client.try_clone()?);
-        thread::spawn(move || back.copy(number, from, to));
-        self.copy(number, client, server)
+        let Shapes { up, down } = self.shapes;
+        thread::spawn(move || match down {
+            Some(shape) => back.copy_slowly(number, from, &to, shape),
+            None => back.copy(number, from, to),
+        });
+        match up {
+            Some(shape) => self.copy_slowly(number, client, &server, shape),
+            None => self.copy(number, client, server),
+        }
+    }
+
+    /// Copies through a queue that another thread empties at the rate of `shape`.
+    fn copy_slowly(
+        self: &Arc<Self>,
+        number: usize,
+        mut from: TcpStream,
+        to: &TcpStream,
+        shape: Shape,
+    ) -> io::Result<()> {
+        // What the kernel keeps for a reader is acknowledged, and has not arrived.
+        setsockopt(&from, RcvBuf, &RECEIVED)?;
+        let (queue, waiting) = sync_channel::<Vec<u8>>(shape.queue / PIECE);
+        let (network, to) = (Arc::clone(self), to.try_clone()?);
+        thread::spawn(move || {
+            let mut free = Instant::now();
+            for piece in waiting {
+                let length = u32::try_from(piece.len()).unwrap();
+                let time = Duration::from_secs(1) * length / shape.rate;
+                free = free.max(Instant::now()) + time;
+                thread::sleep(free.saturating_duration_since(Instant::now()));
+                network.wait_until_audible();
+                if !network.is_lost(number) && (&to).write_all(&piece).is_err() {
+                    return;
+                }
+            }
+            if !network.is_lost(number) {
+                // The other end may have closed it already.
+                let _ = to.shutdown(Shutdown::Write);
+            }
+        });
+        fill(&mut from, &queue)
+    }
+
+    fn is_lost(&self, number: usize) -> bool {
+        self.state.lock().unwrap().lost >= number
     }
 
     fn copy(&self, number: usize, mut from: TcpStream, mut to: TcpStream) -> io::Result<()> {
@@ -131,7 +221,7 @@ impl Shared {
         loop {
             let result = from.read(&mut buffer);
             self.wait_until_audible();
-            if self.state.lock().unwrap().lost >= number {
+            if self.is_lost(number) {
                 // Taken, and never delivered; not even the end.
                 if matches!(result, Ok(0) | Err(_)) {
                     return Ok(());
@@ -148,5 +238,16 @@ impl Shared {
     fn wait_until_audible(&self) {
         let state = self.state.lock().unwrap();
         drop(self.changed.wait_while(state, |state| state.silent).unwrap());
+    }
+}
+
+/// Puts all that comes from `from` into `queue`, and waits while it is full.
+fn fill(from: &mut TcpStream, queue: &SyncSender<Vec<u8>>) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        let length = from.read(&mut buffer)?;
+        if length == 0 || queue.send(buffer[..length].to_vec()).is_err() {
+            return Ok(());
+        }
     }
 }

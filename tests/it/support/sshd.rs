@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -19,6 +19,14 @@ pub struct Sshd {
     pub port: u16,
     directory: TempDir,
     child: Child,
+    mounts: Vec<Mount>,
+}
+
+/// A file that the server sees in another's place.
+#[derive(Clone)]
+pub struct Mount {
+    pub file: PathBuf,
+    pub place: &'static str,
 }
 
 /// What a server is started with.
@@ -26,11 +34,12 @@ pub struct Options {
     port: Option<u16>,
     accept_key: bool,
     extra: String,
+    mounts: Vec<Mount>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: None, accept_key: true, extra: String::new() }
+        Self { port: None, accept_key: true, extra: String::new(), mounts: Vec::new() }
     }
 }
 
@@ -54,6 +63,12 @@ impl Options {
         self
     }
 
+    /// Shows the server `file` in the place of the file `place`, which needs root.
+    pub fn mount(mut self, file: PathBuf, place: &'static str) -> Self {
+        self.mounts.push(Mount { file, place });
+        self
+    }
+
     /// Starts the server and waits until it speaks.
     pub fn start(self) -> Sshd {
         let directory = tempfile::Builder::new().prefix("sd-").tempdir_in("/tmp").unwrap();
@@ -66,8 +81,8 @@ impl Options {
         }
         let config = directory.path().join("sshd_config");
         fs::write(&config, self.config(directory.path(), port)).unwrap();
-        let child = launch(&config, &directory.path().join("log"));
-        let mut sshd = Sshd { port, directory, child };
+        let child = launch(&config, &directory.path().join("log"), &self.mounts);
+        let mut sshd = Sshd { port, directory, child, mounts: self.mounts };
         sshd.wait_until_ready();
         sshd
     }
@@ -126,7 +141,8 @@ impl Sshd {
 
     /// Starts the server again, as it was, and waits until it speaks.
     pub fn resume(&mut self) {
-        self.child = launch(&self.directory.path().join("sshd_config"), &self.directory.path().join("log"));
+        let file = |name| self.directory.path().join(name);
+        self.child = launch(&file("sshd_config"), &file("log"), &self.mounts);
         self.wait_until_ready();
     }
 
@@ -148,6 +164,17 @@ impl Sshd {
         let key = self.directory.path().join("host_key");
         fs::remove_file(&key).unwrap();
         generate_key(&key);
+    }
+
+    /// Lets other users of this machine log in with the key.
+    pub fn open_keys(&self) {
+        let files = [
+            (self.directory.path().to_owned(), 0o711),
+            (self.key().with_file_name("authorized_keys"), 0o644),
+        ];
+        for (file, mode) in files {
+            fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+        }
     }
 
     fn wait_until_ready(&mut self) {
@@ -183,13 +210,23 @@ impl Drop for Sshd {
 }
 
 /// Runs `sshd` in the foreground, logging to `log`.
-fn launch(config: &Path, log: &Path) -> Child {
+fn launch(config: &Path, log: &Path, mounts: &[Mount]) -> Child {
     if is_root() {
         // Where sshd locks its unprivileged half in; a package's init script makes it, and here none runs.
         let made = fs::DirBuilder::new().recursive(true).mode(0o755).create("/run/sshd");
         made.expect("cannot make /run/sshd, which sshd needs when root runs it");
     }
-    Command::new(tool("sshd"))
+    let mut command = Command::new(tool("sshd"));
+    if !mounts.is_empty() {
+        command = Command::new(tool("unshare"));
+        let script = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\" || exit; shift 2; done; shift; exec \"$@\"";
+        command.args(["-m", "sh", "-c", script, "sh"]);
+        for Mount { file, place } in mounts {
+            command.arg(file).arg(place);
+        }
+        command.arg("--").arg(tool("sshd"));
+    }
+    command
         .args(["-D", "-e", "-f"])
         .arg(config)
         .env_clear()

@@ -1,0 +1,107 @@
+//! Accounts that PAM lets nobody into: while the machine boots or goes down, and after they have expired.
+
+use std::fs;
+
+use super::{behind, told, wait_for};
+use crate::support::config::path;
+use crate::support::curl::get;
+use crate::support::instance::Instance;
+use crate::support::network::Network;
+use crate::support::sandbox::Sandbox;
+use crate::support::sshd::Options;
+use crate::support::{tools, wait};
+
+/// A user that every machine has. `pam_nologin` lets root in whatever happens.
+const USER: &str = "nobody";
+
+/// A server that asks the real PAM, and the files that it asks.
+struct Guarded {
+    instance: Instance,
+    files: Sandbox,
+}
+
+impl Guarded {
+    /// Only root can have PAM read other files than the machine's own.
+    fn start() -> Self {
+        assert!(
+            tools::is_root(),
+            "tests of PAM need root: sudo make test, or leave them out with --skip faults::pam"
+        );
+        let files = Sandbox::new();
+        let [service, shadow] = ["pam", "shadow"].map(|name| files.path(name));
+        let rules = format!(
+            "auth required pam_permit.so\n\
+             account required pam_nologin.so file={}\n\
+             account required pam_unix.so\n\
+             session required pam_permit.so\n",
+            path(&files.path("nologin"))
+        );
+        files.write(&service, rules);
+        files.write(&shadow, fs::read("/etc/shadow").unwrap());
+        let options = Options::default().line("UsePAM yes");
+        let options = options.mount(service, "/etc/pam.d/sshd").mount(shadow, "/etc/shadow");
+        let instance = Instance::with(options);
+        instance.sshd.open_keys();
+        Self { instance, files }
+    }
+
+    /// Lets only root in, as a machine does that boots or goes down.
+    fn close(&self) {
+        self.files.write(&self.files.path("nologin"), "System is booting up. Come back later.\n");
+    }
+
+    fn open(&self) {
+        fs::remove_file(self.files.path("nologin")).unwrap();
+    }
+
+    /// Has the account end on the second day of 1970.
+    fn expire(&self) {
+        let file = self.files.path("shadow");
+        let text = fs::read_to_string(&file).unwrap();
+        let others = text.lines().filter(|line| !line.starts_with(&format!("{USER}:")));
+        let lines: String = others.map(|line| format!("{line}\n")).collect();
+        self.files.write(&file, format!("{lines}{USER}:*:19000:0:99999:7::1:\n"));
+    }
+
+    fn sandbox(&self, network: &Network) -> Sandbox {
+        let mut sandbox = behind(network, &self.instance);
+        sandbox.configure(|config| {
+            config.set(["instances", "dev", "user"], USER);
+        });
+        sandbox
+    }
+}
+
+#[test]
+fn a_start_tells_why_the_account_is_closed() {
+    let server = Guarded::start();
+    let network = Network::to(server.instance.sshd.port);
+    let sandbox = server.sandbox(&network);
+    server.close();
+    sandbox.tunnel(["start"]).fails(1, ["the server said: System is booting up. Come back later"]).run();
+    sandbox.assert_idle();
+    server.open();
+    server.expire();
+    sandbox.tunnel(["start"]).fails(1, ["the server said: Your account has expired"]).run();
+    sandbox.assert_idle();
+}
+
+#[test]
+fn a_tunnel_that_was_up_waits_until_the_account_is_open_again() {
+    let server = Guarded::start();
+    let network = Network::to(server.instance.sshd.port);
+    let sandbox = server.sandbox(&network);
+    sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
+    server.close();
+    network.reset();
+    let closed = wait::until("a second refusal", || {
+        let told = told(&sandbox);
+        (told["attempt"].as_i64() >= Some(3)).then_some(told)
+    });
+    assert_eq!(closed["state"], "reconnecting", "{closed}");
+    let error = closed["last_error"].as_str().unwrap();
+    assert!(error.contains("the server said: System is booting up. Come back later"), "{closed}");
+    server.open();
+    wait_for(&sandbox, "up");
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+}
