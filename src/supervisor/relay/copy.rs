@@ -221,8 +221,11 @@ impl Direction<'_> {
     /// A receiver that was full takes bytes again.
     fn unblocked(&self) {
         match self {
-            // ssh is not stuck, and what it could not send it has got rid of.
-            Self::Up(pulse, ..) => pulse.heard(),
+            // ssh is not stuck, and what it could not send it has got rid of. What it takes now needs an answer again.
+            Self::Up(pulse, ..) => {
+                pulse.heard();
+                pulse.sent();
+            }
             Self::Down(..) => {}
         }
     }
