@@ -35,19 +35,19 @@ const QUICK: [u64; 5] = [500, 1_700, 4_000, 8_000, 6_200];
 const DENIED: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(35)];
 
 /// The pauses before knocks at a host that is silent, and how long to wait for their answer. The kernel
-/// repeats a knock after a second, so that a long one counts as two.
-const KNOCKS: [Knock; 2] = [
-    Knock { pause: Duration::from_secs(8), patience: Duration::from_millis(950), cost: 1 },
-    Knock { pause: Duration::from_secs(16), patience: Duration::from_millis(2900), cost: 2 },
+/// repeats a port_probe after a second, so that a long one counts as two.
+const PORT_PROBES: [PortProbe; 2] = [
+    PortProbe { pause: Duration::from_secs(8), patience: Duration::from_millis(950), cost: 1 },
+    PortProbe { pause: Duration::from_secs(16), patience: Duration::from_millis(2900), cost: 2 },
 ];
 /// After this many knocks without an answer, a host that had answered before may be behind a stricter
 /// firewall: 4 connections in a minute.
-const KNOCKS_MAX: u32 = 4;
+const PORT_PROBES_MAX: u32 = 4;
 const SPARSE: Duration = Duration::from_secs(32);
 
 /// One plain connection to a host that is silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Knock {
+pub struct PortProbe {
     /// How long to wait before it.
     pub pause: Duration,
     /// How long to wait for its answer.
@@ -142,7 +142,7 @@ impl Backoff {
         self.has_answered || now.duration_since(self.since) >= OUTAGE
     }
 
-    /// Whether the next attempt waits until the silent host answers a knock.
+    /// Whether the next attempt waits until the silent host answers a port_probe.
     pub fn waits_for_answer(&self, kind: Kind, now: Instant) -> bool {
         is_silence(kind) && self.is_sparing(now)
     }
@@ -169,21 +169,21 @@ impl Backoff {
         pause.saturating_sub(took).max(self.until_affordable(1, now))
     }
 
-    /// The knock after `number` others at a host that is silent.
-    pub fn knock(&self, number: u32, now: Instant) -> Knock {
-        let [short, long] = KNOCKS;
-        let mut knock = match number {
-            KNOCKS_MAX.. if self.has_answered => Knock { pause: SPARSE, ..long },
+    /// The port_probe after `number` others at a host that is silent.
+    pub fn port_probe(&self, number: u32, now: Instant) -> PortProbe {
+        let [short, long] = PORT_PROBES;
+        let mut port_probe = match number {
+            PORT_PROBES_MAX.. if self.has_answered => PortProbe { pause: SPARSE, ..long },
             _ if number.is_multiple_of(2) => short,
             _ => long,
         };
-        knock.pause = knock.pause.max(self.until_affordable(knock.cost, now));
-        knock
+        port_probe.pause = port_probe.pause.max(self.until_affordable(port_probe.cost, now));
+        port_probe
     }
 
     /// Somebody knocks.
-    pub fn spend_on(&mut self, knock: Knock, now: Instant) {
-        self.spend(knock.cost, now);
+    pub fn spend_on(&mut self, port_probe: PortProbe, now: Instant) {
+        self.spend(port_probe.cost, now);
     }
 
     fn spend(&mut self, cost: usize, now: Instant) {

@@ -10,15 +10,15 @@ use crate::config::forwarding::Listen;
 use crate::openssh::Login;
 use crate::openssh::failure::{self, Failure, Kind};
 use crate::supervisor::link::forwards::Requester;
+use crate::supervisor::link::line_reader::{LineHandler, LineReader, Quota, Use};
 use crate::supervisor::link::mux::{Control, Forward, Side};
 use crate::supervisor::link::permission;
 use crate::supervisor::link::probe;
 use crate::supervisor::link::process::Link;
-use crate::supervisor::link::stderr::{Ear, Listener, Quota, Use};
 use crate::supervisor::link::tcp_probe::{self, Port};
 use crate::supervisor::monitor::Reason;
 use crate::supervisor::protocol::event::Event;
-use crate::supervisor::system_events::{Disturbance, Watch};
+use crate::supervisor::system_events::{SystemEvent, Watch};
 
 impl Supervisor<'_> {
     /// A link that is up, or why there is none.
@@ -37,7 +37,7 @@ impl Supervisor<'_> {
         let _ = std::fs::remove_file(self.control.path());
         self.probe.reset();
         let arguments = self.request.ssh_arguments(&self.directory);
-        self.questions.begin();
+        self.prompts.begin();
         let (log, others) = (self.listener(), self.listener_to_others());
         let link = Link::spawn(self.request.program(), &arguments, &self.askpass, log, others);
         let mut link = link.map_err(|error| {
@@ -45,35 +45,35 @@ impl Supervisor<'_> {
         })?;
         let pid = link.pid();
         self.control.expect(pid);
-        self.permission.begin(link.ear());
-        let set_up = self.set_up(!again, link.ear());
+        self.permission.begin(link.log());
+        let set_up = self.set_up(!again, link.log());
         let is_sparing = self.backoff.is_sparing(Instant::now());
         let end = tokio::select! {
             () = told(&mut self.stop) => Some(End::Stop),
             end = unanswered(&self.request.login, pid, away, is_sparing) => Some(end),
-            what = stale(&mut self.disturbances), if again => {
+            what = stale(&mut self.system_events), if again => {
                 self.backoff.start_over(Instant::now());
-                Some(End::Failed(Failure { kind: Kind::Unreachable, ..Reason::Disturbance(what).failure() }))
+                Some(End::Failed(Failure { kind: Kind::Unreachable, ..Reason::SystemEvent(what).failure() }))
             }
-            news = self.provider.next(&self.request.login.instance), if again => Some(End::News(news)),
+            news = self.provider.next(&self.request.login.instance), if again => Some(End::Relocation(news)),
             outcome = come_up(&mut link, &self.control, set_up) => {
-                outcome.err().map(|failure| End::Failed(self.questions.explain(failure)))
+                outcome.err().map(|failure| End::Failed(self.prompts.explain(failure)))
             }
-            () = self.questions.time_out(limit) => {
+            () = self.prompts.time_out(limit) => {
                 Some(End::Failed(Failure { kind: Kind::TimedOut, reason: "timed out".into() }))
             }
-            () = self.questions.refusal() => {
-                Some(End::Failed(self.questions.explain(failure::classify(&link.said()))))
+            () = self.prompts.refusal() => {
+                Some(End::Failed(self.prompts.explain(failure::classify(&link.said()))))
             }
         };
-        self.questions.end();
+        self.prompts.end();
         let Some(end) = end else { return Ok(link) };
         link.end().await;
         Err(end)
     }
 
     /// Has the present ssh carry every forward: the services, the probe's, and those beyond.
-    fn set_up(&self, first: bool, ear: &Ear) -> impl Future<Output = Result<(), Failure>> + use<> {
+    fn set_up(&self, first: bool, log: &LineReader) -> impl Future<Output = Result<(), Failure>> + use<> {
         let services = self.request.forwards.iter().map(|forward| Forward {
             side: Side::Local,
             listen: Listen::Socket(self.directory.forward_socket(forward.local)),
@@ -84,34 +84,34 @@ impl Supervisor<'_> {
         let requester = Requester {
             probe: probe::forward(&self.directory),
             control: self.control.clone(),
-            ear: ear.clone(),
+            log: log.clone(),
             permission,
         };
-        let switchboard = Arc::clone(&self.switchboard);
+        let forward_table = Arc::clone(&self.forward_table);
         async move {
-            let (extras, more): (Vec<_>, Vec<_>) = switchboard.wanted(first).await.into_iter().unzip();
+            let (extras, more): (Vec<_>, Vec<_>) = forward_table.wanted(first).await.into_iter().unzip();
             forwards.extend(more);
             requester.request(forwards).await?;
-            switchboard.carry(&extras).await;
+            forward_table.carry(&extras).await;
             Ok(())
         }
     }
 
     /// Takes what ssh says to the log, and to a starter that listens.
-    fn listener(&self) -> Listener {
-        let (log, audience, probe) = (Arc::clone(&self.log), self.audience.clone(), Arc::clone(&self.probe));
-        let (questions, permission) = (Arc::clone(&self.questions), Arc::clone(&self.permission));
+    fn listener(&self) -> LineHandler {
+        let (log, starter, probe) = (Arc::clone(&self.log), self.starter.clone(), Arc::clone(&self.probe));
+        let (prompts, permission) = (Arc::clone(&self.prompts), Arc::clone(&self.permission));
         let mut quota = Quota::new();
         Box::new(move |line| {
             if permission.hear(line) {
                 return Use::Drop;
             }
             if !probe.is_echo(line) {
-                questions.said(line);
+                prompts.said(line);
                 let (passes, is_last) = quota.take();
                 if passes {
                     log.write(&format!("ssh: {line}"));
-                    audience.tell(&Event::Said { line: line.to_owned() });
+                    starter.tell(&Event::Said { line: line.to_owned() });
                 }
                 if is_last {
                     log.write("too many messages from ssh; some are left out");
@@ -123,16 +123,16 @@ impl Supervisor<'_> {
 
     /// Takes what the server's banner and the programs that ssh started say, to the log and to a starter
     /// that listens.
-    fn listener_to_others(&self) -> Listener {
-        let (log, audience) = (Arc::clone(&self.log), self.audience.clone());
-        let questions = Arc::clone(&self.questions);
+    fn listener_to_others(&self) -> LineHandler {
+        let (log, starter) = (Arc::clone(&self.log), self.starter.clone());
+        let prompts = Arc::clone(&self.prompts);
         let mut quota = Quota::new();
         Box::new(move |line| {
-            questions.said(line);
+            prompts.said(line);
             let (passes, is_last) = quota.take();
             if passes {
                 log.write(&format!("server or proxy: {line}"));
-                audience.tell(&Event::Said { line: line.to_owned() });
+                starter.tell(&Event::Said { line: line.to_owned() });
             }
             if is_last {
                 log.write("too many messages from the server or proxy; some are left out");
@@ -203,8 +203,8 @@ async fn unanswered(login: &Login, pid: Option<u32>, away: Option<Duration>, is_
 }
 
 /// Resolves at a disturbance of an attempt that has had time to succeed.
-async fn stale(disturbances: &mut Watch) -> Disturbance {
+async fn stale(system_events: &mut Watch) -> SystemEvent {
     const TIME_TO_SUCCEED: Duration = Duration::from_secs(2);
     sleep(TIME_TO_SUCCEED).await;
-    disturbances.next().await
+    system_events.next().await
 }

@@ -13,8 +13,8 @@ use crate::config::forwarding::Forwarding;
 use crate::error::{Error, Result};
 use crate::runtime::control;
 use crate::runtime::directory::{Directory, Lock};
-use crate::supervisor::relay::forward_table::Switchboard;
-use crate::supervisor::relay::metrics::Traffic;
+use crate::supervisor::relay::forward_table::ForwardTable;
+use crate::supervisor::relay::metrics::Metrics;
 use crate::system::peer;
 
 /// How long a start that finds the lock taken looks whether a tunnel is behind it, or only a
@@ -39,14 +39,14 @@ pub async fn lock(directory: &Directory) -> Result<Lock> {
     }
 }
 
-/// Serves the supervisor's socket: sets `stopper`, wakes `inquirer`, tells of `traffic` and changes the
-/// forwards of `switchboard` when asked to.
+/// Serves the supervisor's socket: sets `stopper`, wakes `daemon_wake`, tells of `traffic` and changes the
+/// forwards of `forward_table` when asked to.
 pub async fn serve(
     listener: UnixListener,
     stopper: watch::Sender<bool>,
-    inquirer: Arc<Notify>,
-    traffic: Traffic,
-    switchboard: Arc<Switchboard>,
+    daemon_wake: Arc<Notify>,
+    metrics: Metrics,
+    forward_table: Arc<ForwardTable>,
 ) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -56,9 +56,9 @@ pub async fn serve(
         if !peer::is_own(&stream) {
             continue;
         }
-        let (stopper, inquirer) = (stopper.clone(), Arc::clone(&inquirer));
-        let (traffic, switchboard) = (traffic.clone(), Arc::clone(&switchboard));
-        tokio::spawn(async move { attend(stream, &stopper, &inquirer, &traffic, &switchboard).await });
+        let (stopper, daemon_wake) = (stopper.clone(), Arc::clone(&daemon_wake));
+        let (metrics, forward_table) = (metrics.clone(), Arc::clone(&forward_table));
+        tokio::spawn(async move { attend(stream, &stopper, &daemon_wake, &metrics, &forward_table).await });
     }
 }
 
@@ -66,9 +66,9 @@ pub async fn serve(
 async fn attend(
     mut stream: UnixStream,
     stopper: &watch::Sender<bool>,
-    inquirer: &Notify,
-    traffic: &Traffic,
-    switchboard: &Switchboard,
+    daemon_wake: &Notify,
+    metrics: &Metrics,
+    forward_table: &ForwardTable,
 ) {
     let mut request = String::new();
     let mut reader = BufReader::new((&mut stream).take(control::REQUEST_MAX));
@@ -82,11 +82,11 @@ async fn attend(
             // is left to the kernel: this task ends before the process does.
             let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
         }
-        control::POLL_DAEMON => inquirer.notify_one(),
+        control::POLL_DAEMON => daemon_wake.notify_one(),
         // Whoever asked and does not listen has lost interest.
-        control::TRAFFIC => drop(stream.write_all(traffic.line().as_bytes()).await),
+        control::TRAFFIC => drop(stream.write_all(metrics.line().as_bytes()).await),
         change => {
-            if let Some(outcome) = fulfil(change, switchboard).await {
+            if let Some(outcome) = fulfil(change, forward_table).await {
                 let _ = stream.write_all(&answer(&outcome)).await;
             }
         }
@@ -94,26 +94,26 @@ async fn attend(
 }
 
 /// Changes the forwards; `None` for a request that is none.
-async fn fulfil(request: &str, switchboard: &Switchboard) -> Option<Result<()>> {
+async fn fulfil(request: &str, forward_table: &ForwardTable) -> Option<Result<()>> {
     let request = request.strip_suffix('\n')?;
     let read = |text: &str| text.parse::<Forwarding>().map_err(Error::failed);
     if let Some(text) = request.strip_prefix(control::ADD) {
         return Some(match read(text) {
-            Ok(forwarding) => switchboard.add(forwarding).await,
+            Ok(forwarding) => forward_table.add(forwarding).await,
             Err(error) => Err(error),
         });
     }
     if let Some(text) = request.strip_prefix(control::WHY) {
         return Some(match read(text) {
             Ok(forwarding) => {
-                switchboard.why_not(&forwarding).await.map_or(Ok(()), |why| Err(Error::failed(why)))
+                forward_table.why_not(&forwarding).await.map_or(Ok(()), |why| Err(Error::failed(why)))
             }
             Err(error) => Err(error),
         });
     }
     let text = request.strip_prefix(control::REMOVE)?;
     Some(match read(text) {
-        Ok(forwarding) => switchboard.remove(&forwarding).await,
+        Ok(forwarding) => forward_table.remove(&forwarding).await,
         Err(error) => Err(error),
     })
 }

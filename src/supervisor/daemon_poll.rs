@@ -23,9 +23,9 @@ use crate::system::paths::Paths;
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Asks when it is woken. It has no clock of its own, so that a tunnel that is idle wakes for one
-/// thing only: see [`Inquiry::remind`].
+/// thing only: see [`DaemonPoll::remind`].
 #[derive(Debug)]
-pub struct Inquiry {
+pub struct DaemonPoll {
     paths: Paths,
     socket: Option<PathBuf>,
     wake: Arc<Notify>,
@@ -34,7 +34,7 @@ pub struct Inquiry {
     due: Instant,
 }
 
-impl Inquiry {
+impl DaemonPoll {
     /// Asks the daemon behind `socket`, for the first time at once; never when there is no socket.
     /// `wake` makes the next question due.
     pub fn new(paths: &Paths, socket: Option<PathBuf>, wake: Arc<Notify>) -> Self {
@@ -42,7 +42,7 @@ impl Inquiry {
     }
 
     /// Makes the next question due if the last one was long ago.
-    pub fn remind(&self) {
+    pub fn poll_if_due(&self) {
         if Instant::now() >= self.due {
             self.wake.notify_one();
         }

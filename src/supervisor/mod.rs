@@ -40,22 +40,22 @@ use tokio::time::{Instant, sleep};
 use self::askpass::helper::Askpass;
 use self::backoff::Backoff;
 use self::hooks::Hooks;
-use self::link::liveness::Pulse;
+use self::link::liveness::Liveness;
 use self::link::mux::Control;
 use self::link::permission::Permission;
 use self::link::probe::Probe;
 use self::link::tcp_probe::Port;
-use self::prompt_broker::Questions;
+use self::prompt_broker::PromptBroker;
 use self::protocol::event::Event;
-use self::protocol::exec::Order;
+use self::protocol::exec::ForegroundLaunch;
 use self::protocol::hook_event::Occasion;
-use self::protocol::location::News;
+use self::protocol::location::Relocation;
 use self::protocol::progress::Style;
 use self::protocol::request::Request;
-use self::provider_watch::Inquirer;
-use self::relay::forward_table::Switchboard;
-use self::relay::metrics::Traffic;
-use self::starter::Audience;
+use self::provider_watch::ProviderWatch;
+use self::relay::forward_table::ForwardTable;
+use self::relay::metrics::Metrics;
+use self::starter::Starter;
 use self::system_events::Watch;
 use crate::error::{Error, Result};
 use crate::openssh::failure::{Failure, Kind};
@@ -65,19 +65,18 @@ use crate::runtime::state::{Phase, State};
 use crate::system::paths::Paths;
 use crate::system::time;
 
-/// Runs the tunnel of `request` to its end and tells `audience` how it goes. Returns when the
+/// Runs the tunnel of `request` to its end and tells `starter` how it goes. Returns when the
 /// tunnel was stopped, or with the reason why it could not be had or kept.
-pub fn run(request: Request, paths: &Paths, audience: Audience) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::cannot("start the supervisor", error))?;
-    let told = audience.clone();
+pub fn run(request: Request, paths: &Paths, starter: Starter) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Error::Io { action: "cannot start the supervisor".into(), source: error, hint: None }
+    })?;
+    let told = starter.clone();
     let wanted = request.clone();
     let result = runtime.block_on(async {
-        let mut supervisor = Supervisor::prepare(request, paths, audience).await?;
+        let mut supervisor = Supervisor::prepare(request, paths, starter).await?;
         let result = supervisor.supervise().await;
-        supervisor.switchboard.close().await;
+        supervisor.forward_table.close().await;
         supervisor.finish(result.is_err());
         // The kernel lets go of the lock with the process; earlier, somebody could believe this one gone.
         std::mem::forget(supervisor.lock);
@@ -103,7 +102,7 @@ fn begin_again(request: Request) -> Result<()> {
     let paths = Paths::from_env()?;
     paths.ensure_runtime()?;
     let colour = crate::terminal::chosen_colour();
-    Order { request, style: Style::Quiet, command: String::new(), colour }.carry_out(&paths)
+    ForegroundLaunch { request, style: Style::Quiet, command: String::new(), colour }.exec(&paths)
 }
 
 /// How a tunnel ended that did not fail.
@@ -121,7 +120,7 @@ enum End {
     /// ssh failed.
     Failed(Failure),
     /// There is news of the instance.
-    News(News),
+    Relocation(Relocation),
     /// The server answers others, and not the ssh that has been waiting for it.
     Answered,
     /// ssh waits at an address that is silent, while another one answers; the option brings it there.
@@ -137,28 +136,28 @@ struct Supervisor<'a> {
     permission: Arc<Permission>,
     lock: Lock,
     log: Arc<Log>,
-    audience: Audience,
+    starter: Starter,
     state: State,
     link_up: watch::Sender<bool>,
     stop: watch::Receiver<bool>,
-    /// Wakes the inquiry at the status daemon.
-    inquirer: Arc<Notify>,
-    disturbances: Watch,
+    /// Wakes the poll at the status daemon.
+    daemon_wake: Arc<Notify>,
+    system_events: Watch,
     backoff: Backoff,
-    provider: Inquirer,
+    provider: ProviderWatch,
     hooks: Hooks,
-    pulse: Arc<Pulse>,
+    liveness: Arc<Liveness>,
     probe: Arc<Probe>,
-    traffic: Traffic,
-    questions: Arc<Questions>,
+    metrics: Metrics,
+    prompts: Arc<PromptBroker>,
     askpass: Askpass,
-    switchboard: Arc<Switchboard>,
+    forward_table: Arc<ForwardTable>,
 }
 
 impl Supervisor<'_> {
     /// Has one link after another until told to stop.
     async fn supervise(&mut self) -> Result<Finish> {
-        self.audience.tell(&Event::Connecting);
+        self.starter.tell(&Event::Connecting);
         let mut was_up = false;
         let mut away_since = Instant::now();
         loop {
@@ -190,7 +189,7 @@ impl Supervisor<'_> {
                     self.stopped(was_up);
                     return Ok(Finish::Stopped);
                 }
-                End::News(news) => {
+                End::Relocation(news) => {
                     self.heed(news)?;
                     continue;
                 }
@@ -218,7 +217,7 @@ impl Supervisor<'_> {
             }
             match self.wait_for_retry(&failure, took).await {
                 Ok(()) => {}
-                Err(End::News(news)) => self.heed(news)?,
+                Err(End::Relocation(news)) => self.heed(news)?,
                 Err(_) => {
                     self.log.write("stopped");
                     return Ok(Finish::Stopped);
@@ -230,10 +229,10 @@ impl Supervisor<'_> {
     /// Waits until the next attempt is due after one that failed and took `took`; returns what ends the
     /// wait early.
     async fn wait_for_retry(&mut self, failure: &Failure, took: Duration) -> std::result::Result<(), End> {
-        let port = self.port_to_knock_at(failure).await;
+        let port = self.port_to_probe(failure).await;
         let now = Instant::now();
         let pause = match &port {
-            Some(_) => self.backoff.knock(0, now).pause,
+            Some(_) => self.backoff.port_probe(0, now).pause,
             None => self.backoff.pause(failure.kind, took, fastrand::f64(), now),
         };
         let failures = self.backoff.failures();
@@ -243,26 +242,26 @@ impl Supervisor<'_> {
             state.last_error = Some(failure.reason.clone());
         });
         let retry_in = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        self.audience.tell(&Event::Lost { reason: failure.reason.clone(), retry_in });
+        self.starter.tell(&Event::Lost { reason: failure.reason.clone(), retry_in });
         self.fire(Occasion::Down, &failure.reason);
-        self.provider.worry(failures);
+        self.provider.poll_after(failures);
         let due = async {
             match &port {
-                Some(port) => port.answered_a_knock(&mut self.backoff).await,
+                Some(port) => port.wait_until_answered(&mut self.backoff).await,
                 None => sleep(pause).await,
             }
         };
         tokio::select! {
             () = told(&mut self.stop) => return Err(End::Stop),
-            news = self.provider.next(&self.request.login.instance) => return Err(End::News(news)),
+            news = self.provider.next(&self.request.login.instance) => return Err(End::Relocation(news)),
             () = due => self.backoff.retry(),
-            _ = self.disturbances.next() => self.backoff.start_over(Instant::now()),
+            _ = self.system_events.next() => self.backoff.start_over(Instant::now()),
         }
         Ok(())
     }
 
-    /// The port to knock at after `failure`, where the host is silent and attempts would be too many.
-    async fn port_to_knock_at(&mut self, failure: &Failure) -> Option<Port> {
+    /// The port to port_probe at after `failure`, where the host is silent and attempts would be too many.
+    async fn port_to_probe(&mut self, failure: &Failure) -> Option<Port> {
         if !self.backoff.waits_for_answer(failure.kind, Instant::now()) {
             return None;
         }

@@ -7,20 +7,20 @@ use std::sync::Arc;
 use super::{End, Supervisor, told};
 use crate::daemon;
 use crate::openssh::failure::{Failure, Kind};
-use crate::supervisor::daemon_poll::Inquiry;
+use crate::supervisor::daemon_poll::DaemonPoll;
 use crate::supervisor::link::check::{Check, Patience};
-use crate::supervisor::link::liveness::{Doubt, Pulse};
+use crate::supervisor::link::liveness::{Liveness, ProbeReason};
 use crate::supervisor::link::process::Link;
-use crate::supervisor::relay::forward_table::Switchboard;
-use crate::supervisor::system_events::{self, Disturbance, Watch};
+use crate::supervisor::relay::forward_table::ForwardTable;
+use crate::supervisor::system_events::{self, SystemEvent, Watch};
 
 impl Supervisor<'_> {
     /// Waits for the end of the link.
     pub(super) async fn watch(&mut self, mut link: Link) -> End {
         let daemon = self.request.forwards.iter().find(|forward| forward.service == daemon::SERVICE);
         let socket = daemon.map(|forward| self.directory.forward_socket(forward.local));
-        let mut inquiry = Inquiry::new(self.paths, socket, Arc::clone(&self.inquirer));
-        let _settling = settle(&self.switchboard);
+        let mut poll = DaemonPoll::new(self.paths, socket, Arc::clone(&self.daemon_wake));
+        let _settling = settle(&self.forward_table);
         loop {
             tokio::select! {
                 () = told(&mut self.stop) => break,
@@ -28,17 +28,17 @@ impl Supervisor<'_> {
                     self.link_up.send_replace(false);
                     return End::Failed(failure);
                 }
-                facts = inquiry.next() => {
+                facts = poll.next() => {
                     self.learn(facts);
-                    self.pulse.verified();
+                    self.liveness.verified();
                 }
-                why = reason(&mut self.disturbances, &self.pulse) => {
+                why = reason(&mut self.system_events, &self.liveness) => {
                     if let Some(end) = self.verify(why, &mut link).await {
                         self.link_up.send_replace(false);
                         link.kill().await;
                         return end;
                     }
-                    inquiry.remind();
+                    poll.poll_if_due();
                 }
             }
         }
@@ -52,17 +52,18 @@ impl Supervisor<'_> {
             return Some(End::Failed(failure));
         }
         let patience = match why {
-            Reason::Disturbance(_) => {
+            Reason::SystemEvent(_) => {
                 Patience { idle: system_events::PATIENCE, busy: system_events::PATIENCE }
             }
-            Reason::Doubt(_) => self.pulse.patience(),
+            Reason::Probe(_) => self.liveness.patience(),
         };
-        if matches!(why, Reason::Doubt(Doubt::Renewal)) && self.pulse.is_felt() {
-            self.pulse.renewed();
+        if matches!(why, Reason::Probe(ProbeReason::Renewal)) && self.liveness.is_recent() {
+            self.liveness.renewed();
             self.tell_prompts();
             return None;
         }
-        let check = Check { probe: &self.probe, pulse: &self.pulse, control: &self.control, pid: link.pid() };
+        let check =
+            Check { probe: &self.probe, liveness: &self.liveness, control: &self.control, pid: link.pid() };
         let mut stop = self.stop.clone();
         let alive = tokio::select! {
             () = told(&mut stop) => return Some(End::Stop),
@@ -70,10 +71,10 @@ impl Supervisor<'_> {
             alive = check.is_alive(patience, || self.is_late(why)) => alive,
         };
         if alive {
-            self.pulse.verified();
+            self.liveness.verified();
             self.tell_prompts();
         }
-        if !alive || matches!(why, Reason::Disturbance(_)) {
+        if !alive || matches!(why, Reason::SystemEvent(_)) {
             self.log.write(&format!("{why}: the link is {}", if alive { "alive" } else { "dead" }));
         }
         (!alive).then(|| End::Failed(why.failure()))
@@ -82,7 +83,7 @@ impl Supervisor<'_> {
     /// Promises prompts that a link is alive that shows signs of life, but has not answered.
     fn is_late(&self, why: Reason) {
         self.log.write(&format!("{why}: the link is slow"));
-        self.pulse.renewed();
+        self.liveness.renewed();
         self.tell_prompts();
     }
 
@@ -102,16 +103,16 @@ impl Supervisor<'_> {
 /// Why a link is asked whether it is alive.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reason {
-    Disturbance(Disturbance),
-    Doubt(Doubt),
+    SystemEvent(SystemEvent),
+    Probe(ProbeReason),
 }
 
 impl Reason {
     /// The failure of a link that did not answer.
     pub(super) fn failure(self) -> Failure {
         let reason = match self {
-            Self::Disturbance(what) => format!("{what}; the link did not survive"),
-            Self::Doubt(_) => "no more data from the link".to_owned(),
+            Self::SystemEvent(what) => format!("{what}; the link did not survive"),
+            Self::Probe(_) => "no more data from the link".to_owned(),
         };
         Failure { kind: Kind::Lost, reason }
     }
@@ -120,25 +121,25 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Disturbance(what) => what.fmt(f),
-            Self::Doubt(Doubt::NoAnswer) => f.write_str("a request got no answer"),
-            Self::Doubt(Doubt::Renewal) => f.write_str("periodic check"),
+            Self::SystemEvent(what) => what.fmt(f),
+            Self::Probe(ProbeReason::NoAnswer) => f.write_str("a request got no answer"),
+            Self::Probe(ProbeReason::Renewal) => f.write_str("periodic check"),
         }
     }
 }
 
 /// The next reason to ask a link that is up.
-async fn reason(disturbances: &mut Watch, pulse: &Pulse) -> Reason {
+async fn reason(system_events: &mut Watch, liveness: &Liveness) -> Reason {
     tokio::select! {
-        what = disturbances.next() => Reason::Disturbance(what),
-        doubt = pulse.doubt() => Reason::Doubt(doubt),
+        what = system_events.next() => Reason::SystemEvent(what),
+        reason = liveness.probe_reason() => Reason::Probe(reason),
     }
 }
 
 /// Has the link carry what was wanted while there was none, until what is returned is dropped.
-fn settle(switchboard: &Arc<Switchboard>) -> AbortOnDrop {
-    let switchboard = Arc::clone(switchboard);
-    AbortOnDrop(tokio::spawn(async move { switchboard.settle().await }))
+fn settle(forward_table: &Arc<ForwardTable>) -> AbortOnDrop {
+    let forward_table = Arc::clone(forward_table);
+    AbortOnDrop(tokio::spawn(async move { forward_table.settle().await }))
 }
 
 struct AbortOnDrop(tokio::task::JoinHandle<()>);

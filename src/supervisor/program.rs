@@ -19,11 +19,11 @@ use crate::error::Error;
 use crate::supervisor;
 use crate::supervisor::askpass::helper;
 use crate::supervisor::protocol::event::Receiver;
-use crate::supervisor::protocol::exec::{FOREGROUND, Order};
+use crate::supervisor::protocol::exec::{FOREGROUND, ForegroundLaunch};
 use crate::supervisor::protocol::progress::Report;
 use crate::supervisor::protocol::request::Request;
 use crate::supervisor::protocol::spawn::NAME;
-use crate::supervisor::starter::Audience;
+use crate::supervisor::starter::Starter;
 use crate::system::paths::Paths;
 use crate::terminal::{self, print};
 
@@ -61,9 +61,9 @@ pub fn main() -> ExitCode {
         [FOREGROUND, descriptor, _] => in_foreground(descriptor),
         _ => None,
     };
-    let Some((request, audience)) = started else { return fail(NAME, &not_asked()) };
-    let is_terminal = audience.is_terminal();
-    match Paths::from_env().and_then(|paths| supervisor::run(request, &paths, audience)) {
+    let Some((request, starter)) = started else { return fail(NAME, &not_asked()) };
+    let is_terminal = starter.is_terminal();
+    match Paths::from_env().and_then(|paths| supervisor::run(request, &paths, starter)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_terminal => fail("soong-tunnel", &error),
         // The starter has been told. Standard error is the log, which may be that of a tunnel that runs.
@@ -77,19 +77,19 @@ fn not_asked() -> Error {
 }
 
 /// The request of a `start` that waits at the other end of standard input.
-fn in_background() -> Option<(Request, Audience)> {
+fn in_background() -> Option<(Request, Starter)> {
     let stream = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from).ok()?;
     // Descriptor 0 stays in use, so that nothing else is mistaken for standard input.
     let ear = stream.try_clone().ok()?;
     let request: Request = Receiver::new(stream).receive().ok()??;
-    let audience = Audience::starter(ear, &request).ok()?;
-    Some((request, audience))
+    let starter = Starter::starter(ear, &request).ok()?;
+    Some((request, starter))
 }
 
 /// The order of the `start` that this process was.
-fn in_foreground(descriptor: &str) -> Option<(Request, Audience)> {
-    let Order { request, style, command, colour } = Order::take(descriptor)?;
+fn in_foreground(descriptor: &str) -> Option<(Request, Starter)> {
+    let ForegroundLaunch { request, style, command, colour } = ForegroundLaunch::take(descriptor)?;
     terminal::set_colour(colour);
     let report = Report::new(&request, style, std::process::id(), command);
-    Some((request, Audience::terminal(report)))
+    Some((request, Starter::terminal(report)))
 }

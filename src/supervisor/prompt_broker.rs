@@ -1,7 +1,7 @@
 //! Taking ssh's questions to whoever waits for the tunnel, and the answers back.
 //!
 //! ```text
-//! ssh ─ askpass ── askpass.sock ──→ questions ─┬─ audience ──→ start, or this terminal
+//! ssh ─ askpass ── askpass.sock ──→ questions ─┬─ starter ──→ start, or this terminal
 //!                                              └─ the user's own SSH_ASKPASS
 //! ```
 //!
@@ -27,7 +27,7 @@ use crate::openssh::failure::Failure;
 use crate::supervisor::askpass::helper::{MESSAGE_MAX, Reply};
 use crate::supervisor::askpass::program;
 use crate::supervisor::askpass::prompt::{Asked, Question, Sort};
-use crate::supervisor::starter::Audience;
+use crate::supervisor::starter::Starter;
 use crate::system::peer;
 
 /// How long a question waits for its answer.
@@ -43,8 +43,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The questions of one attempt after the other.
 #[derive(Debug)]
-pub struct Questions {
-    audience: Audience,
+pub struct PromptBroker {
+    starter: Starter,
     /// The user's own program for questions.
     program: Option<PathBuf>,
     record: Mutex<Record>,
@@ -88,11 +88,11 @@ enum Clock {
     Stopped,
 }
 
-impl Questions {
-    /// Has `audience` answer, or `program` where nobody there can.
-    pub fn new(audience: Audience, program: Option<PathBuf>) -> Self {
+impl PromptBroker {
+    /// Has `starter` answer, or `program` where nobody there can.
+    pub fn new(starter: Starter, program: Option<PathBuf>) -> Self {
         Self {
-            audience,
+            starter,
             program,
             record: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -172,10 +172,10 @@ impl Questions {
             let _stopped = Stopped::new(self);
             match self.program() {
                 Some(program) => program::ask(program, &question).await,
-                None => timeout(PATIENCE, self.audience.ask(asked)).await.ok().flatten(),
+                None => timeout(PATIENCE, self.starter.ask(asked)).await.ok().flatten(),
             }
         };
-        if question.sort == Sort::Notice && (self.audience.is_there() || self.program.is_some()) {
+        if question.sort == Sort::Notice && (self.starter.is_there() || self.program.is_some()) {
             // Whoever is to do something was told; ssh ends its helper when it is done.
             std::future::pending::<()>().await;
         }
@@ -192,7 +192,7 @@ impl Questions {
 
     /// The user's own program, where it is to be asked.
     fn program(&self) -> Option<&Path> {
-        let program = self.program.as_deref().filter(|_| !self.audience.can_answer())?;
+        let program = self.program.as_deref().filter(|_| !self.starter.can_answer())?;
         (!std::mem::replace(&mut self.record().program_asked, true)).then_some(program)
     }
 
@@ -215,12 +215,12 @@ impl Questions {
 }
 
 /// The clock stands while this is there, and begins anew afterwards.
-struct Stopped<'a>(&'a Questions);
+struct Stopped<'a>(&'a PromptBroker);
 
 impl<'a> Stopped<'a> {
-    fn new(questions: &'a Questions) -> Self {
-        questions.clock.send_replace(Clock::Stopped);
-        Self(questions)
+    fn new(prompts: &'a PromptBroker) -> Self {
+        prompts.clock.send_replace(Clock::Stopped);
+        Self(prompts)
     }
 }
 
@@ -231,11 +231,11 @@ impl Drop for Stopped<'_> {
 }
 
 /// Serves the socket at which the helpers of ssh ask.
-pub async fn serve(listener: UnixListener, questions: Arc<Questions>) {
+pub async fn serve(listener: UnixListener, prompts: Arc<PromptBroker>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) if peer::is_own(&stream) => {
-                tokio::spawn(pass_on(stream, Arc::clone(&questions)));
+                tokio::spawn(pass_on(stream, Arc::clone(&prompts)));
             }
             Ok(_) => {}
             Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -244,11 +244,11 @@ pub async fn serve(listener: UnixListener, questions: Arc<Questions>) {
 }
 
 /// Takes one question and gives its answer, unless the one who asks goes away before.
-async fn pass_on(mut stream: UnixStream, questions: Arc<Questions>) -> Option<()> {
+async fn pass_on(mut stream: UnixStream, prompts: Arc<PromptBroker>) -> Option<()> {
     let question = receive(&mut stream).await?;
     let mut rest = [0];
     let answer = tokio::select! {
-        answer = questions.answer(question) => answer,
+        answer = prompts.answer(question) => answer,
         _ = stream.read(&mut rest) => return None,
     };
     let mut reply = Reply { text: answer.as_deref().cloned() };

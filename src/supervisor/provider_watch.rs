@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::protocol::location::News;
+use super::protocol::location::Relocation;
 use crate::config::instance::Instance;
 use crate::system::paths;
 
@@ -29,14 +29,14 @@ const ANSWER_MAX: u64 = 64 << 10;
 
 /// Asks when it is due, one question at a time. A question under way ends when this is dropped.
 #[derive(Debug)]
-pub struct Inquirer {
+pub struct ProviderWatch {
     id: String,
     due: Option<Instant>,
     question: Option<Question>,
 }
 
 #[derive(Debug)]
-struct Question(JoinHandle<Option<News>>);
+struct Question(JoinHandle<Option<Relocation>>);
 
 impl Drop for Question {
     fn drop(&mut self) {
@@ -44,14 +44,14 @@ impl Drop for Question {
     }
 }
 
-impl Inquirer {
+impl ProviderWatch {
     /// Asks about the instance `id`.
     pub fn new(id: &str) -> Self {
         Self { id: id.to_owned(), due: None, question: None }
     }
 
     /// Begins a question if `failures` in a row are many enough, and the last question is long ago.
-    pub fn worry(&mut self, failures: u32) {
+    pub fn poll_after(&mut self, failures: u32) {
         let due = self.due.is_none_or(|due| Instant::now() >= due);
         if failures >= FAILURES && due && self.question.is_none() {
             self.due = Some(Instant::now() + INTERVAL);
@@ -61,7 +61,7 @@ impl Inquirer {
 
     /// The answer of the provider, if one is under way and says anything else of the instance than
     /// `known`; else never ready. May be dropped and called again at any time.
-    pub async fn next(&mut self, known: &Instance) -> News {
+    pub async fn next(&mut self, known: &Instance) -> Relocation {
         if let Some(question) = &mut self.question {
             let news = (&mut question.0).await.ok().flatten();
             self.question = None;
@@ -86,7 +86,7 @@ impl Drop for Asked {
     }
 }
 
-async fn ask(id: String) -> Option<News> {
+async fn ask(id: String) -> Option<Relocation> {
     let mut child = Command::new(paths::sibling("soong-tunnel").ok()?)
         .args(["whereabouts", "--", &id])
         .stdin(Stdio::null())

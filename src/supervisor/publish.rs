@@ -17,7 +17,7 @@ use crate::system::time::now;
 impl Supervisor<'_> {
     /// Lets connections through.
     pub(super) fn rise(&mut self) {
-        self.pulse.verified();
+        self.liveness.verified();
         self.link_up.send_replace(true);
         self.enter(Phase::Up, |state| {
             state.attempt = 0;
@@ -31,7 +31,7 @@ impl Supervisor<'_> {
         {
             self.log.write(&format!("remembered ports: {error}"));
         }
-        self.audience.tell(&Event::Up { forwards: self.state.forwards.clone() });
+        self.starter.tell(&Event::Up { forwards: self.state.forwards.clone() });
         self.fire(Occasion::Up, "");
     }
 
@@ -72,7 +72,7 @@ impl Supervisor<'_> {
         self.log.write("stopped");
         self.fire(Occasion::Down, "the tunnel was stopped");
         if !was_up {
-            self.audience.tell(&Event::Stopped);
+            self.starter.tell(&Event::Stopped);
         }
     }
 

@@ -6,17 +6,17 @@ use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::runtime::state::Phase;
 use crate::runtime::urls::variables;
-use crate::supervisor::protocol::location::News;
+use crate::supervisor::protocol::location::Relocation;
 
 impl Supervisor<'_> {
     /// Goes on with the instance where it is now; an error when it is gone.
-    pub(super) fn heed(&mut self, news: News) -> Result<()> {
+    pub(super) fn heed(&mut self, news: Relocation) -> Result<()> {
         match news {
-            News::There { instance } => {
+            Relocation::There { instance } => {
                 self.retarget(*instance);
                 Ok(())
             }
-            News::Gone { reason, hints } => {
+            Relocation::Gone { reason, hints } => {
                 self.enter(Phase::Failed, |state| {
                     state.next_retry = None;
                     state.last_error = Some(reason.clone());

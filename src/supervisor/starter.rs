@@ -21,32 +21,32 @@ use crate::supervisor::protocol::request::Request;
 /// How much of what ssh says is kept while a question stands.
 const EVENTS_HELD: usize = 100;
 
-/// Takes the events of a tunnel. Copies share one ear.
+/// Takes the events of a tunnel. Copies share one sink.
 #[derive(Debug, Clone)]
-pub struct Audience {
-    hearing: Arc<Mutex<Hearing>>,
+pub struct Starter {
+    shared: Arc<Mutex<Shared>>,
 }
 
 #[derive(Debug)]
-struct Hearing {
-    ear: Ear,
+struct Shared {
+    sink: Sink,
     /// While a question stands: what ssh has said meanwhile, which is told afterwards.
     held: Option<Vec<Event>>,
 }
 
 #[derive(Debug)]
-enum Ear {
+enum Sink {
     /// The terminal of a tunnel in the foreground.
     Terminal(Report),
     /// The `start` that spawned this process.
-    Starter(Starter),
+    Process(StartProcess),
     /// The start is over; nobody listens.
-    Nobody,
+    None,
 }
 
 /// A `start` that waits.
 #[derive(Debug)]
-struct Starter {
+struct StartProcess {
     stream: UnixStream,
     /// Whether it shows what ssh says.
     verbose: bool,
@@ -64,10 +64,10 @@ struct Starter {
 
 type Answer = Option<Zeroizing<String>>;
 
-impl Audience {
+impl Starter {
     /// The terminal, for a tunnel in the foreground.
     pub fn terminal(report: Report) -> Self {
-        Self::new(Ear::Terminal(report))
+        Self::new(Sink::Terminal(report))
     }
 
     /// The `start` of `request` at the other end of `stream`.
@@ -75,44 +75,52 @@ impl Audience {
         stream.set_nonblocking(true)?;
         let (waiting, unsent, full, over) = (None, Vec::new(), Arc::default(), false);
         let (verbose, can_answer) = (request.verbose, request.can_answer);
-        Ok(Self::new(Ear::Starter(Starter { stream, verbose, can_answer, waiting, unsent, full, over })))
+        Ok(Self::new(Sink::Process(StartProcess {
+            stream,
+            verbose,
+            can_answer,
+            waiting,
+            unsent,
+            full,
+            over,
+        })))
     }
 
-    fn new(ear: Ear) -> Self {
-        Self { hearing: Arc::new(Mutex::new(Hearing { ear, held: None })) }
+    fn new(sink: Sink) -> Self {
+        Self { shared: Arc::new(Mutex::new(Shared { sink, held: None })) }
     }
 
     /// Whether this is a terminal.
     pub fn is_terminal(&self) -> bool {
-        matches!(self.hearing().ear, Ear::Terminal(_))
+        matches!(self.shared().sink, Sink::Terminal(_))
     }
 
     /// Whether somebody listens.
     pub fn is_there(&self) -> bool {
-        match &self.hearing().ear {
-            Ear::Terminal(report) => report.can_ask(),
-            Ear::Starter(starter) => !starter.over,
-            Ear::Nobody => false,
+        match &self.shared().sink {
+            Sink::Terminal(report) => report.can_ask(),
+            Sink::Process(starter) => !starter.over,
+            Sink::None => false,
         }
     }
 
     /// Whether somebody listens who can put a question to the user.
     pub fn can_answer(&self) -> bool {
-        let is_mute = matches!(&self.hearing().ear, Ear::Starter(starter) if !starter.can_answer);
+        let is_mute = matches!(&self.shared().sink, Sink::Process(starter) if !starter.can_answer);
         !is_mute && self.is_there()
     }
 
     /// Tells an event. A starter hears no more after the one that ends its wait. One that does not
     /// read does not hold the tunnel up: it misses what ssh says, and gets everything else late.
     pub fn tell(&self, event: &Event) {
-        let mut hearing = self.hearing();
-        match (&mut hearing.held, event) {
+        let mut shared = self.shared();
+        match (&mut shared.held, event) {
             (Some(held), Event::Said { .. }) => {
                 if held.len() < EVENTS_HELD {
                     held.push(event.clone());
                 }
             }
-            _ => hearing.ear.tell(event),
+            _ => shared.sink.tell(event),
         }
     }
 
@@ -121,16 +129,16 @@ impl Audience {
     pub async fn ask(&self, asked: Asked) -> Answer {
         let held = Held::new(self);
         let (report, answer) = {
-            let mut hearing = held.0.hearing();
-            match &mut hearing.ear {
-                Ear::Terminal(report) => (Some(report.clone()), None),
-                Ear::Starter(starter) => {
+            let mut shared = held.0.shared();
+            match &mut shared.sink {
+                Sink::Terminal(report) => (Some(report.clone()), None),
+                Sink::Process(starter) => {
                     let (sender, receiver) = oneshot::channel();
                     starter.waiting = Some(sender);
-                    hearing.ear.tell(&Event::Question { asked: asked.clone() });
+                    shared.sink.tell(&Event::Question { asked: asked.clone() });
                     (None, Some(receiver))
                 }
-                Ear::Nobody => (None, None),
+                Sink::None => (None, None),
             }
         };
         match (report, answer) {
@@ -143,8 +151,8 @@ impl Audience {
     /// Listens to the starter: hands on its answers, tells it what it had no room for, and stops the
     /// tunnel when it goes away before its wait is over.
     pub fn listen(&self, stopper: watch::Sender<bool>) {
-        let hearing = self.hearing();
-        let Ear::Starter(starter) = &hearing.ear else { return };
+        let shared = self.shared();
+        let Sink::Process(starter) = &shared.sink else { return };
         let clone = || starter.stream.try_clone().and_then(tokio::net::UnixStream::from_std);
         let (Ok(stream), Ok(writer), full) = (clone(), clone(), Arc::clone(&starter.full)) else { return };
         let this = self.clone();
@@ -167,17 +175,17 @@ impl Audience {
 
     /// Whether there is a starter, be it that it has only not heard the end.
     fn is_starter(&self) -> bool {
-        matches!(self.hearing().ear, Ear::Starter(_))
+        matches!(self.shared().sink, Sink::Process(_))
     }
 
     /// Whether there is a starter that waits for what becomes of the tunnel.
     fn is_waited_for(&self) -> bool {
-        matches!(&self.hearing().ear, Ear::Starter(starter) if !starter.over)
+        matches!(&self.shared().sink, Sink::Process(starter) if !starter.over)
     }
 
     fn answered(&self, reply: Reply) {
-        let waiting = match &mut self.hearing().ear {
-            Ear::Starter(starter) => starter.waiting.take(),
+        let waiting = match &mut self.shared().sink {
+            Sink::Process(starter) => starter.waiting.take(),
             _ => None,
         };
         // Nobody waits any more for the answer to a question that was withdrawn.
@@ -186,30 +194,30 @@ impl Audience {
 
     /// Sends the starter what it had no room for, over `stream`; true when that is done.
     fn catch_up(&self, stream: &tokio::net::UnixStream) -> bool {
-        self.hearing().ear.send(|bytes| stream.try_write(bytes))
+        self.shared().sink.send(|bytes| stream.try_write(bytes))
     }
 
     /// Sends the starter the rest, when nothing else is left to be done.
     pub fn finish(&self) {
         const PATIENCE: Duration = Duration::from_secs(5);
-        if let Ear::Starter(Starter { stream, unsent, .. }) = &mut self.hearing().ear {
+        if let Sink::Process(StartProcess { stream, unsent, .. }) = &mut self.shared().sink {
             let _ = stream.set_nonblocking(false);
             let _ = stream.set_write_timeout(Some(PATIENCE));
             let _ = stream.write_all(unsent);
         }
     }
 
-    fn hearing(&self) -> MutexGuard<'_, Hearing> {
-        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Ear {
+impl Sink {
     fn tell(&mut self, event: &Event) {
         match self {
             Self::Terminal(report) => report.show(event),
-            Self::Starter(starter) if !starter.takes(event) => {}
-            Self::Starter(starter) => {
+            Self::Process(starter) if !starter.takes(event) => {}
+            Self::Process(starter) => {
                 starter.over = event.clone().outcome().is_some();
                 if event::send(&mut starter.unsent, event).is_ok()
                     && let Ok(stream) = starter.stream.try_clone()
@@ -217,13 +225,13 @@ impl Ear {
                     self.send(|bytes| (&stream).write(bytes));
                 }
             }
-            Self::Nobody => {}
+            Self::None => {}
         }
     }
 
     /// Writes what is unsent, as far as there is room; true when nothing is left.
     fn send(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> bool {
-        let Self::Starter(starter) = self else { return true };
+        let Self::Process(starter) = self else { return true };
         while !starter.unsent.is_empty() {
             match write(&starter.unsent) {
                 Ok(written) => drop(starter.unsent.drain(..written)),
@@ -233,19 +241,19 @@ impl Ear {
                     return false;
                 }
                 Err(_) => {
-                    *self = Self::Nobody;
+                    *self = Self::None;
                     return true;
                 }
             }
         }
         if starter.over {
-            *self = Self::Nobody;
+            *self = Self::None;
         }
         true
     }
 }
 
-impl Starter {
+impl StartProcess {
     /// Whether it is told of `event`.
     fn takes(&self, event: &Event) -> bool {
         let is_talk = matches!(event, Event::Said { .. });
@@ -254,20 +262,20 @@ impl Starter {
 }
 
 /// While this is there, what ssh says is held back: it would run into the question.
-struct Held<'a>(&'a Audience);
+struct Held<'a>(&'a Starter);
 
 impl<'a> Held<'a> {
-    fn new(audience: &'a Audience) -> Self {
-        audience.hearing().held = Some(Vec::new());
-        Self(audience)
+    fn new(starter: &'a Starter) -> Self {
+        starter.shared().held = Some(Vec::new());
+        Self(starter)
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let mut hearing = self.0.hearing();
-        for event in hearing.held.take().unwrap_or_default() {
-            hearing.ear.tell(&event);
+        let mut shared = self.0.shared();
+        for event in shared.held.take().unwrap_or_default() {
+            shared.sink.tell(&event);
         }
     }
 }

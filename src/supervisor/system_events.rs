@@ -13,14 +13,14 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disturbance {
+pub enum SystemEvent {
     /// The machine was asleep.
     Woke,
     /// An interface, address or route came or went.
     NetworkChanged,
 }
 
-impl fmt::Display for Disturbance {
+impl fmt::Display for SystemEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Woke => "the machine woke up",
@@ -93,15 +93,15 @@ mod linux {
     use tokio::io::unix::AsyncFd;
     use tokio::time::sleep;
 
-    use crate::supervisor::system_events::{Disturbance, SleepMeter};
+    use crate::supervisor::system_events::{SleepMeter, SystemEvent};
 
     /// Changes come in bursts; the last one counts.
     const SETTLE: Duration = Duration::from_millis(300);
 
-    /// Waits for disturbances. Where the system refuses one of the two sources, the other is used.
+    /// Waits for system_events. Where the system refuses one of the two sources, the other is used.
     #[derive(Debug)]
     pub struct Watch {
-        meter: SleepMeter,
+        counters: SleepMeter,
         clock: Option<AsyncFd<OwnedFd>>,
         network: Option<AsyncFd<OwnedFd>>,
     }
@@ -109,25 +109,25 @@ mod linux {
     impl Watch {
         /// Starts watching.
         pub fn new() -> Self {
-            Self { meter: SleepMeter::new(), clock: clock().ok(), network: network().ok() }
+            Self { counters: SleepMeter::new(), clock: clock().ok(), network: network().ok() }
         }
 
         /// The next disturbance. May be dropped and called again.
-        pub async fn next(&mut self) -> Disturbance {
+        pub async fn next(&mut self) -> SystemEvent {
             loop {
                 tokio::select! {
                     () = jumped(self.clock.as_ref()) => {
                         // Set anew before the meter is read, so that no jump goes unnoticed.
                         self.clock = clock().ok();
-                        if self.meter.slept() {
-                            return Disturbance::Woke;
+                        if self.counters.slept() {
+                            return SystemEvent::Woke;
                         }
                     }
                     () = changed(self.network.as_ref()) => {
                         sleep(SETTLE).await;
                         drain(self.network.as_ref());
-                        let slept = self.meter.slept();
-                        return if slept { Disturbance::Woke } else { Disturbance::NetworkChanged };
+                        let slept = self.counters.slept();
+                        return if slept { SystemEvent::Woke } else { SystemEvent::NetworkChanged };
                     }
                 }
             }
@@ -212,35 +212,35 @@ mod elsewhere {
 
     use tokio::time::sleep;
 
-    use crate::supervisor::system_events::{Disturbance, SleepMeter};
+    use crate::supervisor::system_events::{SleepMeter, SystemEvent};
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
-    /// Waits for disturbances.
+    /// Waits for system_events.
     #[derive(Debug)]
     pub struct Watch {
-        meter: SleepMeter,
+        counters: SleepMeter,
         source: Option<IpAddr>,
     }
 
     impl Watch {
         /// Starts watching.
         pub fn new() -> Self {
-            Self { meter: SleepMeter::new(), source: source() }
+            Self { counters: SleepMeter::new(), source: source() }
         }
 
         /// The next disturbance. May be dropped and called again.
-        pub async fn next(&mut self) -> Disturbance {
+        pub async fn next(&mut self) -> SystemEvent {
             loop {
                 sleep(INTERVAL).await;
-                if self.meter.slept() {
+                if self.counters.slept() {
                     self.source = source();
-                    return Disturbance::Woke;
+                    return SystemEvent::Woke;
                 }
                 let source = source();
                 if source != self.source {
                     self.source = source;
-                    return Disturbance::NetworkChanged;
+                    return SystemEvent::NetworkChanged;
                 }
             }
         }
@@ -266,10 +266,10 @@ mod tests {
 
     #[test]
     fn a_sleep_is_told_once() {
-        let mut meter = SleepMeter { asleep: Duration::from_secs(100) };
-        assert!(!meter.slept_by(Duration::from_millis(100_900)));
-        assert!(meter.slept_by(Duration::from_secs(160)));
-        assert!(!meter.slept_by(Duration::from_secs(160)));
-        assert!(!meter.slept_by(Duration::from_secs(159)), "clocks are not read at one moment");
+        let mut counters = SleepMeter { asleep: Duration::from_secs(100) };
+        assert!(!counters.slept_by(Duration::from_millis(100_900)));
+        assert!(counters.slept_by(Duration::from_secs(160)));
+        assert!(!counters.slept_by(Duration::from_secs(160)));
+        assert!(!counters.slept_by(Duration::from_secs(159)), "clocks are not read at one moment");
     }
 }

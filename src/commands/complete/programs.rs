@@ -147,7 +147,7 @@ fn own_words<'a>(before: &[&'a str]) -> Option<Vec<&'a str>> {
     let words: Vec<OsString> =
         std::iter::once("ssh").chain(before.iter().copied()).map(OsString::from).collect();
     let split = ssh::arguments::split(&words, |_| true).ok().filter(|split| split.destination.is_none())?;
-    // Order is kept, so each word is found again after the previous one.
+    // ForegroundLaunch is kept, so each word is found again after the previous one.
     let mut rest = before.iter();
     split.own.iter().skip(1).map(|word| rest.find(|known| word == **known).copied()).collect()
 }

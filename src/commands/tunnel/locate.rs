@@ -4,7 +4,7 @@ use crate::command_line;
 use crate::config::Config;
 use crate::error::Result;
 use crate::instances::inventory::{self, Location};
-use crate::supervisor::protocol::location::News;
+use crate::supervisor::protocol::location::Relocation;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 
@@ -17,9 +17,9 @@ pub fn print_location(id: &str, paths: &Paths) -> Result<()> {
         Location::Unknown => return Ok(()),
         Location::Gone(error) => {
             let hints = error.hints().into_iter().map(str::to_owned).collect();
-            News::Gone { reason: error.to_string(), hints }
+            Relocation::Gone { reason: error.to_string(), hints }
         }
-        Location::Found(instance) => News::There { instance },
+        Location::Found(instance) => Relocation::There { instance },
     };
     let line = serde_json::to_string(&news).unwrap_or_default();
     command_line::print(&format!("{line}\n"))

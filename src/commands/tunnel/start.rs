@@ -24,7 +24,7 @@ use crate::supervisor::askpass::program;
 use crate::supervisor::askpass::prompt::Asked;
 use crate::supervisor::askpass::terminal::{self, Outcome};
 use crate::supervisor::protocol::event::{self, Event, Receiver};
-use crate::supervisor::protocol::exec::Order;
+use crate::supervisor::protocol::exec::ForegroundLaunch;
 use crate::supervisor::protocol::progress::{Report, Style};
 use crate::supervisor::protocol::request::Request;
 use crate::supervisor::protocol::spawn::spawn;
@@ -105,7 +105,7 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
         ));
     }
     if arguments.foreground {
-        return Order { request, style, command, colour: chosen_colour() }.carry_out(paths);
+        return ForegroundLaunch { request, style, command, colour: chosen_colour() }.exec(paths);
     }
     in_background(&request, style, command, style == Style::Normal, paths).map(drop)
 }

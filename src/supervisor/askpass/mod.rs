@@ -1,4 +1,4 @@
-//! Questions that ssh asks: the [`helper`] that ssh runs, the [`prompt`] it passes on, and the
+//! PromptBroker that ssh asks: the [`helper`] that ssh runs, the [`prompt`] it passes on, and the
 //! [`terminal`] or the user's [`program`] that answers.
 
 pub(crate) mod helper;

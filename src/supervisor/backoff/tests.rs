@@ -132,15 +132,15 @@ fn a_host_that_falls_silent_is_spared() {
     assert!(backoff.waits_for_answer(Kind::TimedOut, start));
     let (mut now, mut sent) = (start, vec![0; CONNECTIONS_MAX]);
     for number in 0..8 {
-        let knock = backoff.knock(number, now);
-        now += knock.pause;
-        backoff.spend_on(knock, now);
-        sent.extend(std::iter::repeat_n(milliseconds(now.duration_since(start)), knock.cost));
+        let port_probe = backoff.port_probe(number, now);
+        now += port_probe.pause;
+        backoff.spend_on(port_probe, now);
+        sent.extend(std::iter::repeat_n(milliseconds(now.duration_since(start)), port_probe.cost));
     }
     // One that is answered is followed by an attempt.
     sent.push(milliseconds(now.duration_since(start)));
     assert!(most_within_30_s(&sent) <= CONNECTIONS_MAX, "{sent:?}");
-    assert_eq!(backoff.knock(8, now).pause, SPARSE);
+    assert_eq!(backoff.port_probe(8, now).pause, SPARSE);
     backoff.start_over(now);
     assert!(!backoff.is_sparing(now));
 }

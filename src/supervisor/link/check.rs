@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::liveness::Pulse;
+use super::liveness::Liveness;
 use super::mux::{self, Control};
 use super::probe::Probe;
 use super::tcp_progress::Connection;
@@ -20,7 +20,7 @@ pub struct Check<'a> {
     /// Puts the question.
     pub probe: &'a Probe,
     /// Hears of what comes back over connections.
-    pub pulse: &'a Pulse,
+    pub liveness: &'a Liveness,
     /// ssh's control socket.
     pub control: &'a Control,
     /// ssh, if it still runs.
@@ -48,16 +48,16 @@ impl Check<'_> {
         let mut connection = None;
         loop {
             tokio::select! {
-                answered = &mut answer => return answered || self.pulse.heard_since(asked),
+                answered = &mut answer => return answered || self.liveness.heard_since(asked),
                 outcome = &mut greeting, if !greeted => (greeted, responds) = (true, outcome),
                 () = sleep(patience.idle / 8) => {}
             }
-            let is_busy = self.pulse.is_carrying();
+            let is_busy = self.liveness.is_carrying();
             if self.is_alive_in_kernel(&mut connection, is_busy) {
                 sign = Instant::now();
             }
-            sign = sign.max(self.pulse.last_heard());
-            responds |= self.pulse.heard_since(asked);
+            sign = sign.max(self.liveness.last_heard());
+            responds |= self.liveness.heard_since(asked);
             let limit = if is_busy { patience.busy } else { patience.idle };
             if sign.elapsed() >= limit || !responds && asked.elapsed() >= patience.idle {
                 return false;

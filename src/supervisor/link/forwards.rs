@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use super::line_reader::LineReader;
 use super::mux::{self, Control, Forward, Side};
 use super::permission::{Forbidden, Permission};
-use super::stderr::Ear;
 use crate::config::forwarding::{Listen, Target};
 use crate::openssh::failure::{self, Failure, Kind, SshOutput};
 use crate::terminal::printable;
@@ -18,7 +18,7 @@ pub struct Requester {
     /// ssh.
     pub control: Control,
     /// What ssh says.
-    pub ear: Ear,
+    pub log: LineReader,
     /// The server.
     pub permission: Arc<Permission>,
 }
@@ -51,9 +51,9 @@ impl Requester {
         if forward.side == Side::Remote {
             return listen_refused(&forward.listen, said);
         }
-        let _ = self.ear.catch_up();
+        let _ = self.log.catch_up();
         // Why, ssh only says there.
-        let failure = failure::classify(&SshOutput { log: self.ear.kept(), others: Vec::new() });
+        let failure = failure::classify(&SshOutput { log: self.log.kept(), others: Vec::new() });
         let why = if failure.kind == Kind::ForwardRefused { failure.reason } else { said.to_owned() };
         let reason = format!("ssh on this machine refuses the forward to {}: {why}", forward.target);
         Failure { kind: Kind::ForwardRefused, reason: printable(&reason).into_owned() }

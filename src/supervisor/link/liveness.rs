@@ -24,7 +24,7 @@ const USUAL_PACE: u32 = 5;
 
 /// Why a link should be asked whether it is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
+pub enum ProbeReason {
     /// Something was sent and nothing came back.
     NoAnswer,
     /// The promise that it is alive is to be renewed.
@@ -37,12 +37,12 @@ enum Next {
     /// Look again at this time, in milliseconds.
     Wait(u64),
     /// Ask it.
-    Ask(Doubt),
+    Ask(ProbeReason),
 }
 
 /// When a link was last used, and when it last answered.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct Liveness {
     /// How long what was sent may go without an answer before the link is asked. A model that
     /// thinks takes longer; being asked costs it nothing.
     pace: Duration,
@@ -61,7 +61,7 @@ pub struct Pulse {
 
 /// A connection that has begun to be carried, as long as this lives.
 #[derive(Debug)]
-pub struct UnderWay(Arc<Pulse>);
+pub struct UnderWay(Arc<Liveness>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
@@ -69,8 +69,8 @@ impl Drop for UnderWay {
     }
 }
 
-impl Pulse {
-    /// A pulse that is felt now, of a link with this many seconds between ssh's keepalive questions.
+impl Liveness {
+    /// A liveness that is felt now, of a link with this many seconds between ssh's keepalive questions.
     /// A link that is dead is known to be within three times that, as it is to ssh.
     pub fn new(keepalive: u32) -> Self {
         let pace = if keepalive == 0 { USUAL_PACE } else { keepalive };
@@ -117,7 +117,7 @@ impl Pulse {
     }
 
     /// Whether so much has come back lately that the link need not be asked.
-    pub fn is_felt(&self) -> bool {
+    pub fn is_recent(&self) -> bool {
         Instant::now().checked_sub(self.pace).is_some_and(|lately| self.heard_since(lately))
     }
 
@@ -143,11 +143,11 @@ impl Pulse {
 
     /// Waits until there is reason to ask the link. May be dropped and called again; goes on giving
     /// reasons until the link is [`verified`](Self::verified).
-    pub async fn doubt(&self) -> Doubt {
+    pub async fn probe_reason(&self) -> ProbeReason {
         loop {
             let (sent, verified) = (self.sent.load(Ordering::Relaxed), self.verified.load(Ordering::Relaxed));
             match next(self.now(), sent, verified, self.pace) {
-                Next::Ask(doubt) => return doubt,
+                Next::Ask(reason) => return reason,
                 Next::Wait(until) => tokio::select! {
                     () = timer::until(self.epoch + Duration::from_millis(until)) => {}
                     () = self.wake.notified() => {}
@@ -167,9 +167,9 @@ fn next(now: u64, sent: u64, verified: u64, pace: Duration) -> Next {
     let answer = if sent == 0 { u64::MAX } else { after(sent, pace) };
     let renewal = after(verified, RENEWAL);
     if now >= answer {
-        Next::Ask(Doubt::NoAnswer)
+        Next::Ask(ProbeReason::NoAnswer)
     } else if now >= renewal {
-        Next::Ask(Doubt::Renewal)
+        Next::Ask(ProbeReason::Renewal)
     } else {
         Next::Wait(answer.min(renewal))
     }
@@ -184,12 +184,12 @@ mod tests {
         let table = [
             // now, sent, verified
             ((1, 0, 1), Next::Wait(62_001)),
-            ((62_001, 0, 1), Next::Ask(Doubt::Renewal)),
+            ((62_001, 0, 1), Next::Ask(ProbeReason::Renewal)),
             ((1_000, 1_000, 900), Next::Wait(6_000)),
             ((5_999, 1_000, 900), Next::Wait(6_000)),
-            ((6_000, 1_000, 900), Next::Ask(Doubt::NoAnswer)),
+            ((6_000, 1_000, 900), Next::Ask(ProbeReason::NoAnswer)),
             ((59_000, 58_000, 1), Next::Wait(62_001)),
-            ((90_000, 20_000, 1), Next::Ask(Doubt::NoAnswer)),
+            ((90_000, 20_000, 1), Next::Ask(ProbeReason::NoAnswer)),
         ];
         for ((now, sent, verified), expected) in table {
             assert_eq!(
@@ -203,37 +203,37 @@ mod tests {
     /// An ssh that sticks right after the renewal owes an answer to what was sent before it.
     #[test]
     fn a_renewal_pays_no_answer_that_is_owed() {
-        let pulse = Pulse::new(5);
-        pulse.verified();
-        pulse.sent();
-        pulse.renewed();
-        assert_ne!(pulse.sent.load(Ordering::Relaxed), 0);
-        pulse.verified();
-        assert_eq!(pulse.sent.load(Ordering::Relaxed), 0);
+        let liveness = Liveness::new(5);
+        liveness.verified();
+        liveness.sent();
+        liveness.renewed();
+        assert_ne!(liveness.sent.load(Ordering::Relaxed), 0);
+        liveness.verified();
+        assert_eq!(liveness.sent.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn connections_count_while_they_are_carried() {
-        let pulse = Arc::new(Pulse::new(5));
-        let carried = pulse.carry();
-        assert!(pulse.is_carrying());
+        let liveness = Arc::new(Liveness::new(5));
+        let carried = liveness.carry();
+        assert!(liveness.is_carrying());
         drop(carried);
-        assert!(!pulse.is_carrying());
+        assert!(!liveness.is_carrying());
     }
 
     #[test]
     fn only_the_first_thing_sent_counts_until_something_is_heard() {
-        let pulse = Pulse::new(5);
-        pulse.sent();
-        let first = pulse.sent.load(Ordering::Relaxed);
+        let liveness = Liveness::new(5);
+        liveness.sent();
+        let first = liveness.sent.load(Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(2));
-        pulse.sent();
-        assert_eq!(pulse.sent.load(Ordering::Relaxed), first);
+        liveness.sent();
+        assert_eq!(liveness.sent.load(Ordering::Relaxed), first);
         let before = Instant::now();
         std::thread::sleep(Duration::from_millis(2));
-        assert!(!pulse.heard_since(before));
-        pulse.heard();
-        assert!(pulse.heard_since(before));
-        assert_eq!(pulse.sent.load(Ordering::Relaxed), 0);
+        assert!(!liveness.heard_since(before));
+        liveness.heard();
+        assert!(liveness.heard_since(before));
+        assert_eq!(liveness.sent.load(Ordering::Relaxed), 0);
     }
 }

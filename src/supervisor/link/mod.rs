@@ -3,12 +3,12 @@
 
 pub(crate) mod check;
 pub(crate) mod forwards;
+pub(crate) mod line_reader;
 pub(crate) mod liveness;
 pub(crate) mod mux;
 pub(crate) mod permission;
 pub(crate) mod probe;
 pub(crate) mod process;
-pub(crate) mod stderr;
 pub(crate) mod tcp_probe;
 mod tcp_progress;
 pub(crate) mod timer;

@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::line_reader::LineReader;
 use super::mux::{self, Control, Refusal};
-use super::stderr::Ear;
 use crate::config::forwarding::Target;
 use crate::error::io_reason;
 
@@ -38,7 +38,7 @@ pub struct Permission {
 
 #[derive(Debug, Default)]
 struct Heard {
-    ear: Option<Ear>,
+    log: Option<LineReader>,
     /// Whether a question stands.
     asking: bool,
     /// Connections of ours that ssh may still tell to have failed.
@@ -62,9 +62,9 @@ impl Permission {
         Self { control, heard: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
-    /// Begins with another ssh, to which `ear` listens.
-    pub fn begin(&self, ear: &Ear) {
-        *self.heard() = Heard { ear: Some(ear.clone()), ..Heard::default() };
+    /// Begins with another ssh, to which `stderr` listens.
+    pub fn begin(&self, log: &LineReader) {
+        *self.heard() = Heard { log: Some(log.clone()), ..Heard::default() };
     }
 
     /// Takes a line of ssh's; true if it answers a question of ours.
@@ -107,9 +107,9 @@ impl Permission {
     async fn ask(&self, target: &Target) -> Option<String> {
         self.heard().asking = true;
         let answer = timeout(PATIENCE, self.connect(target)).await;
-        let ear = self.heard().ear.clone();
+        let log = self.heard().log.clone();
         // Ends in `hear`.
-        let _ = ear.map(|ear| ear.catch_up());
+        let _ = log.map(|log| log.catch_up());
         let mut heard = self.heard();
         heard.asking = false;
         let reason = heard.reason.take();

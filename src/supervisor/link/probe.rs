@@ -32,7 +32,7 @@ pub fn forward(directory: &Directory) -> Forward {
 #[derive(Debug)]
 pub struct Probe {
     socket: PathBuf,
-    /// Questions whose refusal ssh has not mentioned yet.
+    /// PromptBroker whose refusal ssh has not mentioned yet.
     unmentioned: AtomicUsize,
     /// Tells who asks now that it has.
     mentioned: Notify,

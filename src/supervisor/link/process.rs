@@ -14,8 +14,8 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::line_reader::{LineHandler, LineReader};
 use super::mux::Control;
-use super::stderr::{Ear, Listener};
 use crate::openssh::failure::{self, Failure, Kind, SshOutput};
 use crate::supervisor::askpass::helper::Askpass;
 use crate::system::paths;
@@ -31,9 +31,9 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 pub struct Link {
     child: Child,
     /// Its log, which ssh writes to its standard output: see [`Login::tunnel_arguments`](crate::openssh::Login::tunnel_arguments).
-    ear: Ear,
+    log: LineReader,
     /// Its standard error: banners of the server, and the output of programs that ssh started.
-    others: Ear,
+    others: LineReader,
     listening: [JoinHandle<io::Result<()>>; 2],
 }
 
@@ -43,8 +43,8 @@ impl Link {
         program: &Path,
         arguments: &[String],
         askpass: &Askpass,
-        log: Listener,
-        others: Listener,
+        log: LineHandler,
+        others: LineHandler,
     ) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -55,10 +55,10 @@ impl Link {
         let mut child = command.spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("ssh has no stdout"))?;
         let stderr = child.stderr.take().ok_or_else(|| io::Error::other("ssh has no stderr"))?;
-        let ear = Ear::new(stdout.into_owned_fd()?, log);
-        let others = Ear::new(stderr.into_owned_fd()?, others);
-        let listening = [&ear, &others].map(|ear| tokio::spawn(ear.clone().listen()));
-        Ok(Self { child, ear, others, listening })
+        let log = LineReader::new(stdout.into_owned_fd()?, log);
+        let others = LineReader::new(stderr.into_owned_fd()?, others);
+        let listening = [&log, &others].map(|reader| tokio::spawn(reader.clone().listen()));
+        Ok(Self { child, log, others, listening })
     }
 
     /// Waits until the control socket takes a connection, which ssh lets it do once it has
@@ -69,7 +69,7 @@ impl Link {
     /// finest.
     pub async fn up(&mut self, control: &Control) -> Result<(), Failure> {
         let begun = Instant::now();
-        let (ear, others) = (self.ear.clone(), self.others.clone());
+        let (log, others) = (self.log.clone(), self.others.clone());
         // One for all rounds: the end takes longer to tell than a round where a program that ssh has
         // started outlives it.
         let mut ended = pin!(self.ended());
@@ -87,7 +87,7 @@ impl Link {
                 Ok(_) => {
                     // What was said on the way here did not keep it from getting here, and does not
                     // tell why the link is lost one day.
-                    ear.forget();
+                    log.forget();
                     others.forget();
                     return Ok(());
                 }
@@ -100,8 +100,8 @@ impl Link {
     }
 
     /// What it says.
-    pub fn ear(&self) -> &Ear {
-        &self.ear
+    pub fn log(&self) -> &LineReader {
+        &self.log
     }
 
     /// The PID of ssh, while it is our child.
@@ -128,7 +128,7 @@ impl Link {
 
     /// What it has said lately.
     pub fn said(&self) -> SshOutput {
-        SshOutput { log: self.ear.kept(), others: self.others.kept() }
+        SshOutput { log: self.log.kept(), others: self.others.kept() }
     }
 
     /// Ends ssh, by force if it does not go by itself.

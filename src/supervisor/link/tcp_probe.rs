@@ -7,7 +7,7 @@
 //!
 //! A port that refuses gets no knocks: an attempt of ssh costs the same one connection.
 //!
-//! A server sees one knock: the one that it answers. Nobody knocks where it is not known for sure
+//! A server sees one port_probe: the one that it answers. Nobody knocks where it is not known for sure
 //! where ssh connects to: behind jump hosts and proxies.
 
 use std::future::pending;
@@ -28,7 +28,7 @@ use crate::supervisor::backoff::Backoff;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The bounds of the seconds that ssh gives each address of a name whose first one is silent.
 const SHARE: (u64, u64) = (1, 5);
-/// How long it may take to find out where to knock.
+/// How long it may take to find out where to port_probe.
 const LOOKUP: Duration = Duration::from_secs(2);
 
 /// What a server's port is.
@@ -37,7 +37,7 @@ pub struct Port {
     addresses: Vec<SocketAddr>,
 }
 
-/// What a knock brought.
+/// What a port_probe brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Response {
     Open,
@@ -51,13 +51,13 @@ impl Port {
         timeout(LOOKUP, look_up(login)).await.ok().flatten()
     }
 
-    /// Waits until the host answers a knock, with a yes or a no; knocks as `backoff` allows.
-    pub async fn answered_a_knock(&self, backoff: &mut Backoff) {
+    /// Waits until the host answers a port_probe, with a yes or a no; knocks as `backoff` allows.
+    pub async fn wait_until_answered(&self, backoff: &mut Backoff) {
         for number in 0.. {
-            let knock = backoff.knock(number, Instant::now());
-            sleep(knock.pause.mul_f64(1.0 + 0.2 * fastrand::f64())).await;
-            backoff.spend_on(knock, Instant::now());
-            if self.knock(knock.patience).await != Response::Silence {
+            let port_probe = backoff.port_probe(number, Instant::now());
+            sleep(port_probe.pause.mul_f64(1.0 + 0.2 * fastrand::f64())).await;
+            backoff.spend_on(port_probe, Instant::now());
+            if self.port_probe(port_probe.patience).await != Response::Silence {
                 return;
             }
         }
@@ -72,7 +72,7 @@ impl Port {
         let waits = |was_silent| is_waiting().unwrap_or(was_silent);
         while waits(true) {
             let begun = Instant::now();
-            match self.knock(PATIENCE).await {
+            match self.port_probe(PATIENCE).await {
                 Response::Silence => was_silent = true,
                 _ if waits(was_silent) => return,
                 _ => break,
@@ -108,7 +108,7 @@ impl Port {
         Some(format!("ConnectTimeout={}", share.clamp(SHARE.0, SHARE.1)))
     }
 
-    async fn knock(&self, patience: Duration) -> Response {
+    async fn port_probe(&self, patience: Duration) -> Response {
         let responses = self.ask(patience).await;
         let telling = [Response::Open, Response::Refused];
         telling.into_iter().find(|response| responses.contains(response)).unwrap_or(Response::Silence)
@@ -117,16 +117,16 @@ impl Port {
     /// What the addresses answer, asked side by side, in their order.
     async fn ask(&self, patience: Duration) -> Vec<Response> {
         let knocks: Vec<_> =
-            self.addresses.iter().map(|address| tokio::spawn(knock(*address, patience))).collect();
+            self.addresses.iter().map(|address| tokio::spawn(port_probe(*address, patience))).collect();
         let mut responses = Vec::with_capacity(knocks.len());
-        for knock in knocks {
-            responses.push(knock.await.unwrap_or(Response::Silence));
+        for port_probe in knocks {
+            responses.push(port_probe.await.unwrap_or(Response::Silence));
         }
         responses
     }
 }
 
-async fn knock(address: SocketAddr, patience: Duration) -> Response {
+async fn port_probe(address: SocketAddr, patience: Duration) -> Response {
     match timeout(patience, TcpStream::connect(address)).await {
         Ok(Ok(_)) => Response::Open,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Response::Refused,
@@ -201,8 +201,8 @@ mod tests {
     fn a_yes_is_told_from_a_no() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         run(async {
-            assert_eq!(port(nobody()).knock(PATIENCE).await, Response::Refused);
-            assert_eq!(port(listener.local_addr().unwrap()).knock(PATIENCE).await, Response::Open);
+            assert_eq!(port(nobody()).port_probe(PATIENCE).await, Response::Refused);
+            assert_eq!(port(listener.local_addr().unwrap()).port_probe(PATIENCE).await, Response::Open);
         });
     }
 
@@ -261,7 +261,7 @@ mod tests {
         };
         assert_eq!(detour(&[silent, answers]).as_deref(), Some("ConnectTimeout=5"));
         let other_family = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, answers.port()));
-        if run(knock(other_family, PATIENCE)) == Response::Refused {
+        if run(port_probe(other_family, PATIENCE)) == Response::Refused {
             assert_eq!(detour(&[silent, other_family]).as_deref(), Some("AddressFamily=inet6"));
         }
         assert_eq!(detour(&[answers, silent]), None);

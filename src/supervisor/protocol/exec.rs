@@ -20,12 +20,12 @@ use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 use crate::terminal::Colour;
 
-/// Option of `soong-supervisor` that takes the number of the descriptor with the [`Order`].
+/// Option of `soong-supervisor` that takes the number of the descriptor with the [`ForegroundLaunch`].
 pub const FOREGROUND: &str = "--foreground";
 
 /// What a supervisor in the foreground is to do.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Order {
+pub struct ForegroundLaunch {
     /// The tunnel.
     pub request: Request,
     /// How much to show of it.
@@ -36,9 +36,9 @@ pub struct Order {
     pub colour: Colour,
 }
 
-impl Order {
+impl ForegroundLaunch {
     /// Makes the supervisor of this process. Returns only when that did not work.
-    pub fn carry_out(&self, paths: &Paths) -> Result<()> {
+    pub fn exec(&self, paths: &Paths) -> Result<()> {
         let at_fault = |source| Error::cannot("start the supervisor", source);
         let program = spawn::path()?;
         let file = self.write(paths).map_err(at_fault)?;

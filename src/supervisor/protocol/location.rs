@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::instance::Instance;
 
-/// News of an instance, from one process to the other.
+/// Relocation of an instance, from one process to the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum News {
+pub enum Relocation {
     /// It is not there any more, and will not be again.
     Gone {
         /// What became of it.
@@ -22,7 +22,7 @@ pub enum News {
     },
 }
 
-impl News {
+impl Relocation {
     /// Whether it changes anything for somebody who knows the instance as `known`.
     pub fn is_new(&self, known: &Instance) -> bool {
         match self {

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::sleep;
 
 use super::owner::Guard;
-use super::serve::Way;
+use super::serve::Uplink;
 use crate::runtime::check_connection;
 
 /// How long to leave a listener alone that cannot accept, because the process has run out of
@@ -61,8 +61,13 @@ impl Listener for UnixListener {
 /// Accepts connections on `listener` for ever and has `carry` carry each over `way`, where it takes
 /// the room of `size` ordinary ones; where the user has set nothing, `only_me` says whether other users
 /// are refused. Ends when the task is dropped; the connections stay.
-pub async fn serve<L, F>(listener: L, way: Way, size: u32, only_me: bool, carry: impl Fn(L::Client, Way) -> F)
-where
+pub async fn serve<L, F>(
+    listener: L,
+    uplink: Uplink,
+    size: u32,
+    only_me: bool,
+    carry: impl Fn(L::Client, Uplink) -> F,
+) where
     L: Listener,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
@@ -71,17 +76,17 @@ where
             sleep(PAUSE).await;
             continue;
         };
-        if !L::admits(&client, &way.guard, only_me) {
+        if !L::admits(&client, &uplink.guard, only_me) {
             continue;
         }
-        let place = way.room.place(size).await;
-        let mut way = way.clone();
+        let place = uplink.room.place(size).await;
+        let mut uplink = uplink.clone();
         if is_check {
             // Not use: counted, but nobody reads the count.
-            way.meter = Arc::default();
+            uplink.counters = Arc::default();
         }
-        let open = way.meter.open();
-        let carried = carry(client, way);
+        let open = uplink.counters.open();
+        let carried = carry(client, uplink);
         tokio::spawn(async move {
             // A connection that breaks is the business of the two that it connected.
             let _ = carried.await;

@@ -19,10 +19,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::departure::is_closed;
-use super::metrics::Meter;
+use super::metrics::Counters;
 use super::replay;
-use super::serve::Way;
-use crate::supervisor::link::liveness::Pulse;
+use super::serve::Uplink;
+use crate::supervisor::link::liveness::Liveness;
 
 /// Bytes moved at a time.
 const CHUNK: usize = 64 * 1024;
@@ -45,12 +45,17 @@ thread_local! {
 
 /// Copies between `client` and ssh, which takes what is written to `up` and gives what is read
 /// from `down`, until both directions have ended, or one side is gone.
-pub async fn join(client: &impl Stream, up: &UnixStream, down: &UnixStream, way: &mut Way) -> io::Result<()> {
-    let (pulse, meter) = (way.pulse.clone(), way.meter.clone());
-    let _under_way = pulse.carry();
+pub async fn join(
+    client: &impl Stream,
+    up: &UnixStream,
+    down: &UnixStream,
+    uplink: &mut Uplink,
+) -> io::Result<()> {
+    let (liveness, counters) = (uplink.liveness.clone(), uplink.counters.clone());
+    let _under_way = liveness.carry();
     let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mut upload = pin!(copy(client, up, Direction::Up(&pulse, &meter, &sent)));
-    let mut download = pin!(copy(down, client, Direction::Down(&pulse, &meter, &received)));
+    let mut upload = pin!(copy(client, up, Direction::Up(&liveness, &counters, &sent)));
+    let mut download = pin!(copy(down, client, Direction::Down(&liveness, &counters, &received)));
     let mut uploaded = None;
     let downloaded = loop {
         tokio::select! {
@@ -66,19 +71,19 @@ pub async fn join(client: &impl Stream, up: &UnixStream, down: &UnixStream, way:
     }
     if downloaded.is_err() || is_closed(up) {
         let complete = matches!(uploaded, Some(Ok(())));
-        if is_lost(up, complete, way).await {
+        if is_lost(up, complete, uplink).await {
             return break_off(client).await;
         }
         let unread = downloaded.is_err() || uploaded.is_some_and(|result| result.is_err());
-        return close(client, complete, unread, received.load(Ordering::Relaxed) > 0, way).await;
+        return close(client, complete, unread, received.load(Ordering::Relaxed) > 0, uplink).await;
     }
     end(client)?;
     if uploaded.is_none() {
-        let mut link = way.clone();
+        let mut link = uplink.clone();
         uploaded = tokio::select! {
             result = &mut upload => Some(result),
             () = link.until_down() => None,
-            () = given_way(way, &sent) => return Ok(()),
+            () = given_way(uplink, &sent) => return Ok(()),
         };
     }
     match uploaded {
@@ -95,7 +100,7 @@ async fn close(
     complete: bool,
     unread: bool,
     answered: bool,
-    way: &Way,
+    uplink: &Uplink,
 ) -> io::Result<()> {
     if !complete && !answered {
         return if unread { reset(client) } else { Ok(()) };
@@ -104,17 +109,17 @@ async fn close(
     if !complete {
         tokio::select! {
             _ = timeout(LINGER, discard(client)) => {}
-            () = way.room.crowded() => {}
+            () = uplink.room.crowded() => {}
         }
     }
     Ok(())
 }
 
 /// Resolves when a connection that has been silent is to make room for others.
-async fn given_way(way: &Way, sent: &AtomicU64) {
+async fn given_way(uplink: &Uplink, sent: &AtomicU64) {
     let (mut before, mut since) = (sent.load(Ordering::Relaxed), Instant::now());
     loop {
-        way.room.crowded().await;
+        uplink.room.crowded().await;
         let now = sent.load(Ordering::Relaxed);
         if now != before {
             (before, since) = (now, Instant::now());
@@ -126,9 +131,10 @@ async fn given_way(way: &Way, sent: &AtomicU64) {
 
 /// Returns whether ssh has ended with the connection that it closed: it closes connections for other reasons, too.
 /// One that the client had ended is not worth a wait.
-async fn is_lost(remote: &UnixStream, complete: bool, way: &mut Way) -> bool {
-    replay::is_gone(remote, way)
-        || !complete && (timeout(LAST_BREATH, way.until_down()).await.is_ok() || replay::is_gone(remote, way))
+async fn is_lost(remote: &UnixStream, complete: bool, uplink: &mut Uplink) -> bool {
+    replay::is_gone(remote, uplink)
+        || !complete
+            && (timeout(LAST_BREATH, uplink.until_down()).await.is_ok() || replay::is_gone(remote, uplink))
 }
 
 /// Resets a connection whose link was lost, once the client has what had come.
@@ -194,25 +200,25 @@ stream!(UnixStream);
 /// Which way bytes go, who hears of it, and how many went.
 enum Direction<'a> {
     /// To ssh.
-    Up(&'a Pulse, &'a Meter, &'a AtomicU64),
+    Up(&'a Liveness, &'a Counters, &'a AtomicU64),
     /// From ssh.
-    Down(&'a Pulse, &'a Meter, &'a AtomicU64),
+    Down(&'a Liveness, &'a Counters, &'a AtomicU64),
 }
 
 impl Direction<'_> {
     /// The sender gave bytes, or its end.
     fn took(&self) {
         match self {
-            Self::Up(pulse, ..) => pulse.sent(),
-            Self::Down(pulse, ..) => pulse.heard(),
+            Self::Up(liveness, ..) => liveness.sent(),
+            Self::Down(liveness, ..) => liveness.heard(),
         }
     }
 
     /// That many bytes were taken.
     fn count(&self, bytes: usize) {
         let (counter, own) = match self {
-            Self::Up(_, meter, own) => (&meter.sent, own),
-            Self::Down(_, meter, own) => (&meter.received, own),
+            Self::Up(_, counters, own) => (&counters.sent, own),
+            Self::Down(_, counters, own) => (&counters.received, own),
         };
         counter.fetch_add(bytes as u64, Ordering::Relaxed);
         own.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -221,10 +227,10 @@ impl Direction<'_> {
     /// A receiver that was full takes bytes again.
     fn unblocked(&self) {
         match self {
-            // ssh is not stuck, and what it could not send it has got rid of. What it takes now needs an answer again.
-            Self::Up(pulse, ..) => {
-                pulse.heard();
-                pulse.sent();
+            // ssh is not stuck, and has sent what it could not send before. What it takes now owes an answer again.
+            Self::Up(liveness, ..) => {
+                liveness.heard();
+                liveness.sent();
             }
             Self::Down(..) => {}
         }

@@ -13,8 +13,8 @@ use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::metrics::Traffic;
-use super::serve::{self, Way};
+use super::metrics::Metrics;
+use super::serve::{self, Uplink};
 use super::socks;
 use super::unix_socket::{self, Door};
 use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding, Listen};
@@ -34,13 +34,13 @@ const RETRY: Duration = Duration::from_secs(3);
 
 /// The forwards of one tunnel.
 #[derive(Debug)]
-pub struct Switchboard {
+pub struct ForwardTable {
     directory: Directory,
     control: Control,
     permission: Arc<Permission>,
     log: Arc<Log>,
-    way: Way,
-    traffic: Traffic,
+    uplink: Uplink,
+    metrics: Metrics,
     lines: Mutex<Vec<Line>>,
     changed: Notify,
 }
@@ -56,14 +56,14 @@ struct Line {
     file: Option<unix_socket::SocketFile>,
 }
 
-impl Switchboard {
-    /// A switchboard without a forward.
+impl ForwardTable {
+    /// A forward_table without a forward.
     pub fn new(
         directory: &Directory,
         control: &Control,
         permission: &Arc<Permission>,
-        way: Way,
-        traffic: Traffic,
+        uplink: Uplink,
+        metrics: Metrics,
         log: Arc<Log>,
     ) -> Self {
         Self {
@@ -71,8 +71,8 @@ impl Switchboard {
             control: control.clone(),
             permission: Arc::clone(permission),
             log,
-            way,
-            traffic,
+            uplink,
+            metrics,
             lines: Mutex::default(),
             changed: Notify::new(),
         }
@@ -146,7 +146,7 @@ impl Switchboard {
         let door =
             unix_socket::open(&forwarding).map_err(|error| unix_socket::refused(&forwarding, &error))?;
         let mut line = self.line(Extra::new(forwarding, Origin::Command), door)?;
-        if self.way.is_up() {
+        if self.uplink.is_up() {
             match self.ask_once(&line.extra.forwarding).await {
                 Ok(carried) => line.carried = carried,
                 Err(failure) => {
@@ -170,7 +170,7 @@ impl Switchboard {
         let index = index.ok_or_else(|| Error::failed("no such forward"))?;
         let mut line = lines.remove(index);
         line.close().await;
-        if line.carried && self.way.is_up() {
+        if line.carried && self.uplink.is_up() {
             self.withdraw(forwarding).await;
         }
         self.log.write(&format!("removed: {forwarding}"));
@@ -181,7 +181,7 @@ impl Switchboard {
     /// Returns why connections of `forwarding` get nowhere now: ssh's words, if the server does not connect to
     /// its target.
     pub async fn why_not(&self, forwarding: &Forwarding) -> Option<String> {
-        if self.way.room.is_crowded() {
+        if self.uplink.room.is_crowded() {
             return Some(control::NO_ROOM.to_owned());
         }
         self.permission.why_not(forwarding.target()?).await
@@ -213,29 +213,29 @@ impl Switchboard {
     fn line(&self, extra: Extra, door: Option<Door>) -> Result<Line> {
         let at_fault = |source| Error::cannot("serve a forward", source);
         let (mut listeners, mut file) = (Vec::new(), None);
-        let (mut way, control) = (self.way.clone(), &self.control);
+        let (mut uplink, control) = (self.uplink.clone(), &self.control);
         if door.is_some() {
-            way.meter = self.traffic.meter(extra.forwarding.listen());
-            way.room = way.room.for_listener();
+            uplink.counters = self.metrics.counters(extra.forwarding.listen());
+            uplink.room = uplink.room.for_listener();
         }
         match (door, &extra.forwarding) {
             (Some(Door::Port(bound)), Forwarding::Socks(_)) => {
                 for listener in bound {
                     let listener = tokio::net::TcpListener::from_std(listener).map_err(at_fault)?;
-                    listeners.push(tokio::spawn(socks::serve(listener, control.clone(), way.clone())));
+                    listeners.push(tokio::spawn(socks::serve(listener, control.clone(), uplink.clone())));
                 }
             }
             (Some(Door::Port(bound)), forwarding) => {
                 for listener in bound {
                     let listener = tokio::net::TcpListener::from_std(listener).map_err(at_fault)?;
                     let socket = self.directory.extra_socket(&forwarding.listen());
-                    listeners.push(tokio::spawn(serve::serve(listener, socket, way.clone())));
+                    listeners.push(tokio::spawn(serve::serve(listener, socket, uplink.clone())));
                 }
             }
             (Some(Door::Socket(listener, created)), forwarding) => {
                 let listener = tokio::net::UnixListener::from_std(listener).map_err(at_fault)?;
                 let socket = self.directory.extra_socket(&forwarding.listen());
-                listeners.push(tokio::spawn(serve::serve(listener, socket, way)));
+                listeners.push(tokio::spawn(serve::serve(listener, socket, uplink)));
                 file = Some(created);
             }
             (None, _) => {}

@@ -11,7 +11,7 @@ use crate::runtime::control::Flow;
 
 /// The counters of one forward.
 #[derive(Debug, Default)]
-pub struct Meter {
+pub struct Counters {
     open: AtomicU64,
     connections: AtomicU64,
     /// Bytes from the clients to the instance.
@@ -22,9 +22,9 @@ pub struct Meter {
 
 /// A connection that counts as open while this lives.
 #[derive(Debug)]
-pub struct Open(Arc<Meter>);
+pub struct Open(Arc<Counters>);
 
-impl Meter {
+impl Counters {
     /// Counts a connection.
     pub fn open(self: &Arc<Self>) -> Open {
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -58,13 +58,13 @@ impl Drop for Open {
 
 /// The meters of a tunnel, by what is listened on here. Copies share them.
 #[derive(Debug, Clone, Default)]
-pub struct Traffic {
-    meters: Arc<Mutex<BTreeMap<Listen, Arc<Meter>>>>,
+pub struct Metrics {
+    meters: Arc<Mutex<BTreeMap<Listen, Arc<Counters>>>>,
 }
 
-impl Traffic {
+impl Metrics {
     /// The meter of the forward from `local`; counts on if there has been one before.
-    pub fn meter(&self, local: Listen) -> Arc<Meter> {
+    pub fn counters(&self, local: Listen) -> Arc<Counters> {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(meters.entry(local).or_default())
     }
@@ -72,7 +72,7 @@ impl Traffic {
     /// What all meters say, as a line of JSON.
     pub fn line(&self) -> String {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        let flows: Vec<Flow> = meters.iter().map(|(local, meter)| meter.flow(local)).collect();
+        let flows: Vec<Flow> = meters.iter().map(|(local, counters)| counters.flow(local)).collect();
         serde_json::to_string(&flows).unwrap_or_default() + "\n"
     }
 }
@@ -83,12 +83,12 @@ mod tests {
 
     #[test]
     fn a_connection_counts_as_open_as_long_as_it_is() {
-        let traffic = Traffic::default();
-        let open = traffic.meter(Listen::Port(8000)).open();
-        traffic.meter(Listen::Port(8000)).sent.fetch_add(5, Ordering::Relaxed);
+        let metrics = Metrics::default();
+        let open = metrics.counters(Listen::Port(8000)).open();
+        metrics.counters(Listen::Port(8000)).sent.fetch_add(5, Ordering::Relaxed);
         let one = r#"[{"local":8000,"open":1,"connections":1,"sent":5,"received":0}]"#;
-        assert_eq!(traffic.line(), format!("{one}\n"));
+        assert_eq!(metrics.line(), format!("{one}\n"));
         drop(open);
-        assert!(traffic.line().contains(r#""open":0,"connections":1"#));
+        assert!(metrics.line().contains(r#""open":0,"connections":1"#));
     }
 }

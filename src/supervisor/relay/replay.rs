@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::copy::{BUFFER, Stream, end, is_momentary, write_all};
 use super::departure;
-use super::serve::Way;
+use super::serve::Uplink;
 
 /// How much is kept, in bytes; the rest of a long request waits at the client. ssh reads 16 KB at a
 /// time or more (`channels.c`, OpenSSH 7.6 to 10), so that it has either read nothing of this or all.
@@ -42,7 +42,7 @@ pub enum Fate {
 
 /// What a client has said so far.
 #[derive(Debug, Default)]
-pub struct Opening {
+pub struct ReplayBuffer {
     kept: Vec<u8>,
     /// It will say no more.
     ended: bool,
@@ -59,32 +59,37 @@ enum Answer {
     },
 }
 
-impl Opening {
+impl ReplayBuffer {
     /// Carries the beginning from `client` to ssh, once more if it was carried before.
     /// A client that has gone meanwhile is an error.
-    pub async fn attend(&mut self, client: &impl Stream, remote: &UnixStream, way: &Way) -> io::Result<Fate> {
+    pub async fn attend(
+        &mut self,
+        client: &impl Stream,
+        remote: &UnixStream,
+        uplink: &Uplink,
+    ) -> io::Result<Fate> {
         if !self.kept.is_empty() && departure::is_gone(client) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let mut given = self.give(remote).await;
         loop {
             tokio::select! {
-                answer = answer(remote) => return Ok(answer.fate(given, remote, way)),
+                answer = answer(remote) => return Ok(answer.fate(given, remote, uplink)),
                 // In one piece: of two, ssh could have read one.
                 ready = client.readable(), if self.kept.is_empty() && !self.ended => {
                     ready?;
-                    self.listen(client, way)?;
+                    self.listen(client, uplink)?;
                     given = self.give(remote).await;
                 }
                 () = until_read(remote), if given > 0 => if let Some(answer) = taken(remote) {
-                    return Ok(answer.fate(given, remote, way));
+                    return Ok(answer.fate(given, remote, uplink));
                 }
             }
         }
     }
 
     /// Takes what the client says now.
-    fn listen(&mut self, client: &impl Stream, way: &Way) -> io::Result<()> {
+    fn listen(&mut self, client: &impl Stream, uplink: &Uplink) -> io::Result<()> {
         let length = BUFFER.with_borrow_mut(|buffer| {
             let length = client.try_read(&mut buffer[..KEPT_MAX])?;
             self.kept.extend_from_slice(&buffer[..length]);
@@ -95,10 +100,10 @@ impl Opening {
             length => {
                 let length = length?;
                 self.ended = length == 0;
-                way.meter.sent.fetch_add(length as u64, Ordering::Relaxed);
+                uplink.counters.sent.fetch_add(length as u64, Ordering::Relaxed);
             }
         }
-        way.pulse.sent();
+        uplink.liveness.sent();
         Ok(())
     }
 
@@ -115,9 +120,9 @@ impl Opening {
 
 impl Answer {
     /// What it means for a beginning of which `given` bytes were given to ssh.
-    fn fate(&self, given: usize, remote: &UnixStream, way: &Way) -> Fate {
+    fn fate(&self, given: usize, remote: &UnixStream, uplink: &Uplink) -> Fate {
         match self {
-            Self::End { unread } if (*unread || given == 0) && is_gone(remote, way) => Fate::Lost,
+            Self::End { unread } if (*unread || given == 0) && is_gone(remote, uplink) => Fate::Lost,
             Self::End { unread: true } => Fate::Refused,
             _ => Fate::UnderWay,
         }
@@ -168,10 +173,10 @@ fn read(looked: io::Result<usize>) -> Option<Answer> {
 }
 
 /// Whether ssh went with what it closed: it also closes connections to services that refuse them.
-pub(super) fn is_gone(remote: &UnixStream, way: &Way) -> bool {
+pub(super) fn is_gone(remote: &UnixStream, uplink: &Uplink) -> bool {
     // Up again already is another link.
-    let is_another = way.link.has_changed().unwrap_or(true);
-    is_another || !way.is_up() || remote.peer_cred().is_ok_and(|peer| peer.pid().is_some_and(is_ending))
+    let is_another = uplink.link.has_changed().unwrap_or(true);
+    is_another || !uplink.is_up() || remote.peer_cred().is_ok_and(|peer| peer.pid().is_some_and(is_ending))
 }
 
 /// Whether ssh has read nothing yet of what it was given.

@@ -18,11 +18,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::accept::{self, Listener};
 use super::copy::{self, Stream};
 use super::departure::departure;
-use super::metrics::Meter;
+use super::metrics::Counters;
 use super::owner::Guard;
-use super::replay::{Fate, Opening};
+use super::replay::{Fate, ReplayBuffer};
 use super::room::Room;
-use crate::supervisor::link::liveness::Pulse;
+use crate::supervisor::link::liveness::Liveness;
 
 /// How long to wait before asking again a socket that refused although the link counts as up: in
 /// the moment between the death of an ssh and its being noticed, and when a burst of connections
@@ -31,7 +31,7 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What connections have to know of the link that they go over. Copies share it.
 #[derive(Debug, Clone)]
-pub struct Way {
+pub struct Uplink {
     /// Whether there is a link.
     pub link: watch::Receiver<bool>,
     /// How long a connection waits for one.
@@ -42,12 +42,12 @@ pub struct Way {
     /// Keeps other users of this machine out, where the user wants that.
     pub guard: Guard,
     /// Hears of what goes and comes.
-    pub pulse: Arc<Pulse>,
+    pub liveness: Arc<Liveness>,
     /// Counts the connections, and what goes and comes.
-    pub meter: Arc<Meter>,
+    pub counters: Arc<Counters>,
 }
 
-impl Way {
+impl Uplink {
     /// Whether the link is up.
     pub fn is_up(&self) -> bool {
         *self.link.borrow()
@@ -72,51 +72,52 @@ impl Way {
 
 /// Accepts connections on `listener` for ever and carries each to `socket` while the link is up.
 /// Ends when the task is dropped.
-pub async fn serve<L: Listener<Client: Stream>>(listener: L, socket: PathBuf, way: Way) {
+pub async fn serve<L: Listener<Client: Stream>>(listener: L, socket: PathBuf, uplink: Uplink) {
     let socket: Arc<Path> = socket.into();
-    accept::serve(listener, way, 1, false, |client, way| carry(client, Arc::clone(&socket), way)).await;
+    accept::serve(listener, uplink, 1, false, |client, uplink| carry(client, Arc::clone(&socket), uplink))
+        .await;
 }
 
-async fn carry(client: impl Stream, socket: Arc<Path>, mut way: Way) -> io::Result<()> {
-    let mut opening = Opening::default();
+async fn carry(client: impl Stream, socket: Arc<Path>, mut uplink: Uplink) -> io::Result<()> {
+    let mut opening = ReplayBuffer::default();
     let remote = loop {
-        let remote = connect(&client, &socket, &mut way).await?;
-        match opening.attend(&client, &remote, &way).await? {
+        let remote = connect(&client, &socket, &mut uplink).await?;
+        match opening.attend(&client, &remote, &uplink).await? {
             Fate::UnderWay => break remote,
             Fate::Refused => return copy::reset(&client),
             // An ssh that is ending may still listen.
-            Fate::Lost => drop(timeout(CONNECT_PAUSE, way.until_down()).await),
+            Fate::Lost => drop(timeout(CONNECT_PAUSE, uplink.until_down()).await),
         }
     };
     drop(opening);
-    copy::join(&client, &remote, &remote, &mut way).await
+    copy::join(&client, &remote, &remote, &mut uplink).await
 }
 
 /// A connection to `socket`, as soon as there is a link; an error if `client` goes before.
-async fn connect(client: &impl Stream, socket: &Path, way: &mut Way) -> io::Result<UnixStream> {
+async fn connect(client: &impl Stream, socket: &Path, uplink: &mut Uplink) -> io::Result<UnixStream> {
     // A service that speaks first owes something from now on.
-    way.pulse.sent();
+    uplink.liveness.sent();
     // From now on another link is one too many: see `replay::is_gone`.
-    if *way.link.borrow_and_update()
+    if *uplink.link.borrow_and_update()
         && let Ok(stream) = UnixStream::connect(socket).await
     {
         return Ok(stream);
     }
     tokio::select! {
-        stream = connect_when_up(socket, way) => stream,
+        stream = connect_when_up(socket, uplink) => stream,
         gone = departure(client) => gone.and(Err(io::ErrorKind::ConnectionAborted.into())),
     }
 }
 
-async fn connect_when_up(socket: &Path, way: &mut Way) -> io::Result<UnixStream> {
-    let deadline = way.deadline();
+async fn connect_when_up(socket: &Path, uplink: &mut Uplink) -> io::Result<UnixStream> {
+    let deadline = uplink.deadline();
     loop {
-        way.until_up(deadline).await?;
-        way.pulse.sent();
+        uplink.until_up(deadline).await?;
+        uplink.liveness.sent();
         match UnixStream::connect(socket).await {
             Ok(stream) => return Ok(stream),
             Err(error) if Instant::now() >= deadline => return Err(error),
-            Err(_) => drop(timeout(CONNECT_PAUSE, way.link.changed()).await),
+            Err(_) => drop(timeout(CONNECT_PAUSE, uplink.link.changed()).await),
         }
     }
 }

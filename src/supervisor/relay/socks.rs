@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::accept;
 use super::copy;
 use super::departure::departure;
-use super::serve::Way;
+use super::serve::Uplink;
 use crate::config::address::is_host;
 use crate::config::forwarding::Target;
 use crate::supervisor::link::mux::{self, Channel, Control, Refusal};
@@ -31,17 +31,17 @@ const USER_MAX: usize = 255;
 const CONNECT: u8 = 1;
 
 /// Answers clients on `listener` for ever; ssh is asked on `control`. Connections wait for the link.
-pub async fn serve(listener: TcpListener, control: Control, way: Way) {
+pub async fn serve(listener: TcpListener, control: Control, uplink: Uplink) {
     // Its two directions and the request take a file each.
     // It leads to whatever the instance can reach.
-    accept::serve(listener, way, 2, true, |client, way| attend(client, control.clone(), way)).await;
+    accept::serve(listener, uplink, 2, true, |client, uplink| attend(client, control.clone(), uplink)).await;
 }
 
-async fn attend(mut client: TcpStream, control: Control, mut way: Way) -> io::Result<()> {
+async fn attend(mut client: TcpStream, control: Control, mut uplink: Uplink) -> io::Result<()> {
     let wish = timeout(PATIENCE, hear(&mut client)).await??;
     let outcome = match &wish.target {
         Ok(target) => tokio::select! {
-            outcome = connect(&control, target, &mut way) => outcome,
+            outcome = connect(&control, target, &mut uplink) => outcome,
             gone = departure(&client) => return gone,
         },
         Err(outcome) => Err(*outcome),
@@ -49,24 +49,24 @@ async fn attend(mut client: TcpStream, control: Control, mut way: Way) -> io::Re
     match outcome {
         Ok(channel) => {
             client.write_all(&wish.version.answer(Outcome::Connected)).await?;
-            copy::join(&client, &channel.up, &channel.down, &mut way).await
+            copy::join(&client, &channel.up, &channel.down, &mut uplink).await
         }
         Err(outcome) => client.write_all(&wish.version.answer(outcome)).await,
     }
 }
 
 /// A connection to `target`, as soon as there is a link.
-async fn connect(control: &Control, target: &Target, way: &mut Way) -> Result<Channel, Outcome> {
-    let deadline = way.deadline();
+async fn connect(control: &Control, target: &Target, uplink: &mut Uplink) -> Result<Channel, Outcome> {
+    let deadline = uplink.deadline();
     loop {
-        way.until_up(deadline).await.map_err(|_| Outcome::NoNetwork)?;
-        way.pulse.sent();
+        uplink.until_up(deadline).await.map_err(|_| Outcome::NoNetwork)?;
+        uplink.liveness.sent();
         let attempt = tokio::select! {
             attempt = mux::connect(control, target) => attempt,
-            () = way.until_down() => continue,
+            () = uplink.until_down() => continue,
         };
         if !matches!(attempt, Err(Refusal::Silent(_))) {
-            way.pulse.heard();
+            uplink.liveness.heard();
         }
         match attempt {
             Ok(channel) => return Ok(channel),

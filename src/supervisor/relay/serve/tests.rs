@@ -17,7 +17,7 @@ struct Rig {
     directory: tempfile::TempDir,
     address: SocketAddr,
     link: watch::Sender<bool>,
-    meter: Arc<Meter>,
+    counters: Arc<Counters>,
 }
 
 impl Rig {
@@ -36,19 +36,19 @@ impl Rig {
         let address = listener.local_addr().unwrap();
         let (link, receiver) = watch::channel(up);
         let socket = directory.path().join("s");
-        let meter = Arc::new(Meter::default());
-        let counting = Arc::clone(&meter);
+        let counters = Arc::new(Counters::default());
+        let counting = Arc::clone(&counters);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let room = Room::new(room);
-                let (pulse, meter) = (Arc::new(Pulse::new(5)), counting);
+                let (liveness, counters) = (Arc::new(Liveness::new(5)), counting);
                 let guard = Guard::default();
-                let way = Way { link: receiver, hold, room, guard, pulse, meter };
-                serve(TcpListener::from_std(listener).unwrap(), socket, way).await;
+                let uplink = Uplink { link: receiver, hold, room, guard, liveness, counters };
+                serve(TcpListener::from_std(listener).unwrap(), socket, uplink).await;
             });
         });
-        Self { directory, address, link, meter }
+        Self { directory, address, link, counters }
     }
 
     fn socket(&self) -> PathBuf {
@@ -357,7 +357,7 @@ fn finished_connections_make_room() {
 /// Waits until so many connections are open, of so many that there were.
 #[cfg(target_os = "linux")]
 fn wait_for_connections(rig: &Rig, count: (u64, u64)) {
-    while rig.meter.connections() != count {
+    while rig.counters.connections() != count {
         thread::yield_now();
     }
 }

@@ -31,48 +31,44 @@ pub enum Use {
 }
 
 /// Takes every line that ssh writes, as it comes.
-pub type Listener = Box<dyn FnMut(&str) -> Use + Send>;
+pub type LineHandler = Box<dyn FnMut(&str) -> Use + Send>;
 
 /// What listens to one ssh. Copies share it.
 #[derive(Debug, Clone)]
-pub struct Ear {
-    hearing: Arc<Mutex<Hearing>>,
+pub struct LineReader {
+    lines: Arc<Mutex<Lines>>,
 }
 
-struct Hearing {
+struct Lines {
     source: Arc<File>,
     /// The beginning of a line whose end has not come yet.
     begun: Vec<u8>,
     kept: VecDeque<String>,
-    listener: Listener,
+    handler: LineHandler,
 }
 
-impl fmt::Debug for Hearing {
+impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hearing").field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("Lines").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
-impl Ear {
+impl LineReader {
     /// Listens to the pipe `source`, which does not block.
-    pub fn new(source: OwnedFd, listener: Listener) -> Self {
-        let hearing = Hearing {
-            source: Arc::new(File::from(source)),
-            begun: Vec::new(),
-            kept: VecDeque::new(),
-            listener,
-        };
-        Self { hearing: Arc::new(Mutex::new(hearing)) }
+    pub fn new(source: OwnedFd, handler: LineHandler) -> Self {
+        let lines =
+            Lines { source: Arc::new(File::from(source)), begun: Vec::new(), kept: VecDeque::new(), handler };
+        Self { lines: Arc::new(Mutex::new(lines)) }
     }
 
     /// Listens until the source ends.
     pub async fn listen(self) -> io::Result<()> {
-        let source = self.hearing().source.try_clone()?;
+        let source = self.lines().source.try_clone()?;
         let source = Receiver::from_file(source)?;
         loop {
             source.readable().await?;
             // Only what reads by itself learns that there is nothing left to be woken for.
-            let end = self.hearing().read(|buffer| source.try_read(buffer));
+            let end = self.lines().read(|buffer| source.try_read(buffer));
             match end {
                 End::Reached => return Ok(()),
                 End::Open => {}
@@ -83,21 +79,21 @@ impl Ear {
 
     /// Takes the lines that have been written by now, up to [`TURN_MAX`] bytes.
     pub fn catch_up(&self) -> End {
-        self.hearing().catch_up()
+        self.lines().catch_up()
     }
 
     /// The last lines that were worth keeping.
     pub fn kept(&self) -> Vec<String> {
-        self.hearing().kept.iter().cloned().collect()
+        self.lines().kept.iter().cloned().collect()
     }
 
     /// Forgets the lines that were kept.
     pub fn forget(&self) {
-        self.hearing().kept.clear();
+        self.lines().kept.clear();
     }
 
-    fn hearing(&self) -> MutexGuard<'_, Hearing> {
-        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,7 +108,7 @@ pub enum End {
     Reached,
 }
 
-impl Hearing {
+impl Lines {
     fn catch_up(&mut self) -> End {
         let source = Arc::clone(&self.source);
         self.read(|buffer| (&*source).read(buffer))
@@ -155,7 +151,7 @@ impl Hearing {
         }
         let line = String::from_utf8_lossy(&self.begun).trim_end().to_owned();
         self.begun.clear();
-        if (self.listener)(&line) == Use::Keep {
+        if (self.handler)(&line) == Use::Keep {
             if self.kept.len() == LINES_KEPT {
                 self.kept.pop_front();
             }
@@ -204,15 +200,15 @@ mod tests {
 
     use super::*;
 
-    fn ear() -> (File, Ear, Arc<Mutex<Vec<String>>>) {
+    fn reader() -> (File, LineReader, Arc<Mutex<Vec<String>>>) {
         let (ours, theirs) = nix::unistd::pipe2(OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&heard);
-        let listener = move |line: &str| {
+        let handler = move |line: &str| {
             told.lock().unwrap().push(line.to_owned());
             if line.starts_with("debug") { Use::Drop } else { Use::Keep }
         };
-        (File::from(theirs), Ear::new(ours, Box::new(listener)), heard)
+        (File::from(theirs), LineReader::new(ours, Box::new(handler)), heard)
     }
 
     fn long(length: usize) -> String {
@@ -221,43 +217,43 @@ mod tests {
 
     #[test]
     fn lines_are_heard_when_they_are_whole_and_some_are_kept() {
-        let (mut ssh, ear, heard) = ear();
+        let (mut ssh, reader, heard) = reader();
         ssh.write_all(b"one\r\ndebug2: t").unwrap();
-        assert_eq!(ear.catch_up(), End::Open);
+        assert_eq!(reader.catch_up(), End::Open);
         assert_eq!(*heard.lock().unwrap(), ["one"]);
         ssh.write_all(b"wo\nthree").unwrap();
         drop(ssh);
-        assert_eq!(ear.catch_up(), End::Reached);
+        assert_eq!(reader.catch_up(), End::Reached);
         assert_eq!(*heard.lock().unwrap(), ["one", "debug2: two", "three"]);
-        assert_eq!(ear.kept(), ["one", "three"]);
-        ear.forget();
-        assert!(ear.kept().is_empty());
+        assert_eq!(reader.kept(), ["one", "three"]);
+        reader.forget();
+        assert!(reader.kept().is_empty());
     }
 
     #[test]
     fn neither_a_line_without_an_end_nor_many_lines_take_much_memory() {
-        let (mut ssh, ear, heard) = ear();
+        let (mut ssh, reader, heard) = reader();
         ssh.write_all(long(2 * LINE_MAX + 10).as_bytes()).unwrap();
-        ear.catch_up();
+        reader.catch_up();
         assert_eq!(*heard.lock().unwrap(), [long(LINE_MAX), long(LINE_MAX)]);
         for number in 0..2 * LINES_KEPT {
             writeln!(ssh, "{number}").unwrap();
         }
-        ear.catch_up();
-        assert_eq!(ear.kept().len(), LINES_KEPT);
-        assert_eq!(ear.kept().last().unwrap(), "79");
+        reader.catch_up();
+        assert_eq!(reader.kept().len(), LINES_KEPT);
+        assert_eq!(reader.kept().last().unwrap(), "79");
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn a_flood_is_taken_in_turns() {
-        let (mut ssh, ear, heard) = ear();
+        let (mut ssh, reader, heard) = reader();
         nix::fcntl::fcntl(&ssh, nix::fcntl::FcntlArg::F_SETPIPE_SZ(1 << 20)).unwrap();
         let flood = format!("{}\n", long(99)).repeat(1000);
         ssh.write_all(flood.as_bytes()).unwrap();
-        assert_eq!(ear.catch_up(), End::More);
+        assert_eq!(reader.catch_up(), End::More);
         assert!(heard.lock().unwrap().len() * 100 <= TURN_MAX);
-        assert_eq!(ear.catch_up(), End::Open);
+        assert_eq!(reader.catch_up(), End::Open);
         assert_eq!(heard.lock().unwrap().len(), 1000);
     }
 
@@ -272,10 +268,10 @@ mod tests {
 
     #[test]
     fn listening_ends_with_the_source() {
-        let (mut ssh, ear, heard) = ear();
+        let (mut ssh, reader, heard) = reader();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let listening = tokio::spawn(ear.listen());
+            let listening = tokio::spawn(reader.listen());
             tokio::task::yield_now().await;
             ssh.write_all(b"one\ntwo").unwrap();
             drop(ssh);
