@@ -1,62 +1,85 @@
-//! One attempt to have a link: an ssh is started and waited for, and given up for whatever comes first.
+//! Connector: one attempt to get a link. It starts ssh, requests the forwards, and gives up at the first reason to.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{End, Supervisor, backoff, told};
-use crate::config::forwarding::Listen;
+use super::askpass::helper::Askpass;
+use super::backoff::{self, Backoff};
+use super::end::{End, Reason};
+use super::interrupts::Interrupts;
+use super::link::forwards::Requester;
+use super::link::line_reader::{LineHandler, LineReader, Quota, Use};
+use super::link::mux::{Control, Forward};
+use super::link::permission::{self, Permission};
+use super::link::probe::Probe;
+use super::link::process::Link;
+use super::link::tcp_probe::{self, Port};
+use super::prompt_broker::PromptBroker;
+use super::protocol::event::Event;
+use super::publish::Publisher;
+use super::relay::forward_table::ForwardTable;
+use super::system_events::{SystemEvent, Watch};
 use crate::openssh::Login;
 use crate::openssh::failure::{self, Failure, Kind};
-use crate::supervisor::link::forwards::Requester;
-use crate::supervisor::link::line_reader::{LineHandler, LineReader, Quota, Use};
-use crate::supervisor::link::mux::{Control, Forward, Side};
-use crate::supervisor::link::permission;
-use crate::supervisor::link::probe;
-use crate::supervisor::link::process::Link;
-use crate::supervisor::link::tcp_probe::{self, Port};
-use crate::supervisor::monitor::Reason;
-use crate::supervisor::protocol::event::Event;
-use crate::supervisor::system_events::{SystemEvent, Watch};
 
-impl Supervisor<'_> {
-    /// A link that is up, or why there is none.
+/// Connector of one tunnel: everything that an attempt needs beside the login.
+pub(super) struct Connector {
+    /// ssh's control socket.
+    pub(super) control: Control,
+    /// Checks that the server allows what the forwards need.
+    pub(super) permission: Arc<Permission>,
+    /// The forward that probes a link.
+    pub(super) probe: Arc<Probe>,
+    pub(super) probe_forward: Forward,
+    /// Answers ssh's questions.
+    pub(super) prompts: Arc<PromptBroker>,
+    pub(super) askpass: Askpass,
+    /// The services' forwards.
+    pub(super) services: Vec<Forward>,
+    /// All other forwards, which commands can change.
+    pub(super) forward_table: Arc<ForwardTable>,
+}
+
+impl Connector {
+    /// Makes one attempt. Returns the link once it is up, or the reason why there is none.
     ///
-    /// An attempt to replace a link begins anew when the network changes under it: it may be
-    /// waiting for an answer to an address that this machine no longer has. The first attempt is
-    /// left alone; somebody is waiting for its outcome. `away` says for how long there has been no
-    /// link, if there was one.
-    pub(super) async fn connect(&mut self, away: Option<Duration>) -> Result<Link, End> {
+    /// `away` is the time without a link, if there was one before. An attempt to replace a link ends when the
+    /// network changes: it may be waiting for an answer to an address that this machine no longer has. The first
+    /// attempt goes on, as a starter waits for its outcome.
+    pub(super) async fn connect(
+        &mut self,
+        login: &Login,
+        away: Option<Duration>,
+        publisher: &Publisher<'_>,
+        interrupts: &mut Interrupts,
+        backoff: &mut Backoff,
+    ) -> Result<Link, End> {
         let again = away.is_some();
-        let limit = Duration::from_secs(self.request.login.connect_timeout);
-        if let Some(failure) = self.displaced() {
+        let limit = Duration::from_secs(login.connect_timeout);
+        if let Some(failure) = publisher.displacement() {
             return Err(End::Failed(failure));
         }
-        // ssh does not become a master on a control socket that exists, be it dead.
+        // ssh does not become a master if its control socket exists, even a dead one.
         let _ = std::fs::remove_file(self.control.path());
         self.probe.reset();
-        let arguments = self.request.ssh_arguments(&self.directory);
-        self.prompts.begin();
-        let (log, others) = (self.listener(), self.listener_to_others());
-        let link = Link::spawn(self.request.program(), &arguments, &self.askpass, log, others);
-        let mut link = link.map_err(|error| {
-            End::Failed(Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
-        })?;
+        let mut link = self.spawn(login, publisher).map_err(End::Failed)?;
         let pid = link.pid();
         self.control.expect(pid);
         self.permission.begin(link.log());
-        let set_up = self.set_up(!again, link.log());
-        let is_sparing = self.backoff.is_sparing(Instant::now());
+        let requested = self.request_forwards(!again, link.log());
+        let is_sparing = backoff.is_sparing(Instant::now());
+        let (mut stop, system, provider) = interrupts.split();
         let end = tokio::select! {
-            () = told(&mut self.stop) => Some(End::Stop),
-            end = unanswered(&self.request.login, pid, away, is_sparing) => Some(end),
-            what = stale(&mut self.system_events), if again => {
-                self.backoff.start_over(Instant::now());
-                Some(End::Failed(Failure { kind: Kind::Unreachable, ..Reason::SystemEvent(what).failure() }))
+            () = stop.requested() => Some(End::Stop),
+            end = unanswered(login, pid, away, is_sparing) => Some(end),
+            event = stale(system), if again => {
+                backoff.start_over(Instant::now());
+                Some(End::Failed(Failure { kind: Kind::Unreachable, ..Reason::System(event).failure() }))
             }
-            news = self.provider.next(&self.request.login.instance), if again => Some(End::Relocation(news)),
-            outcome = come_up(&mut link, &self.control, set_up) => {
+            relocation = provider.next(&login.instance), if again => Some(End::Relocated(relocation)),
+            outcome = come_up(&mut link, &self.control, requested) => {
                 outcome.err().map(|failure| End::Failed(self.prompts.explain(failure)))
             }
             () = self.prompts.time_out(limit) => {
@@ -72,20 +95,26 @@ impl Supervisor<'_> {
         Err(end)
     }
 
-    /// Has the present ssh carry every forward: the services, the probe's, and those beyond.
-    fn set_up(&self, first: bool, log: &LineReader) -> impl Future<Output = Result<(), Failure>> + use<> {
-        let services = self.request.forwards.iter().map(|forward| Forward {
-            side: Side::Local,
-            listen: Listen::Socket(self.directory.forward_socket(forward.local)),
-            target: forward.target(),
-        });
-        let mut forwards: Vec<Forward> = services.collect();
-        let permission = Arc::clone(&self.permission);
+    fn spawn(&self, login: &Login, publisher: &Publisher<'_>) -> Result<Link, Failure> {
+        let arguments = login.tunnel_arguments(self.control.path());
+        self.prompts.begin();
+        let (log, others) = (self.log_handler(publisher), self.others_handler(publisher));
+        Link::spawn(&login.program, &arguments, &self.askpass, log, others)
+            .map_err(|error| Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
+    }
+
+    /// Requests every forward from the present ssh: the services', the probe's, and those of the table.
+    fn request_forwards(
+        &self,
+        first: bool,
+        log: &LineReader,
+    ) -> impl Future<Output = Result<(), Failure>> + use<> {
+        let mut forwards = self.services.clone();
         let requester = Requester {
-            probe: probe::forward(&self.directory),
+            probe: self.probe_forward.clone(),
             control: self.control.clone(),
             log: log.clone(),
-            permission,
+            permission: Arc::clone(&self.permission),
         };
         let forward_table = Arc::clone(&self.forward_table);
         async move {
@@ -97,13 +126,14 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Takes what ssh says to the log, and to a starter that listens.
-    fn listener(&self) -> LineHandler {
-        let (log, starter, probe) = (Arc::clone(&self.log), self.starter.clone(), Arc::clone(&self.probe));
-        let (prompts, permission) = (Arc::clone(&self.prompts), Arc::clone(&self.permission));
+    /// Returns the handler of ssh's own log, which passes lines to the tunnel's log and to a verbose starter.
+    fn log_handler(&self, publisher: &Publisher<'_>) -> LineHandler {
+        let (log, starter) = (Arc::clone(publisher.log()), publisher.starter().clone());
+        let (probe, prompts) = (Arc::clone(&self.probe), Arc::clone(&self.prompts));
+        let permission = Arc::clone(&self.permission);
         let mut quota = Quota::new();
         Box::new(move |line| {
-            if permission.hear(line) {
+            if permission.handle_line(line) {
                 return Use::Drop;
             }
             if !probe.is_echo(line) {
@@ -111,7 +141,7 @@ impl Supervisor<'_> {
                 let (passes, is_last) = quota.take();
                 if passes {
                     log.write(&format!("ssh: {line}"));
-                    starter.tell(&Event::Said { line: line.to_owned() });
+                    starter.send(&Event::Said { line: line.to_owned() });
                 }
                 if is_last {
                     log.write("too many messages from ssh; some are left out");
@@ -121,10 +151,9 @@ impl Supervisor<'_> {
         })
     }
 
-    /// Takes what the server's banner and the programs that ssh started say, to the log and to a starter
-    /// that listens.
-    fn listener_to_others(&self) -> LineHandler {
-        let (log, starter) = (Arc::clone(&self.log), self.starter.clone());
+    /// Returns the handler of the server's banner and of the output of programs that ssh runs.
+    fn others_handler(&self, publisher: &Publisher<'_>) -> LineHandler {
+        let (log, starter) = (Arc::clone(publisher.log()), publisher.starter().clone());
         let prompts = Arc::clone(&self.prompts);
         let mut quota = Quota::new();
         Box::new(move |line| {
@@ -132,7 +161,7 @@ impl Supervisor<'_> {
             let (passes, is_last) = quota.take();
             if passes {
                 log.write(&format!("server or proxy: {line}"));
-                starter.tell(&Event::Said { line: line.to_owned() });
+                starter.send(&Event::Said { line: line.to_owned() });
             }
             if is_last {
                 log.write("too many messages from the server or proxy; some are left out");
@@ -142,18 +171,18 @@ impl Supervisor<'_> {
     }
 }
 
-/// Waits until ssh has logged in and `set_up` is done, or says why not.
+/// Waits until ssh has logged in and every forward is confirmed; otherwise returns the failure.
 async fn come_up(
     link: &mut Link,
     control: &Control,
-    set_up: impl Future<Output = Result<(), Failure>>,
+    requested: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    /// How long ssh may take to end after it has stopped to answer.
+    /// Time for ssh to end after it has stopped to answer.
     const TIME_TO_END: Duration = Duration::from_secs(1);
     link.up(control).await?;
     let failure = tokio::select! {
         failure = link.ended() => failure,
-        outcome = set_up => match outcome {
+        outcome = requested => match outcome {
             Ok(()) => return Ok(()),
             Err(failure) => failure,
         }
@@ -164,16 +193,16 @@ async fn come_up(
     }
 }
 
-/// How the attempt of the ssh `pid` ends while it waits for a first answer: because another address of the
-/// server answers, because the server answers others, or, where connections are to be few, because nobody
-/// answers. `away` says for how long there has been no link, if there was one.
+/// Ends an attempt whose ssh, `pid`, waits for a first answer: because another address of the server answers,
+/// because the server answers other connections, or, if connections must be few, because the server is silent.
+/// `away` is the time without a link, if there was one before.
 async fn unanswered(login: &Login, pid: Option<u32>, away: Option<Duration>, is_sparing: bool) -> End {
-    /// An ssh that has an answer has it by then.
+    /// Time in which ssh usually has an answer.
     const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
     /// Before the kernel repeats ssh's first packet for the second time.
     const PATIENCE: Duration = Duration::from_millis(2900);
     let begun = Instant::now();
-    // On a detour ssh is to wait at the address that is silent.
+    // With a detour, ssh already skips the silent address.
     if let (Some(pid), None) = (pid, &login.detour) {
         sleep(TIME_TO_ANSWER).await;
         let is_waiting = || tcp_probe::is_connecting(pid);
@@ -202,9 +231,9 @@ async fn unanswered(login: &Login, pid: Option<u32>, away: Option<Duration>, is_
     std::future::pending().await
 }
 
-/// Resolves at a disturbance of an attempt that has had time to succeed.
-async fn stale(system_events: &mut Watch) -> SystemEvent {
+/// Waits for a change of the system after the attempt has had time to succeed.
+async fn stale(system: &mut Watch) -> SystemEvent {
     const TIME_TO_SUCCEED: Duration = Duration::from_secs(2);
     sleep(TIME_TO_SUCCEED).await;
-    system_events.next().await
+    system.next().await
 }

@@ -1,39 +1,65 @@
-//! Watching a link that is up: until ssh ends, until somebody wants the tunnel stopped, or until the
-//! link is found to be dead although ssh has not noticed.
+//! Monitor: watches a link that is up until ssh ends, the tunnel must stop, or the link is dead although ssh has not
+//! noticed.
 
-use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{End, Supervisor, told};
-use crate::daemon;
-use crate::openssh::failure::{Failure, Kind};
-use crate::supervisor::daemon_poll::DaemonPoll;
-use crate::supervisor::link::check::{Check, Patience};
-use crate::supervisor::link::liveness::{Liveness, ProbeReason};
-use crate::supervisor::link::process::Link;
-use crate::supervisor::relay::forward_table::ForwardTable;
-use crate::supervisor::system_events::{self, SystemEvent, Watch};
+use tokio::sync::{Notify, watch};
 
-impl Supervisor<'_> {
-    /// Waits for the end of the link.
-    pub(super) async fn watch(&mut self, mut link: Link) -> End {
-        let daemon = self.request.forwards.iter().find(|forward| forward.service == daemon::SERVICE);
-        let socket = daemon.map(|forward| self.directory.forward_socket(forward.local));
-        let mut poll = DaemonPoll::new(self.paths, socket, Arc::clone(&self.daemon_wake));
-        let _settling = settle(&self.forward_table);
+use super::connect::Connector;
+use super::daemon_poll::DaemonPoll;
+use super::end::{End, Reason};
+use super::interrupts::{Interrupts, Stop};
+use super::link::check::{Check, Patience};
+use super::link::liveness::{Liveness, ProbeReason};
+use super::link::process::Link;
+use super::publish::Publisher;
+use super::relay::forward_table::ForwardTable;
+use super::system_events::{self, Watch};
+
+/// Monitor of a tunnel's links, one at a time.
+pub(super) struct Monitor {
+    pub(super) liveness: Arc<Liveness>,
+    /// Lets connections through while true.
+    pub(super) link_up: watch::Sender<bool>,
+    /// Makes a poll of the status daemon due.
+    pub(super) daemon_wake: Arc<Notify>,
+    /// Socket that ssh forwards to the status daemon, if that is among the services.
+    pub(super) daemon_socket: Option<PathBuf>,
+}
+
+impl Monitor {
+    /// Lets connections through from now on.
+    pub(super) fn open(&self) {
+        self.liveness.verified();
+        self.link_up.send_replace(true);
+    }
+
+    /// Watches the link until it ends, and returns how.
+    pub(super) async fn watch(
+        &mut self,
+        mut link: Link,
+        connector: &Connector,
+        publisher: &mut Publisher<'_>,
+        interrupts: &mut Interrupts,
+    ) -> End {
+        let mut poll =
+            DaemonPoll::new(publisher.paths(), self.daemon_socket.clone(), Arc::clone(&self.daemon_wake));
+        let _settling = settle(&connector.forward_table);
         loop {
+            let (mut stop, system, _) = interrupts.split();
             tokio::select! {
-                () = told(&mut self.stop) => break,
+                () = stop.requested() => break,
                 failure = link.ended() => {
                     self.link_up.send_replace(false);
                     return End::Failed(failure);
                 }
                 facts = poll.next() => {
-                    self.learn(facts);
+                    publisher.daemon_facts(facts);
                     self.liveness.verified();
                 }
-                why = reason(&mut self.system_events, &self.liveness) => {
-                    if let Some(end) = self.verify(why, &mut link).await {
+                reason = next_reason(system, &self.liveness) => {
+                    if let Some(end) = self.verify(reason, &mut link, connector, publisher, stop).await {
                         self.link_up.send_replace(false);
                         link.kill().await;
                         return end;
@@ -46,97 +72,64 @@ impl Supervisor<'_> {
         End::Stop
     }
 
-    /// Asks the link whether it is alive; says how it ends if it is not.
-    async fn verify(&mut self, why: Reason, link: &mut Link) -> Option<End> {
-        if let Some(failure) = self.displaced() {
+    /// Checks whether the link is alive; returns how it ends otherwise.
+    async fn verify(
+        &self,
+        reason: Reason,
+        link: &mut Link,
+        connector: &Connector,
+        publisher: &Publisher<'_>,
+        mut stop: Stop<'_>,
+    ) -> Option<End> {
+        if let Some(failure) = publisher.displacement() {
             return Some(End::Failed(failure));
         }
-        let patience = match why {
-            Reason::SystemEvent(_) => {
-                Patience { idle: system_events::PATIENCE, busy: system_events::PATIENCE }
-            }
-            Reason::Probe(_) => self.liveness.patience(),
-        };
-        if matches!(why, Reason::Probe(ProbeReason::Renewal)) && self.liveness.is_recent() {
+        if matches!(reason, Reason::Probe(ProbeReason::Renewal)) && self.liveness.is_recent() {
             self.liveness.renewed();
-            self.tell_prompts();
+            publisher.renew_promise();
             return None;
         }
-        let check =
-            Check { probe: &self.probe, liveness: &self.liveness, control: &self.control, pid: link.pid() };
-        let mut stop = self.stop.clone();
+        let patience = match reason {
+            Reason::System(_) => Patience { idle: system_events::PATIENCE, busy: system_events::PATIENCE },
+            Reason::Probe(_) => self.liveness.patience(),
+        };
+        let check = Check {
+            probe: &connector.probe,
+            liveness: &self.liveness,
+            control: &connector.control,
+            pid: link.pid(),
+        };
+        // A slow link shows signs of life without having answered.
+        let slow = || {
+            publisher.log().write(&format!("{reason}: the link is slow"));
+            self.liveness.renewed();
+            publisher.renew_promise();
+        };
         let alive = tokio::select! {
-            () = told(&mut stop) => return Some(End::Stop),
+            () = stop.requested() => return Some(End::Stop),
             failure = link.ended() => return Some(End::Failed(failure)),
-            alive = check.is_alive(patience, || self.is_late(why)) => alive,
+            alive = check.is_alive(patience, slow) => alive,
         };
         if alive {
             self.liveness.verified();
-            self.tell_prompts();
+            publisher.renew_promise();
         }
-        if !alive || matches!(why, Reason::SystemEvent(_)) {
-            self.log.write(&format!("{why}: the link is {}", if alive { "alive" } else { "dead" }));
+        if !alive || matches!(reason, Reason::System(_)) {
+            publisher.log().write(&format!("{reason}: the link is {}", if alive { "alive" } else { "dead" }));
         }
-        (!alive).then(|| End::Failed(why.failure()))
-    }
-
-    /// Promises prompts that a link is alive that shows signs of life, but has not answered.
-    fn is_late(&self, why: Reason) {
-        self.log.write(&format!("{why}: the link is slow"));
-        self.liveness.renewed();
-        self.tell_prompts();
-    }
-
-    /// The failure of a tunnel whose files somebody has deleted: nobody could find or stop it any
-    /// more, and another one could be started beside it.
-    pub(super) fn displaced(&self) -> Option<Failure> {
-        let reason = || {
-            format!(
-                "{} was deleted",
-                self.directory.ssh_control().parent().map_or("".into(), |path| path.to_string_lossy())
-            )
-        };
-        (!self.directory.is_held_by(&self.lock)).then(|| Failure { kind: Kind::Displaced, reason: reason() })
+        (!alive).then(|| End::Failed(reason.failure()))
     }
 }
 
-/// Why a link is asked whether it is alive.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Reason {
-    SystemEvent(SystemEvent),
-    Probe(ProbeReason),
-}
-
-impl Reason {
-    /// The failure of a link that did not answer.
-    pub(super) fn failure(self) -> Failure {
-        let reason = match self {
-            Self::SystemEvent(what) => format!("{what}; the link did not survive"),
-            Self::Probe(_) => "no more data from the link".to_owned(),
-        };
-        Failure { kind: Kind::Lost, reason }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SystemEvent(what) => what.fmt(f),
-            Self::Probe(ProbeReason::NoAnswer) => f.write_str("a request got no answer"),
-            Self::Probe(ProbeReason::Renewal) => f.write_str("periodic check"),
-        }
-    }
-}
-
-/// The next reason to ask a link that is up.
-async fn reason(system_events: &mut Watch, liveness: &Liveness) -> Reason {
+/// Waits for the next reason to check the link.
+async fn next_reason(system: &mut Watch, liveness: &Liveness) -> Reason {
     tokio::select! {
-        what = system_events.next() => Reason::SystemEvent(what),
+        what = system.next() => Reason::System(what),
         reason = liveness.probe_reason() => Reason::Probe(reason),
     }
 }
 
-/// Has the link carry what was wanted while there was none, until what is returned is dropped.
+/// Sets up forwards that were added while there was no link, until the returned value is dropped.
 fn settle(forward_table: &Arc<ForwardTable>) -> AbortOnDrop {
     let forward_table = Arc::clone(forward_table);
     AbortOnDrop(tokio::spawn(async move { forward_table.settle().await }))

@@ -1,122 +1,259 @@
-//! What a supervisor tells the world about its tunnel, and when: the state file, the prompts, the log,
-//! the starter that waits and the user's hooks.
+//! Publisher: everything that other processes learn about a tunnel. It owns the tunnel's directory and lock, the
+//! state file, the log, the line for prompts, the starter that waits, and the user's hooks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Supervisor;
-use crate::error::Error;
+use super::hooks::Hooks;
+use super::protocol::event::Event;
+use super::protocol::hook_event::{self, Occasion};
+use super::starter::Starter;
+use crate::config::instance::Instance;
+use crate::error::{Error, Result};
+use crate::openssh::Login;
 use crate::openssh::failure::{self, Failure, Kind};
+use crate::runtime::directory::{Directory, Lock};
+use crate::runtime::log::Log;
 use crate::runtime::prompt::{self, Entry};
-use crate::runtime::state::Facts;
-use crate::runtime::state::{Phase, State};
+use crate::runtime::state::{Facts, Forward, Phase, State};
+use crate::runtime::urls::variables;
 use crate::runtime::{pidfile, remembered_ports};
-use crate::supervisor::protocol::event::Event;
-use crate::supervisor::protocol::hook_event::Occasion;
+use crate::system::paths::Paths;
 use crate::system::time::now;
 
-impl Supervisor<'_> {
-    /// Lets connections through.
-    pub(super) fn rise(&mut self) {
-        self.liveness.verified();
-        self.link_up.send_replace(true);
+/// Publisher of one tunnel. Failures to publish are logged and never end a tunnel.
+pub(super) struct Publisher<'a> {
+    paths: &'a Paths,
+    directory: Directory,
+    lock: Lock,
+    /// Name of the tunnel.
+    name: String,
+    state: State,
+    log: Arc<Log>,
+    starter: Starter,
+    hooks: Hooks,
+}
+
+impl<'a> Publisher<'a> {
+    /// Returns the publisher of a tunnel that has just been requested; `lock` is that of `directory`.
+    pub(super) fn new(
+        paths: &'a Paths,
+        directory: Directory,
+        lock: Lock,
+        (name, state): (&str, State),
+        log: Arc<Log>,
+        starter: Starter,
+    ) -> Self {
+        let hooks = Hooks::new(paths, name);
+        Self { paths, directory, lock, name: name.to_owned(), state, log, starter, hooks }
+    }
+
+    /// Returns the places of this process.
+    pub(super) fn paths(&self) -> &'a Paths {
+        self.paths
+    }
+
+    /// Returns the tunnel's directory.
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Returns the log.
+    pub(super) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Returns the starter.
+    pub(super) fn starter(&self) -> &Starter {
+        &self.starter
+    }
+
+    /// Publishes the forwards with their final local ports, for the first time.
+    pub(super) fn bound(&mut self, forwards: &[Forward]) -> Result<()> {
+        self.state.forwards = forwards.to_vec();
+        self.state.write(&self.directory)
+    }
+
+    /// Tells the starter that the first attempt begins.
+    pub(super) fn connecting(&self) {
+        self.starter.send(&Event::Connecting);
+    }
+
+    /// Publishes that the link is up.
+    pub(super) fn up(&mut self) {
         self.enter(Phase::Up, |state| {
             state.attempt = 0;
             state.next_retry = None;
         });
-        if let Err(error) = pidfile::update(self.paths, None) {
-            self.log.write(&format!("PID file: {error}"));
-        }
-        if let Err(error) =
-            remembered_ports::remember(self.paths, &self.state.instance.id, &self.state.forwards)
-        {
-            self.log.write(&format!("remembered ports: {error}"));
-        }
-        self.starter.tell(&Event::Up { forwards: self.state.forwards.clone() });
-        self.fire(Occasion::Up, "");
+        self.log_failure("PID file", pidfile::update(self.paths, None));
+        let remembered =
+            remembered_ports::remember(self.paths, &self.state.instance.id, &self.state.forwards);
+        self.log_failure("remembered ports", remembered);
+        self.starter.send(&Event::Up { forwards: self.state.forwards.clone() });
+        self.run_hook(Occasion::Up, "");
     }
 
-    /// Keeps what the status daemon says where others find it.
-    pub(super) fn learn(&mut self, facts: Facts) {
-        self.state.daemon = Some(facts);
-        if let Err(error) = self.state.write(&self.directory) {
-            self.log.write(&error.to_string());
-        }
-        self.tell_prompts();
+    /// Publishes a lost link and the next attempt, `pause` from now. `failures` attempts have failed so far.
+    pub(super) fn reconnecting(&mut self, failure: &Failure, failures: u32, pause: Duration) {
+        self.enter(Phase::Reconnecting, |state| {
+            state.attempt = failures + 1;
+            state.next_retry = Some(now() + pause.as_secs());
+            state.last_error = Some(failure.reason.clone());
+        });
+        let retry_in = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        self.starter.send(&Event::Lost { reason: failure.reason.clone(), retry_in });
+        self.run_hook(Occasion::Down, &failure.reason);
     }
 
-    /// The error that ends a tunnel that cannot be had or kept.
-    pub(super) fn give_up(&mut self, failure: &Failure, was_up: bool) -> Error {
-        let hints = failure::hints(failure.kind, &self.request.login, self.denials());
+    /// Publishes that the runtime directory is gone and the tunnel moves to another.
+    pub(super) fn displaced(&mut self, failure: &Failure) {
+        self.log.write(&format!("{}; moving the tunnel's files below the home directory", failure.reason));
+        self.run_hook(Occasion::Down, &failure.reason);
+    }
+
+    /// Publishes that the tunnel was stopped.
+    pub(super) fn stopped(&mut self, was_up: bool) {
+        self.log.write("stopped");
+        self.run_hook(Occasion::Down, "the tunnel was stopped");
+        if !was_up {
+            self.starter.send(&Event::Stopped);
+        }
+    }
+
+    /// Publishes that the tunnel failed and returns its error.
+    pub(super) fn failed(&mut self, failure: &Failure, login: &Login, was_up: bool) -> Error {
+        let hints = failure::hints(failure.kind, login, self.denials());
         if was_up {
-            self.enter(Phase::Failed, |state| {
-                state.next_retry = None;
-                state.last_error = Some(failure.reason.clone());
-                state.hints.clone_from(&hints);
-            });
+            self.enter_failed(&failure.reason, &hints);
         }
         self.log.write(&format!("failed: {}", failure.reason));
-        self.fire(Occasion::Failed, &failure.reason);
+        self.run_hook(Occasion::Failed, &failure.reason);
         if failure.kind == Kind::TimedOut {
             return Error::TimedOut { hints };
         }
         Error::Start { reason: failure.reason.clone(), hints }
     }
 
-    /// How many logins the server has refused lately.
-    fn denials(&self) -> usize {
-        const LATELY: Duration = Duration::from_secs(600);
-        self.log.recent(LATELY).iter().filter(|text| failure::is_denial(text)).count()
+    /// Publishes that the instance is gone and returns the error.
+    pub(super) fn gone(&mut self, reason: String, hints: Vec<String>) -> Error {
+        self.enter_failed(&reason, &hints);
+        self.run_hook(Occasion::Failed, &reason);
+        Error::Failed { message: reason, hints }
     }
 
-    pub(super) fn stopped(&mut self, was_up: bool) {
-        self.log.write("stopped");
-        self.fire(Occasion::Down, "the tunnel was stopped");
-        if !was_up {
-            self.starter.tell(&Event::Stopped);
+    /// Publishes that the instance has moved.
+    pub(super) fn moved(&mut self, instance: &Instance) {
+        self.log
+            .write(&format!("the instance has moved from {} to {}", self.state.instance.host, instance.host));
+        self.state.instance.host.clone_from(&instance.host);
+        self.write_state();
+    }
+
+    /// Publishes the status daemon's facts.
+    pub(super) fn daemon_facts(&mut self, facts: Facts) {
+        self.state.daemon = Some(facts);
+        self.write_state();
+        self.renew_promise();
+    }
+
+    /// Updates the line for prompts, which promises that its content holds for a while.
+    pub(super) fn renew_promise(&self) {
+        self.log_error(prompt::publish(self.paths, &Entry::new(&self.name, &self.state)));
+    }
+
+    /// Returns the failure of a tunnel whose directory was deleted or replaced: no command could find or stop it,
+    /// and another one could start beside it.
+    pub(super) fn displacement(&self) -> Option<Failure> {
+        if self.directory.is_held_by(&self.lock) {
+            return None;
         }
+        let socket = self.directory.ssh_control();
+        let directory = socket.parent().map_or("".into(), |path| path.to_string_lossy());
+        Some(Failure { kind: Kind::Displaced, reason: format!("{directory} was deleted") })
     }
 
-    /// Enters a phase and tells everyone who reads files. A tunnel does not end because a disk is
-    /// full.
-    pub(super) fn enter(&mut self, phase: Phase, change: impl FnOnce(&mut State)) {
+    /// Cleans the directory up after the end of the tunnel. The state stays if it has the reason why a tunnel
+    /// that was up failed. The lock is kept until the process ends: freed earlier, another process could take this
+    /// one for gone.
+    pub(super) fn finish(self, failed: bool) {
+        let keeps_state = failed && self.state.phase == Phase::Failed;
+        // The writers below need a lock there, and the directory may have been deleted.
+        if !self.paths.is_runtime_gone() {
+            let _ = self.paths.ensure_runtime();
+        }
+        self.log_failure("PID file", pidfile::update(self.paths, Some(&self.directory)));
+        if !keeps_state {
+            self.log_error(prompt::withdraw(self.paths, &self.name));
+        }
+        self.directory.clear(&self.lock, keeps_state);
+        std::mem::forget(self.lock);
+    }
+
+    /// Cleans the directory up after a start that failed.
+    pub(super) fn abandon(&self) {
+        self.directory.clear(&self.lock, false);
+    }
+
+    fn enter_failed(&mut self, reason: &str, hints: &[String]) {
+        self.enter(Phase::Failed, |state| {
+            state.next_retry = None;
+            state.last_error = Some(reason.to_owned());
+            state.hints = hints.to_vec();
+        });
+    }
+
+    fn enter(&mut self, phase: Phase, change: impl FnOnce(&mut State)) {
         if self.state.phase != phase {
             self.state.phase = phase;
             self.state.since = now();
         }
         change(&mut self.state);
         self.log.write(&describe(&self.state));
-        if !self.directory.is_held_by(&self.lock) {
-            // What is there now is not ours to describe.
-            return;
-        }
-        if let Err(error) = self.state.write(&self.directory) {
-            self.log.write(&error.to_string());
-        }
-        self.tell_prompts();
-    }
-
-    /// Tells prompts what the tunnel is doing, and promises that it goes on for a while.
-    pub(super) fn tell_prompts(&self) {
-        if let Err(error) = prompt::publish(self.paths, &Entry::new(&self.request.name, &self.state)) {
-            self.log.write(&error.to_string());
+        // The files of another tunnel may be in the place of a deleted directory.
+        if self.directory.is_held_by(&self.lock) {
+            self.write_state();
+            self.renew_promise();
         }
     }
 
-    /// Leaves the directory as the next tunnel expects it. The state stays when it says why a
-    /// tunnel that was up failed.
-    pub(super) fn finish(&self, failed: bool) {
-        let tells_why = failed && self.state.phase == Phase::Failed;
-        // Its writers need a lock there, and somebody may have deleted it all.
-        if !self.paths.is_runtime_gone() {
-            let _ = self.paths.ensure_runtime();
+    fn write_state(&self) {
+        self.log_error(self.state.write(&self.directory));
+    }
+
+    /// Returns the number of logins that the server refused lately.
+    fn denials(&self) -> usize {
+        const LATELY: Duration = Duration::from_secs(600);
+        self.log.recent(LATELY).iter().filter(|text| failure::is_denial(text)).count()
+    }
+
+    /// Runs the user's hook for an event, if there is one.
+    fn run_hook(&mut self, occasion: Occasion, reason: &str) {
+        let instance = &self.state.instance;
+        let own = [
+            ("SOONG_EVENT", occasion.word()),
+            ("SOONG_INSTANCE_NAME", &instance.name),
+            ("SOONG_INSTANCE_ID", &instance.id),
+            ("SOONG_HOST", &instance.host),
+            ("SOONG_REASON", reason),
+        ];
+        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.replace('\0', "")));
+        let variables = own.chain(variables(&self.state.forwards)).collect();
+        let outcome = self.hooks.fire(&hook_event::Event { occasion, variables });
+        if let Err(error) = outcome {
+            self.log.write(&format!("hook {}: {error}", occasion.word()));
         }
-        if let Err(error) = pidfile::update(self.paths, Some(&self.directory)) {
-            self.log.write(&format!("PID file: {error}"));
-        }
-        if !tells_why && let Err(error) = prompt::withdraw(self.paths, &self.request.name) {
+    }
+
+    fn log_error(&self, outcome: Result<()>) {
+        if let Err(error) = outcome {
             self.log.write(&error.to_string());
         }
-        self.directory.clear(&self.lock, tells_why);
+    }
+
+    fn log_failure(&self, subject: &str, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.log.write(&format!("{subject}: {error}"));
+        }
     }
 }
 

@@ -1,5 +1,4 @@
-//! How a supervisor begins: it takes what makes it the one supervisor of its tunnel – the lock, the
-//! ports and the sockets – before there is an ssh.
+//! Set-up of a supervisor: it takes the lock, the ports and the sockets before it starts ssh.
 
 use std::io;
 use std::path::Path;
@@ -7,167 +6,202 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
-use super::{Supervisor, control_server, signals};
+use super::askpass::helper::Askpass;
+use super::connect::Connector;
+use super::interrupts::Interrupts;
+use super::link::liveness::Liveness;
+use super::link::mux::{Control, Forward, Side};
+use super::link::permission::Permission;
+use super::link::probe::{self, Probe};
+use super::monitor::Monitor;
+use super::prompt_broker::{self, PromptBroker};
+use super::protocol::event::Event;
+use super::protocol::request::Request;
+use super::publish::Publisher;
+use super::relay::fd_limit;
+use super::relay::forward_table::ForwardTable;
+use super::relay::metrics::Metrics;
+use super::relay::owner::Guard;
+use super::relay::reserve::{self, Bound};
+use super::relay::room::Room;
+use super::relay::serve::{self, Uplink};
+use super::relay::unix_socket;
+use super::starter::Starter;
+use super::{control_server, signals};
 use crate::config::forwarding::Listen;
+use crate::daemon;
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::log::Log;
 use crate::runtime::orphan;
-use crate::runtime::state::State;
-use crate::supervisor::askpass::helper::Askpass;
-use crate::supervisor::backoff::Backoff;
-use crate::supervisor::hooks::Hooks;
-use crate::supervisor::link::liveness::Liveness;
-use crate::supervisor::link::mux::Control;
-use crate::supervisor::link::permission::Permission;
-use crate::supervisor::link::probe::Probe;
-use crate::supervisor::prompt_broker::{self, PromptBroker};
-use crate::supervisor::protocol::event::Event;
-use crate::supervisor::protocol::request::Request;
-use crate::supervisor::provider_watch::ProviderWatch;
-use crate::supervisor::relay::fd_limit;
-use crate::supervisor::relay::forward_table::ForwardTable;
-use crate::supervisor::relay::metrics::Metrics;
-use crate::supervisor::relay::owner::Guard;
-use crate::supervisor::relay::reserve::{self, Bound};
-use crate::supervisor::relay::room::Room;
-use crate::supervisor::relay::serve::{self, Uplink};
-use crate::supervisor::relay::unix_socket;
-use crate::supervisor::starter::Starter;
-use crate::supervisor::system_events::Watch;
+use crate::runtime::state::{self, State};
 use crate::system::paths::Paths;
 
-impl<'a> Supervisor<'a> {
-    /// Takes the lock and the ports and opens the supervisor's socket. When this fails nothing is
-    /// left behind.
-    pub(super) async fn prepare(request: Request, paths: &'a Paths, starter: Starter) -> Result<Self> {
-        let (stopper, stop) = watch::channel(false);
-        signals::stop_on(&stopper, starter.is_terminal())?;
-        let directory = Directory::new(paths, &request.name)?;
-        directory.create()?;
-        let lock = control_server::lock(&directory).await?;
-        refuse_second(paths, &request.name, &starter)?;
-        orphan::terminate(&directory, request.program());
-        directory.clear(&lock, false);
-        let (link_up, link) = watch::channel(false);
-        let (name, instance) = (request.name.clone(), request.login.instance.clone());
-        let state = State::starting(&request.login.instance, &request.forwards);
-        let log = Arc::new(Log::new(paths.log(&request.name)));
-        if let Err(error) = log.open() {
-            // On a full disk a tunnel is of more use than its log.
-            starter.tell(&Event::Warning { text: error.to_string() });
-        }
-        let liveness = Arc::new(Liveness::new(request.login.keepalive));
-        let room = Room::new(fd_limit::raise());
-        if cfg!(not(target_os = "linux")) && request.only_me == Some(true) {
-            starter.tell(&Event::Warning { text: "tunnel.only-me has no effect on this system".into() });
-        }
-        let guard = Guard::new(request.only_me, Arc::clone(&log));
-        let (hold, liveness_of_uplink) = (request.hold, Arc::clone(&liveness));
-        let uplink =
-            Uplink { link, hold, room, guard, liveness: liveness_of_uplink, counters: Arc::default() };
-        let metrics = Metrics::default();
-        let control = Control::new(directory.ssh_control());
-        let permission = Arc::new(Permission::new(control.clone()));
-        let mut supervisor = Self {
-            forward_table: Arc::new(ForwardTable::new(
-                &directory,
-                &control,
-                &permission,
-                uplink.clone(),
-                metrics.clone(),
-                Arc::clone(&log),
-            )),
-            log,
-            probe: Arc::new(Probe::new(&directory)),
-            prompts: Arc::new(PromptBroker::new(starter.clone(), request.askpass.clone())),
-            askpass: Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
-                action: "cannot set up ssh's prompts".into(),
-                source,
-                hint: None,
-            })?,
-            liveness,
-            request,
-            paths,
-            directory,
-            control,
-            permission,
-            lock,
-            starter,
-            state,
-            link_up,
-            stop,
-            daemon_wake: Arc::default(),
-            system_events: Watch::new(),
-            backoff: Backoff::new(Instant::now()),
-            provider: ProviderWatch::new(&instance.id),
-            hooks: Hooks::new(paths, &name),
-            metrics,
-        };
-        if let Err(error) = supervisor.open(&uplink, stopper).await {
-            supervisor.forward_table.close().await;
-            supervisor.directory.clear(&supervisor.lock, false);
+/// Parts of a supervisor.
+pub(super) struct Parts<'a> {
+    pub(super) publisher: Publisher<'a>,
+    pub(super) connector: Connector,
+    pub(super) monitor: Monitor,
+    pub(super) interrupts: Interrupts,
+}
+
+/// Takes the lock and the ports, opens the supervisor's socket and begins to serve. Leaves nothing behind if it fails.
+pub(super) async fn set_up<'a>(request: &Request, paths: &'a Paths, starter: Starter) -> Result<Parts<'a>> {
+    let (stopper, stop) = watch::channel(false);
+    signals::stop_on(&stopper, starter.is_terminal())?;
+    let publisher = publisher(request, paths, starter).await?;
+    let (link_up, link) = watch::channel(false);
+    let liveness = Arc::new(Liveness::new(request.login.keepalive));
+    let uplink = Uplink {
+        link,
+        hold: request.hold,
+        room: Room::new(fd_limit::raise()),
+        guard: Guard::new(request.only_me, Arc::clone(publisher.log())),
+        liveness: Arc::clone(&liveness),
+        counters: Arc::default(),
+    };
+    let metrics = Metrics::default();
+    let connector = match connector(request, &publisher, &uplink, &metrics) {
+        Ok(connector) => connector,
+        Err(error) => {
+            publisher.abandon();
             return Err(error);
         }
-        supervisor.tell_prompts();
-        Ok(supervisor)
+    };
+    let monitor = Monitor { liveness, link_up, daemon_wake: Arc::default(), daemon_socket: None };
+    let interrupts = Interrupts::new(stop, &request.login.instance.id);
+    let mut parts = Parts { publisher, connector, monitor, interrupts };
+    if let Err(error) = parts.open(request, &uplink, &metrics, stopper).await {
+        parts.connector.forward_table.close().await;
+        parts.publisher.abandon();
+        return Err(error);
     }
+    parts.publisher.renew_promise();
+    Ok(parts)
+}
 
-    async fn open(&mut self, uplink: &Uplink, stopper: watch::Sender<bool>) -> Result<()> {
-        let bound = reserve::bind_all(&self.request, self.paths)?;
-        let doors = reserve::open_extras(&self.request, self.paths)?;
-        self.forward_table.begin(&self.request.extras, doors).await?;
-        self.request.forwards = bound.iter().map(|bound| bound.forward.clone()).collect();
-        self.state.forwards.clone_from(&self.request.forwards);
-        let socket = self.directory.supervisor_socket();
+impl Parts<'_> {
+    /// Reserves the ports, opens the sockets and begins to serve them.
+    async fn open(
+        &mut self,
+        request: &Request,
+        uplink: &Uplink,
+        metrics: &Metrics,
+        stopper: watch::Sender<bool>,
+    ) -> Result<()> {
+        let bound = reserve::bind_all(request, self.publisher.paths())?;
+        let endpoints = reserve::open_extras(request, self.publisher.paths())?;
+        let forward_table = &self.connector.forward_table;
+        forward_table.begin(&request.extras, endpoints).await?;
+        let forwards: Vec<state::Forward> = bound.iter().map(|bound| bound.forward.clone()).collect();
+        let directory = self.publisher.directory();
+        let socket = directory.supervisor_socket();
         let requests = listen(&socket).map_err(|error| Error::io("open", &socket, error))?;
-        let socket = self.directory.askpass_socket();
-        let asked = listen(&socket).map_err(|error| Error::io("open", &socket, error))?;
-        tokio::spawn(prompt_broker::serve(asked, Arc::clone(&self.prompts)));
-        self.state.write(&self.directory)?;
-        let (daemon_wake, forward_table) = (Arc::clone(&self.daemon_wake), Arc::clone(&self.forward_table));
-        let serve = control_server::serve(
+        let socket = directory.askpass_socket();
+        let questions = listen(&socket).map_err(|error| Error::io("open", &socket, error))?;
+        tokio::spawn(prompt_broker::serve(questions, Arc::clone(&self.connector.prompts)));
+        self.connector.services = forwards.iter().map(|forward| service(directory, forward)).collect();
+        let daemon = forwards.iter().find(|forward| forward.service == daemon::SERVICE);
+        self.monitor.daemon_socket = daemon.map(|forward| directory.forward_socket(forward.local));
+        self.publisher.bound(&forwards)?;
+        tokio::spawn(control_server::serve(
             requests,
             stopper.clone(),
-            daemon_wake,
-            self.metrics.clone(),
-            forward_table,
-        );
-        tokio::spawn(serve);
-        self.starter.listen(stopper);
-        self.serve(bound, uplink)
-    }
-
-    /// Accepts connections to the services.
-    fn serve(&self, bound: Vec<Bound>, uplink: &Uplink) -> Result<()> {
-        for Bound { forward, listeners } in bound {
-            let socket = self.directory.forward_socket(forward.local);
-            let counters = self.metrics.counters(Listen::Port(forward.local));
-            let uplink = Uplink { counters, room: uplink.room.for_listener(), ..uplink.clone() };
-            for listener in listeners {
-                let listener =
-                    TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
-                tokio::spawn(serve::serve(listener, socket.clone(), uplink.clone()));
-            }
-        }
-        Ok(())
+            Arc::clone(&self.monitor.daemon_wake),
+            metrics.clone(),
+            Arc::clone(forward_table),
+        ));
+        self.publisher.starter().listen(stopper);
+        serve(self.publisher.directory(), bound, uplink, metrics)
     }
 }
 
-/// Refuses a tunnel that runs already in another session of the user, and says where.
+/// Takes the lock and returns the publisher.
+async fn publisher<'a>(request: &Request, paths: &'a Paths, starter: Starter) -> Result<Publisher<'a>> {
+    let directory = Directory::new(paths, &request.name)?;
+    directory.create()?;
+    let lock = control_server::lock(&directory).await?;
+    refuse_second(paths, &request.name, &starter)?;
+    orphan::terminate(&directory, request.program());
+    directory.clear(&lock, false);
+    let log = Arc::new(Log::new(paths.log(&request.name)));
+    // The tunnel works without its log, for example on a full disk.
+    let log_fault = log.open().err().map(|error| error.to_string());
+    let only_me = cfg!(not(target_os = "linux")) && request.only_me == Some(true);
+    let only_me = only_me.then(|| "tunnel.only-me has no effect on this system".to_owned());
+    for text in [log_fault, only_me].into_iter().flatten() {
+        starter.send(&Event::Warning { text });
+    }
+    let state = State::starting(&request.login.instance, &request.forwards);
+    Ok(Publisher::new(paths, directory, lock, (&request.name, state), log, starter))
+}
+
+/// Returns the connector, still without services.
+fn connector(
+    request: &Request,
+    publisher: &Publisher<'_>,
+    uplink: &Uplink,
+    metrics: &Metrics,
+) -> Result<Connector> {
+    let directory = publisher.directory();
+    let control = Control::new(directory.ssh_control());
+    let permission = Arc::new(Permission::new(control.clone()));
+    let (uplink, metrics, log) = (uplink.clone(), metrics.clone(), Arc::clone(publisher.log()));
+    let forward_table = ForwardTable::new(directory, &control, &permission, uplink, metrics, log);
+    let askpass = Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
+        action: "cannot set up ssh's questions".into(),
+        source,
+        hint: None,
+    })?;
+    Ok(Connector {
+        control,
+        permission,
+        probe: Arc::new(Probe::new(directory)),
+        probe_forward: probe::forward(directory),
+        prompts: Arc::new(PromptBroker::new(publisher.starter().clone(), request.askpass.clone())),
+        askpass,
+        services: Vec::new(),
+        forward_table: Arc::new(forward_table),
+    })
+}
+
+/// Returns the forward that ssh carries for a service.
+fn service(directory: &Directory, forward: &state::Forward) -> Forward {
+    Forward {
+        side: Side::Local,
+        listen: Listen::Socket(directory.forward_socket(forward.local)),
+        target: forward.target(),
+    }
+}
+
+/// Accepts connections to the services.
+fn serve(directory: &Directory, bound: Vec<Bound>, uplink: &Uplink, metrics: &Metrics) -> Result<()> {
+    for Bound { forward, listeners } in bound {
+        let socket = directory.forward_socket(forward.local);
+        let counters = metrics.counters(Listen::Port(forward.local));
+        let uplink = Uplink { counters, room: uplink.room.for_listener(), ..uplink.clone() };
+        for listener in listeners {
+            let listener =
+                TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
+            tokio::spawn(serve::serve(listener, socket.clone(), uplink.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a tunnel that is already running in another session of the user, and warns where.
 fn refuse_second(paths: &Paths, name: &str, starter: &Starter) -> Result<()> {
     for other in Directory::elsewhere(paths, name) {
         if other.is_locked()? {
-            starter.tell(&Event::Warning { text: format!("it is running in another session: {other}") });
+            starter.send(&Event::Warning { text: format!("it is running in another session: {other}") });
             return Err(Error::AlreadyRunning);
         }
     }
     Ok(())
 }
 
-/// Listens at `path`, for this user only.
+/// Listens on `path`, for this user only.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let listener = unix_socket::bind_private(path)?;
     listener.set_nonblocking(true)?;

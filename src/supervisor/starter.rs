@@ -112,7 +112,7 @@ impl Starter {
 
     /// Tells an event. A starter hears no more after the one that ends its wait. One that does not
     /// read does not hold the tunnel up: it misses what ssh says, and gets everything else late.
-    pub fn tell(&self, event: &Event) {
+    pub fn send(&self, event: &Event) {
         let mut shared = self.shared();
         match (&mut shared.held, event) {
             (Some(held), Event::Said { .. }) => {
@@ -120,7 +120,7 @@ impl Starter {
                     held.push(event.clone());
                 }
             }
-            _ => shared.sink.tell(event),
+            _ => shared.sink.send(event),
         }
     }
 
@@ -135,7 +135,7 @@ impl Starter {
                 Sink::Process(starter) => {
                     let (sender, receiver) = oneshot::channel();
                     starter.waiting = Some(sender);
-                    shared.sink.tell(&Event::Question { asked: asked.clone() });
+                    shared.sink.send(&Event::Question { asked: asked.clone() });
                     (None, Some(receiver))
                 }
                 Sink::None => (None, None),
@@ -194,7 +194,7 @@ impl Starter {
 
     /// Sends the starter what it had no room for, over `stream`; true when that is done.
     fn catch_up(&self, stream: &tokio::net::UnixStream) -> bool {
-        self.shared().sink.send(|bytes| stream.try_write(bytes))
+        self.shared().sink.flush(|bytes| stream.try_write(bytes))
     }
 
     /// Sends the starter the rest, when nothing else is left to be done.
@@ -213,7 +213,7 @@ impl Starter {
 }
 
 impl Sink {
-    fn tell(&mut self, event: &Event) {
+    fn send(&mut self, event: &Event) {
         match self {
             Self::Terminal(report) => report.show(event),
             Self::Process(starter) if !starter.takes(event) => {}
@@ -222,7 +222,7 @@ impl Sink {
                 if event::send(&mut starter.unsent, event).is_ok()
                     && let Ok(stream) = starter.stream.try_clone()
                 {
-                    self.send(|bytes| (&stream).write(bytes));
+                    self.flush(|bytes| (&stream).write(bytes));
                 }
             }
             Self::None => {}
@@ -230,7 +230,7 @@ impl Sink {
     }
 
     /// Writes what is unsent, as far as there is room; true when nothing is left.
-    fn send(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> bool {
+    fn flush(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> bool {
         let Self::Process(starter) = self else { return true };
         while !starter.unsent.is_empty() {
             match write(&starter.unsent) {
@@ -275,7 +275,7 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         let mut shared = self.0.shared();
         for event in shared.held.take().unwrap_or_default() {
-            shared.sink.tell(&event);
+            shared.sink.send(&event);
         }
     }
 }

@@ -68,7 +68,7 @@ impl Permission {
     }
 
     /// Takes a line of ssh's; true if it answers a question of ours.
-    pub fn hear(&self, line: &str) -> bool {
+    pub fn handle_line(&self, line: &str) -> bool {
         let (mut heard, reason) = (self.heard(), failure(line));
         let is_answer = heard.expected > 0 && reason.is_some();
         heard.expected -= u32::from(is_answer);

@@ -1,0 +1,208 @@
+//! The life of a tunnel: its states and what leads from one to the next.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::backoff::Backoff;
+use super::connect::Connector;
+use super::end::End;
+use super::interrupts::{Interrupt, Interrupts};
+use super::link::process;
+use super::link::tcp_probe::Port;
+use super::monitor::Monitor;
+use super::protocol::location::Relocation;
+use super::protocol::request::Request;
+use super::publish::Publisher;
+use super::setup::Parts;
+use crate::error::Result;
+use crate::openssh::Login;
+use crate::openssh::failure::{Failure, Kind};
+
+/// End of a tunnel that did not fail.
+pub(super) enum Finish {
+    /// It was stopped.
+    Stopped,
+    /// Its runtime directory was removed at the user's logout; it can go on in another.
+    Homeless,
+}
+
+/// State of the link.
+enum Link {
+    /// An ssh is starting.
+    Connecting,
+    /// ssh has logged in, and every forward is confirmed.
+    Up(process::Link),
+    /// There is no link; the next attempt comes after a pause. The last attempt took `took`.
+    Waiting { failure: Failure, took: Duration },
+    /// The tunnel has ended.
+    Ended(Result<Finish>),
+}
+
+/// Supervisor of one tunnel.
+pub(super) struct Supervisor<'a> {
+    /// The login, which follows the instance when it moves.
+    login: Login,
+    publisher: Publisher<'a>,
+    connector: Connector,
+    monitor: Monitor,
+    interrupts: Interrupts,
+    backoff: Backoff,
+    /// Time at which the last link was lost; `None` until a link has been up.
+    lost_at: Option<Instant>,
+}
+
+impl<'a> Supervisor<'a> {
+    /// Returns the supervisor of the tunnel of `request`.
+    pub(super) fn new(request: &Request, parts: Parts<'a>) -> Self {
+        let Parts { publisher, connector, monitor, interrupts } = parts;
+        let (login, backoff) = (request.login.clone(), Backoff::new(Instant::now()));
+        Self { login, publisher, connector, monitor, interrupts, backoff, lost_at: None }
+    }
+
+    /// Runs the tunnel to its end and cleans up.
+    pub(super) async fn run(mut self) -> Result<Finish> {
+        let result = self.supervise().await;
+        self.connector.forward_table.close().await;
+        self.publisher.finish(result.is_err());
+        result
+    }
+
+    /// Goes from state to state until the tunnel has ended.
+    async fn supervise(&mut self) -> Result<Finish> {
+        self.publisher.connecting();
+        let mut link = Link::Connecting;
+        loop {
+            link = match link {
+                Link::Connecting => self.connect().await,
+                Link::Up(ssh) => self.watch(ssh).await,
+                Link::Waiting { failure, took } => self.wait(&failure, took).await,
+                Link::Ended(result) => return result,
+            };
+        }
+    }
+
+    async fn connect(&mut self) -> Link {
+        let begun = Instant::now();
+        self.backoff.begin(begun);
+        let away = self.lost_at.map(|lost_at| lost_at.elapsed());
+        let Self { login, publisher, connector, interrupts, backoff, .. } = self;
+        match connector.connect(login, away, publisher, interrupts, backoff).await {
+            Ok(ssh) => {
+                self.backoff.succeed();
+                Link::Up(ssh)
+            }
+            Err(end) => {
+                if let End::Failed(failure) = &end {
+                    self.backoff.fail(failure.kind);
+                    self.login.detour = None;
+                }
+                self.next_after(end, begun.elapsed())
+            }
+        }
+    }
+
+    async fn watch(&mut self, ssh: process::Link) -> Link {
+        self.monitor.open();
+        self.publisher.up();
+        let since = Instant::now();
+        let Self { publisher, connector, monitor, interrupts, .. } = self;
+        let end = monitor.watch(ssh, connector, publisher, interrupts).await;
+        let now = Instant::now();
+        self.lost_at = Some(now);
+        self.backoff.lose(now - since, now);
+        self.next_after(end, Duration::ZERO)
+    }
+
+    /// Returns the state after an attempt that took `took`, or after a link.
+    fn next_after(&mut self, end: End, took: Duration) -> Link {
+        let was_up = self.lost_at.is_some();
+        match end {
+            End::Stop => self.stopped(),
+            End::Relocated(relocation) => self.relocated(relocation),
+            End::Answered => {
+                self.publisher.log().write("the server answers again");
+                Link::Connecting
+            }
+            End::Detour(option) => {
+                let line = format!("the first address is silent; using another one: {option}");
+                self.publisher.log().write(&line);
+                self.login.detour = Some(option);
+                Link::Connecting
+            }
+            End::Failed(failure) => {
+                if was_up && failure.kind == Kind::Displaced && self.publisher.paths().is_runtime_gone() {
+                    self.publisher.displaced(&failure);
+                    return Link::Ended(Ok(Finish::Homeless));
+                }
+                if !was_up || self.backoff.gives_up(failure.kind) {
+                    return Link::Ended(Err(self.publisher.failed(&failure, &self.login, was_up)));
+                }
+                Link::Waiting { failure, took }
+            }
+        }
+    }
+
+    /// Waits until the next attempt is due after one that failed and took `took`.
+    async fn wait(&mut self, failure: &Failure, took: Duration) -> Link {
+        let port = self.port_to_probe(failure).await;
+        let now = Instant::now();
+        let pause = match &port {
+            Some(_) => self.backoff.port_probe(0, now).pause,
+            None => self.backoff.pause(failure.kind, took, fastrand::f64(), now),
+        };
+        let failures = self.backoff.failures();
+        self.publisher.reconnecting(failure, failures, pause);
+        self.interrupts.poll_provider_after(failures);
+        let due = async {
+            match &port {
+                Some(port) => port.wait_until_answered(&mut self.backoff).await,
+                None => sleep(pause).await,
+            }
+        };
+        let interrupt = tokio::select! {
+            interrupt = self.interrupts.next(&self.login.instance) => Some(interrupt),
+            () = due => None,
+        };
+        match interrupt {
+            None => self.backoff.retry(),
+            Some(Interrupt::System) => self.backoff.start_over(Instant::now()),
+            Some(Interrupt::Relocated(relocation)) => return self.relocated(relocation),
+            Some(Interrupt::Stop) => return self.stopped(),
+        }
+        Link::Connecting
+    }
+
+    /// Returns the port to probe after `failure`, if the host is silent and attempts would be too many.
+    async fn port_to_probe(&mut self, failure: &Failure) -> Option<Port> {
+        if !self.backoff.waits_for_answer(failure.kind, Instant::now()) {
+            return None;
+        }
+        let mut stop = self.interrupts.stop();
+        tokio::select! {
+            () = stop.requested() => None,
+            port = Port::find(&self.login) => port,
+        }
+    }
+
+    fn stopped(&mut self) -> Link {
+        self.publisher.stopped(self.lost_at.is_some());
+        Link::Ended(Ok(Finish::Stopped))
+    }
+
+    /// Follows the instance to its new address, or ends if it is gone. The tunnel keeps its name and id.
+    fn relocated(&mut self, relocation: Relocation) -> Link {
+        match relocation {
+            Relocation::There { instance } => {
+                let target = &mut self.login.instance;
+                self.publisher.moved(&instance);
+                target.host.clone_from(&instance.host);
+                target.port = instance.port;
+                target.user = instance.user;
+                target.user_is_default = instance.user_is_default;
+                Link::Connecting
+            }
+            Relocation::Gone { reason, hints } => Link::Ended(Err(self.publisher.gone(reason, hints))),
+        }
+    }
+}
