@@ -16,15 +16,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use self::notation::{Written, socket};
 use crate::system::paths::Paths;
 
 /// The most of them that one tunnel carries.
 pub const FORWARDINGS_MAX: usize = 100;
 
 /// A forward that is not that of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Forwarding {
     /// Something here that leads to a place as seen from the instance.
     Local(Listen, Target),
@@ -114,22 +112,6 @@ impl Forwarding {
             Self::Remote(listen, Target::Socket(path)) => Self::Remote(listen, Target::Socket(expand(&path))),
             other => other,
         }
-    }
-
-    /// What of it is wrong once `~/` is expanded: a path on the instance that does not begin with
-    /// `/`, or one here that has become too long.
-    pub fn fault(&self) -> Option<String> {
-        let parts = match self {
-            Self::Local(listen, target) | Self::Remote(listen, target) => {
-                [listen.to_string(), target.to_string()]
-            }
-            Self::Socks(_) => return None,
-        };
-        let paths = || parts.iter().filter(|part| part.starts_with(['/', '~']));
-        if paths().any(|path| path.starts_with('~')) {
-            return Some("the path of a socket on the instance must begin with /".to_owned());
-        }
-        paths().find_map(|path| socket(path).err())
     }
 
     /// The option of `soong tunnel start` that asks for it, had it `port` instead.

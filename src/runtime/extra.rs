@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::config::forwarding::Forwarding;
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
-use crate::runtime::state::STATE_MAX;
 use crate::system::paths;
 use crate::toml_text;
+
+/// Longest file, in bytes.
+const FILE_MAX: u64 = 256 << 10;
 
 /// A forward, where it comes from, and how it is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +58,7 @@ pub fn write(directory: &Directory, extras: &[Extra]) -> Result<()> {
 
 /// What was last written; nothing where it cannot be understood.
 pub fn read(directory: &Directory) -> Vec<Extra> {
-    let text = paths::read_own(&directory.forwards_file(), STATE_MAX).unwrap_or_default();
+    let text = paths::read_own(&directory.forwards_file(), FILE_MAX).unwrap_or_default();
     toml_text::parse::<Document>(&text).unwrap_or_default().forwards
 }
 

@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let started = match words.as_slice() {
+    let begun = match words.as_slice() {
         ["-h" | "--help"] => return ExitCode::from(u8::from(print(HELP).is_err())),
         ["-V" | "--version"] => {
             let version = format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"));
@@ -61,9 +61,9 @@ pub fn main() -> ExitCode {
         [FOREGROUND, descriptor, _] => in_foreground(descriptor),
         _ => None,
     };
-    let Some((request, starter)) = started else { return fail(NAME, &not_asked()) };
+    let Some((request, starter)) = begun else { return fail(NAME, &not_asked()) };
     let is_terminal = starter.is_terminal();
-    match Paths::from_env().and_then(|paths| supervisor::run(request, &paths, starter)) {
+    match Paths::from_env().and_then(|paths| supervisor::run(request, &paths, &starter)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_terminal => fail("soong-tunnel", &error),
         // The starter has been told. Standard error is the log, which may be that of a tunnel that runs.
@@ -82,7 +82,7 @@ fn in_background() -> Option<(Request, Starter)> {
     // Descriptor 0 stays in use, so that nothing else is mistaken for standard input.
     let ear = stream.try_clone().ok()?;
     let request: Request = Receiver::new(stream).receive().ok()??;
-    let starter = Starter::starter(ear, &request).ok()?;
+    let starter = Starter::process(ear, &request).ok()?;
     Some((request, starter))
 }
 

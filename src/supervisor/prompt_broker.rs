@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
-use self::explain::explain;
+use self::explain::{Exchange, explain};
 use crate::openssh::failure::Failure;
 use crate::supervisor::askpass::helper::{MESSAGE_MAX, Reply};
 use crate::supervisor::askpass::program;
@@ -70,13 +70,6 @@ struct Record {
     said: VecDeque<String>,
     /// Whether the user's own program was asked.
     program_asked: bool,
-}
-
-/// A question, and whether it was answered.
-#[derive(Debug, Clone)]
-struct Exchange {
-    question: Question,
-    answered: bool,
 }
 
 /// The time that an attempt has used.

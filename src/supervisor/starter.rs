@@ -71,7 +71,7 @@ impl Starter {
     }
 
     /// The `start` of `request` at the other end of `stream`.
-    pub fn starter(stream: UnixStream, request: &Request) -> io::Result<Self> {
+    pub fn process(stream: UnixStream, request: &Request) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let (waiting, unsent, full, over) = (None, Vec::new(), Arc::default(), false);
         let (verbose, can_answer) = (request.verbose, request.can_answer);

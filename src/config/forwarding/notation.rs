@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Forwarding, Kind, Listen, Target};
 use crate::config::address::is_host;
@@ -60,7 +60,7 @@ fn port(text: &str) -> Result<u16, String> {
 }
 
 /// A path that ssh takes as it is and that fits into a socket's address.
-pub(super) fn socket(text: &str) -> Result<PathBuf, String> {
+fn socket(text: &str) -> Result<PathBuf, String> {
     let absolute =
         text.len() > 1 && (text.starts_with('/') || text.starts_with("~/")) && !text.ends_with('/');
     if !absolute {
@@ -161,17 +161,47 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A forward as it stands in files and in JSON.
+impl Forwarding {
+    /// Returns its fault once `~/` is expanded: a path on the instance that does not begin with `/`, or one on this
+    /// machine that has become too long.
+    pub fn fault(&self) -> Option<String> {
+        let parts = match self {
+            Self::Local(listen, target) | Self::Remote(listen, target) => {
+                [listen.to_string(), target.to_string()]
+            }
+            Self::Socks(_) => return None,
+        };
+        let paths = || parts.iter().filter(|part| part.starts_with(['/', '~']));
+        if paths().any(|path| path.starts_with('~')) {
+            return Some("the path of a socket on the instance must begin with /".to_owned());
+        }
+        paths().find_map(|path| socket(path).err())
+    }
+}
+
+impl Serialize for Forwarding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Written::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Forwarding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Written::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A forward in files and JSON.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Written {
+struct Written {
     kind: Kind,
     listen: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target: Option<String>,
 }
 
-impl From<Forwarding> for Written {
-    fn from(forwarding: Forwarding) -> Self {
+impl From<&Forwarding> for Written {
+    fn from(forwarding: &Forwarding) -> Self {
         Self {
             kind: forwarding.kind(),
             listen: forwarding.listen().to_string(),
@@ -180,13 +210,11 @@ impl From<Forwarding> for Written {
     }
 }
 
-impl TryFrom<Written> for Forwarding {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Self, String> {
-        match written.target {
-            Some(target) => written.kind.parse(&format!("{}:{target}", written.listen)),
-            None => written.kind.parse(&written.listen),
+impl Written {
+    fn parse(&self) -> Result<Forwarding, String> {
+        match &self.target {
+            Some(target) => self.kind.parse(&format!("{}:{target}", self.listen)),
+            None => self.kind.parse(&self.listen),
         }
     }
 }

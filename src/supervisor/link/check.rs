@@ -5,11 +5,10 @@
 //! on its control socket, over which nothing is slow: an ssh that is stuck keeps its kernel's company.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::liveness::Liveness;
+use super::liveness::{Liveness, Patience};
 use super::mux::{self, Control};
 use super::probe::Probe;
 use super::tcp_progress::Connection;
@@ -25,15 +24,6 @@ pub struct Check<'a> {
     pub control: &'a Control,
     /// ssh, if it still runs.
     pub pid: Option<u32>,
-}
-
-/// How long a link may be without a sign of life, and how long ssh may take to answer by itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// While no connection would be lost with the link.
-    pub idle: Duration,
-    /// While connections are under way.
-    pub busy: Duration,
 }
 
 impl Check<'_> {

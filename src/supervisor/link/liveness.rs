@@ -15,7 +15,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::check::Patience;
 use super::timer;
 use crate::runtime::prompt::RENEWAL;
 
@@ -29,6 +28,15 @@ pub enum ProbeReason {
     NoAnswer,
     /// The promise that it is alive is to be renewed.
     Renewal,
+}
+
+/// Time that a link may show no sign of life, and that ssh may take to answer by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// While no connection would be lost with the link.
+    pub idle: Duration,
+    /// While connections are under way.
+    pub busy: Duration,
 }
 
 /// What to do about a link now.

@@ -3,26 +3,22 @@
 
 mod control;
 mod message;
+mod session;
 mod stdio_forward;
 
 use std::io;
 use std::os::fd::AsFd;
-use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 pub use self::control::Control;
-use self::message::{CLOSE_FORWARD, Message, NO_PORT, OK, OPEN_FORWARD, check_hello, hello, verdict};
+pub use self::message::Refusal;
+use self::message::{CLOSE_FORWARD, Message, NO_PORT, OK, OPEN_FORWARD, hello};
+use self::session::{PATIENCE, answer, greet, hear_hello};
 use self::stdio_forward::Offer;
 use crate::config::forwarding::{Listen, Target};
-
-/// The longest message taken from ssh, in bytes.
-const MESSAGE_MAX: u32 = 16 * 1024;
-
-/// How long ssh and the server may take to set a forward up.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who listens for a forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,30 +27,6 @@ pub enum Side {
     Local = 1,
     /// The server.
     Remote = 2,
-}
-
-/// What ssh says to a request that it does not fulfil.
-#[derive(Debug)]
-pub enum Refusal {
-    /// It, or the server, does not want to; why.
-    Refused(String),
-    /// It cannot be asked.
-    Silent(io::Error),
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        Self::Silent(error)
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Refused(reason) => f.write_str(reason),
-            Self::Silent(error) => write!(f, "ssh is not answering: {error}"),
-        }
-    }
 }
 
 /// A connection to somewhere, made by the server: what is written to the one arrives there, what
@@ -169,35 +141,4 @@ pub async fn responds(control: &Control) -> bool {
 
 async fn limited<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-}
-
-/// A connection on which both sides have said which version they speak.
-async fn greet(control: &Control) -> io::Result<UnixStream> {
-    let mut stream = control.connect().await?;
-    stream.write_all(&hello()).await?;
-    hear_hello(&mut stream).await?;
-    Ok(stream)
-}
-
-async fn hear_hello(stream: &mut UnixStream) -> io::Result<()> {
-    check_hello(&receive(stream).await?)
-}
-
-/// Reads the answer to the request, which should be `wanted`.
-async fn answer(stream: &mut UnixStream, wanted: u32) -> Result<(), Refusal> {
-    loop {
-        if let Some(verdict) = verdict(&receive(stream).await?, wanted) {
-            return verdict;
-        }
-    }
-}
-
-async fn receive(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
-    let length = stream.read_u32().await?;
-    if length > MESSAGE_MAX {
-        return Err(io::Error::other("the answer is too long"));
-    }
-    let mut message = vec![0; usize::try_from(length).unwrap_or_default()];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
 }

@@ -1,8 +1,14 @@
 //! Why an attempt failed, as far as its questions tell.
 
-use super::Exchange;
 use crate::openssh::failure::{Failure, Kind};
-use crate::supervisor::askpass::prompt::Sort;
+use crate::supervisor::askpass::prompt::{Question, Sort};
+
+/// A question, and whether it was answered.
+#[derive(Debug, Clone)]
+pub(super) struct Exchange {
+    pub(super) question: Question,
+    pub(super) answered: bool,
+}
 
 /// What is behind the failure of an attempt that has asked questions.
 pub(super) fn explain(asked: &[Exchange], failure: Failure) -> Failure {

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::sleep;
 
 use super::owner::Guard;
-use super::serve::Uplink;
+use super::uplink::Uplink;
 use crate::runtime::check_connection;
 
 /// How long to leave a listener alone that cannot accept, because the process has run out of

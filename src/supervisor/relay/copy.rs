@@ -20,8 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::departure::is_closed;
 use super::metrics::Counters;
-use super::replay;
-use super::serve::Uplink;
+use super::uplink::{Uplink, is_gone};
 use crate::supervisor::link::liveness::Liveness;
 
 /// Bytes moved at a time.
@@ -132,9 +131,8 @@ async fn given_way(uplink: &Uplink, sent: &AtomicU64) {
 /// Returns whether ssh has ended with the connection that it closed: it closes connections for other reasons, too.
 /// One that the client had ended is not worth a wait.
 async fn is_lost(remote: &UnixStream, complete: bool, uplink: &mut Uplink) -> bool {
-    replay::is_gone(remote, uplink)
-        || !complete
-            && (timeout(LAST_BREATH, uplink.until_down()).await.is_ok() || replay::is_gone(remote, uplink))
+    is_gone(remote, uplink)
+        || !complete && (timeout(LAST_BREATH, uplink.until_down()).await.is_ok() || is_gone(remote, uplink))
 }
 
 /// Resets a connection whose link was lost, once the client has what had come.

@@ -14,9 +14,10 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::metrics::Metrics;
-use super::serve::{self, Uplink};
+use super::serve;
 use super::socks;
 use super::unix_socket::{self, Door};
+use super::uplink::Uplink;
 use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding, Listen};
 use crate::error::{Error, Result};
 use crate::openssh::failure::{self, Failure};

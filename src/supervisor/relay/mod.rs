@@ -13,4 +13,6 @@ pub(crate) mod reserve;
 pub(crate) mod room;
 pub(crate) mod serve;
 pub(crate) mod socks;
+pub(crate) mod tcp_port;
 pub(crate) mod unix_socket;
+pub(crate) mod uplink;

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::copy::{BUFFER, Stream, end, is_momentary, write_all};
 use super::departure;
-use super::serve::Uplink;
+use super::uplink::{Uplink, is_gone};
 
 /// How much is kept, in bytes; the rest of a long request waits at the client. ssh reads 16 KB at a
 /// time or more (`channels.c`, OpenSSH 7.6 to 10), so that it has either read nothing of this or all.
@@ -172,13 +172,6 @@ fn read(looked: io::Result<usize>) -> Option<Answer> {
     }
 }
 
-/// Whether ssh went with what it closed: it also closes connections to services that refuse them.
-pub(super) fn is_gone(remote: &UnixStream, uplink: &Uplink) -> bool {
-    // Up again already is another link.
-    let is_another = uplink.link.has_changed().unwrap_or(true);
-    is_another || !uplink.is_up() || remote.peer_cred().is_ok_and(|peer| peer.pid().is_some_and(is_ending))
-}
-
 /// Whether ssh has read nothing yet of what it was given.
 #[cfg(target_os = "linux")]
 fn is_unread(remote: &UnixStream) -> bool {
@@ -191,21 +184,5 @@ fn is_unread(remote: &UnixStream) -> bool {
 /// Elsewhere nobody can tell.
 #[cfg(not(target_os = "linux"))]
 fn is_unread(_remote: &UnixStream) -> bool {
-    false
-}
-
-/// Whether a process is ending or gone. It begins to end before its sockets are closed.
-#[cfg(target_os = "linux")]
-fn is_ending(pid: i32) -> bool {
-    /// `PF_EXITING`, among the flags in `proc_pid_stat(5)`.
-    const EXITING: u32 = 4;
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
-    // Behind the name, which may hold anything: state, four numbers, the terminal's group, flags.
-    let flags = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(6)?.parse().ok());
-    flags.is_none_or(|flags: u32| flags & EXITING != 0)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_ending(_pid: i32) -> bool {
     false
 }

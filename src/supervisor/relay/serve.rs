@@ -12,63 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::accept::{self, Listener};
 use super::copy::{self, Stream};
 use super::departure::departure;
-use super::metrics::Counters;
-use super::owner::Guard;
 use super::replay::{Fate, ReplayBuffer};
-use super::room::Room;
-use crate::supervisor::link::liveness::Liveness;
+use super::uplink::Uplink;
 
 /// How long to wait before asking again a socket that refused although the link counts as up: in
 /// the moment between the death of an ssh and its being noticed, and when a burst of connections
 /// has filled the socket's queue, which holds 128 and does not make the next one wait as TCP does.
 const CONNECT_PAUSE: Duration = Duration::from_millis(20);
-
-/// What connections have to know of the link that they go over. Copies share it.
-#[derive(Debug, Clone)]
-pub struct Uplink {
-    /// Whether there is a link.
-    pub link: watch::Receiver<bool>,
-    /// How long a connection waits for one.
-    pub hold: Duration,
-    /// One for which there is no room waits for another to end, and those behind it in the
-    /// listener's queue.
-    pub room: Room,
-    /// Keeps other users of this machine out, where the user wants that.
-    pub guard: Guard,
-    /// Hears of what goes and comes.
-    pub liveness: Arc<Liveness>,
-    /// Counts the connections, and what goes and comes.
-    pub counters: Arc<Counters>,
-}
-
-impl Uplink {
-    /// Whether the link is up.
-    pub fn is_up(&self) -> bool {
-        *self.link.borrow()
-    }
-
-    /// Until when a connection that arrives now waits.
-    pub fn deadline(&self) -> Instant {
-        Instant::now() + self.hold
-    }
-
-    /// Waits until the link is up.
-    pub async fn until_up(&mut self, deadline: Instant) -> io::Result<()> {
-        let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
-        timeout_at(deadline, self.link.wait_for(|up| *up)).await?.map_err(gone).map(drop)
-    }
-
-    /// Resolves when the link is down, or the supervisor gone.
-    pub async fn until_down(&mut self) {
-        let _ = self.link.wait_for(|up| !*up).await;
-    }
-}
 
 /// Accepts connections on `listener` for ever and carries each to `socket` while the link is up.
 /// Ends when the task is dropped.

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::accept;
 use super::copy;
 use super::departure::departure;
-use super::serve::Uplink;
+use super::uplink::Uplink;
 use crate::config::address::is_host;
 use crate::config::forwarding::Target;
 use crate::supervisor::link::mux::{self, Channel, Control, Refusal};

@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use nix::sys::stat::{Mode, umask};
 
-use super::reserve;
+use super::tcp_port;
 use crate::config::forwarding::{Forwarding, Listen};
 use crate::error::{Error, Result, io_reason};
 use crate::terminal::printable;
@@ -50,7 +50,7 @@ pub fn open(forwarding: &Forwarding) -> io::Result<Option<Door>> {
             Ok(Some(Door::Socket(listener, file)))
         }
         Forwarding::Local(Listen::Port(port), _) | Forwarding::Socks(port) => {
-            reserve::bind(*port).map(|listeners| Some(Door::Port(listeners)))
+            tcp_port::bind(*port).map(|listeners| Some(Door::Port(listeners)))
         }
     }
 }
@@ -84,7 +84,7 @@ pub fn refused(forwarding: &Forwarding, error: &io::Error) -> Error {
     match listen {
         Listen::Port(port) if error.kind() == io::ErrorKind::AddrInUse => {
             let error = Error::failed(message);
-            match reserve::holder(port) {
+            match tcp_port::holder(port) {
                 Some(holder) => error.with_hint(format!("port {port} is held by {holder}")),
                 None => error,
             }

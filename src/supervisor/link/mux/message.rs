@@ -7,7 +7,6 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
-use super::Refusal;
 use crate::config::forwarding::Target;
 
 pub(super) const HELLO: u32 = 0x0000_0001;
@@ -26,7 +25,31 @@ pub(super) const NO_PORT: u32 = 0xffff_fffe;
 /// Every connection asks for one thing only.
 pub(super) const REQUEST: u32 = 1;
 
-/// What both sides say first: which version they speak.
+/// Reason why ssh does not fulfil a request.
+#[derive(Debug)]
+pub enum Refusal {
+    /// ssh or the server refuses; the text is the reason.
+    Refused(String),
+    /// ssh does not answer.
+    Silent(io::Error),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::Silent(error)
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused(reason) => f.write_str(reason),
+            Self::Silent(error) => write!(f, "ssh is not answering: {error}"),
+        }
+    }
+}
+
+/// Returns the first message of either side, with the protocol version.
 pub(super) fn hello() -> Vec<u8> {
     let mut hello = Message { body: HELLO.to_be_bytes().to_vec() };
     hello.number(VERSION);

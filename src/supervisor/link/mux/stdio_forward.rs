@@ -7,8 +7,9 @@ use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::message::{SESSION_OPENED, hello, send_descriptor, stdio_forward};
-use super::{Control, PATIENCE, Refusal, answer, hear_hello};
+use super::control::Control;
+use super::message::{Refusal, SESSION_OPENED, hello, send_descriptor, stdio_forward};
+use super::session::{PATIENCE, answer, hear_hello};
 use crate::config::forwarding::Target;
 
 /// What ssh was given to carry. ssh is told to let go of it when this is dropped.

@@ -11,6 +11,11 @@ use nix::sys::socket::{MsgFlags, recv};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::supervisor::link::liveness::Liveness;
+use crate::supervisor::relay::metrics::Counters;
+use crate::supervisor::relay::owner::Guard;
+use crate::supervisor::relay::room::Room;
+use tokio::sync::watch;
 
 /// A relay on a thread of its own, and what it relays between.
 struct Rig {

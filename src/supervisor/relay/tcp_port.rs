@@ -1,0 +1,80 @@
+//! TCP ports of localhost: binding, and finding the process that holds one.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use crate::terminal::printable;
+
+/// Number of ports to try in place of a taken one.
+const TRIES: usize = 1000;
+
+/// The next port above `port` that can be bound and is not among `kept`.
+pub fn bind_above(port: u16, kept: &[u16]) -> Option<(u16, Vec<TcpListener>)> {
+    let candidates = (first_above(port)..=u16::MAX).filter(|port| !kept.contains(port));
+    candidates.take(TRIES).find_map(|port| Some((port, bind(port).ok()?)))
+}
+
+/// Returns true if the port is in use.
+pub fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+}
+
+/// Binds `port` on every address of localhost.
+pub fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
+    let v4 = listen(IpAddr::V4(Ipv4Addr::LOCALHOST), port)?;
+    match listen(IpAddr::V6(Ipv6Addr::LOCALHOST), port) {
+        Ok(v6) => Ok(vec![v4, v6]),
+        Err(error) if has_no_ipv6(&error) => Ok(vec![v4]),
+        Err(error) => Err(error),
+    }
+}
+
+/// The standard library sets `SO_REUSEADDR`, so that a port whose old connections linger can be
+/// bound again; one that is listened on cannot.
+fn listen(address: IpAddr, port: u16) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(SocketAddr::new(address, port))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn has_no_ipv6(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
+}
+
+/// Name and PID of the process that listens on `port`, where the system tells.
+pub fn holder(port: u16) -> Option<String> {
+    let process = listeners::get_process_by_port(port, listeners::Protocol::TCP).ok()?;
+    Some(format!("{} (PID {})", printable(&process.name), process.pid))
+}
+
+/// Above `port`, and above those that are the system's.
+pub fn first_above(port: u16) -> u16 {
+    port.saturating_add(1).max(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken() -> (TcpListener, u16) {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        (taken, port)
+    }
+
+    #[test]
+    fn a_free_port_is_found_above_one_that_is_taken() {
+        let (_holder, port) = taken();
+        let (found, listeners) = bind_above(port, &[]).unwrap();
+        assert!(found > port && !listeners.is_empty());
+        drop(listeners);
+        assert!(bind_above(port, &[found]).unwrap().0 > found, "what others will want is left to them");
+        assert!(bind_above(u16::MAX, &[u16::MAX]).is_none());
+    }
+
+    #[test]
+    fn the_holder_of_a_port_is_found() {
+        let (_holder, port) = taken();
+        assert!(holder(port).unwrap().ends_with(&format!("(PID {})", std::process::id())));
+    }
+}
