@@ -75,9 +75,10 @@ use crate::system::paths::Paths;
 /// Runs the tunnel of `request` to its end and sends its events to `starter`. Returns when the tunnel was stopped, or
 /// with the reason why it failed.
 pub fn run(request: Request, paths: &Paths, starter: &Starter) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Error::Io { action: "cannot start the supervisor".into(), source: error, hint: None }
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::cannot("start the supervisor", error))?;
     let result = runtime.block_on(async {
         let parts = setup::set_up(&request, paths, starter.clone()).await?;
         Supervisor::new(&request, parts).run().await
