@@ -1,4 +1,4 @@
-//! The life of a tunnel: its states and what leads from one to the next.
+//! The life of a tunnel: from set-up through its states to the end.
 
 use std::time::Duration;
 
@@ -11,16 +11,55 @@ use super::interrupts::{Interrupt, Interrupts};
 use super::link::process;
 use super::link::tcp_probe::Port;
 use super::monitor::Monitor;
+use super::protocol::event::Event;
+use super::protocol::exec::ForegroundLaunch;
 use super::protocol::location::Relocation;
+use super::protocol::progress::Style;
 use super::protocol::request::Request;
 use super::publish::Publisher;
-use super::setup::Parts;
-use crate::error::Result;
+use super::setup::{self, Parts};
+use super::starter::Starter;
+use crate::error::{Error, Result};
 use crate::openssh::Login;
 use crate::openssh::failure::{Failure, Kind};
+use crate::system::paths::Paths;
+
+/// Runs the tunnel of `request` to its end and sends its events to `starter`. Returns when the tunnel was stopped, or
+/// with the reason why it failed.
+pub fn run(request: Request, paths: &Paths, starter: &Starter) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::cannot("start the supervisor", error))?;
+    let result = runtime.block_on(async {
+        let parts = setup::set_up(&request, paths, starter.clone()).await?;
+        Supervisor::new(&request, parts).run().await
+    });
+    // A name lookup that is still running must not delay the end of the process.
+    runtime.shutdown_background();
+    let result = match result {
+        Ok(Finish::Stopped) => Ok(()),
+        Ok(Finish::Homeless) => restart_below_home(request),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &result {
+        starter.send(&Event::from(error));
+    }
+    starter.finish();
+    result
+}
+
+/// Execs a supervisor of the same tunnel whose runtime directory is below the home directory. Returns only if that
+/// fails.
+fn restart_below_home(request: Request) -> Result<()> {
+    let paths = Paths::from_env()?;
+    paths.ensure_runtime()?;
+    let colour = crate::terminal::chosen_colour();
+    ForegroundLaunch { request, style: Style::Quiet, command: String::new(), colour }.exec(&paths)
+}
 
 /// End of a tunnel that did not fail.
-pub(super) enum Finish {
+enum Finish {
     /// It was stopped.
     Stopped,
     /// Its runtime directory was removed at the user's logout; it can go on in another.
@@ -40,7 +79,7 @@ enum Link {
 }
 
 /// Supervisor of one tunnel.
-pub(super) struct Supervisor<'a> {
+struct Supervisor<'a> {
     /// The login, which follows the instance when it moves.
     login: Login,
     publisher: Publisher<'a>,
@@ -54,14 +93,14 @@ pub(super) struct Supervisor<'a> {
 
 impl<'a> Supervisor<'a> {
     /// Returns the supervisor of the tunnel of `request`.
-    pub(super) fn new(request: &Request, parts: Parts<'a>) -> Self {
+    fn new(request: &Request, parts: Parts<'a>) -> Self {
         let Parts { publisher, connector, monitor, interrupts } = parts;
         let (login, backoff) = (request.login.clone(), Backoff::new(Instant::now()));
         Self { login, publisher, connector, monitor, interrupts, backoff, lost_at: None }
     }
 
     /// Runs the tunnel to its end and cleans up.
-    pub(super) async fn run(mut self) -> Result<Finish> {
+    async fn run(mut self) -> Result<Finish> {
         let result = self.supervise().await;
         self.connector.forward_table.close().await;
         self.publisher.finish(result.is_err());

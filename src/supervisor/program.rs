@@ -16,8 +16,8 @@ use std::process::ExitCode;
 
 use crate::command_line::fail;
 use crate::error::Error;
-use crate::supervisor;
 use crate::supervisor::askpass::helper;
+use crate::supervisor::lifecycle;
 use crate::supervisor::protocol::event::Receiver;
 use crate::supervisor::protocol::exec::{FOREGROUND, ForegroundLaunch};
 use crate::supervisor::protocol::progress::Report;
@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
     };
     let Some((request, starter)) = begun else { return fail(NAME, &not_asked()) };
     let is_terminal = starter.is_terminal();
-    match Paths::from_env().and_then(|paths| supervisor::run(request, &paths, &starter)) {
+    match Paths::from_env().and_then(|paths| lifecycle::run(request, &paths, &starter)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_terminal => fail("soong-tunnel", &error),
         // The starter has been told. Standard error is the log, which may be that of a tunnel that runs.

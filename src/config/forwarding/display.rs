@@ -1,6 +1,6 @@
 //! Forwards as text for people: in full, and short for lists.
 
-use super::Forwarding;
+use super::forward::Forwarding;
 use crate::terminal::printable;
 
 /// From where to where a forward leads.

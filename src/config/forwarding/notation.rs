@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Forwarding, Kind, Listen, Target};
+use super::forward::{Forwarding, Kind, Listen, Target};
 use crate::config::address::is_host;
 use crate::system::paths::SOCKET_PATH_MAX;
 

@@ -1,6 +1,7 @@
 //! Tables of what is a forward and what is not.
 
 use super::*;
+use crate::system::paths::Paths;
 
 #[test]
 fn what_is_written_is_what_is_meant() {

@@ -1,15 +1,16 @@
-//! Asking forwards beyond the services. What protocol is spoken there is not known, so nothing is sent to them.
+//! Checks of forwards other than the services. Their protocol is unknown, so the check sends nothing to them.
 //!
-//! | forward | what is tried | open means |
+//! | forward | check | open means |
 //! |---|---|---|
-//! | local | a connection that says nothing; then the supervisor, whether the server connects | the far end takes connections |
+//! | local | a connection; then the supervisor asks the server to connect | the far end takes connections |
 //! | SOCKS | the greeting | the proxy answers |
 //! | remote | a connection to the target here | the server said that it listens, and the target takes connections |
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
 
-use super::{CLOSES, Condition, Finding, PATIENCE, Reply, SECOND_LOOK, listen_to, obstacle};
+use super::exchange::{CLOSES, PATIENCE, Reply, SECOND_LOOK, listen_to, obstacle};
+use super::finding::{Condition, Finding};
 use crate::config::forwarding::display::path_of;
 use crate::config::forwarding::{Forwarding, Target};
 use crate::error::io_reason;
@@ -21,8 +22,8 @@ use crate::terminal::printable;
 /// Offers SOCKS 5 without authentication (RFC 1928), and the length of the answer.
 const GREETING: ([u8; 3], usize) = ([5, 1, 0], 2);
 
-/// Asks where `extra` leads.
-pub fn ask(directory: &Directory, extra: &Extra) -> Finding {
+/// Checks the target of `extra`.
+pub fn check(directory: &Directory, extra: &Extra) -> Finding {
     let fault = match (&extra.error, &extra.forwarding) {
         (Some(error), _) => Some(error.clone()),
         (None, Forwarding::Local(..)) => fault_of_local(directory, &extra.forwarding),
@@ -35,7 +36,7 @@ pub fn ask(directory: &Directory, extra: &Extra) -> Finding {
     finding(extra, condition, fault.as_deref())
 }
 
-/// A service that says nothing looks like one that the server has not reached yet, so the supervisor is asked, too.
+/// A silent service looks like one that the server has not reached yet, so the supervisor is asked, too.
 fn fault_of_local(directory: &Directory, forwarding: &Forwarding) -> Option<String> {
     match listen_to(&forwarding.listen(), &[], 1, SECOND_LOOK) {
         Reply::Said(_) => None,
@@ -56,7 +57,7 @@ fn fault_of_proxy(directory: &Directory, forwarding: &Forwarding) -> Option<Stri
     }
 }
 
-/// Connects to the target of a remote forward as ssh does, and hangs up.
+/// Connects to the target of a remote forward as ssh does, and closes the connection.
 fn connect(target: &Target) -> io::Result<()> {
     match target {
         Target::Socket(path) => DeadlineStream::open(path, PATIENCE).map(drop),
@@ -73,7 +74,7 @@ fn connect(target: &Target) -> io::Result<()> {
     }
 }
 
-/// What was found out about `extra`.
+/// Returns the result for `extra`.
 pub fn finding(extra: &Extra, condition: Condition, reason: Option<&str>) -> Finding {
     Finding {
         service: extra.forwarding.to_string(),
