@@ -1,4 +1,4 @@
-//! What makes a process the supervisor of a tunnel: it holds the lock, and it answers on the socket.
+//! The supervisor's lock and the server of its socket: what makes a process the supervisor of a tunnel.
 
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use crate::supervisor::relay::forward_table::ForwardTable;
 use crate::supervisor::relay::metrics::Metrics;
 use crate::system::peer;
 
-/// How long a start that finds the lock taken looks whether a tunnel is behind it, or only a
-/// command that asked who holds it.
+/// Time for which a start that finds the lock taken checks whether a tunnel has it, or only a command that
+/// asks about it.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-/// How long to leave a socket alone that cannot accept.
+/// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The lock of the tunnel. While somebody holds it who is no supervisor, waits for a moment.
+/// Takes the tunnel's lock. Waits for a moment if another process than a supervisor holds it.
 pub async fn lock(directory: &Directory) -> Result<Lock> {
     let deadline = Instant::now() + LOCK_PATIENCE;
     loop {
@@ -39,8 +39,8 @@ pub async fn lock(directory: &Directory) -> Result<Lock> {
     }
 }
 
-/// Serves the supervisor's socket: sets `stopper`, wakes `daemon_wake`, tells of `traffic` and changes the
-/// forwards of `forward_table` when asked to.
+/// Serves the supervisor's socket. Requests can stop the tunnel (`stopper`), make a daemon poll due
+/// (`daemon_wake`), read `metrics` and change `forward_table`.
 pub async fn serve(
     listener: UnixListener,
     stopper: watch::Sender<bool>,
@@ -62,7 +62,7 @@ pub async fn serve(
     }
 }
 
-/// Reads the one request of a connection and fulfils it.
+/// Reads the one request of a connection and carries it out.
 async fn attend(
     mut stream: UnixStream,
     stopper: &watch::Sender<bool>,
@@ -78,12 +78,12 @@ async fn attend(
     match request.as_str() {
         control::STOP => {
             stopper.send_replace(true);
-            // The client takes the end of this connection for that of the process, so closing it
-            // is left to the kernel: this task ends before the process does.
+            // The client takes the end of this connection for the end of the process, so the kernel must
+            // close it: this task ends earlier.
             let _ = stream.into_std().map(IntoRawFd::into_raw_fd);
         }
         control::POLL_DAEMON => daemon_wake.notify_one(),
-        // Whoever asked and does not listen has lost interest.
+        // A client that does not read has lost interest.
         control::TRAFFIC => drop(stream.write_all(metrics.line().as_bytes()).await),
         change => {
             if let Some(outcome) = fulfil(change, forward_table).await {
@@ -93,7 +93,7 @@ async fn attend(
     }
 }
 
-/// Changes the forwards; `None` for a request that is none.
+/// Changes the forwards; `None` for an unknown request.
 async fn fulfil(request: &str, forward_table: &ForwardTable) -> Option<Result<()>> {
     let request = request.strip_suffix('\n')?;
     let read = |text: &str| text.parse::<Forwarding>().map_err(Error::failed);

@@ -1,8 +1,8 @@
-//! Asking the status daemon, about once a minute while the link is up and whenever somebody wants it
-//! asked, how long the instance lives, how busy its GPU is and which model it serves.
+//! Polls the status daemon for lease, GPU load and model: about once a minute while the link is up, and on
+//! request.
 //!
-//! Only when a token is configured; it is read anew each time, so that one that is configured
-//! later counts. A daemon that does not answer is no reason to worry anybody.
+//! Polls only if a token is configured, which it reads anew each time, so that a later one counts. Failures
+//! are ignored.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,34 +22,33 @@ use crate::system::paths::Paths;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Asks when it is woken. It has no clock of its own, so that a tunnel that is idle wakes for one
-/// thing only: see [`DaemonPoll::remind`].
+/// Poll of the daemon. It has no clock of its own, so that an idle tunnel wakes for one thing only: see
+/// [`DaemonPoll::poll_if_due`].
 #[derive(Debug)]
 pub struct DaemonPoll {
     paths: Paths,
     socket: Option<PathBuf>,
     wake: Arc<Notify>,
-    /// Whether a question is wanted that has not been asked to its end.
+    /// True if a poll is wanted that has not been completed.
     wanted: bool,
     due: Instant,
 }
 
 impl DaemonPoll {
-    /// Asks the daemon behind `socket`, for the first time at once; never when there is no socket.
-    /// `wake` makes the next question due.
+    /// Polls the daemon behind `socket`, at once for the first time; never without a socket. `wake` makes the
+    /// next poll due.
     pub fn new(paths: &Paths, socket: Option<PathBuf>, wake: Arc<Notify>) -> Self {
         Self { paths: paths.clone(), socket, wake, wanted: true, due: Instant::now() }
     }
 
-    /// Makes the next question due if the last one was long ago.
+    /// Makes the next poll due if the last one is old.
     pub fn poll_if_due(&self) {
         if Instant::now() >= self.due {
             self.wake.notify_one();
         }
     }
 
-    /// The daemon's next answer that makes sense. May be dropped and called again at any time: a
-    /// question that was cut off is asked again.
+    /// Returns the daemon's next valid answer. Cancel-safe: an interrupted poll is repeated.
     pub async fn next(&mut self) -> Facts {
         let Some(socket) = self.socket.clone() else {
             return std::future::pending().await;

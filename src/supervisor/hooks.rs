@@ -1,8 +1,9 @@
-//! Hooks: programs of the user that are run when a tunnel comes up, loses its link or fails.
+//! Hooks: the user's programs for tunnels that come up, lose their link or fail.
 //!
-//! `hooks/up`, `hooks/down` and `hooks/failed`, beside the config file. A process of its own runs them,
-//! `soong-tunnel hooks`, started with the first event for which there is a hook. The supervisor writes events
-//! to its standard input and never waits for it; the hooks of a supervisor's last moments run after it is gone.
+//! They are `hooks/up`, `hooks/down` and `hooks/failed` beside the config file. A separate process,
+//! `soong-tunnel hooks`, runs them; it starts with the first event that has a hook. The supervisor writes
+//! events to its standard input and never waits for it. Hooks for the supervisor's last events run after its
+//! end.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,31 +16,30 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use super::protocol::hook_event::{Event, Occasion};
 use crate::system::paths::{self, Paths};
 
-/// Passes the events of one tunnel on to the process that runs its hooks.
+/// Passes the events of one tunnel to the process that runs its hooks.
 #[derive(Debug)]
 pub struct Hooks {
     directory: PathBuf,
     name: String,
-    /// What was told last, so that a link is lost once, however often it cannot be had again.
+    /// The last event, so that a lost link is reported once, however often attempts fail.
     last: Option<Occasion>,
     runner: Option<Child>,
 }
 
 impl Hooks {
-    /// The hooks for the tunnel `name`.
+    /// Returns the hooks of the tunnel `name`.
     pub fn new(paths: &Paths, name: &str) -> Self {
         Self { directory: paths.hooks(), name: name.to_owned(), last: None, runner: None }
     }
 
-    /// Has the hook for `event` run, if there is one. The error says why it will not be. A tunnel
-    /// that was not up cannot go down.
+    /// Runs the hook for `event`, if there is one. A tunnel that was not up cannot go down.
     pub fn fire(&mut self, event: &Event) -> io::Result<()> {
         if event.occasion == Occasion::Down && self.last != Some(Occasion::Up) {
             return Ok(());
         }
         self.last = Some(event.occasion);
-        // An event without a hook is told nevertheless to a runner that is there: it replaces one
-        // that still waits for its turn, and is not true any more.
+        // A running process also gets events without a hook: they replace a waiting one, which is out of
+        // date.
         let wanted = fs::symlink_metadata(self.directory.join(event.occasion.word())).is_ok();
         if !wanted && self.runner.is_none() {
             return Ok(());
@@ -57,15 +57,14 @@ impl Hooks {
         }
     }
 
-    /// Events are far smaller than a pipe, and the runner reads while a hook runs.
+    /// Events are far smaller than a pipe, and the process reads while a hook runs.
     fn tell(&mut self, line: &[u8]) -> io::Result<()> {
         let input = self.runner.as_mut().and_then(|runner| runner.stdin.as_mut());
         input.ok_or(io::ErrorKind::BrokenPipe)?.write_all(line)
     }
 }
 
-/// Starts the process that runs hooks. It ends by itself, once its input has ended and the last hook
-/// has run.
+/// Starts the process that runs hooks. It ends after its input has ended and the last hook has run.
 fn start(name: &str) -> io::Result<Child> {
     let mut command = Command::new(paths::sibling("soong-tunnel")?);
     command
@@ -74,11 +73,11 @@ fn start(name: &str) -> io::Result<Child> {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // Out of the way of Ctrl-C at a tunnel in the foreground.
+        // Keeps it from the Ctrl-C of a tunnel in the foreground.
         .process_group(0);
     let mut runner = command.spawn()?;
     if let Some(input) = runner.stdin.as_mut() {
-        // A runner that is suspended must not suspend the tunnel.
+        // A suspended process must not block the tunnel.
         fcntl(input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
     Ok(runner)

@@ -1,13 +1,12 @@
-//! `soong-supervisor`: the program that is a tunnel, apart from `soong-tunnel`, which people type.
+//! `soong-supervisor`: the program that is a tunnel.
 //!
 //! ```text
-//! soong-supervisor NAME                     the request comes over the channel, standard input
-//! soong-supervisor --foreground FD NAME     the order waits behind an inherited descriptor
-//! soong-supervisor PROMPT                   ssh has a question: see `askpass`
+//! soong-supervisor NAME                     the request comes over standard input, a socket
+//! soong-supervisor --foreground FD NAME     the launch is in the file of an inherited descriptor
+//! soong-supervisor PROMPT                   a question of ssh: see `askpass`
 //! ```
 //!
-//! NAME is there for process listings only. What goes wrong is told as `soong-tunnel`'s, which is
-//! what was typed; only who comes here by hand is told where they are.
+//! NAME is for process listings only. Errors are reported as `soong-tunnel`'s, which the user typed.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -42,8 +41,7 @@ Example:
   soong tunnel start --foreground
 ";
 
-/// `soong-supervisor`: runs a tunnel to its end, or asks what ssh wants to know; returns the exit
-/// code.
+/// Runs `soong-supervisor`: a tunnel to its end, or the askpass helper; returns the exit code.
 pub fn main() -> ExitCode {
     if let Some(code) = helper::main() {
         return code;
@@ -66,7 +64,7 @@ pub fn main() -> ExitCode {
     match Paths::from_env().and_then(|paths| lifecycle::run(request, &paths, &starter)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_terminal => fail("soong-tunnel", &error),
-        // The starter has been told. Standard error is the log, which may be that of a tunnel that runs.
+        // The starter has the error. Standard error is the log, possibly of a running tunnel.
         Err(error) => ExitCode::from(error.exit_code()),
     }
 }
@@ -76,17 +74,17 @@ fn not_asked() -> Error {
         .with_hint("to run in the foreground: soong tunnel start --foreground")
 }
 
-/// The request of a `start` that waits at the other end of standard input.
+/// Returns the request of a `start` at the other end of standard input.
 fn in_background() -> Option<(Request, Starter)> {
     let stream = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from).ok()?;
-    // Descriptor 0 stays in use, so that nothing else is mistaken for standard input.
+    // Descriptor 0 stays in use, so that no other file becomes standard input.
     let ear = stream.try_clone().ok()?;
     let request: Request = Receiver::new(stream).receive().ok()??;
     let starter = Starter::process(ear, &request).ok()?;
     Some((request, starter))
 }
 
-/// The order of the `start` that this process was.
+/// Returns the launch of the `start` that this process was.
 fn in_foreground(descriptor: &str) -> Option<(Request, Starter)> {
     let ForegroundLaunch { request, style, command, colour } = ForegroundLaunch::take(descriptor)?;
     terminal::set_colour(colour);

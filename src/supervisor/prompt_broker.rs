@@ -1,13 +1,12 @@
-//! Taking ssh's questions to whoever waits for the tunnel, and the answers back.
+//! Broker of ssh's questions: carries them to the starter, and the answers back.
 //!
 //! ```text
-//! ssh ─ askpass ── askpass.sock ──→ questions ─┬─ starter ──→ start, or this terminal
-//!                                              └─ the user's own SSH_ASKPASS
+//! ssh ─ askpass ── askpass.sock ──→ broker ─┬─ starter ──→ start, or this terminal
+//!                                           └─ the user's own SSH_ASKPASS
 //! ```
 //!
-//! One question is asked at a time. Where nobody waits at a terminal, as when a link is made anew, the
-//! user's own program is asked, once in an attempt. While a question stands the attempt's time does not run out. An answer passes
-//! through; what is kept is that there was one.
+//! One question is asked at a time. Without a starter, as when reconnecting, the user's own program is asked, once in
+//! an attempt. The attempt's time limit does not count questions. Answers pass through and are not stored.
 
 mod explain;
 
@@ -30,59 +29,59 @@ use crate::supervisor::askpass::prompt::{Asked, Question, Sort};
 use crate::supervisor::starter::Starter;
 use crate::system::peer;
 
-/// How long a question waits for its answer.
+/// Time for an answer.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How many questions one attempt may ask: three of three servers, and one to spare.
+/// Largest number of questions in an attempt: three of three servers, and one to spare.
 const QUESTIONS_MAX: usize = 10;
-/// How many of the lines before a question are shown with it.
+/// Number of earlier lines to show with a question.
 const LINES_KEPT: usize = 10;
-/// How long what ssh said before its question may take to get here: it comes another way.
+/// Time for ssh's log lines from before the question to arrive, which come another way.
 const CATCH_UP: Duration = Duration::from_millis(50);
-/// How long to leave a socket alone that cannot accept.
+/// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The questions of one attempt after the other.
+/// Broker of the questions of one attempt after the other.
 #[derive(Debug)]
 pub struct PromptBroker {
     starter: Starter,
-    /// The user's own program for questions.
+    /// The user's askpass program.
     program: Option<PathBuf>,
     record: Mutex<Record>,
-    /// Whose turn it is to ask.
+    /// Held by the question that is being asked.
     turn: tokio::sync::Mutex<()>,
     clock: watch::Sender<Clock>,
     attempt: watch::Sender<Attempt>,
 }
 
-/// The attempt that is being made, or was made last.
+/// The present or last attempt.
 #[derive(Debug, Clone, Copy, Default)]
 struct Attempt {
     number: u64,
     open: bool,
-    /// Whether a question went unanswered without which it cannot succeed.
+    /// True if a question without which the attempt cannot succeed was not answered.
     refused: bool,
 }
 
-/// What an attempt has asked.
+/// Questions of an attempt.
 #[derive(Debug, Default)]
 struct Record {
     asked: Vec<Exchange>,
     said: VecDeque<String>,
-    /// Whether the user's own program was asked.
+    /// True if the user's program was asked.
     program_asked: bool,
 }
 
-/// The time that an attempt has used.
+/// Elapsed time of an attempt.
 #[derive(Debug, Clone, Copy)]
 enum Clock {
-    /// It counts from here.
+    /// Counts from here.
     Since(Instant),
-    /// It does not count: a question stands.
+    /// Stands still during a question.
     Stopped,
 }
 
 impl PromptBroker {
-    /// Has `starter` answer, or `program` where nobody there can.
+    /// Returns a broker that asks `starter`, or `program` if the starter cannot answer.
     pub fn new(starter: Starter, program: Option<PathBuf>) -> Self {
         Self {
             starter,
@@ -94,7 +93,7 @@ impl PromptBroker {
         }
     }
 
-    /// An attempt begins.
+    /// Begins an attempt.
     pub fn begin(&self) {
         *self.record() = Record::default();
         self.attempt.send_modify(|attempt| {
@@ -103,17 +102,17 @@ impl PromptBroker {
         self.clock.send_replace(Clock::Since(Instant::now()));
     }
 
-    /// The attempt is over, and with it its questions.
+    /// Ends the attempt and its questions.
     pub fn end(&self) {
         self.attempt.send_modify(|attempt| attempt.open = false);
     }
 
-    /// Why the attempt failed, if its questions tell better than `failure` does.
+    /// Returns a better reason for `failure` if the attempt's questions have one.
     pub fn explain(&self, failure: Failure) -> Failure {
         explain(&self.record().asked, failure)
     }
 
-    /// ssh said something that may belong to its next question.
+    /// Records a line of ssh that may belong to its next question.
     pub fn said(&self, line: &str) {
         let mut record = self.record();
         if record.said.len() == LINES_KEPT {
@@ -122,7 +121,7 @@ impl PromptBroker {
         record.said.push_back(line.to_owned());
     }
 
-    /// Resolves when the attempt has taken `limit`, the time in which a question stood not counted.
+    /// Waits until the attempt has taken `limit`, without the time for questions.
     pub async fn time_out(&self, limit: Duration) {
         let mut clock = self.clock.subscribe();
         loop {
@@ -137,12 +136,12 @@ impl PromptBroker {
         }
     }
 
-    /// Resolves when a question went unanswered without which the attempt cannot succeed.
+    /// Waits until a question without which the attempt cannot succeed was not answered.
     pub async fn refusal(&self) {
         let _ = self.attempt.subscribe().wait_for(|attempt| attempt.refused).await;
     }
 
-    /// The answer to `question`, from whoever waits; `None` when there is none, or the attempt ends.
+    /// Returns the answer to `question`; `None` without one, or if the attempt ends.
     async fn answer(&self, question: Question) -> Option<Zeroizing<String>> {
         let mut attempt = self.attempt.subscribe();
         let this = attempt.borrow().number;
@@ -152,7 +151,7 @@ impl PromptBroker {
         }
     }
 
-    /// Puts `question` to whoever waits.
+    /// Asks `question`.
     async fn put(&self, question: Question) -> Option<Zeroizing<String>> {
         let _turn = self.turn.lock().await;
         if question.sort == Sort::Server {
@@ -169,28 +168,27 @@ impl PromptBroker {
             }
         };
         if question.sort == Sort::Notice && (self.starter.is_there() || self.program.is_some()) {
-            // Whoever is to do something was told; ssh ends its helper when it is done.
+            // A notice was shown; ssh ends its helper when it is done.
             std::future::pending::<()>().await;
         }
         if let Some(last) = self.record().asked.last_mut() {
             last.answered = answer.is_some();
         }
-        // Without the passphrase of one key ssh tries the next. Whatever else is not answered it asks
-        // again, or tells the server so.
+        // Without the passphrase of one key, ssh tries the next. It repeats other unanswered questions, or
+        // passes that on to the server.
         if answer.is_none() && question.sort != Sort::Passphrase {
             self.attempt.send_modify(|attempt| attempt.refused = true);
         }
         answer
     }
 
-    /// The user's own program, where it is to be asked.
+    /// Returns the user's program if it may be asked.
     fn program(&self) -> Option<&Path> {
         let program = self.program.as_deref().filter(|_| !self.starter.can_answer())?;
         (!std::mem::replace(&mut self.record().program_asked, true)).then_some(program)
     }
 
-    /// Notes that `question` is asked; returns how many the attempt has asked with it, and the
-    /// question as it goes out.
+    /// Records `question`; returns the number of questions so far and the question as it is asked.
     fn note(&self, question: &Question) -> (usize, Asked) {
         let mut record = self.record();
         let again = record.asked.last().is_some_and(|last| last.question == *question && last.answered);
@@ -207,7 +205,7 @@ impl PromptBroker {
     }
 }
 
-/// The clock stands while this is there, and begins anew afterwards.
+/// Stops the clock until dropped, then restarts it.
 struct Stopped<'a>(&'a PromptBroker);
 
 impl<'a> Stopped<'a> {
@@ -223,7 +221,7 @@ impl Drop for Stopped<'_> {
     }
 }
 
-/// Serves the socket at which the helpers of ssh ask.
+/// Serves the socket of ssh's helpers.
 pub async fn serve(listener: UnixListener, prompts: Arc<PromptBroker>) {
     loop {
         match listener.accept().await {
@@ -236,7 +234,7 @@ pub async fn serve(listener: UnixListener, prompts: Arc<PromptBroker>) {
     }
 }
 
-/// Takes one question and gives its answer, unless the one who asks goes away before.
+/// Handles one question, unless its helper goes away.
 async fn pass_on(mut stream: UnixStream, prompts: Arc<PromptBroker>) -> Option<()> {
     let question = receive(&mut stream).await?;
     let mut rest = [0];

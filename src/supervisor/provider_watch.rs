@@ -1,8 +1,8 @@
-//! What the provider of an instance knows of it, for a tunnel whose link stays lost: whether the
-//! instance is gone for good, and whether it has another address.
+//! Asks the provider about an instance whose link stays lost: whether it is gone for good or has another
+//! address.
 //!
-//! Asking takes seconds, and signal handlers that a supervisor has for itself; so a process of its
-//! own does it, `soong-tunnel whereabouts`, and the supervisor only reads its line.
+//! A query takes seconds and needs signal handlers that conflict with a supervisor's. So another process
+//! makes it, `soong-tunnel whereabouts`, and the supervisor reads its line.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -18,16 +18,16 @@ use super::protocol::location::Relocation;
 use crate::config::instance::Instance;
 use crate::system::paths;
 
-/// How many attempts have to fail before the provider is asked.
+/// Number of failed attempts before a query.
 const FAILURES: u32 = 2;
-/// The shortest time between two questions.
+/// Shortest time between two queries.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How long an answer may take: longer than a provider is given.
+/// Time for an answer: longer than a provider's limit.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest answer that is read, in bytes.
+/// Longest answer, in bytes.
 const ANSWER_MAX: u64 = 64 << 10;
 
-/// Asks when it is due, one question at a time. A question under way ends when this is dropped.
+/// Queries when due, one at a time. Dropping it ends a query.
 #[derive(Debug)]
 pub struct ProviderWatch {
     id: String,
@@ -45,12 +45,12 @@ impl Drop for Question {
 }
 
 impl ProviderWatch {
-    /// Asks about the instance `id`.
+    /// Returns the watch of the instance `id`.
     pub fn new(id: &str) -> Self {
         Self { id: id.to_owned(), due: None, question: None }
     }
 
-    /// Begins a question if `failures` in a row are many enough, and the last question is long ago.
+    /// Starts a query after enough `failures` in a row, if the last one is old.
     pub fn poll_after(&mut self, failures: u32) {
         let due = self.due.is_none_or(|due| Instant::now() >= due);
         if failures >= FAILURES && due && self.question.is_none() {
@@ -59,8 +59,8 @@ impl ProviderWatch {
         }
     }
 
-    /// The answer of the provider, if one is under way and says anything else of the instance than
-    /// `known`; else never ready. May be dropped and called again at any time.
+    /// Returns the provider's news if a query is running and its answer differs from `known`; otherwise waits
+    /// for ever. Cancel-safe.
     pub async fn next(&mut self, known: &Instance) -> Relocation {
         if let Some(question) = &mut self.question {
             let news = (&mut question.0).await.ok().flatten();
@@ -73,14 +73,13 @@ impl ProviderWatch {
     }
 }
 
-/// A process that is asked to end when this is dropped. It has children of its own to see to, so it
-/// is not killed.
+/// A process that gets SIGTERM when this is dropped. It is not killed, as it must end its own children.
 struct Asked(Option<Pid>);
 
 impl Drop for Asked {
     fn drop(&mut self) {
         if let Some(pid) = self.0 {
-            // Not yet waited for, so the PID is that of our child.
+            // Not reaped yet, so the PID is our child's.
             let _ = kill(pid, Signal::SIGTERM);
         }
     }

@@ -5,8 +5,8 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 
-/// Has SIGTERM and SIGINT stop the tunnel. The end of the terminal stops it in the foreground; in
-/// the background it has no terminal, and SIGHUP means nothing.
+/// Makes SIGTERM and SIGINT stop the tunnel, and the end of the terminal in the foreground. In the background
+/// there is no terminal, and SIGHUP is ignored.
 pub fn stop_on(stopper: &watch::Sender<bool>, foreground: bool) -> Result<()> {
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         tokio::spawn(forward(install(kind)?, stopper.clone()));

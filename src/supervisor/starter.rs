@@ -1,5 +1,5 @@
-//! Who hears how a tunnel is doing, and answers what ssh asks: the `start` that waits for it, or
-//! the terminal it runs in.
+//! The starter of a tunnel: the `start` that waits, or the terminal of a foreground tunnel. It gets events
+//! and answers ssh's questions.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -18,10 +18,10 @@ use crate::supervisor::protocol::event::{self, Event};
 use crate::supervisor::protocol::progress::Report;
 use crate::supervisor::protocol::request::Request;
 
-/// How much of what ssh says is kept while a question stands.
+/// Number of ssh's messages to hold back during a question.
 const EVENTS_HELD: usize = 100;
 
-/// Takes the events of a tunnel. Copies share one sink.
+/// Handle of the starter. Copies share it.
 #[derive(Debug, Clone)]
 pub struct Starter {
     shared: Arc<Mutex<Shared>>,
@@ -30,47 +30,47 @@ pub struct Starter {
 #[derive(Debug)]
 struct Shared {
     sink: Sink,
-    /// While a question stands: what ssh has said meanwhile, which is told afterwards.
+    /// During a question: ssh's messages, to send afterwards.
     held: Option<Vec<Event>>,
 }
 
 #[derive(Debug)]
 enum Sink {
-    /// The terminal of a tunnel in the foreground.
+    /// Terminal of a tunnel in the foreground.
     Terminal(Report),
     /// The `start` that spawned this process.
     Process(StartProcess),
-    /// The start is over; nobody listens.
+    /// The start is over.
     None,
 }
 
-/// A `start` that waits.
+/// A waiting `start`.
 #[derive(Debug)]
 struct StartProcess {
     stream: UnixStream,
-    /// Whether it shows what ssh says.
+    /// True if it shows ssh's messages.
     verbose: bool,
-    /// Whether it can put a question to the user.
+    /// True if it can ask the user questions.
     can_answer: bool,
-    /// Who waits for its answer.
+    /// Receiver of its answer.
     waiting: Option<oneshot::Sender<Answer>>,
-    /// Events that it has not had room for yet: a server may have ssh write faster than it reads.
+    /// Events that did not fit into the socket: a server can make ssh write faster than the starter reads.
     unsent: Vec<u8>,
-    /// Told when there are such events.
+    /// Notified when there are such events.
     full: Arc<Notify>,
-    /// Whether the last event is among them.
+    /// True if the last event has been sent or is in `unsent`.
     over: bool,
 }
 
 type Answer = Option<Zeroizing<String>>;
 
 impl Starter {
-    /// The terminal, for a tunnel in the foreground.
+    /// Returns the starter of a foreground tunnel.
     pub fn terminal(report: Report) -> Self {
         Self::new(Sink::Terminal(report))
     }
 
-    /// The `start` of `request` at the other end of `stream`.
+    /// Returns the starter for `request` at the other end of `stream`.
     pub fn process(stream: UnixStream, request: &Request) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let (waiting, unsent, full, over) = (None, Vec::new(), Arc::default(), false);
@@ -90,12 +90,12 @@ impl Starter {
         Self { shared: Arc::new(Mutex::new(Shared { sink, held: None })) }
     }
 
-    /// Whether this is a terminal.
+    /// Returns true for a terminal.
     pub fn is_terminal(&self) -> bool {
         matches!(self.shared().sink, Sink::Terminal(_))
     }
 
-    /// Whether somebody listens.
+    /// Returns true while the starter listens.
     pub fn is_there(&self) -> bool {
         match &self.shared().sink {
             Sink::Terminal(report) => report.can_ask(),
@@ -104,14 +104,14 @@ impl Starter {
         }
     }
 
-    /// Whether somebody listens who can put a question to the user.
+    /// Returns true if the starter can ask the user questions.
     pub fn can_answer(&self) -> bool {
         let is_mute = matches!(&self.shared().sink, Sink::Process(starter) if !starter.can_answer);
         !is_mute && self.is_there()
     }
 
-    /// Tells an event. A starter hears no more after the one that ends its wait. One that does not
-    /// read does not hold the tunnel up: it misses what ssh says, and gets everything else late.
+    /// Sends an event. A `start` gets none after the one that ends its wait. A slow reader does not delay the
+    /// tunnel: it misses ssh's messages and gets all other events late.
     pub fn send(&self, event: &Event) {
         let mut shared = self.shared();
         match (&mut shared.held, event) {
@@ -124,8 +124,7 @@ impl Starter {
         }
     }
 
-    /// Has a question answered; `None` when nobody does. The question is withdrawn when this is
-    /// dropped.
+    /// Asks a question; `None` without an answer. Dropping this withdraws the question.
     pub async fn ask(&self, asked: Asked) -> Answer {
         let held = Held::new(self);
         let (report, answer) = {
@@ -148,8 +147,8 @@ impl Starter {
         }
     }
 
-    /// Listens to the starter: hands on its answers, tells it what it had no room for, and stops the
-    /// tunnel when it goes away before its wait is over.
+    /// Handles the starter's messages: passes on its answers, sends it delayed events, and stops the tunnel
+    /// if it goes away before its wait is over.
     pub fn listen(&self, stopper: watch::Sender<bool>) {
         let shared = self.shared();
         let Sink::Process(starter) = &shared.sink else { return };
@@ -173,12 +172,12 @@ impl Starter {
         });
     }
 
-    /// Whether there is a starter, be it that it has only not heard the end.
+    /// Returns true if there is a `start`, even one that only has unsent events.
     fn is_starter(&self) -> bool {
         matches!(self.shared().sink, Sink::Process(_))
     }
 
-    /// Whether there is a starter that waits for what becomes of the tunnel.
+    /// Returns true if a `start` waits for the tunnel.
     fn is_waited_for(&self) -> bool {
         matches!(&self.shared().sink, Sink::Process(starter) if !starter.over)
     }
@@ -188,16 +187,16 @@ impl Starter {
             Sink::Process(starter) => starter.waiting.take(),
             _ => None,
         };
-        // Nobody waits any more for the answer to a question that was withdrawn.
+        // A withdrawn question has no receiver.
         let _ = waiting.map(|waiting| waiting.send(reply.text.map(Zeroizing::new)));
     }
 
-    /// Sends the starter what it had no room for, over `stream`; true when that is done.
+    /// Sends the starter delayed events over `stream`; returns true when done.
     fn catch_up(&self, stream: &tokio::net::UnixStream) -> bool {
         self.shared().sink.flush(|bytes| stream.try_write(bytes))
     }
 
-    /// Sends the starter the rest, when nothing else is left to be done.
+    /// Sends the starter the rest, at the end of the tunnel.
     pub fn finish(&self) {
         const PATIENCE: Duration = Duration::from_secs(5);
         if let Sink::Process(StartProcess { stream, unsent, .. }) = &mut self.shared().sink {
@@ -229,7 +228,7 @@ impl Sink {
         }
     }
 
-    /// Writes what is unsent, as far as there is room; true when nothing is left.
+    /// Writes unsent events as far as there is room; returns true if none are left.
     fn flush(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> bool {
         let Self::Process(starter) = self else { return true };
         while !starter.unsent.is_empty() {
@@ -254,14 +253,14 @@ impl Sink {
 }
 
 impl StartProcess {
-    /// Whether it is told of `event`.
+    /// Returns true if it gets `event`.
     fn takes(&self, event: &Event) -> bool {
         let is_talk = matches!(event, Event::Said { .. });
         !self.over && (!is_talk || self.verbose && self.unsent.is_empty())
     }
 }
 
-/// While this is there, what ssh says is held back: it would run into the question.
+/// Holds back ssh's messages, which would run into a question, until dropped.
 struct Held<'a>(&'a Starter);
 
 impl<'a> Held<'a> {
@@ -282,21 +281,21 @@ impl Drop for Held<'_> {
 
 /// Asks at the terminal of this process.
 async fn ask_here(asked: Asked) -> Answer {
-    // Its end tells the one who asks that nobody wants to know any more.
+    // Closing it withdraws the question.
     let (_wanted, end) = UnixStream::pair().ok()?;
     let outcome = spawn_blocking(move || terminal::ask(&asked, end.as_fd())).await.ok()?;
     match outcome {
         Outcome::Answered(answer) => Some(answer),
         Outcome::Unanswered | Outcome::Withdrawn => None,
         Outcome::Interrupted(watch) => {
-            // The signal, now let through, stops the tunnel, and this with it.
+            // The signal, when it takes effect, stops the tunnel and this task.
             drop(watch);
             std::future::pending().await
         }
     }
 }
 
-/// The next thing the starter says; `None` at its end. What it says is not kept anywhere else.
+/// Returns the next message of the starter; `None` at its end. No copy of it stays in memory.
 async fn receive(stream: &tokio::net::UnixStream) -> Option<Reply> {
     let limit = usize::try_from(MESSAGE_MAX).ok()?;
     let mut line = Zeroizing::new(Vec::with_capacity(limit));

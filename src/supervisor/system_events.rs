@@ -1,22 +1,21 @@
-//! Noticing what makes a link worth a second look: the machine slept, or its network changed.
+//! Detects events after which a link needs a check: the machine slept, or its network changed.
 //!
-//! Nothing here polls where the system can tell. On Linux a timer that is cancelled when the clock
-//! jumps, as it does on waking, and a netlink socket are waited for; elsewhere the clocks and the
-//! address that packets would leave from are compared at intervals.
+//! Without polling if the system can tell. On Linux, a timer that is cancelled when the clock jumps, as on
+//! waking, and a netlink socket; elsewhere, the clocks and the outgoing address are compared at intervals.
 
 use std::fmt;
 use std::time::Duration;
 
-/// How long a link may take to answer after one. After waking, a radio needs seconds to find its
-/// network again; a link that comes back within them keeps its connections.
+/// Time for a link to answer after such an event. After waking, a radio needs seconds to find its network; a
+/// link that returns in time keeps its connections.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What happened.
+/// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SystemEvent {
-    /// The machine was asleep.
+    /// The machine slept.
     Woke,
-    /// An interface, address or route came or went.
+    /// An interface, address or route changed.
     NetworkChanged,
 }
 
@@ -29,10 +28,10 @@ impl fmt::Display for SystemEvent {
     }
 }
 
-/// A gap between the clocks that is more than their reading one after the other.
+/// A gap between the clocks that is more than the time between two readings.
 const SLEPT: Duration = Duration::from_secs(1);
 
-/// Compares the clock that goes on while the machine sleeps with the one that stands still.
+/// Compares the clock that continues during sleep with the one that stops.
 #[derive(Debug)]
 struct SleepMeter {
     asleep: Duration,
@@ -43,7 +42,7 @@ impl SleepMeter {
         Self { asleep: time_asleep() }
     }
 
-    /// Whether the machine slept since this was last asked.
+    /// Returns true if the machine slept since the last call.
     fn slept(&mut self) -> bool {
         self.slept_by(time_asleep())
     }
@@ -55,19 +54,18 @@ impl SleepMeter {
     }
 }
 
-/// How long the machine has slept since it was booted.
+/// Returns the time that the machine has slept since boot.
 fn time_asleep() -> Duration {
     use nix::time::{ClockId, clock_gettime};
 
     #[cfg(target_os = "linux")]
     let (going_on, standing_still) = (ClockId::CLOCK_BOOTTIME, ClockId::CLOCK_MONOTONIC);
-    // On macOS it is the other way round: MONOTONIC goes on, UPTIME_RAW stands still.
+    // On macOS, MONOTONIC continues and UPTIME_RAW stops.
     #[cfg(not(target_os = "linux"))]
     let (going_on, standing_still) = (ClockId::CLOCK_MONOTONIC, ClockId::from_raw(libc::CLOCK_UPTIME_RAW));
 
     let read = |clock| clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
-    // The one that stands still is read first: a pause between the two must not look like sleep
-    // that is taken back later.
+    // The stopping clock is read first: a pause in between must not look like sleep that is undone later.
     let still = read(standing_still);
     read(going_on).saturating_sub(still)
 }
@@ -98,7 +96,7 @@ mod linux {
     /// Changes come in bursts; the last one counts.
     const SETTLE: Duration = Duration::from_millis(300);
 
-    /// Waits for system_events. Where the system refuses one of the two sources, the other is used.
+    /// Waits for events. If the system refuses one source, the other one remains.
     #[derive(Debug)]
     pub struct Watch {
         counters: SleepMeter,
@@ -112,12 +110,12 @@ mod linux {
             Self { counters: SleepMeter::new(), clock: clock().ok(), network: network().ok() }
         }
 
-        /// The next disturbance. May be dropped and called again.
+        /// Returns the next event. Cancel-safe.
         pub async fn next(&mut self) -> SystemEvent {
             loop {
                 tokio::select! {
                     () = jumped(self.clock.as_ref()) => {
-                        // Set anew before the meter is read, so that no jump goes unnoticed.
+                        // Set again before the clocks are read, so that no jump is missed.
                         self.clock = clock().ok();
                         if self.counters.slept() {
                             return SystemEvent::Woke;
@@ -134,8 +132,8 @@ mod linux {
         }
     }
 
-    /// A timer on the wall clock that is far away, and cancelled when the clock jumps
-    /// (`timerfd_create(2)`, `TFD_TIMER_CANCEL_ON_SET`); waking is such a jump.
+    /// A timer on the wall clock, far in the future, that is cancelled when the clock jumps
+    /// (`timerfd_create(2)`, `TFD_TIMER_CANCEL_ON_SET`), as on waking.
     fn clock() -> io::Result<AsyncFd<OwnedFd>> {
         const FAR_AWAY: i64 = 1 << 40;
         let timer =
@@ -145,7 +143,7 @@ mod linux {
         watched(OwnedFd::from(timer))
     }
 
-    /// Watches a descriptor for what can be read.
+    /// Watches a descriptor for readability.
     pub fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
         // SAFETY: an OwnedFd is open, and is the same descriptor until it is dropped, which the
         // AsyncFd that owns it sees to after it has stopped watching.
@@ -154,13 +152,13 @@ mod linux {
 
     async fn jumped(clock: Option<&AsyncFd<OwnedFd>>) {
         match clock {
-            // Readable means cancelled: the time it is set to does not come.
+            // Readable means cancelled: its time never comes.
             Some(clock) if clock.readable().await.is_ok() => {}
             _ => pending().await,
         }
     }
 
-    /// A socket on which the kernel tells of links, addresses and routes (`rtnetlink(7)`).
+    /// A socket with the kernel's messages about links, addresses and routes (`rtnetlink(7)`).
     fn network() -> io::Result<AsyncFd<OwnedFd>> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
@@ -180,7 +178,7 @@ mod linux {
         }
     }
 
-    /// Takes all messages; what they say in detail does not matter.
+    /// Reads all messages; their content does not matter.
     fn drain(network: Option<&AsyncFd<OwnedFd>>) {
         let Some(network) = network else { return };
         let mut buffer = [0; 8192];
@@ -193,7 +191,7 @@ mod linux {
         }
     }
 
-    /// Reading without waiting, so that readiness is cleared once nothing is left.
+    /// Reads without waiting, so that readiness is cleared when nothing is left.
     trait TryIo {
         fn try_io_read(&self, read: impl FnMut(&OwnedFd) -> io::Result<usize>) -> io::Result<usize>;
     }
@@ -216,7 +214,7 @@ mod elsewhere {
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
-    /// Waits for system_events.
+    /// Waits for events.
     #[derive(Debug)]
     pub struct Watch {
         counters: SleepMeter,
@@ -229,7 +227,7 @@ mod elsewhere {
             Self { counters: SleepMeter::new(), source: source() }
         }
 
-        /// The next disturbance. May be dropped and called again.
+        /// Returns the next event. Cancel-safe.
         pub async fn next(&mut self) -> SystemEvent {
             loop {
                 sleep(INTERVAL).await;
@@ -246,8 +244,8 @@ mod elsewhere {
         }
     }
 
-    /// The address that packets to the internet would leave from. Connecting a UDP socket only
-    /// asks the routing table; nothing is sent. 192.0.2.1 is reserved for documentation (RFC 5737).
+    /// Returns the source address of packets to the internet. Connecting a UDP socket only consults the
+    /// routing table; nothing is sent. 192.0.2.1 is reserved for documentation (RFC 5737).
     fn source() -> Option<IpAddr> {
         let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
         socket.connect("192.0.2.1:9").ok()?;

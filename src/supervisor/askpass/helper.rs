@@ -1,8 +1,8 @@
-//! What ssh runs when it has a question: the very program that is the tunnel, told by a variable where the tunnel
-//! is that wants to hear it. It passes the question on, waits, and prints the answer for ssh.
+//! ssh's askpass helper: this program, started by ssh for a question. It passes the question to the tunnel's
+//! supervisor, waits, and prints the answer.
 //!
-//! ssh names one program and no arguments for it (`SSH_ASKPASS`), hence the variable. The
-//! answer goes from one pipe into the other and is kept nowhere.
+//! ssh runs a program without arguments of ours (`SSH_ASKPASS`), so a variable names the supervisor's socket.
+//! The answer goes from one pipe to the other and is stored nowhere.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -17,31 +17,31 @@ use crate::error::EXIT_FAILED;
 use crate::system::paths;
 use crate::system::peer;
 
-/// The longest message between this program and the tunnel, in bytes: six times as long as the
-/// longest question or answer, because JSON may need as much to write a character.
+/// Longest message between helper and supervisor, in bytes: six times the longest question or answer, as JSON
+/// may need six bytes for a character.
 pub const MESSAGE_MAX: u64 = 1 << 15;
 
-/// How ssh is told whom to ask.
+/// Askpass settings for ssh.
 #[derive(Debug, Clone)]
 pub struct Askpass {
     program: PathBuf,
     socket: PathBuf,
 }
 
-/// What the tunnel says to a question: `None` that nobody answers.
+/// Reply to a question; `None` without an answer.
 #[derive(Serialize, Deserialize)]
 pub struct Reply {
-    /// What was typed.
+    /// The typed text.
     pub text: Option<String>,
 }
 
 impl Askpass {
-    /// Has this program ask at `socket`.
+    /// Makes ssh run this program, which asks at `socket`.
     pub fn new(socket: PathBuf) -> std::io::Result<Self> {
         Ok(Self { program: std::env::current_exe()?, socket })
     }
 
-    /// The variables that ssh is to have.
+    /// Returns ssh's environment variables.
     pub fn environment(&self) -> [(&'static str, &Path); 3] {
         [
             ("SSH_ASKPASS", &self.program),
@@ -51,7 +51,7 @@ impl Askpass {
     }
 }
 
-/// Asks if it was ssh that started this program, for that; returns the exit code.
+/// Asks if ssh started this program for a question; returns the exit code.
 pub fn main() -> Option<ExitCode> {
     let socket = paths::askpass_socket()?;
     let mut words = std::env::args_os().skip(1);
@@ -61,26 +61,26 @@ pub fn main() -> Option<ExitCode> {
     Some(ExitCode::from(if answered.is_some() { 0 } else { EXIT_FAILED }))
 }
 
-/// Prints the answer to `question`; `None` when there is none.
+/// Prints the answer to `question`; `None` without one.
 fn ask(socket: &Path, question: &Question) -> Option<()> {
     leave_no_core();
     let mut stream = UnixStream::connect(socket).ok().filter(peer::is_own)?;
     let mut line = serde_json::to_vec(question).ok()?;
     line.push(b'\n');
     stream.write_all(&line).ok()?;
-    // With room for all, so that no copy is left behind when it grows.
+    // With full capacity, so that growing leaves no copy behind.
     let mut answer = Zeroizing::new(Vec::with_capacity(usize::try_from(MESSAGE_MAX).ok()?));
     stream.take(MESSAGE_MAX).read_to_end(&mut answer).ok()?;
     let reply: Reply = serde_json::from_slice(&answer).ok()?;
     let mut text = Zeroizing::new(reply.text?.into_bytes());
     text.push(b'\n');
-    // Not by way of the standard library's buffer, which nobody wipes.
+    // Not through the standard library's buffer, which is not wiped.
     nix::unistd::write(std::io::stdout(), &text).ok().filter(|written| *written == text.len()).map(drop)
 }
 
-/// Keeps this process, which knows a secret, from leaving its memory in a file when it crashes.
+/// Disables core dumps of this process, which knows a secret.
 pub fn leave_no_core() {
     use nix::sys::resource::{Resource, setrlimit};
-    // A limit can always be lowered.
+    // Lowering a limit always succeeds.
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
 }

@@ -1,5 +1,5 @@
-//! PromptBroker that ssh asks: the [`helper`] that ssh runs, the [`prompt`] it passes on, and the
-//! [`terminal`] or the user's [`program`] that answers.
+//! ssh's questions: the [`helper`] that ssh runs, the [`prompt`] it passes on, and the [`terminal`] or the
+//! user's [`program`] that answers.
 
 pub(crate) mod helper;
 pub(crate) mod program;

@@ -1,4 +1,4 @@
-//! The user's own program for questions, `SSH_ASKPASS`, which opens a window: asked where no terminal waits.
+//! The user's askpass program (`SSH_ASKPASS`), which opens a window. Used if no terminal waits.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -15,19 +15,19 @@ use super::helper::MESSAGE_MAX;
 use super::prompt::{Question, Sort};
 use crate::system::paths;
 
-/// How long the window stays.
+/// Time that the window stays open.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Has `program` ask; `None` when there is no answer. Its window goes when this is dropped.
+/// Runs `program` for a question; `None` without an answer. Dropping this closes its window.
 ///
-/// It is not asked about host keys: to look at one takes more than a passphrase, and such a program may
-/// answer whatever it is asked with the same word.
+/// It gets no host key questions: checking a key takes more than typing, and such a program may give the same
+/// answer to everything.
 pub async fn ask(program: &Path, question: &Question) -> Option<Zeroizing<String>> {
     if question.sort == Sort::HostKey {
         return None;
     }
     let mut command = Command::new(program);
-    // What a server asks does not become an option.
+    // A server's text must not become an option.
     let space = if question.text.starts_with('-') { " " } else { "" };
     command.arg(format!("{space}{}", question.text)).current_dir("/").process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -40,13 +40,13 @@ pub async fn ask(program: &Path, question: &Question) -> Option<Zeroizing<String
     timeout(PATIENCE, window.answer()).await.ok().flatten()
 }
 
-/// The program, and what it has started; all of it ends with this.
+/// The program and everything it has started; ends with this.
 struct Window(Child);
 
 impl Window {
-    /// What it prints before it ends well, up to the end of the line.
+    /// Returns the output up to the end of the line, if the program succeeds.
     async fn answer(&mut self) -> Option<Zeroizing<String>> {
-        // With room for all, so that no copy is left behind when it grows.
+        // With full capacity, so that growing leaves no copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(MESSAGE_MAX).ok()?));
         let limit = MESSAGE_MAX / 8;
         self.0.stdout.take()?.take(limit).read_to_end(&mut bytes).await.ok()?;
@@ -58,7 +58,7 @@ impl Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        // Not yet waited for, so the group is still that of our child.
+        // Not reaped yet, so the group is still our child's.
         if let Some(pid) = self.0.id().and_then(|pid| i32::try_from(pid).ok()) {
             let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
         }

@@ -1,17 +1,17 @@
-//! What ssh asks while it logs in: the question as a value, and how it is put to the user. Who
-//! carries it from ssh to a terminal is [`crate::supervisor::prompt_broker`]' business.
+//! ssh's questions as values, and their text for users. [`crate::supervisor::prompt_broker`] carries them
+//! from ssh to a terminal.
 //!
-//! The text of a question comes from ssh or, through it, from the server.
+//! The text comes from ssh or, through it, from the server.
 
 use serde::{Deserialize, Serialize};
 
 use crate::terminal::printable;
 
-/// The longest text that is shown, in characters, and the most lines.
+/// Longest text to show, in characters, and the most lines.
 const TEXT_MAX: usize = 2000;
 const LINES_MAX: usize = 20;
 
-/// What stands before a question, so that nobody takes it for one of soong's own.
+/// Prefix of a question, so that it cannot pass for one of soong's own.
 const MARK: &str = "ssh asks: ";
 
 /// A question of ssh.
@@ -19,39 +19,39 @@ const MARK: &str = "ssh asks: ";
 pub struct Question {
     /// Its text.
     pub text: String,
-    /// What is asked for.
+    /// Kind of the answer.
     pub sort: Sort,
 }
 
-/// A question, and what the one who is asked should know.
+/// A question with its context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// The question.
     pub question: Question,
-    /// What ssh, or the server, said before it.
+    /// Messages of ssh or the server before it.
     pub said: Vec<String>,
-    /// Whether it was answered before, and the answer not accepted.
+    /// True if an earlier answer was rejected.
     pub again: bool,
 }
 
-/// Sorts of questions.
+/// Kinds of questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sort {
-    /// The passphrase of a private key; never leaves this machine.
+    /// Passphrase of a private key; never leaves this machine.
     Passphrase,
-    /// Whether the server's key is the right one.
+    /// Confirmation of the server's host key.
     HostKey,
     /// Yes or no.
     Confirm,
-    /// No question: something to be done, such as touching a security key. ssh goes on by itself.
+    /// A notice, such as to touch a security key. ssh continues by itself.
     Notice,
-    /// Whatever the server wants to know: a password, a one-time code.
+    /// Anything the server asks: a password, a one-time code.
     Server,
 }
 
 impl Question {
-    /// The question that ssh asks with `text`, and with `hint` in `SSH_ASKPASS_PROMPT`.
+    /// Returns the question that ssh asks with `text` and the `hint` in `SSH_ASKPASS_PROMPT`.
     pub fn new(text: &str, hint: Option<&str>) -> Self {
         let text: String = text.chars().take(TEXT_MAX).collect();
         let sort = match hint {
@@ -66,12 +66,12 @@ impl Question {
         Self { text, sort }
     }
 
-    /// Whether what is typed may be seen.
+    /// Returns true if the answer may be echoed.
     pub fn is_open(&self) -> bool {
         matches!(self.sort, Sort::HostKey | Sort::Confirm)
     }
 
-    /// The question for the terminal, its last line open for the answer.
+    /// Returns the question for the terminal; its last line ends where the answer begins.
     pub fn prompt(&self) -> String {
         let indent = " ".repeat(MARK.len());
         let text = self.text.trim_end_matches(['\n', '\r']);
@@ -86,7 +86,7 @@ impl Question {
         prompt
     }
 
-    /// The question in few words, for an error.
+    /// Returns the question in a few words, for an error.
     pub fn summary(&self) -> String {
         let line = match self.sort {
             Sort::HostKey => self.text.lines().next(),
@@ -95,7 +95,7 @@ impl Question {
         printable(line.unwrap_or_default().trim().trim_end_matches([':', '?', '.'])).into_owned()
     }
 
-    /// What is given to ssh for what was typed; `None` when it is to be typed again.
+    /// Returns ssh's input for the typed text; `None` if the user must type it again.
     pub fn reply(&self, typed: &str) -> Option<String> {
         if !self.is_open() {
             return Some(typed.to_owned());
@@ -109,7 +109,7 @@ impl Question {
     }
 }
 
-/// ssh's own words for it (`sshconnect.c`, `check_host_key` and `confirm`).
+/// Accepts ssh's own words (`sshconnect.c`, `check_host_key` and `confirm`).
 fn is_about_host_key(text: &str) -> bool {
     text.starts_with("The authenticity of host ")
         || text.starts_with("Please type 'yes'")

@@ -1,4 +1,4 @@
-//! A question of ssh, put to the user at the terminal.
+//! Asks ssh's questions at the terminal.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -11,22 +11,22 @@ use crate::system::hidden_line::HiddenLine;
 use crate::system::signals::Watch;
 use crate::terminal::{print_error, printable};
 
-/// How often a question of yes or no is asked before it counts as unanswered.
+/// Number of times to ask a yes-or-no question before it counts as unanswered.
 const TRIES: usize = 3;
 
-/// How a question ended.
+/// Result of a question.
 pub enum Outcome {
-    /// With an answer.
+    /// An answer.
     Answered(Zeroizing<String>),
-    /// Without one.
+    /// No answer.
     Unanswered,
-    /// It is not asked any more.
+    /// The question was withdrawn.
     Withdrawn,
-    /// With a signal. It takes effect when the watch is dropped.
+    /// A signal, which takes effect when the watch is dropped.
     Interrupted(Watch),
 }
 
-/// Puts the question. When `withdrawn` can be read, nobody waits for the answer any more.
+/// Asks the question. It is withdrawn when `withdrawn` becomes readable.
 pub fn ask(asked: &Asked, withdrawn: BorrowedFd<'_>) -> Outcome {
     let Asked { question, said, again } = asked;
     leave_no_core();

@@ -1,5 +1,5 @@
-//! The forwards of a new link: they are requested all at once, and the link counts as up when ssh
-//! and the server have confirmed each of them.
+//! Requests the forwards of a new link, all at once. The link counts as up when ssh and the server have
+//! confirmed each.
 
 use std::sync::Arc;
 
@@ -10,21 +10,21 @@ use crate::config::forwarding::{Listen, Target};
 use crate::openssh::failure::{self, Failure, Kind, SshOutput};
 use crate::terminal::printable;
 
-/// Requests the forwards of one link.
+/// Requester of one link's forwards.
 #[derive(Debug)]
 pub struct Requester {
-    /// The forward of the probe, which leads nowhere; whether that is allowed does not matter.
+    /// The forward of the probe, whose target does not exist; the server may forbid it.
     pub probe: Forward,
-    /// ssh.
+    /// ssh's control socket.
     pub control: Control,
-    /// What ssh says.
+    /// ssh's log.
     pub log: LineReader,
-    /// The server.
+    /// Checks of the server.
     pub permission: Arc<Permission>,
 }
 
 impl Requester {
-    /// Has ssh carry `forwards`; says which of them it or the server refuses.
+    /// Requests `forwards`; fails with the ones that ssh or the server refuses.
     pub async fn request(&self, forwards: Vec<Forward>) -> Result<(), Failure> {
         let targets: Vec<Target> = forwards
             .iter()
@@ -52,7 +52,7 @@ impl Requester {
             return listen_refused(&forward.listen, said);
         }
         let _ = self.log.catch_up();
-        // Why, ssh only says there.
+        // ssh gives the reason only in its log.
         let failure = failure::classify(&SshOutput { log: self.log.kept(), others: Vec::new() });
         let why = if failure.kind == Kind::ForwardRefused { failure.reason } else { said.to_owned() };
         let reason = format!("ssh on this machine refuses the forward to {}: {why}", forward.target);
@@ -60,14 +60,14 @@ impl Requester {
     }
 }
 
-/// The failure of a remote forward that the server does not listen for.
+/// Returns the failure of a remote forward that the server refuses to listen for.
 pub fn listen_refused(listen: &Listen, said: &str) -> Failure {
     let said = said.trim().trim_end_matches('.');
     let reason = format!("the server refuses to listen on {listen}: {said}");
     Failure { kind: Kind::ListenRefused, reason: printable(&reason).into_owned() }
 }
 
-/// The failure of forwards to these targets; `None` where there is no such target.
+/// Returns the failure of forbidden forwards; `None` if there are none.
 pub fn forbidden(forbidden: &[Forbidden]) -> Option<Failure> {
     let first = forbidden.first()?;
     let targets: Vec<String> = forbidden.iter().map(|forbidden| forbidden.target.to_string()).collect();

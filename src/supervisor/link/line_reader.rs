@@ -1,4 +1,4 @@
-//! Listening to ssh: taking what it writes to its standard error apart into lines.
+//! Reads ssh's output, line by line.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,29 +11,29 @@ use std::time::{Duration, Instant};
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::sleep;
 
-/// How many of ssh's last lines are kept to tell why it ended.
+/// Number of lines to keep as the reason for ssh's end.
 const LINES_KEPT: usize = 40;
-/// The longest line taken from ssh, in bytes; of a longer one the rest is a line of its own.
+/// Longest line, in bytes; the rest of a longer one is another line.
 const LINE_MAX: usize = 4096;
 
-/// How much is taken from ssh in one turn, in bytes. Then everything else has its turn, and an ssh
-/// that has more to say waits: a server can have it write without end.
+/// Bytes to read in one turn. Other tasks run in between, and ssh waits: a server can make it write without
+/// end.
 const TURN_MAX: usize = 64 << 10;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What becomes of a line.
+/// Use of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It may tell one day why ssh ended.
+    /// It may be the reason for ssh's end.
     Keep,
-    /// It tells nothing of the link.
+    /// It says nothing about the link.
     Drop,
 }
 
-/// Takes every line that ssh writes, as it comes.
+/// Handler of each line.
 pub type LineHandler = Box<dyn FnMut(&str) -> Use + Send>;
 
-/// What listens to one ssh. Copies share it.
+/// Reader of one of ssh's outputs. Copies share it.
 #[derive(Debug, Clone)]
 pub struct LineReader {
     lines: Arc<Mutex<Lines>>,
@@ -41,7 +41,7 @@ pub struct LineReader {
 
 struct Lines {
     source: Arc<File>,
-    /// The beginning of a line whose end has not come yet.
+    /// Beginning of an incomplete line.
     begun: Vec<u8>,
     kept: VecDeque<String>,
     handler: LineHandler,
@@ -54,20 +54,20 @@ impl fmt::Debug for Lines {
 }
 
 impl LineReader {
-    /// Listens to the pipe `source`, which does not block.
+    /// Reads the nonblocking pipe `source`.
     pub fn new(source: OwnedFd, handler: LineHandler) -> Self {
         let lines =
             Lines { source: Arc::new(File::from(source)), begun: Vec::new(), kept: VecDeque::new(), handler };
         Self { lines: Arc::new(Mutex::new(lines)) }
     }
 
-    /// Listens until the source ends.
+    /// Reads until the source ends.
     pub async fn listen(self) -> io::Result<()> {
         let source = self.lines().source.try_clone()?;
         let source = Receiver::from_file(source)?;
         loop {
             source.readable().await?;
-            // Only what reads by itself learns that there is nothing left to be woken for.
+            // Only its own read clears the pipe's readiness.
             let end = self.lines().read(|buffer| source.try_read(buffer));
             match end {
                 End::Reached => return Ok(()),
@@ -77,17 +77,17 @@ impl LineReader {
         }
     }
 
-    /// Takes the lines that have been written by now, up to [`TURN_MAX`] bytes.
+    /// Reads the lines written so far, at most [`TURN_MAX`] bytes.
     pub fn catch_up(&self) -> End {
         self.lines().catch_up()
     }
 
-    /// The last lines that were worth keeping.
+    /// Returns the kept lines.
     pub fn kept(&self) -> Vec<String> {
         self.lines().kept.iter().cloned().collect()
     }
 
-    /// Forgets the lines that were kept.
+    /// Drops the kept lines.
     pub fn forget(&self) {
         self.lines().kept.clear();
     }
@@ -97,14 +97,14 @@ impl LineReader {
     }
 }
 
-/// Whether there will be more.
+/// State of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// There may be more later.
+    /// It may have more later.
     Open,
-    /// There is more, for the next turn.
+    /// It has more, for the next turn.
     More,
-    /// Nothing will come any more.
+    /// It has ended.
     Reached,
 }
 
@@ -114,7 +114,7 @@ impl Lines {
         self.read(|buffer| (&*source).read(buffer))
     }
 
-    /// Takes what `source` has, until it has nothing or the turn is over.
+    /// Reads `source` until it has no more or the turn is over.
     fn read(&mut self, mut source: impl FnMut(&mut [u8]) -> io::Result<usize>) -> End {
         let mut buffer = [0; LINE_MAX];
         let mut taken = 0;
@@ -160,26 +160,26 @@ impl Lines {
     }
 }
 
-/// Limits how many lines of one ssh go to the log and to a waiting start: a burst, then a trickle.
+/// Limits the lines of one ssh in the log and for a waiting start: a burst, then a trickle.
 #[derive(Debug)]
 pub struct Quota {
     left: u32,
-    /// When a line was last added to what is left.
+    /// Time at which a line was last added to the rest.
     filled: Instant,
 }
 
 impl Quota {
-    /// Lines in a burst. A login has a few, and a long banner some hundred.
+    /// Lines in a burst. A login has a few, a long banner some hundred.
     const BURST: u32 = 1000;
-    /// The time in which one more may be passed on.
+    /// Time for one more line.
     const REFILL: Duration = Duration::from_millis(100);
 
-    /// The quota of an ssh that is started now.
+    /// Returns the quota of a new ssh.
     pub fn new() -> Self {
         Self { left: Self::BURST, filled: Instant::now() }
     }
 
-    /// Counts a line; says whether it is passed on, and whether it is the last one for now.
+    /// Counts a line; returns whether it passes, and whether it is the last one for now.
     pub fn take(&mut self) -> (bool, bool) {
         let more = self.filled.elapsed().as_millis() / Self::REFILL.as_millis();
         if more > 0 {

@@ -1,12 +1,12 @@
-//! Signs of life of a link, and their absence.
+//! Signs of life of a link.
 //!
-//! ssh's own keepalive notices a network that is gone, but not an ssh that is stuck, and may be
-//! switched off. So the relay says when something was sent to ssh and when something came back;
-//! when nothing has come back for a while the link is asked itself (see [`super::probe`]).
+//! ssh's keepalive notices a network that is gone, but not an ssh that hangs, and can be disabled. So the
+//! relay reports traffic in both directions, and a link that owes an answer is checked (see
+//! [`super::check`]).
 //!
-//! Prompts believe that a tunnel is up only for as long as its supervisor has promised, and it
-//! promises nothing that it does not know. So a link that nobody uses is asked in time for the next
-//! promise, about once a minute; nothing here wakes in between.
+//! Prompts believe in a tunnel only as long as its supervisor promises, and the supervisor promises only what
+//! it knows. So an idle link is checked in time for the next promise, about once a minute; nothing here wakes
+//! in between.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,56 +18,55 @@ use tokio::time::Instant;
 use super::timer;
 use crate::runtime::prompt::RENEWAL;
 
-/// The pace where ssh's keepalive is switched off, in seconds.
+/// Interval if ssh's keepalive is disabled, in seconds.
 const USUAL_PACE: u32 = 5;
 
-/// Why a link should be asked whether it is alive.
+/// Reason to check a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeReason {
-    /// Something was sent and nothing came back.
+    /// An answer is overdue.
     NoAnswer,
-    /// The promise that it is alive is to be renewed.
+    /// The promise for prompts must be renewed.
     Renewal,
 }
 
 /// Time that a link may show no sign of life, and that ssh may take to answer by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// While no connection would be lost with the link.
+    /// While no connection depends on the link.
     pub idle: Duration,
-    /// While connections are under way.
+    /// While connections depend on the link.
     pub busy: Duration,
 }
 
-/// What to do about a link now.
+/// Next action for a link.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     /// Look again at this time, in milliseconds.
     Wait(u64),
-    /// Ask it.
+    /// Check the link.
     Ask(ProbeReason),
 }
 
-/// When a link was last used, and when it last answered.
+/// Times at which a link was last used and last answered.
 #[derive(Debug)]
 pub struct Liveness {
-    /// How long what was sent may go without an answer before the link is asked. A model that
-    /// thinks takes longer; being asked costs it nothing.
+    /// Time that an answer may take before the link is checked. A model that thinks takes longer; a check
+    /// costs it nothing.
     pace: Duration,
     epoch: Instant,
-    /// When the first thing was sent that has not been answered, in milliseconds after `epoch`; 0 for
-    /// none.
+    /// Time of the first unanswered data, in milliseconds after `epoch`; 0 for none.
     sent: AtomicU64,
-    /// When something last came back, likewise.
+    /// Time of the last data received, likewise.
     heard: AtomicU64,
-    /// When it was last said for certain that the link is alive, likewise.
+    /// Time of the last proof that the link is alive, likewise.
     verified: AtomicU64,
-    /// Connections that would not survive the link.
+    /// Number of connections that depend on the link.
     under_way: AtomicUsize,
     wake: Notify,
 }
 
-/// A connection that has begun to be carried, as long as this lives.
+/// A connection that depends on the link, until dropped.
 #[derive(Debug)]
 pub struct UnderWay(Arc<Liveness>);
 
@@ -78,8 +77,8 @@ impl Drop for UnderWay {
 }
 
 impl Liveness {
-    /// A liveness that is felt now, of a link with this many seconds between ssh's keepalive questions.
-    /// A link that is dead is known to be within three times that, as it is to ssh.
+    /// Returns the state of a link that is alive. `keepalive` is ServerAliveInterval in seconds; a dead link
+    /// is detected within three times that, as by ssh.
     pub fn new(keepalive: u32) -> Self {
         let pace = if keepalive == 0 { USUAL_PACE } else { keepalive };
         Self {
@@ -93,13 +92,13 @@ impl Liveness {
         }
     }
 
-    /// Counts a connection that would not survive the link.
+    /// Counts a connection that depends on the link.
     pub fn carry(self: &Arc<Self>) -> UnderWay {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         UnderWay(Arc::clone(self))
     }
 
-    /// Something was given to ssh that should have an answer.
+    /// Records data sent to ssh that needs an answer.
     pub fn sent(&self) {
         if self.sent.load(Ordering::Relaxed) == 0 {
             self.sent.store(self.now(), Ordering::Relaxed);
@@ -107,50 +106,50 @@ impl Liveness {
         }
     }
 
-    /// Something came back.
+    /// Records data received.
     pub fn heard(&self) {
         self.heard.store(self.now(), Ordering::Relaxed);
         self.sent.store(0, Ordering::Relaxed);
     }
 
-    /// The link has answered, and whoever has to know was told.
+    /// Records a proof of life, after prompts were updated.
     pub fn verified(&self) {
         self.heard();
         self.renewed();
     }
 
-    /// The promise was renewed because of what came back before. What is owed an answer stays so.
+    /// Records a renewed promise, based on earlier data. An answer that is owed stays owed.
     pub fn renewed(&self) {
         self.verified.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Whether so much has come back lately that the link need not be asked.
+    /// Returns true if enough data came recently to skip a check.
     pub fn is_recent(&self) -> bool {
         Instant::now().checked_sub(self.pace).is_some_and(|lately| self.heard_since(lately))
     }
 
-    /// How long a link that is asked may go without a sign of life.
+    /// Returns the time limits of a check.
     pub fn patience(&self) -> Patience {
         Patience { idle: 2 * self.pace, busy: 5 * self.pace }
     }
 
-    /// Whether there are connections that would not survive the link.
+    /// Returns true if connections depend on the link.
     pub fn is_carrying(&self) -> bool {
         self.under_way.load(Ordering::Relaxed) > 0
     }
 
-    /// When something last came back.
+    /// Returns the time of the last data received.
     pub fn last_heard(&self) -> Instant {
         self.epoch + Duration::from_millis(self.heard.load(Ordering::Relaxed))
     }
 
-    /// Whether something has come back since `time`.
+    /// Returns true if data was received since `time`.
     pub fn heard_since(&self, time: Instant) -> bool {
         self.last_heard() >= time
     }
 
-    /// Waits until there is reason to ask the link. May be dropped and called again; goes on giving
-    /// reasons until the link is [`verified`](Self::verified).
+    /// Waits for a reason to check the link. Cancel-safe; returns reasons until the link is
+    /// [`verified`](Self::verified).
     pub async fn probe_reason(&self) -> ProbeReason {
         loop {
             let (sent, verified) = (self.sent.load(Ordering::Relaxed), self.verified.load(Ordering::Relaxed));
@@ -164,7 +163,7 @@ impl Liveness {
         }
     }
 
-    /// Milliseconds since the epoch, and never 0.
+    /// Returns milliseconds since the epoch, at least 1.
     fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
@@ -208,7 +207,7 @@ mod tests {
         }
     }
 
-    /// An ssh that sticks right after the renewal owes an answer to what was sent before it.
+    /// A hang right after the renewal still owes the answer to earlier data.
     #[test]
     fn a_renewal_pays_no_answer_that_is_owed() {
         let liveness = Liveness::new(5);

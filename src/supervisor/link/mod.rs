@@ -1,5 +1,4 @@
-//! One link: an ssh [`process`], the client of its control socket ([`mux`]), and the checks that tell
-//! whether the link is alive.
+//! One link: an ssh [`process`], the client of its control socket ([`mux`]), and checks of its liveness.
 
 pub(crate) mod check;
 pub(crate) mod forwards;

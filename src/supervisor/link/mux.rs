@@ -1,5 +1,5 @@
-//! Talking to the ssh that carries a tunnel, through its control socket: OpenSSH's multiplexing
-//! protocol, version 4 (`PROTOCOL.mux` in its sources), as far as forwards need it.
+//! Client of ssh's control socket: OpenSSH's multiplexing protocol, version 4 (`PROTOCOL.mux` in its
+//! sources), as far as forwards need it.
 
 mod control;
 mod message;
@@ -20,35 +20,34 @@ use self::session::{PATIENCE, answer, greet, hear_hello};
 use self::stdio_forward::Offer;
 use crate::config::forwarding::{Listen, Target};
 
-/// Who listens for a forward.
+/// Listening side of a forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// ssh, here.
+    /// ssh on this machine.
     Local = 1,
     /// The server.
     Remote = 2,
 }
 
-/// A connection to somewhere, made by the server: what is written to the one arrives there, what
-/// comes from there is read from the other. It ends when this is dropped.
+/// A connection that the server has made. Ends when dropped.
 #[derive(Debug)]
 pub struct Channel {
     /// To the far end.
     pub up: UnixStream,
     /// From the far end.
     pub down: UnixStream,
-    /// ssh closes the channel with it.
+    /// Dropping it makes ssh close the channel.
     _offer: Offer,
 }
 
-/// A forward that ssh is asked for.
+/// A forward to request from ssh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
-    /// Who listens.
+    /// Listening side.
     pub side: Side,
-    /// What on.
+    /// Listening end.
     pub listen: Listen,
-    /// Where it leads.
+    /// Target.
     pub target: Target,
 }
 
@@ -57,7 +56,7 @@ impl Forward {
         let mut message = Message::new(what);
         message.number(self.side as u32);
         match &self.listen {
-            // An empty address stands for what ssh binds when none is given: localhost.
+            // An empty address means localhost, as without one.
             Listen::Port(port) => message.place("", (*port).into()),
             Listen::Socket(path) => message.place(&path.to_string_lossy(), NO_PORT),
         }
@@ -66,10 +65,10 @@ impl Forward {
     }
 }
 
-/// Has ssh set up all of `forwards`; one answer for each, in their order. ssh is asked for all
-/// local ones at once, and the server for all remote ones, so that they take one round trip.
+/// Requests all of `forwards` and returns one answer for each, in order. Local ones are requested in one
+/// batch and remote ones in parallel, so that they take one round trip.
 pub async fn open_all(control: &Control, forwards: &[Forward]) -> io::Result<Vec<Result<(), String>>> {
-    // ssh answers in order, but reads nothing further on a connection while it waits for the server.
+    // ssh answers in order, but stops reading a connection while it waits for the server.
     let mut locals = greet(control).await?;
     let mut streams = Vec::new();
     for forward in forwards {
@@ -104,12 +103,12 @@ pub async fn open_all(control: &Control, forwards: &[Forward]) -> io::Result<Vec
     Ok(answers)
 }
 
-/// Has ssh set up `forward`.
+/// Requests `forward`.
 pub async fn open(control: &Control, forward: &Forward) -> Result<(), Refusal> {
     change(control, OPEN_FORWARD, forward).await
 }
 
-/// Has ssh give up `forward`; its connections stay.
+/// Cancels `forward`; its connections stay.
 pub async fn close(control: &Control, forward: &Forward) -> Result<(), Refusal> {
     change(control, CLOSE_FORWARD, forward).await
 }
@@ -123,10 +122,10 @@ async fn change(control: &Control, what: u32, forward: &Forward) -> Result<(), R
     .await
 }
 
-/// Connects to `target` through the server. Waits for as long as the server takes, which knows when
-/// to give up; ssh is given a moment.
+/// Connects to `target` through the server. Only ssh's part has a time limit; the server knows when to give
+/// up.
 pub async fn connect(control: &Control, target: &Target) -> Result<Channel, Refusal> {
-    // Two pairs, because a socket that is both ends at once could not be closed in one direction.
+    // Two pairs: one socket for both directions could not be closed in one.
     let ((up, theirs_in), (down, theirs_out)) = (UnixStream::pair()?, UnixStream::pair()?);
     let mut offer = stdio_forward::request(control, target, [theirs_in.as_fd(), theirs_out.as_fd()]).await?;
     drop((theirs_in, theirs_out));
@@ -134,7 +133,7 @@ pub async fn connect(control: &Control, target: &Target) -> Result<Channel, Refu
     Ok(Channel { up, down, _offer: offer })
 }
 
-/// Returns whether ssh itself answers, once it does: nothing is asked of the server.
+/// Returns true once ssh itself answers; this does not involve the server.
 pub async fn responds(control: &Control) -> bool {
     greet(control).await.is_ok()
 }

@@ -1,12 +1,12 @@
-//! Finding out whether the server allows the connections that a tunnel's forwards need.
+//! Checks that the server allows the connections that a tunnel's forwards need.
 //!
-//! ssh sets a local forward up whatever the server thinks of it; only a connection tells. One is
-//! made to where nothing can be, before the tunnel counts as up. A server without restrictions
-//! (`AllowTcpForwarding`, `PermitOpen`, `restrict` …) fails to connect, and no service notices.
-//! A server that refuses it is then asked for each target; those connections are closed at once.
+//! ssh sets up a local forward whatever the server allows; only a connection tells. So one is made to an
+//! impossible target before the tunnel counts as up. A server without restrictions (`AllowTcpForwarding`,
+//! `PermitOpen`, `restrict` …) fails to connect, and no service notices. If the server refuses it, each
+//! target is tried; those connections close at once.
 //!
-//! ssh says why a connection was refused only in its log (`channels.c`,
-//! `channel_input_open_failure`), just before it answers on its control socket.
+//! ssh gives the reason for a refused connection only in its log (`channels.c`,
+//! `channel_input_open_failure`), just before its answer on the control socket.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,34 +20,34 @@ use super::mux::{self, Control, Refusal};
 use crate::config::forwarding::Target;
 use crate::error::io_reason;
 
-/// How long the server may take to answer. One that takes longer forbids nothing: it connects.
+/// Time for the server to answer. A slower one is connecting, so it forbids nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// An address that no system connects to over TCP: the limited broadcast address (RFC 919). It
-/// needs no name server, and no packet is sent.
+/// An address that no system connects to over TCP: the limited broadcast address (RFC 919). It needs no name
+/// server, and no packet is sent.
 const NOWHERE: &str = "255.255.255.255";
 
-/// Asks the present ssh's server.
+/// Checks of the present ssh's server.
 #[derive(Debug)]
 pub struct Permission {
     control: Control,
     heard: Mutex<Heard>,
-    /// One question at a time, so that what ssh says belongs to it.
+    /// One check at a time, so that ssh's log lines belong to it.
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct Heard {
     log: Option<LineReader>,
-    /// Whether a question stands.
+    /// True during a check.
     asking: bool,
-    /// Connections of ours that ssh may still tell to have failed.
+    /// Number of our connections that ssh may still report as failed.
     expected: u32,
-    /// The last reason that ssh gave meanwhile for a connection that failed.
+    /// Last reason that ssh gave for a failed connection.
     reason: Option<String>,
 }
 
-/// A target that the server does not connect to, and ssh's words for it.
+/// A target that the server refuses, with ssh's reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forbidden {
     /// The target.
@@ -57,30 +57,30 @@ pub struct Forbidden {
 }
 
 impl Permission {
-    /// Asks over `control`.
+    /// Returns the checks that use `control`.
     pub fn new(control: Control) -> Self {
         Self { control, heard: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
-    /// Begins with another ssh, to which `stderr` listens.
+    /// Begins with another ssh, whose log is `log`.
     pub fn begin(&self, log: &LineReader) {
         *self.heard() = Heard { log: Some(log.clone()), ..Heard::default() };
     }
 
-    /// Takes a line of ssh's; true if it answers a question of ours.
+    /// Handles a line of ssh's log; returns true if it belongs to a check.
     pub fn handle_line(&self, line: &str) -> bool {
         let (mut heard, reason) = (self.heard(), failure(line));
         let is_answer = heard.expected > 0 && reason.is_some();
         heard.expected -= u32::from(is_answer);
-        // Another connection may fail at the same time, for a lesser reason.
+        // Another connection can fail at the same time, for a lesser reason.
         if is_answer && heard.asking && !heard.reason.as_deref().is_some_and(is_forbidding) {
             heard.reason = reason.map(str::to_owned);
         }
         is_answer
     }
 
-    /// Those of `targets` that the server forbids. Of a socket OpenSSH does not say whether it is
-    /// forbidden or missing.
+    /// Returns the forbidden ones of `targets`. For a Unix socket, OpenSSH does not tell forbidden from
+    /// missing.
     pub async fn forbidden(&self, targets: &[Target]) -> Vec<Forbidden> {
         let _turn = self.turn.lock().await;
         let mut forbidden = Vec::new();
@@ -93,13 +93,13 @@ impl Permission {
         forbidden
     }
 
-    /// ssh's words for it if the server does not connect to `target` now.
+    /// Returns ssh's reason if the server cannot connect to `target` now.
     pub async fn why_not(&self, target: &Target) -> Option<String> {
         let _turn = self.turn.lock().await;
         self.ask(target).await
     }
 
-    /// Why the server refuses to connect to `target`; `None` if it connects, tries to, or cannot.
+    /// Returns the reason if the server refuses `target`; `None` if it connects, tries to, or fails.
     async fn refusal(&self, target: &Target) -> Option<String> {
         self.ask(target).await.filter(|reason| is_forbidding(reason))
     }
@@ -108,7 +108,7 @@ impl Permission {
         self.heard().asking = true;
         let answer = timeout(PATIENCE, self.connect(target)).await;
         let log = self.heard().log.clone();
-        // Ends in `hear`.
+        // Its lines go to `handle_line`.
         let _ = log.map(|log| log.catch_up());
         let mut heard = self.heard();
         heard.asking = false;
@@ -123,11 +123,11 @@ impl Permission {
         }
     }
 
-    /// Has the server connect to `target`.
+    /// Makes the server connect to `target`.
     ///
-    /// After a login the server has just sent something, and sends its answer only when we have
-    /// acknowledged that (Nagle's algorithm). Our kernel does so with the next thing that ssh sends, or
-    /// 40 ms later. So ssh is given something more to send.
+    /// After a login the server has just sent something, and sends its answer only after our acknowledgement
+    /// (Nagle's algorithm). Our kernel acknowledges with the next data that ssh sends, or 40 ms later. So ssh
+    /// gets more to send.
     async fn connect(&self, target: &Target) -> Result<(), Refusal> {
         const MORE_MAX: usize = 3;
         let mut pause = Duration::from_millis(2);
@@ -159,13 +159,13 @@ fn nowhere() -> Target {
     Target::Port(NOWHERE.to_owned(), 1)
 }
 
-/// Why the server did not open a channel, where `line` tells that.
+/// Returns the reason for a failed channel, if `line` has one.
 pub fn failure(line: &str) -> Option<&str> {
     let (number, reason) = line.strip_prefix("channel ")?.split_once(": open failed: ")?;
     number.bytes().all(|byte| byte.is_ascii_digit()).then_some(reason)
 }
 
-/// True if a server that gives this reason does not want to connect, rather than cannot (RFC 4254, 5.1).
+/// Returns true if the reason means that the server refuses to connect, not that it cannot (RFC 4254, 5.1).
 fn is_forbidding(reason: &str) -> bool {
     !reason.starts_with("connect failed")
 }

@@ -1,11 +1,11 @@
-//! Asking whether a link is alive, end to end, without waiting for ssh's keepalive.
+//! Probes a link end to end, without ssh's keepalive.
 //!
-//! Every tunnel carries one forward that leads to a Unix socket which does not exist on the
-//! instance. A connection to it makes ssh ask the server, and the server refuse; the refusal has
-//! come all the way, so the link is alive. It needs nothing on the instance and reaches no service.
+//! Every tunnel has one forward to a Unix socket that does not exist on the instance. A connection to it
+//! makes ssh ask the server, which refuses; the refusal has travelled the whole way, so the link is alive.
+//! The probe needs nothing on the instance and reaches no service.
 //!
-//! ssh mentions the refusal and then closes the connection. What comes first is the answer: waiting
-//! for the other, too, would wake this machine once more.
+//! ssh logs the refusal and then closes the connection. The first of the two is the answer: waiting for both
+//! would wake this machine once more.
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -19,27 +19,27 @@ use super::mux::{Forward, Side};
 use crate::config::forwarding::{Listen, Target};
 use crate::runtime::directory::Directory;
 
-/// A place at which nothing listens.
+/// A path at which nothing listens.
 const NOWHERE: &str = "/nonexistent/soong";
 
-/// The forward that a probe uses.
+/// Returns the forward of the probe.
 pub fn forward(directory: &Directory) -> Forward {
     let (listen, target) = (Listen::Socket(directory.probe_socket()), Target::Socket(NOWHERE.into()));
     Forward { side: Side::Local, listen, target }
 }
 
-/// Asks the links of one tunnel.
+/// Probe of a tunnel's links.
 #[derive(Debug)]
 pub struct Probe {
     socket: PathBuf,
-    /// PromptBroker whose refusal ssh has not mentioned yet.
+    /// Probes whose refusal ssh has not logged yet.
     unmentioned: AtomicUsize,
-    /// Tells who asks now that it has.
+    /// Wakes waiting probes when ssh logs a refusal.
     mentioned: Notify,
 }
 
 impl Probe {
-    /// Asks through the sockets in `directory`.
+    /// Returns the probe with its sockets in `directory`.
     pub fn new(directory: &Directory) -> Self {
         Self::at(directory.probe_socket())
     }
@@ -48,9 +48,9 @@ impl Probe {
         Self { socket, unmentioned: AtomicUsize::new(0), mentioned: Notify::new() }
     }
 
-    /// Asks once; resolves when the far end of the link has answered, or with `false` when ssh cannot be asked.
+    /// Probes once; waits until the far end has answered, and returns false if ssh cannot be reached.
     pub async fn answer(&self) -> bool {
-        // From before the question on: the answer may be there as soon as the connection is.
+        // Subscribed before the probe: the answer can come as soon as the connection is made.
         let mut mentioned = pin!(self.mentioned.notified());
         mentioned.as_mut().enable();
         self.expect_mention();
@@ -65,35 +65,35 @@ impl Probe {
         }
     }
 
-    /// Whether `line`, which ssh said, only mentions the refusal that answered a question of ours.
+    /// Returns true if `line` of ssh's log is the refusal of a probe.
     pub fn is_echo(&self, line: &str) -> bool {
         let is_echo = is_refusal(line) && self.take_mention();
         if is_echo {
-            // Only to those who wait now: what was mentioned before a question does not answer it.
+            // For present waiters only: an old refusal does not answer a new probe.
             self.mentioned.notify_waiters();
         }
         is_echo
     }
 
-    /// ssh will mention a refusal that somebody has asked for.
+    /// Expects one more refusal in ssh's log.
     fn expect_mention(&self) {
         self.unmentioned.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether a mention was expected; from now on it is not.
+    /// Returns true if a refusal was expected, and expects one less.
     fn take_mention(&self) -> bool {
         let less = |count: usize| count.checked_sub(1);
         self.unmentioned.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
-    /// Forgets what was asked of a link that is no more.
+    /// Forgets the probes of an earlier link.
     pub fn reset(&self) {
         self.unmentioned.store(0, Ordering::Relaxed);
     }
 }
 
-/// Whether ssh tells of a forward that the server could not open (`channels.c`,
-/// `channel_input_open_failure`), and not of a port at which nothing listens.
+/// Returns true for ssh's report of a channel that the server could not open (`channels.c`,
+/// `channel_input_open_failure`), except for a port without a listener.
 fn is_refusal(line: &str) -> bool {
     let Some((number, rest)) = line.strip_prefix("channel ").and_then(|rest| rest.split_once(": ")) else {
         return false;
@@ -149,14 +149,14 @@ mod tests {
         assert!(!probe.is_echo(MENTION));
     }
 
-    /// An idle tunnel wakes for one thing after a question, not for its mention and for its end.
+    /// An idle tunnel wakes once per probe, not for the log line and the end.
     #[test]
     fn what_ssh_mentions_is_answer_enough() {
         let directory = tempfile::tempdir().unwrap();
         let probe = Probe::at(directory.path().join("probe.sock"));
         block_on(async {
             let listener = tokio::net::UnixListener::bind(&probe.socket).unwrap();
-            // As ssh does it, but that it waits for the other side to hang up first.
+            // Like ssh, except that ssh waits for the peer to close first.
             let ssh = async {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 assert!(probe.is_echo(MENTION));
@@ -172,7 +172,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let probe = Probe::at(directory.path().join("probe.sock"));
         block_on(async {
-            // Takes the connection and says nothing.
+            // Accepts the connection and is silent.
             let _listener = tokio::net::UnixListener::bind(&probe.socket).unwrap();
             probe.unmentioned.fetch_add(1, Ordering::Relaxed);
             assert!(probe.is_echo(MENTION));

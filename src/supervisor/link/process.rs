@@ -1,5 +1,4 @@
-//! One ssh process, from its start to its end: started, watched until its control socket answers,
-//! listened to, ended.
+//! One ssh process: started, watched until its control socket answers, read from, ended.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -20,25 +19,24 @@ use crate::openssh::failure::{self, Failure, Kind, SshOutput};
 use crate::supervisor::askpass::helper::Askpass;
 use crate::system::paths;
 
-/// How long ssh may take to end by itself once asked to.
+/// Time for ssh to end by itself after it was asked to.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long to wait for the rest of what ssh said, once it has ended: a program it started may
-/// still hold the pipe.
+/// Time to wait for the rest of ssh's output after its end: a program that it started may hold the pipe.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// A running ssh. Its listeners stop when it is dropped.
+/// A running ssh. Its readers stop when dropped.
 #[derive(Debug)]
 pub struct Link {
     child: Child,
-    /// Its log, which ssh writes to its standard output: see [`Login::tunnel_arguments`](crate::openssh::Login::tunnel_arguments).
+    /// Its log, on standard output: see [`Login::tunnel_arguments`](crate::openssh::Login::tunnel_arguments).
     log: LineReader,
-    /// Its standard error: banners of the server, and the output of programs that ssh started.
+    /// Its standard error: banners of the server, and output of programs that ssh started.
     others: LineReader,
     listening: [JoinHandle<io::Result<()>>; 2],
 }
 
 impl Link {
-    /// Starts `program` with `arguments`, asking by way of `askpass`. It dies with this process.
+    /// Starts `program` with `arguments`; its questions go to `askpass`. It dies with this process.
     pub fn spawn(
         program: &Path,
         arguments: &[String],
@@ -48,7 +46,7 @@ impl Link {
     ) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // ssh leaves it as it is where it has nothing to say; inherited, it would change the question.
+        // ssh does not clear the variable; an inherited one would change the question.
         command.env_remove(paths::ASKPASS_HINT).envs(askpass.environment());
         leave_session(&mut command);
         die_with_parent(&mut command);
@@ -61,17 +59,16 @@ impl Link {
         Ok(Self { child, log, others, listening })
     }
 
-    /// Waits until the control socket takes a connection, which ssh lets it do once it has
-    /// authenticated; or says why ssh ended instead.
+    /// Waits until the control socket accepts a connection, which means that ssh has logged in; otherwise
+    /// returns the failure.
     ///
-    /// The socket is looked for at intervals that grow with the time already waited, so that the
-    /// looking adds at most a two-hundredth to the wait, or the millisecond that is the timer's
-    /// finest.
+    /// Polls at intervals that grow with the elapsed time, adding at most a two-hundredth of it, or a
+    /// millisecond, the timer's resolution.
     pub async fn up(&mut self, control: &Control) -> Result<(), Failure> {
         let begun = Instant::now();
         let (log, others) = (self.log.clone(), self.others.clone());
-        // One for all rounds: the end takes longer to tell than a round where a program that ssh has
-        // started outlives it.
+        // One future for all rounds: a program that ssh started can delay the report of its end beyond a
+        // round.
         let mut ended = pin!(self.ended());
         loop {
             let pause = (begun.elapsed() / 200).clamp(Duration::from_millis(1), Duration::from_millis(100));
@@ -79,14 +76,13 @@ impl Link {
                 failure = &mut ended => return Err(failure),
                 () = sleep(pause) => {}
             }
-            // Whether it is there is asked for less than a connection that is refused.
+            // Checking for the file is cheaper than a refused connection.
             if !control.path().exists() {
                 continue;
             }
             match control.connect().await {
                 Ok(_) => {
-                    // What was said on the way here did not keep it from getting here, and does not
-                    // tell why the link is lost one day.
+                    // Lines from before the login cannot be the reason for a later end.
                     log.forget();
                     others.forget();
                     return Ok(());
@@ -99,17 +95,17 @@ impl Link {
         }
     }
 
-    /// What it says.
+    /// Returns the reader of its log.
     pub fn log(&self) -> &LineReader {
         &self.log
     }
 
-    /// The PID of ssh, while it is our child.
+    /// Returns ssh's PID while it is our child.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Waits until ssh ends and says why.
+    /// Waits until ssh ends and returns the reason.
     pub async fn ended(&mut self) -> Failure {
         let status = self.child.wait().await;
         let [log, others] = &mut self.listening;
@@ -126,15 +122,15 @@ impl Link {
         failure
     }
 
-    /// What it has said lately.
+    /// Returns its recent output.
     pub fn said(&self) -> SshOutput {
         SshOutput { log: self.log.kept(), others: self.others.kept() }
     }
 
-    /// Ends ssh, by force if it does not go by itself.
+    /// Ends ssh; kills it if it does not end by itself.
     pub async fn end(mut self) {
         if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
-            // Not yet waited for, so the PID is still that of our child.
+            // Not reaped yet, so the PID is still our child's.
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
         if timeout(GRACE, self.child.wait()).await.is_err() {
@@ -142,7 +138,7 @@ impl Link {
         }
     }
 
-    /// Ends ssh by force: one that is stuck would not hear a request.
+    /// Kills ssh: one that hangs would ignore a request.
     pub async fn kill(mut self) {
         let _ = self.child.kill().await;
     }
@@ -154,18 +150,16 @@ impl Drop for Link {
     }
 }
 
-/// Has the child lead a session of its own. It is out of the way of Ctrl-C, which goes to all of the
-/// terminal's process group: it is meant for the tunnel, and an ssh that ended by itself would look
-/// like a failure. And it has no terminal: one that does not know `SSH_ASKPASS_REQUIRE` (before
-/// OpenSSH 8.4) would ask there.
+/// Makes the child lead its own session. It is out of reach of the terminal's Ctrl-C, which is meant for the
+/// tunnel, and it has no terminal: an ssh without `SSH_ASKPASS_REQUIRE` (before OpenSSH 8.4) would ask there.
 fn leave_session(command: &mut Command) {
     let leave = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
     // SAFETY: the closure runs between fork and exec and makes one system call; it allocates nothing.
     unsafe { command.pre_exec(leave) };
 }
 
-/// Has the kernel end the child when its parent dies, by whatever death. With SIGKILL, because a
-/// child that was told to ignore SIGTERM, or that is suspended, would stay.
+/// Makes the kernel kill the child when its parent dies in any way. SIGKILL also ends a child that ignores
+/// SIGTERM or is suspended.
 #[cfg(target_os = "linux")]
 fn die_with_parent(command: &mut Command) {
     let parent = std::process::id();
@@ -174,7 +168,7 @@ fn die_with_parent(command: &mut Command) {
         if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } == -1 {
             return Err(io::Error::last_os_error());
         }
-        // The parent may have died before the call above; then nobody would send the signal.
+        // If the parent died before the call above, the signal would never come.
         if std::os::unix::process::parent_id() == parent {
             Ok(())
         } else {
@@ -186,6 +180,6 @@ fn die_with_parent(command: &mut Command) {
     unsafe { command.pre_exec(arm) };
 }
 
-/// Elsewhere the next command that finds the lock free ends the orphan through its control socket.
+/// Does nothing: the next command that finds the lock free ends the orphan through its control socket.
 #[cfg(not(target_os = "linux"))]
 fn die_with_parent(_command: &mut Command) {}

@@ -1,14 +1,14 @@
-//! Knocking at the server's port while there is no link: a connection that is closed at once.
+//! Probes the server's port while there is no link: a connection that closes at once.
 //!
-//! Where the network was away, the kernel repeats ssh's first packet after 1, 2, 4 and 8 seconds, so that an
-//! ssh that is waiting may go on waiting for long when the way is free again; a packet of our own every
-//! second tells. After a while, or where the host had answered before, a firewall may be dropping them:
-//! then knocks are few, and no ssh is started before one is answered.
+//! When the network was away, the kernel repeats ssh's first packet after 1, 2, 4 and 8 seconds, so a waiting
+//! ssh can wait long after the network is back; a packet of our own every second tells. Later, or if the host
+//! answered before, a firewall may be dropping packets: then probes are few, and no ssh starts before one is
+//! answered.
 //!
-//! A port that refuses gets no knocks: an attempt of ssh costs the same one connection.
+//! A port that refuses is not probed: an attempt of ssh costs the same one connection.
 //!
-//! A server sees one port_probe: the one that it answers. Nobody knocks where it is not known for sure
-//! where ssh connects to: behind jump hosts and proxies.
+//! The server sees one probe: the one that it answers. There are none if ssh's target is unknown, as with
+//! jump hosts and proxies.
 
 use std::future::pending;
 use std::io;
@@ -24,20 +24,20 @@ use crate::openssh::Login;
 use crate::openssh::route::{self, Endpoint};
 use crate::supervisor::backoff::Backoff;
 
-/// How long an answer may take, and the time between two knocks at a host that is silent.
+/// Time for an answer, and the pause between two probes of a silent host.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The bounds of the seconds that ssh gives each address of a name whose first one is silent.
+/// Bounds of the time that ssh gives each address of a name whose first address is silent, in seconds.
 const SHARE: (u64, u64) = (1, 5);
-/// How long it may take to find out where to port_probe.
+/// Time to find the target of the probes.
 const LOOKUP: Duration = Duration::from_secs(2);
 
-/// What a server's port is.
+/// Port of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
     addresses: Vec<SocketAddr>,
 }
 
-/// What a port_probe brought.
+/// Result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Response {
     Open,
@@ -46,12 +46,12 @@ enum Response {
 }
 
 impl Port {
-    /// Where an ssh for `login` connects to, if that can be known.
+    /// Returns the port that an ssh for `login` connects to, if that is known.
     pub async fn find(login: &Login) -> Option<Self> {
         timeout(LOOKUP, look_up(login)).await.ok().flatten()
     }
 
-    /// Waits until the host answers a port_probe, with a yes or a no; knocks as `backoff` allows.
+    /// Waits until the host answers a probe, positively or not; probes as `backoff` allows.
     pub async fn wait_until_answered(&self, backoff: &mut Backoff) {
         for number in 0.. {
             let port_probe = backoff.port_probe(number, Instant::now());
@@ -63,12 +63,11 @@ impl Port {
         }
     }
 
-    /// Waits until the host answers, with a yes or a no, while `is_waiting` says that an ssh has had
-    /// no answer yet; for ever once it has, or does not say.
+    /// Waits until the host answers, positively or not, while `is_waiting` says that an ssh has no answer
+    /// yet; waits for ever once it has, or if that is unknown.
     pub async fn answered(&self, pause: Duration, is_waiting: impl Fn() -> Option<bool>) {
         let mut was_silent = false;
-        // Where nobody says whether ssh is waiting, a host that answers at once is one that
-        // answers ssh as well.
+        // Without knowledge of ssh, a host that answers at once answers ssh as well.
         let waits = |was_silent| is_waiting().unwrap_or(was_silent);
         while waits(true) {
             let begun = Instant::now();
@@ -82,8 +81,8 @@ impl Port {
         pending::<()>().await;
     }
 
-    /// The option that brings ssh, which tries one address after the other, past a first one that is silent
-    /// to one that answers, within `limit`; `None` where the first answers, or none does.
+    /// Returns the option that makes ssh skip a silent first address for one that answers, within `limit`;
+    /// `None` if the first answers or none does.
     pub async fn detour(&self, limit: Duration) -> Option<String> {
         let [first, others @ ..] = self.addresses.as_slice() else { return None };
         if others.is_empty() {
@@ -114,7 +113,7 @@ impl Port {
         telling.into_iter().find(|response| responses.contains(response)).unwrap_or(Response::Silence)
     }
 
-    /// What the addresses answer, asked side by side, in their order.
+    /// Probes the addresses in parallel and returns their answers in order.
     async fn ask(&self, patience: Duration) -> Vec<Response> {
         let knocks: Vec<_> =
             self.addresses.iter().map(|address| tokio::spawn(port_probe(*address, patience))).collect();
@@ -149,13 +148,12 @@ async fn look_up(login: &Login) -> Option<Port> {
     (!addresses.is_empty()).then_some(Port { addresses })
 }
 
-/// Whether the process `pid` has a TCP connection that has had no answer yet; `None` where nobody
-/// says.
+/// Returns whether the process `pid` has an unanswered TCP connection; `None` if that is unknown.
 #[cfg(target_os = "linux")]
 pub fn is_connecting(pid: u32) -> Option<bool> {
     use std::fs;
 
-    /// `SYN_SENT` in `proc_net_tcp`, the state of a connection whose first packet is unanswered.
+    /// `SYN_SENT` in `proc_net_tcp`: the first packet is unanswered.
     const UNANSWERED: &str = "02";
     let files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
     let targets = files.filter_map(|file| fs::read_link(file.path()).ok());
@@ -239,14 +237,14 @@ mod tests {
         };
         use std::os::fd::AsRawFd;
 
-        // Another process must not be meant, and the tests of this one share it.
+        // Shared by the tests of this process, so that none meets another's port.
         let here = std::process::id();
         let tcp = |flags| socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
         let listener = tcp(SockFlag::empty());
         bind(listener.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
         listen(&listener, Backlog::new(0).unwrap()).unwrap();
         let address: SockaddrIn = getsockname(listener.as_raw_fd()).unwrap();
-        // A queue that is full: what comes now is dropped.
+        // A full queue: further connections are dropped.
         let sockets: Vec<_> = (0..4).map(|_| tcp(SockFlag::SOCK_NONBLOCK)).collect();
         for socket in &sockets {
             let _ = connect(socket.as_raw_fd(), &address);

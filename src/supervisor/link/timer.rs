@@ -1,13 +1,13 @@
-//! Waiting for long without waking in between.
+//! Long waits without wake-ups.
 //!
-//! The runtime keeps its timers in wheels of growing steps, and moves one that is a minute away from
-//! wheel to wheel: each move wakes the machine. The kernel's timers do not.
+//! The runtime keeps timers in wheels of growing steps and moves a distant one from wheel to wheel, waking
+//! the machine each time. The kernel's timers do not.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// The runtime's timers are cheaper to set, and good enough for waits shorter than this.
+/// The runtime's timers are cheaper to set, and good enough for shorter waits.
 const LONG: Duration = Duration::from_secs(10);
 
 /// Waits until `time`.

@@ -1,16 +1,16 @@
-//! Why an attempt failed, as far as its questions tell.
+//! Explains a failed attempt by its questions.
 
 use crate::openssh::failure::{Failure, Kind};
 use crate::supervisor::askpass::prompt::{Question, Sort};
 
-/// A question, and whether it was answered.
+/// A question and whether it was answered.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     pub(super) question: Question,
     pub(super) answered: bool,
 }
 
-/// What is behind the failure of an attempt that has asked questions.
+/// Returns the real reason for the failure of an attempt that asked questions.
 pub(super) fn explain(asked: &[Exchange], failure: Failure) -> Failure {
     use Kind::{
         AuthenticationRefused, HostKeyUnknown, KeyUnusable, NeedsMoreThanKey, Other, ProxyFailed,
@@ -50,7 +50,7 @@ pub(super) fn explain(asked: &[Exchange], failure: Failure) -> Failure {
     let Some(last) = asked.last() else { return failure };
     let times = asked.iter().filter(|exchange| exchange.question == last.question).count();
     match last.question.sort {
-        // Asked once, the passphrase may have been right, and the key wrong.
+        // After one question, the passphrase may have been right and the key wrong.
         Sort::Passphrase if times > 1 => {
             let reason = format!("wrong answer to: {}", last.question.summary());
             Failure { kind: Kind::WrongPassphrase, reason }

@@ -1,6 +1,6 @@
-//! The line between `start` and the supervisor it spawned: one socket, the supervisor's standard
-//! input. `start` sends the request; the supervisor sends events until the tunnel is up or has
-//! failed. When `start` is gone before that, nobody wants the tunnel any more.
+//! Events between a `start` and its supervisor, over one socket, the supervisor's standard input. `start`
+//! sends the request; the supervisor sends events until the tunnel is up or has failed. If `start` goes away
+//! before, the tunnel stops.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,92 +13,92 @@ use crate::error::{Error, Result};
 use crate::runtime::state::Forward;
 use crate::supervisor::askpass::prompt::Asked;
 
-/// What the supervisor tells whoever started it.
+/// Event from the supervisor to its starter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
-    /// The lock and the ports are taken; ssh is being started.
+    /// Lock and ports are taken; ssh is starting.
     Connecting,
-    /// ssh said something.
+    /// A line of ssh's output.
     Said {
-        /// The line, as ssh wrote it.
+        /// The line as ssh wrote it.
         line: String,
     },
-    /// ssh has a question. `start` says what was typed, or that nobody answers.
+    /// A question of ssh, which `start` answers.
     Question {
         /// The question.
         asked: Asked,
     },
-    /// Something is not as it should be, and the tunnel does without.
+    /// A problem that does not stop the tunnel.
     Warning {
-        /// What.
+        /// Description.
         text: String,
     },
-    /// Requests go through.
+    /// The tunnel is up.
     Up {
-        /// The services, with the local ports that they got.
+        /// Services with their final local ports.
         forwards: Vec<Forward>,
     },
-    /// The link was lost and is being made anew. Only told in the foreground.
+    /// The link was lost; reconnecting. Sent in the foreground only.
     Lost {
-        /// Why.
+        /// Reason.
         reason: String,
         /// Milliseconds until the next attempt.
         retry_in: u64,
     },
-    /// A tunnel of this name runs already.
+    /// A tunnel of this name is already running.
     AlreadyRunning,
-    /// The tunnel did not come up in time.
+    /// The tunnel was not up in time.
     TimedOut {
-        /// What to look at.
+        /// Hints.
         hints: Vec<String>,
     },
-    /// The tunnel cannot be started.
+    /// The tunnel failed to start.
     Failed {
-        /// Why.
+        /// Reason.
         reason: String,
-        /// What to do about it.
+        /// Hints.
         hints: Vec<String>,
     },
-    /// Something went wrong before the tunnel was tried.
+    /// An error before the first attempt.
     Refused {
-        /// What.
+        /// Message.
         message: String,
-        /// What to do about it.
+        /// Hints.
         hints: Vec<String>,
     },
-    /// The tunnel was stopped before it came up.
+    /// The tunnel was stopped before it was up.
     Stopped,
 }
 
-/// The longest message taken from the other side, in bytes.
+/// Longest message, in bytes.
 const MESSAGE_MAX: u64 = 1 << 20;
 
-/// What nearly every message has room in, in bytes.
+/// Usual size of a message, in bytes.
 const USUAL_LENGTH: usize = 1 << 15;
 
-/// Sends one message, as a line of JSON.
+/// Sends one message as a line of JSON.
 pub fn send(stream: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
-    // It may be the answer to a question.
+    // It can be the answer to a question.
     let mut line = Zeroizing::new(Vec::with_capacity(USUAL_LENGTH));
     serde_json::to_writer(&mut *line, message)?;
     line.push(b'\n');
     stream.write_all(&line)
 }
 
-/// Receives messages of the other side.
+/// Receiver of messages.
 #[derive(Debug)]
 pub struct Receiver {
     reader: BufReader<UnixStream>,
 }
 
 impl Receiver {
-    /// Receives from `stream`.
+    /// Returns the receiver for `stream`.
     pub fn new(stream: UnixStream) -> Self {
         Self { reader: BufReader::new(stream) }
     }
 
-    /// The next message; `None` when the other side is gone.
+    /// Returns the next message; `None` at the end.
     pub fn receive<T: for<'a> Deserialize<'a>>(&mut self) -> io::Result<Option<T>> {
         let mut line = Vec::new();
         (&mut self.reader).take(MESSAGE_MAX).read_until(b'\n', &mut line)?;
@@ -119,7 +119,7 @@ impl From<&Error> for Event {
 }
 
 impl Event {
-    /// Whether the start ends with this event: well, with an error, or (`None`) not yet.
+    /// Returns the result if this event ends the start; `None` otherwise.
     pub fn outcome(self) -> Option<Result<()>> {
         match self {
             Self::Connecting

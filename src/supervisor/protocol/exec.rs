@@ -1,8 +1,7 @@
-//! From the `start` of a tunnel in the foreground to its supervisor, which takes the place of that
-//! process: PID, terminal, signals and exit code are those of the command that was typed.
+//! Foreground start: the `start` process becomes the supervisor, so PID, terminal, signals and exit code are
+//! those of the typed command.
 //!
-//! Standard input is the terminal at which questions are asked, so the order goes by a file that
-//! has no name any more, and the descriptor that is left of it.
+//! Standard input is the terminal for questions, so the launch is passed in an unlinked file, by descriptor.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -20,24 +19,24 @@ use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 use crate::terminal::Colour;
 
-/// Option of `soong-supervisor` that takes the number of the descriptor with the [`ForegroundLaunch`].
+/// Option of `soong-supervisor` with the descriptor of the [`ForegroundLaunch`].
 pub const FOREGROUND: &str = "--foreground";
 
-/// What a supervisor in the foreground is to do.
+/// Launch of a supervisor in the foreground.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ForegroundLaunch {
-    /// The tunnel.
+    /// The request.
     pub request: Request,
-    /// How much to show of it.
+    /// Amount of output.
     pub style: Style,
-    /// The ssh command line, as it is shown.
+    /// The ssh command line, for output.
     pub command: String,
-    /// What `--color` asked for.
+    /// Value of `--color`.
     pub colour: Colour,
 }
 
 impl ForegroundLaunch {
-    /// Makes the supervisor of this process. Returns only when that did not work.
+    /// Execs the supervisor. Returns only if that fails.
     pub fn exec(&self, paths: &Paths) -> Result<()> {
         let at_fault = |source| Error::cannot("start the supervisor", source);
         let program = spawn::path()?;
@@ -45,7 +44,7 @@ impl ForegroundLaunch {
         let mut command = Command::new(&program);
         command.env_remove(paths::ASKPASS_SOCKET);
         command.args([FOREGROUND, &file.as_raw_fd().to_string(), &self.request.name]);
-        // Nothing else is started here that could inherit it.
+        // No other program is started here that could inherit it.
         fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).map_err(|errno| at_fault(errno.into()))?;
         Err(spawn::unusable(program, command.exec()))
     }
@@ -57,7 +56,7 @@ impl ForegroundLaunch {
         Ok(file)
     }
 
-    /// The order behind the descriptor of this number, which is closed; `None` if there is none.
+    /// Reads the launch from the descriptor of this number and closes it; `None` if there is none.
     pub fn take(number: &str) -> Option<Self> {
         let mut text = Vec::new();
         inherited(number.parse().ok()?)?.read_to_end(&mut text).ok()?;
@@ -65,12 +64,12 @@ impl ForegroundLaunch {
     }
 }
 
-/// The file behind a descriptor that was open when this program began.
+/// Returns the file of a descriptor that was open at the start of this program.
 fn inherited(number: RawFd) -> Option<File> {
     // SAFETY: fcntl on a descriptor that is not open fails and changes nothing.
     if number <= libc::STDERR_FILENO || unsafe { libc::fcntl(number, libc::F_GETFD) } == -1 {
         return None;
     }
-    // SAFETY: the descriptor is open, and nobody in this program, which has just begun, has it.
+    // SAFETY: the descriptor is open, and this program, which has just begun, uses it nowhere else.
     Some(unsafe { File::from_raw_fd(number) })
 }

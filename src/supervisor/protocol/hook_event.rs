@@ -1,21 +1,21 @@
-//! Events that the user's hooks are run for, as lines of JSON from a supervisor to `soong-tunnel hooks`.
+//! Events for the user's hooks, as JSON lines from a supervisor to `soong-tunnel hooks`.
 
 use serde::{Deserialize, Serialize};
 
-/// What has happened.
+/// Kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Occasion {
-    /// Requests go through, for the first time or again.
+    /// The tunnel is up, for the first time or again.
     Up,
     /// The link was lost, or the tunnel was stopped.
     Down,
-    /// The tunnel could not be had or kept.
+    /// The tunnel failed.
     Failed,
 }
 
 impl Occasion {
-    /// The name of the hook.
+    /// Returns the name of the hook.
     pub fn word(self) -> &'static str {
         match self {
             Self::Up => "up",
@@ -25,11 +25,11 @@ impl Occasion {
     }
 }
 
-/// An event, with everything that its hook is to know.
+/// An event with all data for its hook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// What has happened.
+    /// Kind of event.
     pub occasion: Occasion,
-    /// The variables of the hook's environment.
+    /// Environment variables of the hook.
     pub variables: Vec<(String, String)>,
 }

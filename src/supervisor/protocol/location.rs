@@ -1,21 +1,21 @@
-//! The provider's answer about an instance, as a line of JSON from `soong-tunnel whereabouts` to a supervisor.
+//! The provider's news about an instance, as a JSON line from `soong-tunnel whereabouts` to a supervisor.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::instance::Instance;
 
-/// Relocation of an instance, from one process to the other.
+/// News about an instance's location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Relocation {
-    /// It is not there any more, and will not be again.
+    /// The instance is gone for good.
     Gone {
-        /// What became of it.
+        /// Reason.
         reason: String,
-        /// What to do about it.
+        /// Hints.
         hints: Vec<String>,
     },
-    /// It is there, and this is how it is reached now.
+    /// The instance exists, with this address.
     There {
         /// The instance.
         instance: Box<Instance>,
@@ -23,7 +23,7 @@ pub enum Relocation {
 }
 
 impl Relocation {
-    /// Whether it changes anything for somebody who knows the instance as `known`.
+    /// Returns true if this differs from the instance as `known`.
     pub fn is_new(&self, known: &Instance) -> bool {
         match self {
             Self::Gone { .. } => true,

@@ -1,5 +1,5 @@
-//! Messages between a `start` and the supervisor that it spawns: the [`request`], the [`event`]s that
-//! answer it, how a foreground start becomes the supervisor ([`exec`]), and how progress is shown.
+//! Messages between a `start` and its supervisor: the [`request`], the [`event`]s, a foreground start
+//! ([`exec`]), and the output of progress.
 
 pub(crate) mod event;
 pub(crate) mod exec;

@@ -1,4 +1,4 @@
-//! What `start`, in the background or the foreground, shows of a tunnel's events.
+//! Output of `start` about a tunnel's events.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,20 +9,20 @@ use crate::runtime::extra::Extra;
 use crate::runtime::state::{Forward, Target};
 use crate::terminal::{self, print, print_error, printable, printable_json};
 
-/// How much to show.
+/// Amount of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Style {
-    /// Nothing but errors.
+    /// Errors only.
     Quiet,
-    /// What a user wants to know.
+    /// The usual lines.
     Normal,
-    /// Also the ssh command and what ssh says.
+    /// Also the ssh command and ssh's messages.
     Verbose,
-    /// One JSON object once the tunnel is up.
+    /// One JSON object when the tunnel is up.
     Json,
 }
 
-/// Shows the events of one tunnel.
+/// Output about one tunnel.
 #[derive(Debug, Clone)]
 pub struct Report {
     style: Style,
@@ -32,7 +32,7 @@ pub struct Report {
     command: String,
 }
 
-/// The JSON object for a tunnel that has come up.
+/// JSON object for a tunnel that is up.
 #[derive(Debug, Serialize)]
 struct Started<'a> {
     state: &'static str,
@@ -43,14 +43,14 @@ struct Started<'a> {
 }
 
 impl Report {
-    /// A report of the tunnel that `request` asks for, supervised by the process `pid`; `command`
-    /// is the ssh command line.
+    /// Returns the output for `request`, whose supervisor is the process `pid`; `command` is the ssh command
+    /// line.
     pub fn new(request: &Request, style: Style, pid: u32, command: String) -> Self {
         let target = Target::from(&request.login.instance);
         Self { style, target, extras: request.extras.clone(), pid, command }
     }
 
-    /// Shows one event. Errors are not shown here: they end the command, which reports them.
+    /// Shows one event, except errors, which the command reports at its end.
     pub fn show(&self, event: &Event) {
         match (event, self.style) {
             (Event::Connecting, Style::Normal) => say(&self.connecting()),
@@ -75,7 +75,7 @@ impl Report {
         }
     }
 
-    /// Whether the user can be asked something: at a terminal, unless the output is for a program.
+    /// Returns true if the user can answer questions: on a terminal, unless the output is for a program.
     pub fn can_ask(&self) -> bool {
         self.style != Style::Json && terminal::is_interactive()
     }
@@ -98,20 +98,20 @@ impl Report {
     }
 }
 
-/// The line that shows where a local port leads.
+/// Returns the line about a service's local port.
 pub fn arrow(forward: &Forward, host: &str) -> String {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     format!("  localhost:{} -> {host}:{}\n", forward.local, forward.remote)
 }
 
-/// The line that shows where a forward leads, and what is wrong with it.
+/// Returns the line about a forward, with its fault.
 pub fn extra_arrow(extra: &Extra) -> String {
     let trouble = extra.error.as_ref().map(|error| format!(" (not now: {error})"));
     let line = format!("{}{}", path_of(&extra.forwarding), trouble.unwrap_or_default());
     format!("  {}\n", printable(&line))
 }
 
-/// Nothing can be done about a terminal that does not take the news; the tunnel goes on.
+/// Ignores a terminal that does not accept output; the tunnel goes on.
 fn say(text: &str) {
     let _ = print(text);
 }

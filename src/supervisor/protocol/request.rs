@@ -1,5 +1,4 @@
-//! The request: everything a supervisor needs, with nothing left to look up. `start` resolves it from what was
-//! typed and configured.
+//! The request of a tunnel: everything a supervisor needs. `start` resolves it from command line and config.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,54 +11,54 @@ use crate::runtime::extra::Extra;
 use crate::runtime::state::Forward;
 use crate::terminal::printable;
 
-/// A tunnel that is wanted.
+/// A requested tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// The tunnel's name: that of its instance, made safe.
+    /// Name of the tunnel: the instance's, made safe.
     pub name: String,
-    /// How to log in.
+    /// Login parameters.
     pub login: Login,
-    /// What to forward; no two have the same local port.
+    /// Services' forwards; their local ports differ.
     pub forwards: Vec<Forward>,
-    /// What else to forward; no two listen on the same.
+    /// Other forwards; their listening ends differ.
     pub extras: Vec<Extra>,
-    /// The services among `forwards` that take the next free local port where theirs is taken.
+    /// Services in `forwards` that use the next free local port if theirs is taken.
     pub movable: Vec<String>,
-    /// How long a new connection waits for a link that was lost.
+    /// Time that a new connection waits while the link is lost.
     pub hold: Duration,
-    /// Whether the starter wants to hear what ssh says.
+    /// True if the starter wants ssh's messages.
     pub verbose: bool,
-    /// Whether the starter can put ssh's questions to the user.
+    /// True if the starter can ask the user ssh's questions.
     pub can_answer: bool,
-    /// The user's own program for such questions, where nobody else can.
+    /// The user's askpass program, for questions without a starter.
     pub askpass: Option<PathBuf>,
-    /// Whether to refuse connections of other local users; `None` for those to a SOCKS proxy only.
+    /// True to refuse connections of other local users; `None` for SOCKS proxies only.
     #[serde(default)]
     pub only_me: Option<bool>,
-    /// What `--instance-id` was given, for hints.
+    /// Value of `--instance-id`, for hints.
     pub wanted: Option<String>,
 }
 
 impl Request {
-    /// ssh's arguments for this tunnel, with its sockets in `directory`.
+    /// Returns ssh's arguments for this tunnel, with its sockets in `directory`.
     pub fn ssh_arguments(&self, directory: &Directory) -> Vec<String> {
         self.login.tunnel_arguments(&directory.ssh_control())
     }
 
-    /// The option that chose the instance, with a space before it; empty where none had to.
+    /// Returns the option that chose the instance, after a space; empty without one.
     pub fn choice_option(&self) -> String {
         self.wanted.as_ref().map_or_else(String::new, |wanted| {
             format!(" --instance-id {}", printable(&shell_words::quote(wanted)))
         })
     }
 
-    /// The ssh program.
+    /// Returns the ssh program.
     pub fn program(&self) -> &PathBuf {
         &self.login.program
     }
 }
 
-/// The flag that gives `service` the local port `port`.
+/// Returns the option that gives `service` the local port `port`.
 pub fn port_flag(service: &str, port: u16) -> String {
     match service {
         "sglang" | "n8n" | "status" => format!("--{service}-port {port}"),

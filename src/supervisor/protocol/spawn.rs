@@ -1,4 +1,4 @@
-//! Starting `soong-supervisor` in the background, from the program that people typed.
+//! Starts `soong-supervisor` in the background.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -14,10 +14,10 @@ use crate::runtime::log::append_to;
 use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
 
-/// The supervisor's program.
+/// Name of the supervisor's program.
 pub const NAME: &str = "soong-supervisor";
 
-/// Starts the supervisor in a session of its own and sends it the request.
+/// Starts the supervisor in its own session and sends it the request.
 pub fn spawn(request: &Request, paths: &Paths) -> Result<(Child, UnixStream)> {
     let at_fault = |source| Error::cannot("start the supervisor", source);
     let program = path()?;
@@ -27,7 +27,7 @@ pub fn spawn(request: &Request, paths: &Paths) -> Result<(Child, UnixStream)> {
     command
         .arg(&request.name)
         .current_dir("/")
-        // Where ssh runs this command for a tunnel of its own, that one's socket is not meant.
+        // If ssh runs this command for another tunnel, that tunnel's socket does not apply.
         .env_remove(paths::ASKPASS_SOCKET)
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
@@ -38,8 +38,8 @@ pub fn spawn(request: &Request, paths: &Paths) -> Result<(Child, UnixStream)> {
     Ok((child, ours))
 }
 
-/// Has the command lead a session of its own and keep nothing open that the caller's caller passed
-/// on: a pipe that somebody reads to its end, a lock that goes with its descriptor.
+/// Makes the command lead its own session and close inherited files: a pipe that another process reads to its
+/// end, or a lock that belongs to its descriptor.
 fn detach(command: &mut Command) {
     let detach = || {
         nix::unistd::setsid()?;
@@ -68,12 +68,12 @@ fn close_inherited() {
     }
 }
 
-/// Where this program is: beside whichever of soong's programs is running.
+/// Returns the path of the supervisor, beside the running program.
 pub fn path() -> Result<PathBuf> {
     paths::sibling(NAME).map_err(|source| unusable(PathBuf::from(NAME), source))
 }
 
-/// The error for `program`, this one, that could not be executed.
+/// Returns the error for `program`, the supervisor, that could not be executed.
 pub fn unusable(program: PathBuf, source: io::Error) -> Error {
     let directory = program.parent().map(|directory| directory.to_string_lossy()).unwrap_or_default();
     let hint = format!("it belongs in {}; reinstall soong", printable(&directory));

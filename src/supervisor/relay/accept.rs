@@ -1,6 +1,4 @@
-//! Accepting the connections that a tunnel carries, of whatever kind, one task for each.
-//!
-//! What becomes of a connection is the business of [`super::serve`] and [`super::socks`].
+//! Accepts connections of any kind, one task for each. [`super::serve`] and [`super::socks`] handle them.
 
 use std::io;
 use std::sync::Arc;
@@ -13,11 +11,10 @@ use super::owner::Guard;
 use super::uplink::Uplink;
 use crate::runtime::check_connection;
 
-/// How long to leave a listener alone that cannot accept, because the process has run out of
-/// file descriptors.
+/// Pause after a failed accept, as when the process has no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What connections arrive at.
+/// A listening socket.
 pub trait Listener {
     /// The client's end of a connection.
     type Client;
@@ -52,15 +49,15 @@ impl Listener for UnixListener {
         Ok((client, is_check))
     }
 
-    /// The mode of its file keeps others away.
+    /// The file's mode keeps other users away.
     fn admits(_: &UnixStream, _: &Guard, _: bool) -> bool {
         true
     }
 }
 
-/// Accepts connections on `listener` for ever and has `carry` carry each over `way`, where it takes
-/// the room of `size` ordinary ones; where the user has set nothing, `only_me` says whether other users
-/// are refused. Ends when the task is dropped; the connections stay.
+/// Accepts connections on `listener` for ever and passes each to `carry`. A connection takes `size` places of
+/// the uplink's limit; without a setting of the user, `only_me` says whether to refuse other users. Ends when
+/// the task is dropped; the connections stay.
 pub async fn serve<L, F>(
     listener: L,
     uplink: Uplink,
@@ -82,13 +79,13 @@ pub async fn serve<L, F>(
         let place = uplink.room.place(size).await;
         let mut uplink = uplink.clone();
         if is_check {
-            // Not use: counted, but nobody reads the count.
+            // A check is not use: its counters are thrown away.
             uplink.counters = Arc::default();
         }
         let open = uplink.counters.open();
         let carried = carry(client, uplink);
         tokio::spawn(async move {
-            // A connection that breaks is the business of the two that it connected.
+            // A broken connection concerns only its two ends.
             let _ = carried.await;
             drop((open, place));
         });

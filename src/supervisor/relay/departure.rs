@@ -1,8 +1,8 @@
-//! Noticing that a client has gone while its connection waits: what it asked for must not be carried out later.
+//! Detects that a client has gone while its connection waits: its request must not be carried out later.
 //!
-//! A client that has closed its socket and one that has only said that it sends no more look the same from this
-//! end of a TCP connection. On Linux the kernel says whether a process still has the other end open; elsewhere a
-//! client that has ended counts as gone.
+//! A client that has closed its socket and one that has only shut down sending look alike at this end of a
+//! TCP connection. On Linux the kernel knows whether a process has the other end open; elsewhere a client
+//! that has shut down counts as gone.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,19 +16,19 @@ use tokio::time::sleep;
 
 use crate::system::sock_diag;
 
-/// How often to look after a client that sends no more: its end is not told.
+/// Interval of checks of a client that has shut down sending: its end causes no event.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Says that the peer sends no more, or that the connection is broken.
+/// The peer has shut down sending, or the connection is broken.
 #[cfg(target_os = "linux")]
 const ENDED: libc::c_short = libc::POLLRDHUP;
 #[cfg(not(target_os = "linux"))]
 const ENDED: libc::c_short = libc::POLLHUP;
-/// Says that both directions have ended, or that the connection is broken.
+/// Both directions have ended, or the connection is broken.
 const CLOSED: libc::c_short = libc::POLLHUP | libc::POLLERR;
 
-/// Resolves when `client` is gone, and leaves unread what it has sent. It has a file of its own meanwhile, so
-/// that what is known of the client's readiness is not disturbed.
+/// Waits until `client` is gone and leaves its data unread. Uses a descriptor of its own, so that the
+/// client's readiness is not disturbed.
 pub async fn departure(client: &impl AsFd) -> io::Result<()> {
     let watched = client.as_fd().try_clone_to_owned()?;
     // SAFETY: the descriptor is the watch's own, and is closed with it.
@@ -46,13 +46,13 @@ pub async fn departure(client: &impl AsFd) -> io::Result<()> {
     }
 }
 
-/// Returns whether `client` is gone.
+/// Returns true if `client` is gone.
 pub fn is_gone(client: &impl AsFd) -> bool {
     let events = look(client, ENDED);
     events & CLOSED != 0 || events & ENDED != 0 && !is_open_at_peer(client)
 }
 
-/// Returns whether both directions of `socket` have ended.
+/// Returns true if both directions of `socket` have ended.
 pub fn is_closed(socket: &impl AsFd) -> bool {
     look(socket, 0) & CLOSED != 0
 }
@@ -66,11 +66,11 @@ fn look(socket: &impl AsFd, events: libc::c_short) -> libc::c_short {
     }
 }
 
-/// Returns whether a process has the other end of `client` open, as far as the kernel says.
+/// Returns true if a process has the other end of `client` open, as far as the kernel says.
 fn is_open_at_peer(client: &impl AsFd) -> bool {
     let descriptor = client.as_fd().as_raw_fd();
     let here = getsockname::<SockaddrStorage>(descriptor).ok();
-    // Of a Unix socket the kernel tells a half-close from a close.
+    // For Unix sockets, the kernel tells a half-close from a close.
     if here
         .as_ref()
         .and_then(SockaddrLike::family)

@@ -1,19 +1,17 @@
-//! How many connections a tunnel carries at once: as many as the system lets it have files open
-//! for, and never so many that none is left for the tunnel itself. Without that, connections that
-//! wait for a lost link could keep the ssh that replaces it from being started.
+//! Limit on connections: as many as the system's limit on open files allows, less what the tunnel itself
+//! needs. Otherwise, connections that wait for a lost link could keep the next ssh from starting.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// More open files than this help nobody, and some programs look at every one that they may have.
+/// More open files than this are useless, and some programs visit each possible descriptor.
 const FILES_WANTED: u64 = 65_536;
-/// Files that a tunnel has open besides connections: its listeners, sockets and log, and the pipes
-/// of an ssh that is being started.
+/// Files of a tunnel besides connections: listeners, sockets, log, and the pipes of a starting ssh.
 const FILES_OF_OUR_OWN: u64 = 40;
-/// The client's end, and that of ssh.
+/// The client's end and ssh's.
 const FILES_PER_CONNECTION: u64 = 2;
 
-/// Lifts the limit of open files as far as the system allows, for this process and for its ssh;
-/// returns how many connections there is room for.
+/// Raises the limit on open files as far as the system allows, for this process and its ssh; returns the
+/// number of connections that fit.
 pub fn raise() -> usize {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
     let wanted = hard.min(FILES_WANTED);
@@ -21,7 +19,7 @@ pub fn raise() -> usize {
     connections(if lifted { wanted } else { soft })
 }
 
-/// How many connections fit into `files` open files.
+/// Returns the number of connections that fit into `files` open files.
 fn connections(files: u64) -> usize {
     let room = files.min(FILES_WANTED).saturating_sub(FILES_OF_OUR_OWN) / FILES_PER_CONNECTION;
     usize::try_from(room).unwrap_or(usize::MAX).max(1)

@@ -1,10 +1,10 @@
-//! The forwards beyond the services, of a tunnel that runs: what listens for them here, what the
-//! present ssh carries of them, and how they come and go without hurting what is under way.
+//! Table of a running tunnel's forwards besides the services: their listeners, whether the present ssh
+//! carries them, and changes that leave open connections alone.
 //!
-//! Local forwards and proxies are held as services are: the supervisor listens, and connections
-//! wait for the link. Remote ones are ssh's. For the first link
-//! a refusal ends the start. For a later one it is asked again and again, because a server may not
-//! have noticed yet that the old link is dead, and that must not keep the services away.
+//! Local forwards and proxies work like services: the supervisor listens, and connections wait for the link.
+//! The server listens for remote ones. For the first link, a refusal fails the start. For later ones, refused
+//! forwards are requested again and again: the server may not have noticed that the old link is dead, which
+//! must not delay the services.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use super::metrics::Metrics;
 use super::serve;
 use super::socks;
-use super::unix_socket::{self, Door};
+use super::unix_socket::{self, Endpoint};
 use super::uplink::Uplink;
 use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding, Listen};
 use crate::error::{Error, Result};
@@ -30,7 +30,7 @@ use crate::supervisor::link::mux::{self, Control, Forward, Refusal, Side};
 use crate::supervisor::link::permission::Permission;
 use crate::terminal::printable;
 
-/// How long to wait before a forward is asked for again that was refused.
+/// Pause before a refused forward is requested again.
 const RETRY: Duration = Duration::from_secs(3);
 
 /// The forwards of one tunnel.
@@ -42,23 +42,23 @@ pub struct ForwardTable {
     log: Arc<Log>,
     uplink: Uplink,
     metrics: Metrics,
-    lines: Mutex<Vec<Line>>,
+    entries: Mutex<Vec<Entry>>,
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct Line {
+struct Entry {
     extra: Extra,
-    /// Whether the present ssh has it.
+    /// True if the present ssh carries it.
     carried: bool,
-    /// Those who accept connections for it.
+    /// Tasks that accept its connections.
     listeners: Vec<JoinHandle<()>>,
-    /// The socket that they listen on.
+    /// Unix socket on which they listen.
     file: Option<unix_socket::SocketFile>,
 }
 
 impl ForwardTable {
-    /// A forward_table without a forward.
+    /// Returns an empty table.
     pub fn new(
         directory: &Directory,
         control: &Control,
@@ -74,29 +74,29 @@ impl ForwardTable {
             log,
             uplink,
             metrics,
-            lines: Mutex::default(),
+            entries: Mutex::default(),
             changed: Notify::new(),
         }
     }
 
-    /// Serves `doors`, which are those of `extras`.
-    pub async fn begin(&self, extras: &[Extra], doors: Vec<Option<Door>>) -> Result<()> {
-        let mut lines = self.lines.lock().await;
-        for (extra, door) in extras.iter().zip(doors) {
-            lines.push(self.line(extra.clone(), door)?);
+    /// Serves the listening ends of `extras`.
+    pub async fn begin(&self, extras: &[Extra], endpoints: Vec<Option<Endpoint>>) -> Result<()> {
+        let mut entries = self.entries.lock().await;
+        for (extra, endpoint) in extras.iter().zip(endpoints) {
+            entries.push(self.entry(extra.clone(), endpoint)?);
         }
         extra::write(&self.directory, extras)
     }
 
-    /// Returns what an ssh that is started now is to carry before the link counts as up: everything
-    /// if it is the `first`, else without the remote ones. A later link is up without those.
+    /// Returns the forwards that a new ssh must carry before the link counts as up: all for the `first`,
+    /// later ones without the remote forwards.
     pub async fn wanted(&self, first: bool) -> Vec<(Forwarding, Forward)> {
-        let mut lines = self.lines.lock().await;
+        let mut entries = self.entries.lock().await;
         let mut wanted = Vec::new();
-        for line in lines.iter_mut() {
-            let forwarding = &line.extra.forwarding;
+        for entry in entries.iter_mut() {
+            let forwarding = &entry.extra.forwarding;
             let forward = self.request(forwarding);
-            line.carried = forward.is_none();
+            entry.carried = forward.is_none();
             wanted.extend(
                 forward
                     .filter(|forward| first || forward.side == Side::Local)
@@ -106,31 +106,30 @@ impl ForwardTable {
         wanted
     }
 
-    /// Notes that the present ssh carries these.
+    /// Records that the present ssh carries these.
     pub async fn carry(&self, forwardings: &[Forwarding]) {
-        for line in self.lines.lock().await.iter_mut() {
-            line.carried |= forwardings.contains(&line.extra.forwarding);
+        for entry in self.entries.lock().await.iter_mut() {
+            entry.carried |= forwardings.contains(&entry.extra.forwarding);
         }
     }
 
-    /// Has the ssh that is up carry what it does not carry yet, for ever. To be dropped when that
-    /// ssh ends.
+    /// Requests the missing forwards from ssh until they are carried. Drop it when that ssh ends.
     pub async fn settle(&self) {
         loop {
             let mut all = true;
-            let mut lines = self.lines.lock().await;
-            for line in lines.iter_mut().filter(|line| !line.carried) {
-                let outcome = self.ask(&line.extra.forwarding).await;
-                line.carried = outcome.is_ok();
-                all &= line.carried;
+            let mut entries = self.entries.lock().await;
+            for entry in entries.iter_mut().filter(|entry| !entry.carried) {
+                let outcome = self.ask(&entry.extra.forwarding).await;
+                entry.carried = outcome.is_ok();
+                all &= entry.carried;
                 let error = outcome.err().map(|refusal| told(&refusal.to_string()));
-                if let (Some(error), true) = (&error, error != line.extra.error) {
-                    self.log.write(&format!("{}: {error}", line.extra.forwarding));
+                if let (Some(error), true) = (&error, error != entry.extra.error) {
+                    self.log.write(&format!("{}: {error}", entry.extra.forwarding));
                 }
-                line.extra.error = error;
+                entry.extra.error = error;
             }
-            self.record(&lines);
-            drop(lines);
+            self.record(&entries);
+            drop(entries);
             if all {
                 self.changed.notified().await;
             } else {
@@ -139,48 +138,47 @@ impl ForwardTable {
         }
     }
 
-    /// Adds a forward. Fails when it cannot be had now; while there is no link, that is found out
-    /// later.
+    /// Adds a forward. Fails if ssh refuses it; without a link, that shows later.
     pub async fn add(&self, forwarding: Forwarding) -> Result<()> {
-        let mut lines = self.lines.lock().await;
-        Self::check(&forwarding, &lines)?;
-        let door =
+        let mut entries = self.entries.lock().await;
+        Self::check(&forwarding, &entries)?;
+        let endpoint =
             unix_socket::open(&forwarding).map_err(|error| unix_socket::refused(&forwarding, &error))?;
-        let mut line = self.line(Extra::new(forwarding, Origin::Command), door)?;
+        let mut entry = self.entry(Extra::new(forwarding, Origin::Command), endpoint)?;
         if self.uplink.is_up() {
-            match self.ask_once(&line.extra.forwarding).await {
-                Ok(carried) => line.carried = carried,
+            match self.ask_once(&entry.extra.forwarding).await {
+                Ok(carried) => entry.carried = carried,
                 Err(failure) => {
-                    line.close().await;
+                    entry.close().await;
                     let hints = failure::forward_hints(failure.kind);
                     return Err(Error::Failed { message: failure.reason, hints });
                 }
             }
         }
-        self.log.write(&format!("added: {}", line.extra.forwarding));
-        lines.push(line);
-        self.record(&lines);
+        self.log.write(&format!("added: {}", entry.extra.forwarding));
+        entries.push(entry);
+        self.record(&entries);
         self.changed.notify_one();
         Ok(())
     }
 
-    /// Takes a forward away; its connections stay.
+    /// Removes a forward; its connections stay.
     pub async fn remove(&self, forwarding: &Forwarding) -> Result<()> {
-        let mut lines = self.lines.lock().await;
-        let index = lines.iter().position(|line| line.extra.forwarding == *forwarding);
+        let mut entries = self.entries.lock().await;
+        let index = entries.iter().position(|entry| entry.extra.forwarding == *forwarding);
         let index = index.ok_or_else(|| Error::failed("no such forward"))?;
-        let mut line = lines.remove(index);
-        line.close().await;
-        if line.carried && self.uplink.is_up() {
+        let mut entry = entries.remove(index);
+        entry.close().await;
+        if entry.carried && self.uplink.is_up() {
             self.withdraw(forwarding).await;
         }
         self.log.write(&format!("removed: {forwarding}"));
-        self.record(&lines);
+        self.record(&entries);
         Ok(())
     }
 
-    /// Returns why connections of `forwarding` get nowhere now: ssh's words, if the server does not connect to
-    /// its target.
+    /// Returns ssh's reason why connections of `forwarding` fail now; `None` if the server connects to its
+    /// target.
     pub async fn why_not(&self, forwarding: &Forwarding) -> Option<String> {
         if self.uplink.room.is_crowded() {
             return Some(control::NO_ROOM.to_owned());
@@ -188,21 +186,21 @@ impl ForwardTable {
         self.permission.why_not(forwarding.target()?).await
     }
 
-    /// Removes the sockets that were listened on.
+    /// Removes the Unix sockets.
     pub async fn close(&self) {
-        for line in self.lines.lock().await.iter_mut() {
-            line.close().await;
+        for entry in self.entries.lock().await.iter_mut() {
+            entry.close().await;
         }
     }
 
-    fn check(forwarding: &Forwarding, lines: &[Line]) -> Result<()> {
-        if lines.len() >= FORWARDINGS_MAX {
+    fn check(forwarding: &Forwarding, entries: &[Entry]) -> Result<()> {
+        if entries.len() >= FORWARDINGS_MAX {
             return Err(Error::failed(format!("a tunnel can have at most {FORWARDINGS_MAX} forwards")));
         }
-        if lines.iter().any(|line| line.extra.forwarding == *forwarding) {
+        if entries.iter().any(|entry| entry.extra.forwarding == *forwarding) {
             return Err(Error::failed("this forward already exists"));
         }
-        if let Some(other) = lines.iter().find(|line| line.extra.forwarding.collides_with(forwarding)) {
+        if let Some(other) = entries.iter().find(|entry| entry.extra.forwarding.collides_with(forwarding)) {
             let other = printable(&other.extra.forwarding.to_string()).into_owned();
             return Err(Error::failed(format!("{} is used by: {other}", forwarding.listen()))
                 .with_hint("remove that one first"));
@@ -210,30 +208,30 @@ impl ForwardTable {
         Ok(())
     }
 
-    /// Starts to accept connections for `extra`.
-    fn line(&self, extra: Extra, door: Option<Door>) -> Result<Line> {
+    /// Begins to accept connections for `extra`.
+    fn entry(&self, extra: Extra, endpoint: Option<Endpoint>) -> Result<Entry> {
         let at_fault = |source| Error::cannot("serve a forward", source);
         let (mut listeners, mut file) = (Vec::new(), None);
         let (mut uplink, control) = (self.uplink.clone(), &self.control);
-        if door.is_some() {
+        if endpoint.is_some() {
             uplink.counters = self.metrics.counters(extra.forwarding.listen());
             uplink.room = uplink.room.for_listener();
         }
-        match (door, &extra.forwarding) {
-            (Some(Door::Port(bound)), Forwarding::Socks(_)) => {
+        match (endpoint, &extra.forwarding) {
+            (Some(Endpoint::Port(bound)), Forwarding::Socks(_)) => {
                 for listener in bound {
                     let listener = tokio::net::TcpListener::from_std(listener).map_err(at_fault)?;
                     listeners.push(tokio::spawn(socks::serve(listener, control.clone(), uplink.clone())));
                 }
             }
-            (Some(Door::Port(bound)), forwarding) => {
+            (Some(Endpoint::Port(bound)), forwarding) => {
                 for listener in bound {
                     let listener = tokio::net::TcpListener::from_std(listener).map_err(at_fault)?;
                     let socket = self.directory.extra_socket(&forwarding.listen());
                     listeners.push(tokio::spawn(serve::serve(listener, socket, uplink.clone())));
                 }
             }
-            (Some(Door::Socket(listener, created)), forwarding) => {
+            (Some(Endpoint::Socket(listener, created)), forwarding) => {
                 let listener = tokio::net::UnixListener::from_std(listener).map_err(at_fault)?;
                 let socket = self.directory.extra_socket(&forwarding.listen());
                 listeners.push(tokio::spawn(serve::serve(listener, socket, uplink)));
@@ -241,10 +239,10 @@ impl ForwardTable {
             }
             (None, _) => {}
         }
-        Ok(Line { extra, carried: false, listeners, file })
+        Ok(Entry { extra, carried: false, listeners, file })
     }
 
-    /// Has ssh carry `forwarding`.
+    /// Requests `forwarding` from ssh.
     async fn ask(&self, forwarding: &Forwarding) -> std::result::Result<(), Refusal> {
         match self.request(forwarding) {
             Some(forward) => mux::open(&self.control, &forward).await,
@@ -252,7 +250,8 @@ impl ForwardTable {
         }
     }
 
-    /// Has ssh carry `forwarding` now; `false` if the link has just gone, and the next one is asked.
+    /// Requests `forwarding` from ssh now; returns false if the link has just gone, as the next one requests
+    /// it.
     async fn ask_once(&self, forwarding: &Forwarding) -> std::result::Result<bool, Failure> {
         match (self.ask(forwarding).await, forwarding) {
             (Ok(()), Forwarding::Local(_, target)) => {
@@ -275,7 +274,7 @@ impl ForwardTable {
         }
     }
 
-    /// Has ssh carry `forwarding` no more. One that does not answer is about to be replaced.
+    /// Cancels `forwarding`. An ssh that does not answer is about to be replaced.
     async fn withdraw(&self, forwarding: &Forwarding) {
         let Some(forward) = self.request(forwarding) else { return };
         if let Err(refusal) = mux::close(&self.control, &forward).await {
@@ -286,7 +285,7 @@ impl ForwardTable {
         }
     }
 
-    /// What ssh has to do for `forwarding`: nothing for a proxy, which asks when it needs something.
+    /// Returns ssh's forward for `forwarding`: none for a proxy, which requests connections one by one.
     fn request(&self, forwarding: &Forwarding) -> Option<Forward> {
         match forwarding {
             Forwarding::Local(listen, target) => {
@@ -300,9 +299,9 @@ impl ForwardTable {
         }
     }
 
-    /// Writes down what there is, for everyone who asks.
-    fn record(&self, lines: &[Line]) {
-        let extras: Vec<Extra> = lines.iter().map(|line| line.extra.clone()).collect();
+    /// Publishes the table.
+    fn record(&self, entries: &[Entry]) {
+        let extras: Vec<Extra> = entries.iter().map(|entry| entry.extra.clone()).collect();
         if extra::read(&self.directory) != extras
             && let Err(error) = extra::write(&self.directory, &extras)
         {
@@ -311,8 +310,8 @@ impl ForwardTable {
     }
 }
 
-impl Line {
-    /// Accepts no more connections, and returns when what was listened on is free.
+impl Entry {
+    /// Accepts no more connections; returns when the listening end is free.
     async fn close(&mut self) {
         for listener in self.listeners.drain(..) {
             listener.abort();
@@ -324,7 +323,7 @@ impl Line {
     }
 }
 
-/// What ssh says, as a reason.
+/// Returns ssh's message as a reason.
 fn told(reason: &str) -> String {
     let reason = reason.trim().trim_end_matches('.');
     printable(if reason.is_empty() { "ssh refused" } else { reason }).into_owned()

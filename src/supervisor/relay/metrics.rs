@@ -1,6 +1,6 @@
-//! How much goes through each forward: counted by the relay, asked for through the supervisor's socket.
+//! Metrics of each forward: counted by the relay, read through the supervisor's socket.
 //!
-//! The supervisor has one thread, so the counters are never contended and cost next to nothing.
+//! The supervisor has one thread, so counters are never contended and cost almost nothing.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::forwarding::Listen;
 use crate::runtime::control::Flow;
 
-/// The counters of one forward.
+/// Counters of one forward.
 #[derive(Debug, Default)]
 pub struct Counters {
     open: AtomicU64,
     connections: AtomicU64,
-    /// Bytes from the clients to the instance.
+    /// Bytes from clients to the instance.
     pub sent: AtomicU64,
-    /// Bytes from the instance to the clients.
+    /// Bytes from the instance to clients.
     pub received: AtomicU64,
 }
 
-/// A connection that counts as open while this lives.
+/// Counts a connection as open until dropped.
 #[derive(Debug)]
 pub struct Open(Arc<Counters>);
 
@@ -32,7 +32,7 @@ impl Counters {
         Open(Arc::clone(self))
     }
 
-    /// Returns how many connections are open, and how many there have been.
+    /// Returns the numbers of open connections and of all connections.
     #[cfg(test)]
     pub fn connections(&self) -> (u64, u64) {
         (self.open.load(Ordering::Relaxed), self.connections.load(Ordering::Relaxed))
@@ -56,20 +56,20 @@ impl Drop for Open {
     }
 }
 
-/// The meters of a tunnel, by what is listened on here. Copies share them.
+/// Counters of a tunnel by local end. Copies share them.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     meters: Arc<Mutex<BTreeMap<Listen, Arc<Counters>>>>,
 }
 
 impl Metrics {
-    /// The meter of the forward from `local`; counts on if there has been one before.
+    /// Returns the counters of the forward from `local`; continues existing ones.
     pub fn counters(&self, local: Listen) -> Arc<Counters> {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(meters.entry(local).or_default())
     }
 
-    /// What all meters say, as a line of JSON.
+    /// Returns all counters as a line of JSON.
     pub fn line(&self) -> String {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         let flows: Vec<Flow> = meters.iter().map(|(local, counters)| counters.flow(local)).collect();

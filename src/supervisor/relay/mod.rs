@@ -1,5 +1,5 @@
-//! Local listeners and the connections they accept: reserved ([`reserve`]), accepted ([`accept`]) and
-//! copied ([`copy`](mod@copy)) to the sockets that ssh forwards ([`serve`]).
+//! Local listeners and their connections: reserved ([`reserve`]), accepted ([`accept`]) and copied
+//! ([`copy`](mod@copy)) to the sockets that ssh forwards ([`serve`]).
 
 pub(crate) mod accept;
 mod copy;

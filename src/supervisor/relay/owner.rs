@@ -1,8 +1,8 @@
-//! Refusing connections that other users of this machine make: `tunnel.only-me`.
+//! Refuses connections of other local users: `tunnel.only-me`.
 //!
-//! A port of localhost is open to every local user. The kernel knows whose socket the other end of a
-//! connection is: it is asked over netlink, or, where a sandbox forbids that, in `/proc/net`. Linux
-//! only; elsewhere nobody is refused.
+//! Every local user can connect to a port of localhost. The kernel knows the owner of a connection's other
+//! end: over netlink, or in `/proc/net` if a sandbox forbids that. Linux only; elsewhere all users are
+//! accepted.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,10 +15,10 @@ use tokio::net::TcpStream;
 use crate::runtime::log::Log;
 use crate::system::sock_diag;
 
-/// How many refused users are told of in the log; each once.
+/// Number of refused users to log; each once.
 const TOLD_MAX: usize = 16;
 
-/// Decides whose connections are taken.
+/// Decides whose connections to accept.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     only_me: Option<bool>,
@@ -27,14 +27,13 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// `only_me` is the setting, where there is one. Refusals are noted in `log`.
+    /// `only_me` is the setting, if there is one. Refusals go to `log`.
     pub fn new(only_me: Option<bool>, log: Arc<Log>) -> Self {
         Self { only_me, log: Some(log), told: Arc::default() }
     }
 
-    /// Returns whether to carry the connection of `client`. `only_me` holds where the user has set
-    /// nothing. Root, which could take any user's place, is let in; a client whose user cannot be told,
-    /// because it has gone already, is not.
+    /// Returns true to carry the connection of `client`. `only_me` applies without a setting. Accepts root,
+    /// who could act as any user; refuses a client whose user is unknown because it has gone already.
     pub fn admits(&self, client: &TcpStream, only_me: bool) -> bool {
         if cfg!(not(target_os = "linux")) || !self.only_me.unwrap_or(only_me) {
             return true;
@@ -60,11 +59,11 @@ impl Guard {
     }
 }
 
-/// The user who has the socket at `local` that is connected to `remote`; `None` if no process has it
-/// open any more, or the kernel does not say.
+/// Returns the owner of the socket at `local` that is connected to `remote`; `None` if no process has it
+/// open, or the kernel does not say.
 fn user(local: SocketAddr, remote: SocketAddr) -> Option<u32> {
     match sock_diag::find(local, remote) {
-        // Of a socket that was closed the kernel says that it is root's.
+        // The kernel reports closed sockets as root's.
         Ok(socket) => socket.filter(|socket| socket.inode != 0).map(|socket| socket.uid),
         Err(_) => ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().find_map(|file| {
             let table = fs::read_to_string(file).ok()?;
@@ -73,7 +72,8 @@ fn user(local: SocketAddr, remote: SocketAddr) -> Option<u32> {
     }
 }
 
-/// The user of the connected socket with these addresses in the text of `/proc/net/tcp` (`proc(5)`).
+/// Returns the owner of the connected socket with these addresses, from the text of `/proc/net/tcp`
+/// (`proc(5)`).
 fn user_in(table: &str, local: &str, remote: &str) -> Option<u32> {
     table.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -83,7 +83,7 @@ fn user_in(table: &str, local: &str, remote: &str) -> Option<u32> {
     })
 }
 
-/// An address as it stands there: words of the machine's byte order, in hexadecimal.
+/// Parses an address: words in the machine's byte order, in hexadecimal.
 fn written(address: SocketAddr, as_ipv6: bool) -> String {
     let octets = match (address.ip(), as_ipv6) {
         (IpAddr::V4(ip), true) => ip.to_ipv6_mapped().octets().to_vec(),
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    /// Both ways to ask say the same of a connection that is open, and nothing once it is closed.
+    /// Both sources agree about an open connection, and have nothing about a closed one.
     #[test]
     fn the_user_of_a_connection_is_found() {
         for address in ["127.0.0.1:0", "[::1]:0"] {

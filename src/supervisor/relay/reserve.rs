@@ -1,10 +1,10 @@
-//! Binding local ports, and saying who has one that is taken.
+//! Reserves local ports, and explains which process has a taken one.
 
 use std::io;
 use std::net::TcpListener;
 
 use super::tcp_port::{bind, bind_above, first_above, holder, is_taken};
-use super::unix_socket::{self, Door};
+use super::unix_socket::{self, Endpoint};
 use crate::config::forwarding::Listen;
 use crate::error::{Error, Result, io_reason};
 use crate::runtime::directory::Directory;
@@ -14,18 +14,18 @@ use crate::supervisor::protocol::request::{Request, port_flag};
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
-/// The listeners of one forward: 127.0.0.1, and ::1 where this machine has it, because that is
-/// what `localhost` means to different programs.
+/// Listeners of one forward: 127.0.0.1, and ::1 if this machine has it, as programs differ in what
+/// `localhost` means.
 #[derive(Debug)]
 pub struct Bound {
-    /// What is forwarded.
+    /// The forward with its final local port.
     pub forward: Forward,
-    /// The sockets that accept connections for it.
+    /// Its listening sockets.
     pub listeners: Vec<TcpListener>,
 }
 
-/// Binds the local ports of `request`, all or none. A port that is taken is an error, unless its
-/// service may have another one.
+/// Binds the local ports of `request`, all or none. A taken port is an error, unless its service may use
+/// another.
 pub fn bind_all(request: &Request, paths: &Paths) -> Result<Vec<Bound>> {
     let mut kept = wanted_ports(request);
     let mut all = Vec::new();
@@ -49,8 +49,8 @@ pub fn bind_all(request: &Request, paths: &Paths) -> Result<Vec<Bound>> {
     Ok(all)
 }
 
-/// Listens for the forwards of `request` beyond the services, all or none.
-pub fn open_extras(request: &Request, paths: &Paths) -> Result<Vec<Option<Door>>> {
+/// Opens the listening ends of the other forwards of `request`, all or none.
+pub fn open_extras(request: &Request, paths: &Paths) -> Result<Vec<Option<Endpoint>>> {
     let forwardings = request.extras.iter().map(|extra| &extra.forwarding);
     unix_socket::open_all(forwardings, |forwarding, error| match forwarding.listen() {
         Listen::Port(port) => refused(request, port, |port| forwarding.flag(port), error, paths),
@@ -61,8 +61,8 @@ pub fn open_extras(request: &Request, paths: &Paths) -> Result<Vec<Option<Door>>
     })
 }
 
-/// The error for a port that could not be bound, in the words that `ssh -L` has for it. `move_to`
-/// gives the option that takes another port.
+/// Returns the error for a port that could not be bound, in the words of `ssh -L`. `move_to` returns the
+/// option for another port.
 fn refused(
     request: &Request,
     port: u16,
@@ -96,7 +96,7 @@ fn refused(
     Error::Start { reason: format!("bind: {}", io_reason(error)), hints }
 }
 
-/// The other tunnel of ours that has `port`.
+/// Returns our other tunnel that has `port`.
 fn neighbour(request: &Request, port: u16, paths: &Paths) -> Option<State> {
     let own = Directory::new(paths, &request.name).ok()?;
     registry::neighbour_on(paths, port, &own)
@@ -113,7 +113,7 @@ fn neighbour_hints(neighbour: &State, request: &Request, port: u16, flag: &str) 
     ]
 }
 
-/// The next port that could be bound just now, and that nothing else in `request` wants.
+/// Returns the next port that is free now and not used elsewhere in `request`.
 fn free_port_after(port: u16, request: &Request) -> u16 {
     let wanted = wanted_ports(request);
     bind_above(port, &wanted).map_or_else(|| first_above(port), |(port, _)| port)

@@ -1,5 +1,5 @@
-//! How many connections each listener may have open: a share of its own and, beyond it, what is left of what all
-//! have together. So a crowd at one service does not keep clients from the others.
+//! Limits on open connections: each listener has a share of its own and, beyond it, uses what is left of the
+//! total. So a crowd at one service does not block clients of others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,30 +8,30 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// The part of all places that a listener has for itself.
+/// A listener's own share of all places.
 const SHARE: usize = 16;
-/// How often a connection that waits asks those that have finished to make room.
+/// Interval at which a waiting connection asks finished ones to end.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
-/// The places of one listener. Copies share them.
+/// Places of one listener. Copies share them.
 #[derive(Debug, Clone)]
 pub struct Room {
     all: Arc<All>,
     own: Arc<Own>,
 }
 
-/// The places of all listeners.
+/// Places of all listeners.
 #[derive(Debug)]
 struct All {
     free: Arc<Semaphore>,
-    /// What a listener gets for itself.
+    /// A listener's own places.
     share: usize,
-    /// Connections that wait for a place.
+    /// Number of connections that wait for a place.
     waiting: AtomicUsize,
     crowded: Notify,
 }
 
-/// A listener's own places; they go back to all when it is gone.
+/// A listener's own places; returned to the total when dropped.
 #[derive(Debug)]
 struct Own {
     all: Arc<All>,
@@ -40,7 +40,7 @@ struct Own {
 }
 
 impl Room {
-    /// Room for `count` connections at once, of which no listener has any for itself yet.
+    /// Returns `count` places in total, none of them reserved yet.
     pub fn new(count: usize) -> Self {
         let all = Arc::new(All {
             free: Arc::new(Semaphore::new(count)),
@@ -52,7 +52,7 @@ impl Room {
         Self { all, own }
     }
 
-    /// Sets places aside for one more listener, as long as half of all are left.
+    /// Reserves places for one more listener, while half of the total is left.
     #[must_use]
     pub fn for_listener(&self) -> Self {
         let all = &self.all;
@@ -62,8 +62,8 @@ impl Room {
         Self { all: Arc::clone(all), own: Arc::new(own) }
     }
 
-    /// Takes a place for a connection as large as `count` ordinary ones, when there is one. It is free again when
-    /// what is returned is dropped.
+    /// Waits for the places of a connection as large as `count` ordinary ones. Dropping the result frees
+    /// them.
     pub async fn place(&self, count: u32) -> Option<OwnedSemaphorePermit> {
         let (own, free) = (|| Arc::clone(&self.own.free), || Arc::clone(&self.all.free));
         if let Ok(place) =
@@ -87,12 +87,12 @@ impl Room {
         }
     }
 
-    /// Returns whether a connection waits for a place.
+    /// Returns true if a connection waits for a place.
     pub fn is_crowded(&self) -> bool {
         self.all.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Resolves when a connection waits for a place, once for each time that it asks.
+    /// Waits until a connection needs a place; returns once for each request.
     pub async fn crowded(&self) {
         loop {
             self.all.crowded.notified().await;
@@ -105,7 +105,7 @@ impl Room {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // Those that are still taken stay out: connections outlive their listener.
+        // Places in use stay out: connections outlive their listener.
         let free = self.free.forget_permits(self.size);
         self.all.free.add_permits(free);
     }
@@ -164,7 +164,7 @@ mod tests {
         });
     }
 
-    /// With few files there is still at least one place for everyone.
+    /// With few files, each listener still has at least one place.
     #[test]
     fn however_few_there_are_half_stay_common() {
         for count in [1, 2, 12, 100] {

@@ -1,9 +1,9 @@
-//! A SOCKS proxy whose connections go out from the instance: versions 4, 4a and 5, the command
-//! CONNECT, no authentication (RFC 1928; `SOCKS4.protocol` and `SOCKS4A.protocol`).
+//! A SOCKS proxy through the instance: versions 4, 4a and 5, command CONNECT, no authentication (RFC 1928;
+//! `SOCKS4.protocol` and `SOCKS4A.protocol`).
 //!
-//! `ssh -D` cannot listen on a Unix socket, so it cannot stand behind a port that the supervisor
-//! holds. Here the supervisor speaks SOCKS itself and has ssh open each connection, through the
-//! control socket. That also tells whether it came about, so that the answer to the client is true.
+//! `ssh -D` cannot listen on a Unix socket, so the supervisor, which holds the port, speaks SOCKS itself and
+//! requests each connection over ssh's control socket. That also says whether the connection succeeded, so
+//! the answer to the client is true.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -21,19 +21,18 @@ use crate::config::address::is_host;
 use crate::config::forwarding::Target;
 use crate::supervisor::link::mux::{self, Channel, Control, Refusal};
 
-/// How long a client may take to say what it wants.
+/// Time for a client's request.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long to wait before asking an ssh again that does not answer although it counts as up.
+/// Pause before asking an ssh again that does not answer although the link counts as up.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-/// The longest user name that a client of version 4 may send; nobody reads it.
+/// Longest user name of a version 4 client; it is ignored.
 const USER_MAX: usize = 255;
 
 const CONNECT: u8 = 1;
 
-/// Answers clients on `listener` for ever; ssh is asked on `control`. Connections wait for the link.
+/// Serves clients on `listener` for ever, with ssh behind `control`. Connections wait for the link.
 pub async fn serve(listener: TcpListener, control: Control, uplink: Uplink) {
-    // Its two directions and the request take a file each.
-    // It leads to whatever the instance can reach.
+    // Two directions and the request take one file each. The connection can reach whatever the instance can.
     accept::serve(listener, uplink, 2, true, |client, uplink| attend(client, control.clone(), uplink)).await;
 }
 
@@ -55,7 +54,7 @@ async fn attend(mut client: TcpStream, control: Control, mut uplink: Uplink) -> 
     }
 }
 
-/// A connection to `target`, as soon as there is a link.
+/// Returns a connection to `target`, as soon as there is a link.
 async fn connect(control: &Control, target: &Target, uplink: &mut Uplink) -> Result<Channel, Outcome> {
     let deadline = uplink.deadline();
     loop {
@@ -79,7 +78,7 @@ async fn connect(control: &Control, target: &Target, uplink: &mut Uplink) -> Res
     }
 }
 
-/// What a client asked for, and in which version of the protocol.
+/// A client's request, with its protocol version.
 struct Wish {
     version: Version,
     target: Result<Target, Outcome>,
@@ -91,7 +90,7 @@ enum Version {
     Five,
 }
 
-/// What a client is told.
+/// Answer to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Connected,
@@ -114,7 +113,7 @@ impl Version {
             (Self::Five, Outcome::UnknownCommand) => 7,
             (Self::Five, Outcome::UnknownAddress) => 8,
         };
-        // Where the connection leaves the instance is not known; zeros stand for that.
+        // The address on the instance is unknown; zeros stand for that.
         match self {
             Self::Four => vec![0, code, 0, 0, 0, 0, 0, 0],
             Self::Five => vec![5, code, 0, 1, 0, 0, 0, 0, 0, 0],
@@ -122,7 +121,7 @@ impl Version {
     }
 }
 
-/// Hears what the client wants. An error is a client that does not speak SOCKS.
+/// Reads the client's request. An error means that the client does not speak SOCKS.
 async fn hear(client: &mut TcpStream) -> io::Result<Wish> {
     match client.read_u8().await? {
         4 => hear_four(client).await,
@@ -137,7 +136,7 @@ async fn hear_four(client: &mut TcpStream) -> io::Result<Wish> {
     let port = client.read_u16().await?;
     let address = client.read_u32().await?;
     text(client).await?;
-    // An address 0.0.0.x says that a name follows: version 4a.
+    // An address 0.0.0.x means that a name follows: version 4a.
     let host =
         if (1..=255).contains(&address) { text(client).await? } else { Ipv4Addr::from(address).to_string() };
     Ok(Wish { version, target: target(command, host, port) })
@@ -174,7 +173,7 @@ async fn hear_five(client: &mut TcpStream) -> io::Result<Wish> {
     Ok(Wish { version, target: target(command, host, port) })
 }
 
-/// Text that ends with a zero.
+/// Reads text up to a zero byte.
 async fn text(client: &mut TcpStream) -> io::Result<String> {
     let mut text = Vec::new();
     loop {
@@ -190,7 +189,7 @@ fn target(command: u8, host: String, port: u16) -> Result<Target, Outcome> {
     if command != CONNECT {
         return Err(Outcome::UnknownCommand);
     }
-    // A name may end with the dot of the root.
+    // A name may end with the root's dot.
     if port == 0 || !is_host(&host) { Err(Outcome::Failed) } else { Ok(Target::Port(host, port)) }
 }
 

@@ -8,7 +8,7 @@ use crate::terminal::printable;
 /// Number of ports to try in place of a taken one.
 const TRIES: usize = 1000;
 
-/// The next port above `port` that can be bound and is not among `kept`.
+/// Returns the next port above `port` that can be bound and is not in `kept`.
 pub fn bind_above(port: u16, kept: &[u16]) -> Option<(u16, Vec<TcpListener>)> {
     let candidates = (first_above(port)..=u16::MAX).filter(|port| !kept.contains(port));
     candidates.take(TRIES).find_map(|port| Some((port, bind(port).ok()?)))
@@ -29,8 +29,8 @@ pub fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-/// The standard library sets `SO_REUSEADDR`, so that a port whose old connections linger can be
-/// bound again; one that is listened on cannot.
+/// Listens on one address. The standard library sets `SO_REUSEADDR`, so a port with lingering old connections
+/// can be bound; one with a listener cannot.
 fn listen(address: IpAddr, port: u16) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(SocketAddr::new(address, port))?;
     listener.set_nonblocking(true)?;
@@ -41,13 +41,13 @@ fn has_no_ipv6(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
 }
 
-/// Name and PID of the process that listens on `port`, where the system tells.
+/// Returns name and PID of the process that listens on `port`, if the system tells.
 pub fn holder(port: u16) -> Option<String> {
     let process = listeners::get_process_by_port(port, listeners::Protocol::TCP).ok()?;
     Some(format!("{} (PID {})", printable(&process.name), process.pid))
 }
 
-/// Above `port`, and above those that are the system's.
+/// Returns the next port above `port`, outside of root's.
 pub fn first_above(port: u16) -> u16 {
     port.saturating_add(1).max(1024)
 }

@@ -1,5 +1,4 @@
-//! What is listened on here for forwards beyond the services: a port of localhost, or a Unix socket
-//! that only its owner may use.
+//! Listening ends of forwards besides the services: a port of localhost, or a Unix socket for its owner only.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -14,16 +13,16 @@ use crate::config::forwarding::{Forwarding, Listen};
 use crate::error::{Error, Result, io_reason};
 use crate::terminal::printable;
 
-/// Something that is listened on.
+/// A listening end.
 #[derive(Debug)]
-pub enum Door {
+pub enum Endpoint {
     /// A port, on every address of localhost.
     Port(Vec<TcpListener>),
-    /// A Unix socket, and its file.
+    /// A Unix socket with its file.
     Socket(UnixListener, SocketFile),
 }
 
-/// The file of a Unix socket, known again by more than its name.
+/// File of a Unix socket, identified by more than its name.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
@@ -31,7 +30,7 @@ pub struct SocketFile {
 }
 
 impl SocketFile {
-    /// Removes it, unless another stands in its place by now.
+    /// Removes the file, unless another one has replaced it.
     pub fn remove(&self) {
         if identity(&self.path).is_ok_and(|now| now == self.identity) {
             let _ = fs::remove_file(&self.path);
@@ -39,34 +38,34 @@ impl SocketFile {
     }
 }
 
-/// Listens for `forwarding`; `None` where that is not done here.
-pub fn open(forwarding: &Forwarding) -> io::Result<Option<Door>> {
+/// Opens the listening end of `forwarding`; `None` for a remote one.
+pub fn open(forwarding: &Forwarding) -> io::Result<Option<Endpoint>> {
     match forwarding {
         Forwarding::Remote(..) => Ok(None),
         Forwarding::Local(Listen::Socket(path), _) => {
             let listener = bind(path)?;
             listener.set_nonblocking(true)?;
             let file = SocketFile { identity: identity(path)?, path: path.clone() };
-            Ok(Some(Door::Socket(listener, file)))
+            Ok(Some(Endpoint::Socket(listener, file)))
         }
         Forwarding::Local(Listen::Port(port), _) | Forwarding::Socks(port) => {
-            tcp_port::bind(*port).map(|listeners| Some(Door::Port(listeners)))
+            tcp_port::bind(*port).map(|listeners| Some(Endpoint::Port(listeners)))
         }
     }
 }
 
-/// Listens for all of `forwardings`, or for none.
+/// Opens the listening ends of all `forwardings`, or of none.
 pub fn open_all<'a>(
     forwardings: impl Iterator<Item = &'a Forwarding>,
     refused: impl Fn(&Forwarding, &io::Error) -> Error,
-) -> Result<Vec<Option<Door>>> {
-    let mut doors = Vec::new();
+) -> Result<Vec<Option<Endpoint>>> {
+    let mut endpoints = Vec::new();
     for forwarding in forwardings {
         match open(forwarding) {
-            Ok(door) => doors.push(door),
+            Ok(endpoint) => endpoints.push(endpoint),
             Err(error) => {
-                for door in doors.into_iter().flatten() {
-                    if let Door::Socket(_, file) = door {
+                for endpoint in endpoints.into_iter().flatten() {
+                    if let Endpoint::Socket(_, file) = endpoint {
                         file.remove();
                     }
                 }
@@ -74,10 +73,10 @@ pub fn open_all<'a>(
             }
         }
     }
-    Ok(doors)
+    Ok(endpoints)
 }
 
-/// The error for a forward that a running tunnel cannot listen for.
+/// Returns the error for a forward that a running tunnel cannot listen for.
 pub fn refused(forwarding: &Forwarding, error: &io::Error) -> Error {
     let listen = forwarding.listen();
     let message = format!("cannot listen on {}: {}", printable(&listen.to_string()), io_reason(error));
@@ -93,7 +92,7 @@ pub fn refused(forwarding: &Forwarding, error: &io::Error) -> Error {
     }
 }
 
-/// Binds the socket at `path`. One that nobody listens on any more gives way; nothing else does.
+/// Binds the socket at `path`. Replaces a socket without a listener, and nothing else.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     match bind_private(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_dead(path) => {
@@ -104,7 +103,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     }
 }
 
-/// Binds the socket at `path` with a mode that lets in nobody else from the first moment on.
+/// Binds the socket at `path` with a mode that excludes other users from the first moment on.
 pub fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let before = umask(Mode::from_bits_truncate(0o177));
     let bound = UnixListener::bind(path);
@@ -132,11 +131,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.sock");
         let forwarding: Forwarding = format!("local {}:h:1", path.display()).parse().unwrap();
-        let Some(Door::Socket(listener, file)) = open(&forwarding).unwrap() else { panic!("a socket") };
+        let Some(Endpoint::Socket(listener, file)) = open(&forwarding).unwrap() else { panic!("a socket") };
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(open(&forwarding).is_err(), "somebody listens");
         drop(listener);
-        let Some(Door::Socket(_listener, newer)) = open(&forwarding).unwrap() else { panic!("a socket") };
+        let Some(Endpoint::Socket(_listener, newer)) = open(&forwarding).unwrap() else { panic!("a socket") };
         file.remove();
         newer.remove();
         assert!(!path.exists());

@@ -61,13 +61,13 @@ pub(super) fn is_gone(remote: &UnixStream, uplink: &Uplink) -> bool {
     is_another || !uplink.is_up() || remote.peer_cred().is_ok_and(|peer| peer.pid().is_some_and(is_ending))
 }
 
-/// Whether a process is ending or gone. It begins to end before its sockets are closed.
+/// Returns true if a process is ending or gone. It begins to end before its sockets are closed.
 #[cfg(target_os = "linux")]
 fn is_ending(pid: i32) -> bool {
     /// `PF_EXITING`, among the flags in `proc_pid_stat(5)`.
     const EXITING: u32 = 4;
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
-    // Behind the name, which may hold anything: state, four numbers, the terminal's group, flags.
+    // After the name, which can contain anything: state, four numbers, the terminal's group, flags.
     let flags = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(6)?.parse().ok());
     flags.is_none_or(|flags: u32| flags & EXITING != 0)
 }

@@ -9,21 +9,21 @@ use nix::unistd::geteuid;
 use tokio::net::UnixStream;
 use tokio::net::unix::UCred;
 
-/// The control socket of the ssh that carries a tunnel. Copies share it.
+/// Control socket of the tunnel's ssh. Copies share it.
 #[derive(Debug, Clone)]
 pub struct Control {
     path: Arc<Path>,
-    /// The PID of ssh; 0 before the first one.
+    /// PID of ssh; 0 before the first one.
     ssh: Arc<AtomicU32>,
 }
 
 impl Control {
-    /// The socket at `path`. Nothing is trusted there before [`expect`](Self::expect).
+    /// Returns the socket at `path`. No process is trusted there before [`expect`](Self::expect).
     pub fn new(path: PathBuf) -> Self {
         Self { path: path.into(), ssh: Arc::default() }
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -33,8 +33,8 @@ impl Control {
         self.ssh.store(ssh.unwrap_or_default(), Ordering::Relaxed);
     }
 
-    /// Connects. Fails with [`io::ErrorKind::PermissionDenied`] if another process than ssh
-    /// listens there, which happens when the directory was replaced.
+    /// Connects. Fails with [`io::ErrorKind::PermissionDenied`] if another process than ssh listens there, as
+    /// after a replacement of the directory.
     pub async fn connect(&self) -> io::Result<UnixStream> {
         let stream = UnixStream::connect(&self.path).await?;
         if is_ssh(&stream.peer_cred()?, self.ssh.load(Ordering::Relaxed)) {
@@ -48,14 +48,14 @@ impl Control {
     }
 }
 
-/// True if `peer` is our user's, and the process `ssh` or started by it: the program called ssh
-/// may be a script. Where the kernel names no process the user has to do.
+/// Returns true if `peer` is our user's and is the process `ssh` or a descendant: the ssh program may be a
+/// script. Without a PID from the kernel, the user must suffice.
 fn is_ssh(peer: &UCred, ssh: u32) -> bool {
     let pid = peer.pid().map(i32::unsigned_abs);
     peer.uid() == geteuid().as_raw() && pid.is_none_or(|pid| descends(pid, ssh))
 }
 
-/// True if the process `pid` is `ancestor` or below it.
+/// Returns true if the process `pid` is `ancestor` or a descendant.
 fn descends(mut pid: u32, ancestor: u32) -> bool {
     const DEPTH_MAX: usize = 8;
     for _ in 0..DEPTH_MAX {
@@ -70,10 +70,10 @@ fn descends(mut pid: u32, ancestor: u32) -> bool {
     false
 }
 
-/// The parent of the process `pid`, by `proc_pid_stat(5)`; `None` elsewhere than on Linux.
+/// Returns the parent of the process `pid`, from `proc_pid_stat(5)`; `None` except on Linux.
 fn parent(pid: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program, in parentheses, may hold anything.
+    // The program's name, in parentheses, can contain anything.
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 

@@ -1,6 +1,6 @@
-//! The messages of the multiplexing protocol.
+//! Messages of the multiplexing protocol.
 //!
-//! A message is its length and then its fields, big-endian; texts carry their length before them.
+//! A message is its length and its fields, big-endian; strings have their length before them.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -19,10 +19,10 @@ pub(super) const PERMISSION_DENIED: u32 = 0x8000_0002;
 pub(super) const FAILURE: u32 = 0x8000_0003;
 pub(super) const SESSION_OPENED: u32 = 0x8000_0006;
 
-/// What stands in place of a port where a path stands in place of a host.
+/// Port value for a Unix socket, whose path takes the place of the host.
 pub(super) const NO_PORT: u32 = 0xffff_fffe;
 
-/// Every connection asks for one thing only.
+/// Request id; each connection sends one request.
 pub(super) const REQUEST: u32 = 1;
 
 /// Reason why ssh does not fulfil a request.
@@ -56,7 +56,7 @@ pub(super) fn hello() -> Vec<u8> {
     hello.bytes()
 }
 
-/// Whether `message` is the other side's hello, in the version that we speak.
+/// Checks that `message` is the peer's hello in our version.
 pub(super) fn check_hello(message: &[u8]) -> io::Result<()> {
     let mut fields = Fields(message);
     if fields.number() == Some(HELLO) && fields.number() == Some(VERSION) {
@@ -66,8 +66,7 @@ pub(super) fn check_hello(message: &[u8]) -> io::Result<()> {
     }
 }
 
-/// What `message` says to the request, which should be `wanted`; `None` where it is about something that was
-/// not asked.
+/// Returns the result in `message`, where `wanted` means success; `None` for messages about something else.
 pub(super) fn verdict(message: &[u8], wanted: u32) -> Option<Result<(), Refusal>> {
     let mut fields = Fields(message);
     let (kind, request) = (fields.number()?, fields.number()?);
@@ -79,7 +78,7 @@ pub(super) fn verdict(message: &[u8], wanted: u32) -> Option<Result<(), Refusal>
     }
 }
 
-/// A request to connect what is given with it to `target`.
+/// Returns the request to connect the descriptors that follow with `target`.
 pub(super) fn stdio_forward(target: &Target) -> Vec<u8> {
     let mut message = Message::new(NEW_STDIO_FORWARD);
     message.text("");
@@ -87,7 +86,7 @@ pub(super) fn stdio_forward(target: &Target) -> Vec<u8> {
     message.bytes()
 }
 
-/// Gives ssh a descriptor, behind the request that needs it: they travel one by one, each with a byte of its own.
+/// Sends ssh a descriptor after the request that needs it: each one with a byte of its own.
 pub(super) fn send_descriptor(stream: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> io::Result<()> {
     let descriptors = [descriptor.as_raw_fd()];
     let rights = [ControlMessage::ScmRights(&descriptors)];
@@ -96,13 +95,13 @@ pub(super) fn send_descriptor(stream: BorrowedFd<'_>, descriptor: BorrowedFd<'_>
     Ok(())
 }
 
-/// A message as it is built.
+/// A message to send.
 pub(super) struct Message {
     pub(super) body: Vec<u8>,
 }
 
 impl Message {
-    /// A request for `what`.
+    /// Returns a request of type `what`.
     pub(super) fn new(what: u32) -> Self {
         let mut message = Self { body: what.to_be_bytes().to_vec() };
         message.number(REQUEST);
@@ -136,7 +135,7 @@ impl Message {
     }
 }
 
-/// A message as it is read.
+/// A received message.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl Fields<'_> {

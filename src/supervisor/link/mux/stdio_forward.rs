@@ -1,4 +1,4 @@
-//! Connections that ssh opens for whoever asks on its control socket, as for `ssh -W`.
+//! Connections that ssh opens on request, as for `ssh -W`.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,22 +12,22 @@ use super::message::{Refusal, SESSION_OPENED, hello, send_descriptor, stdio_forw
 use super::session::{PATIENCE, answer, hear_hello};
 use crate::config::forwarding::Target;
 
-/// What ssh was given to carry. ssh is told to let go of it when this is dropped.
+/// A connection that ssh carries. Dropping it makes ssh close it.
 #[derive(Debug)]
 pub struct Offer {
     mux: UnixStream,
 }
 
 impl Offer {
-    /// Waits until the server has connected, or has not.
+    /// Waits until the server has connected or refused.
     pub async fn opened(&mut self) -> Result<(), Refusal> {
         hear_hello(&mut self.mux).await?;
         answer(&mut self.mux, SESSION_OPENED).await
     }
 }
 
-/// Has ssh connect what is read from and written to `ends` with `target`. Nothing is waited for: all of it
-/// is written at once, and ssh reads no further than it understands.
+/// Requests a connection of `ends` with `target`. Writes everything without waiting; ssh reads no further
+/// than it understands.
 pub(super) async fn request(
     control: &Control,
     target: &Target,
