@@ -9,17 +9,18 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use nix::sys::socket::{setsockopt, shutdown, sockopt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::departure::is_closed;
 use super::metrics::Counters;
+use super::pipe::Pipe;
+use super::stream::{Stream, end, is_momentary, reset, unsent, write_all};
 use super::uplink::{Uplink, is_gone};
 use crate::supervisor::link::liveness::Liveness;
 
@@ -144,57 +145,6 @@ async fn break_off(client: &impl Stream) -> io::Result<()> {
     reset(client)
 }
 
-/// Makes the end of `client`, which is dropped next, a reset.
-pub(super) fn reset(client: &impl Stream) -> io::Result<()> {
-    let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
-    Ok(setsockopt(client, sockopt::Linger, &at_once)?)
-}
-
-/// Returns how many bytes the peer has not acknowledged.
-#[cfg(target_os = "linux")]
-fn unsent(client: &impl Stream) -> libc::c_int {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: TIOCOUTQ writes one int to where it is told; the descriptor is open.
-    let asked = unsafe { libc::ioctl(client.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-    if asked == 0 { bytes } else { 0 }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn unsent(_client: &impl Stream) -> libc::c_int {
-    0
-}
-
-/// One end of a connection, as far as copying needs it.
-pub trait Stream: AsFd + Send + Sync + 'static {
-    /// Resolves when something can be read.
-    fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
-    fn writable(&self) -> impl Future<Output = io::Result<()>> + Send;
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
-}
-
-macro_rules! stream {
-    ($type:ty) => {
-        impl Stream for $type {
-            async fn readable(&self) -> io::Result<()> {
-                <$type>::readable(self).await
-            }
-            async fn writable(&self) -> io::Result<()> {
-                <$type>::writable(self).await
-            }
-            fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                <$type>::try_read(self, buffer)
-            }
-            fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-                <$type>::try_write(self, bytes)
-            }
-        }
-    };
-}
-
-stream!(TcpStream);
-stream!(UnixStream);
-
 /// Which way bytes go, who hears of it, and how many went.
 enum Direction<'a> {
     /// To ssh.
@@ -246,12 +196,23 @@ enum Broken {
 /// Copies until `from` ends. Then tells ssh that no more will come; what a client is told depends on more than
 /// this. No more is read than the receiver takes.
 async fn copy(from: &impl Stream, to: &impl Stream, direction: Direction<'_>) -> Result<(), Broken> {
+    let mut is_bulk = false;
     loop {
         from.readable().await.map_err(Broken::Sender)?;
-        match step(from, to, &direction)? {
-            Step::Moved => {}
+        let pipe = if is_bulk { Pipe::take() } else { None };
+        let step = match pipe {
+            Some(pipe) => splice(pipe, from, to, &direction)?,
+            None => step(from, to, &direction)?,
+        };
+        match step {
+            Step::Moved(length) => is_bulk = length >= CHUNK,
             Step::Left(rest) => {
                 write_all(to, &rest).await.map_err(Broken::Receiver)?;
+                direction.unblocked();
+            }
+            Step::Stuck(mut pipe) => {
+                empty(&mut pipe, to).await.map_err(Broken::Receiver)?;
+                pipe.give_back();
                 direction.unblocked();
             }
             Step::Ended if matches!(direction, Direction::Up(..)) => {
@@ -275,10 +236,12 @@ async fn discard(from: &impl Stream) -> io::Result<()> {
 }
 
 enum Step {
-    /// All that was read was written, be it nothing.
-    Moved,
+    /// All that was read was written, and how much it was.
+    Moved(usize),
     /// The receiver did not take these bytes.
     Left(Vec<u8>),
+    /// The receiver did not take what is in this pipe.
+    Stuck(Pipe),
     /// There was nothing to read and there will not be.
     Ended,
 }
@@ -286,7 +249,7 @@ enum Step {
 fn step(from: &impl Stream, to: &impl Stream, direction: &Direction<'_>) -> Result<Step, Broken> {
     BUFFER.with_borrow_mut(|buffer| {
         let read = match from.try_read(buffer) {
-            Err(error) if is_momentary(&error) => return Ok(Step::Moved),
+            Err(error) if is_momentary(&error) => return Ok(Step::Moved(0)),
             read => read,
         };
         direction.took();
@@ -301,30 +264,46 @@ fn step(from: &impl Stream, to: &impl Stream, direction: &Direction<'_>) -> Resu
             Err(error) if is_momentary(&error) => 0,
             Err(error) => return Err(Broken::Receiver(error)),
         };
-        Ok(if taken == length { Step::Moved } else { Step::Left(buffer[taken..length].to_vec()) })
+        Ok(if taken == length { Step::Moved(length) } else { Step::Left(buffer[taken..length].to_vec()) })
     })
 }
 
-pub(super) async fn write_all(to: &impl Stream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        to.writable().await?;
-        match to.try_write(bytes) {
-            Ok(taken) => bytes = &bytes[taken..],
-            Err(error) if is_momentary(&error) => {}
-            Err(error) => return Err(error),
+/// Like [`step`], for much at a time, and without copying it through this process.
+fn splice(
+    mut pipe: Pipe,
+    from: &impl Stream,
+    to: &impl Stream,
+    direction: &Direction<'_>,
+) -> Result<Step, Broken> {
+    let read = match from.try_io(Interest::READABLE, || pipe.fill(from)) {
+        Err(error) if is_momentary(&error) => Ok(Step::Moved(0)),
+        read => {
+            direction.took();
+            match read {
+                Ok(0) => Ok(Step::Ended),
+                Ok(length) => Ok(Step::Moved(length)),
+                Err(error) => Err(Broken::Sender(error)),
+            }
+        }
+    };
+    if let Ok(Step::Moved(length @ 1..)) = read {
+        direction.count(length);
+        match to.try_io(Interest::WRITABLE, || pipe.empty(to)) {
+            Err(error) if is_momentary(&error) => return Ok(Step::Stuck(pipe)),
+            result => result.map_err(Broken::Receiver)?,
         }
     }
-    Ok(())
+    pipe.give_back();
+    read
 }
 
-pub(super) fn is_momentary(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
-/// Half-closes. That the peer closed first is no error.
-pub(super) fn end(to: &impl Stream) -> io::Result<()> {
-    match shutdown(to.as_fd().as_raw_fd(), nix::sys::socket::Shutdown::Write) {
-        Ok(()) | Err(nix::errno::Errno::ENOTCONN) => Ok(()),
-        Err(errno) => Err(errno.into()),
+/// Empties `pipe` as `to` takes it.
+async fn empty(pipe: &mut Pipe, to: &impl Stream) -> io::Result<()> {
+    loop {
+        to.writable().await?;
+        match to.try_io(Interest::WRITABLE, || pipe.empty(to)) {
+            Err(error) if is_momentary(&error) => {}
+            result => return result,
+        }
     }
 }

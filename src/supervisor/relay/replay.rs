@@ -18,8 +18,9 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::copy::{BUFFER, Stream, end, is_momentary, write_all};
+use super::copy::BUFFER;
 use super::departure;
+use super::stream::{Stream, end, is_momentary, write_all};
 use super::uplink::{Uplink, is_gone};
 
 /// How much is kept, in bytes; the rest of a long request waits at the client. ssh reads 16 KB at a

@@ -15,9 +15,10 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use super::accept::{self, Listener};
-use super::copy::{self, Stream};
+use super::copy;
 use super::departure::departure;
 use super::replay::{Fate, ReplayBuffer};
+use super::stream::{self, Stream};
 use super::uplink::Uplink;
 
 /// How long to wait before asking again a socket that refused although the link counts as up: in
@@ -39,7 +40,7 @@ async fn carry(client: impl Stream, socket: Arc<Path>, mut uplink: Uplink) -> io
         let remote = connect(&client, &socket, &mut uplink).await?;
         match opening.attend(&client, &remote, &uplink).await? {
             Fate::UnderWay => break remote,
-            Fate::Refused => return copy::reset(&client),
+            Fate::Refused => return stream::reset(&client),
             // An ssh that is ending may still listen.
             Fate::Lost => drop(timeout(CONNECT_PAUSE, uplink.until_down()).await),
         }

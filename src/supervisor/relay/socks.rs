@@ -28,6 +28,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// Longest user name of a version 4 client; it is ignored.
 const USER_MAX: usize = 255;
 
+/// How much of a request that is not understood is thrown away, in bytes.
+const REST_MAX: usize = 512;
+
 const CONNECT: u8 = 1;
 
 /// Serves clients on `listener` for ever, with ssh behind `control`. Connections wait for the link.
@@ -50,7 +53,12 @@ async fn attend(mut client: TcpStream, control: Control, mut uplink: Uplink) -> 
             client.write_all(&wish.version.answer(Outcome::Connected)).await?;
             copy::join(&client, &channel.up, &channel.down, &mut uplink).await
         }
-        Err(outcome) => client.write_all(&wish.version.answer(outcome)).await,
+        Err(outcome) => {
+            client.write_all(&wish.version.answer(outcome)).await?;
+            // With something unread, the end would be a reset, which may overtake the answer.
+            let _ = client.try_read(&mut [0; REST_MAX]);
+            Ok(())
+        }
     }
 }
 

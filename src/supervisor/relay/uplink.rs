@@ -64,9 +64,15 @@ pub(super) fn is_gone(remote: &UnixStream, uplink: &Uplink) -> bool {
 /// Returns true if a process is ending or gone. It begins to end before its sockets are closed.
 #[cfg(target_os = "linux")]
 fn is_ending(pid: i32) -> bool {
+    use std::io::Read as _;
+
     /// `PF_EXITING`, among the flags in `proc_pid_stat(5)`.
     const EXITING: u32 = 4;
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    // One read is enough, and happens at the end of each connection.
+    let mut buffer = [0; 256];
+    let read = std::fs::File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut buffer));
+    let Ok(length) = read else { return true };
+    let stat = String::from_utf8_lossy(&buffer[..length]);
     // After the name, which can contain anything: state, four numbers, the terminal's group, flags.
     let flags = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(6)?.parse().ok());
     flags.is_none_or(|flags: u32| flags & EXITING != 0)
