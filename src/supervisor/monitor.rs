@@ -15,7 +15,7 @@ use super::link::liveness::{Liveness, Patience, ProbeReason};
 use super::link::process::Link;
 use super::publish::Publisher;
 use super::relay::forward_table::ForwardTable;
-use super::system_events::{self, Watch};
+use super::system_events::{self, SystemEvent, Watch};
 
 /// Monitor of a tunnel's links, one at a time.
 pub(super) struct Monitor {
@@ -90,6 +90,9 @@ impl Monitor {
             return None;
         }
         let patience = match reason {
+            Reason::System(SystemEvent::NetworkChanged) => {
+                Patience { idle: system_events::PATIENCE, busy: self.liveness.patience().busy }
+            }
             Reason::System(_) => Patience { idle: system_events::PATIENCE, busy: system_events::PATIENCE },
             Reason::Probe(_) => self.liveness.patience(),
         };
@@ -98,6 +101,7 @@ impl Monitor {
             liveness: &self.liveness,
             control: &connector.control,
             pid: link.pid(),
+            network_changed: matches!(reason, Reason::System(SystemEvent::NetworkChanged)),
         };
         // A slow link shows signs of life without having answered.
         let slow = || {

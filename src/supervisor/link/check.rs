@@ -3,6 +3,9 @@
 //! Late is not dead: on a slow link the question waits behind what clients send. What counts meanwhile is bytes
 //! that come back over any connection, and what the kernel sees of ssh's TCP connection. ssh itself must answer
 //! on its control socket, over which nothing is slow: an ssh that is stuck keeps its kernel's company.
+//!
+//! After a change of the network a link is given less time, unless connections are under way and its TCP
+//! connection can still recover: its local address is still this machine's. Without that address it is dead.
 
 use std::pin::pin;
 
@@ -12,6 +15,9 @@ use super::liveness::{Liveness, Patience};
 use super::mux::{self, Control};
 use super::probe::Probe;
 use super::tcp_progress::Connection;
+
+/// How many looks in a row have to miss the local address of a link: a renewed lease may take it away for a moment.
+const HOMELESS_MAX: u32 = 2;
 
 /// A link to check.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub struct Check<'a> {
     pub control: &'a Control,
     /// ssh, if it still runs.
     pub pid: Option<u32>,
+    /// The network has changed.
+    pub network_changed: bool,
 }
 
 impl Check<'_> {
@@ -35,7 +43,7 @@ impl Check<'_> {
         let mut greeting = pin!(mux::responds(self.control));
         let (mut greeted, mut responds) = (false, false);
         let (mut sign, mut told) = (asked, asked);
-        let mut connection = None;
+        let (mut connection, mut homeless) = (None, 0);
         loop {
             tokio::select! {
                 answered = &mut answer => return answered || self.liveness.heard_since(asked),
@@ -48,7 +56,12 @@ impl Check<'_> {
             }
             sign = sign.max(self.liveness.last_heard());
             responds |= self.liveness.heard_since(asked);
-            let limit = if is_busy { patience.busy } else { patience.idle };
+            homeless = if self.has_lost_address(connection.as_ref()) { homeless + 1 } else { 0 };
+            if homeless == HOMELESS_MAX {
+                return false;
+            }
+            let can_recover = !self.network_changed || connection.is_some();
+            let limit = if is_busy && can_recover { patience.busy } else { patience.idle };
             if sign.elapsed() >= limit || !responds && asked.elapsed() >= patience.idle {
                 return false;
             }
@@ -57,6 +70,11 @@ impl Check<'_> {
                 late();
             }
         }
+    }
+
+    /// Returns whether nothing can reach the link any more.
+    fn has_lost_address(&self, connection: Option<&Connection>) -> bool {
+        self.network_changed && connection.is_some_and(|connection| !connection.has_address())
     }
 
     /// Whether the kernel has seen a sign of life since this was last asked. What the far end acknowledges counts

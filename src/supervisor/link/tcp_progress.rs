@@ -4,8 +4,8 @@
 //! Nothing is known behind jump hosts and proxies, where ssh has no connection of its own, and on systems other
 //! than Linux.
 
-use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
+use std::{fs, io};
 
 use crate::system::sock_diag::{self, Socket};
 
@@ -36,6 +36,13 @@ impl Connection {
         let socket = inodes.iter().find_map(|inode| all.iter().find(|socket| socket.inode == *inode))?;
         let Socket { local, remote, acked, .. } = *socket;
         Some(Self { local, remote, acked, read: read(socket) })
+    }
+
+    /// Returns whether its local address is still an address of this machine.
+    pub fn has_address(&self) -> bool {
+        // Binding asks the kernel; nothing is sent.
+        let bound = UdpSocket::bind((self.local.ip(), 0));
+        !bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
     }
 
     /// Returns what happened since this was last asked.
@@ -96,6 +103,17 @@ mod tests {
         assert_eq!(connection.progress(), Progress::default(), "not read");
         ours.read_exact(&mut [0; 5]).unwrap();
         assert_eq!(connection.progress(), Progress { acked: false, read: true });
+    }
+
+    #[test]
+    fn an_address_that_was_taken_away_is_missed() {
+        let at = |ip: &str| {
+            let local = format!("{ip}:22").parse().unwrap();
+            Connection { local, remote: local, acked: 0, read: 0 }.has_address()
+        };
+        assert!(at("127.0.0.1"));
+        // Reserved for documentation (RFC 5737).
+        assert!(!at("198.51.100.7"));
     }
 
     #[test]

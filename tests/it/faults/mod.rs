@@ -1,6 +1,8 @@
 //! What goes wrong between a laptop and a rented machine, each once: the tunnel survives it, or ends and says why.
 //! Whatever happens, it is never told to be up for longer than it takes to notice that it is not.
 
+#[cfg(target_os = "linux")]
+mod addresses;
 mod commands;
 mod forbidden;
 mod knock;

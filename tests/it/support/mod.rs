@@ -8,6 +8,8 @@ pub mod curl;
 pub mod daemon;
 pub mod http;
 pub mod instance;
+#[cfg(target_os = "linux")]
+pub mod namespaces;
 pub mod network;
 pub mod ports;
 pub mod process;

@@ -123,6 +123,11 @@ impl Sshd {
         self.directory.path().join("key")
     }
 
+    /// The process that accepts connections.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// All that the server has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
