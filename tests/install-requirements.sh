@@ -32,6 +32,7 @@ mandoc     mandoc          mandoc
 codespell  codespell       codespell
 man        man-db          -
 make       make            make
+openssl    openssl         openssl
 npm        npm             node
 python3    python3         python3
 pip3       python3-pip     python3
@@ -113,9 +114,21 @@ fetch_frameworks() {
     [ -e "$frameworks/venv/bin/activate.fish" ] || python3 -m venv --without-pip "$frameworks/venv"
 }
 
+# Installs the Python packages of real clients and servers, once: 105 MB. Other versions need another directory.
+install_clients() {
+    clients=$directory/python-clients-1
+    [ ! -e "$clients/complete" ] || return 0
+    rm -rf "$clients"
+    python3 -m venv "$clients"
+    "$clients/bin/pip" install --quiet --disable-pip-version-check \
+        aiohttp==3.14.5 grpcio==1.85.3 openai==3.57.0 websockets==17.4
+    touch "$clients/complete"
+}
+
 if [ -z "$(missing)" ]; then
     fetch_vscode
     fetch_frameworks
+    install_clients
     exit 0
 fi
 if command -v apt-get >/dev/null; then
@@ -130,3 +143,4 @@ if [ -n "$left" ]; then
 fi
 fetch_vscode
 fetch_frameworks
+install_clients

@@ -2,10 +2,14 @@
 //! and servers that goes through both, over one ssh and one tunnel. What both sides saw is compared: bytes, their
 //! order, and how it ended.
 
+mod real;
 mod rows;
+mod scripts;
+mod socks;
 
 use std::io::{ErrorKind, Read as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -67,37 +71,35 @@ fn serve(row: &Row) -> (u16, Receiver<Seen>) {
     (port, told)
 }
 
-/// The two ways to the servers of `rows`.
+/// The two ways to some servers.
 struct Ways {
     sandbox: Sandbox,
-    ssh: std::process::Child,
-    served: Vec<Receiver<Seen>>,
+    ssh: Child,
     ours: Vec<u16>,
     theirs: Vec<u16>,
     _instance: Instance,
 }
 
 impl Ways {
-    fn open(rows: &[Row]) -> Self {
+    /// Opens ways to `servers`, ports of this machine.
+    fn open(servers: &[u16]) -> Self {
         let instance = Instance::start();
         let mut sandbox = Sandbox::with(&instance);
         let mut command = ssh(&instance.sshd);
-        let (mut served, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, row) in rows.iter().enumerate() {
-            let (port, told) = serve(row);
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for (index, &port) in servers.iter().enumerate() {
             let (our, their) = (ports::free(), ports::free());
             command.args(["-L", &format!("127.0.0.1:{their}:127.0.0.1:{port}")]);
             sandbox.configure(|config| {
                 config.set(["services", &format!("row{index}")], forward(port, our));
             });
-            served.push(told);
             ours.push(our);
             theirs.push(their);
         }
         let ssh = command.stderr(std::process::Stdio::null()).spawn().unwrap();
         sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
         wait::until_true("ssh -L to listen", || theirs.iter().all(|&port| ports::is_taken(port)));
-        Self { sandbox, ssh, served, ours, theirs, _instance: instance }
+        Self { sandbox, ssh, ours, theirs, _instance: instance }
     }
 }
 
@@ -114,11 +116,12 @@ fn summary((bytes, end): &Seen) -> String {
 
 #[test]
 fn every_row_is_as_with_ssh_or_better() {
-    let ways = Ways::open(ROWS);
+    let (servers, served): (Vec<u16>, Vec<Receiver<Seen>>) = ROWS.iter().map(serve).unzip();
+    let ways = Ways::open(&servers);
     let mut worse = Vec::new();
     for (index, row) in ROWS.iter().enumerate() {
-        let theirs = run(row, ways.theirs[index], &ways.served[index]);
-        let ours = run(row, ways.ours[index], &ways.served[index]);
+        let theirs = run(row, ways.theirs[index], &served[index]);
+        let ours = run(row, ways.ours[index], &served[index]);
         let better = row.better.is_some_and(|end| ours.0.1 == end && ours.0.0.starts_with(&theirs.0.0));
         if ours.0 != theirs.0 && !better || ours.1 != theirs.1 {
             let served = [&ours, &theirs].map(|seen| seen.1.as_ref().map(summary));
@@ -133,24 +136,30 @@ fn every_row_is_as_with_ssh_or_better() {
     assert!(worse.is_empty(), "{}", worse.join("\n"));
 }
 
-/// What had come arrives, and the end tells that something is missing.
+/// What had come arrives, as with `ssh -L`, and the end tells that something is missing, which `ssh -L` does not.
 #[test]
 fn a_link_that_is_cut_in_the_middle_is_a_reset_behind_all_bytes_that_had_come() {
-    let ways = Ways::open(CUT);
-    let clients: Vec<_> = ways
-        .ours
-        .iter()
-        .map(|&port| {
+    let (servers, _served): (Vec<u16>, Vec<Receiver<Seen>>) = CUT.iter().map(serve).unzip();
+    let mut ways = Ways::open(&servers);
+    let begin = |ports: &[u16]| -> Vec<(TcpStream, Vec<u8>)> {
+        let begun = CUT.iter().zip(ports).map(|(row, &port)| {
             let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
             stream.set_read_timeout(Some(DEADLINE)).unwrap();
-            stream
-        })
-        .collect();
-    for (row, client) in CUT.iter().zip(&clients) {
-        (row.client)(client);
-    }
+            let (bytes, _) = (row.client)(&stream);
+            (stream, bytes)
+        });
+        begun.collect()
+    };
+    let (ours, theirs) = (begin(&ways.ours), begin(&ways.theirs));
     process::signal(ways.sandbox.clients()[0].pid, Signal::SIGKILL);
-    for (row, client) in CUT.iter().zip(&clients) {
-        assert_eq!(read_to_end(client).1, End::Reset, "{}", row.name);
+    ways.ssh.kill().unwrap();
+    for ((row, ours), theirs) in CUT.iter().zip(ours).zip(theirs) {
+        let [ours, theirs] = [ours, theirs].map(|(stream, mut bytes)| {
+            let (rest, end) = read_to_end(&stream);
+            bytes.extend(rest);
+            (bytes, end)
+        });
+        assert_eq!(ours.0, theirs.0, "{}", row.name);
+        assert_eq!(ours.1, End::Reset, "{}; with ssh -L: {:?}", row.name, theirs.1);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 
+use super::scripts::{POSTGRES, REDIS, Side, play};
 use super::{End, Seen, read_to_end};
 
 /// A client and a server.
@@ -136,15 +137,11 @@ pub const ROWS: &[Row] = &[
         },
         read_to_end,
     ),
+    row("redis, with a subscription", |s| play(s, REDIS, Side::Server), |s| play(s, REDIS, Side::Client)),
     row(
-        "redis",
-        |s| dialogue_of(s, b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n", 3),
-        |s| ask_and_end(s, &b"*1\r\n$4\r\nPING\r\n".repeat(3)),
-    ),
-    row(
-        "postgres, refused TLS",
-        |s| dialogue_of(s, b"\0\0\0\x08\x04\xd2\x16\x2f", b"N", 1),
-        |s| ask_and_end(s, b"\0\0\0\x08\x04\xd2\x16\x2f"),
+        "postgres, to the end of a query",
+        |s| play(s, POSTGRES, Side::Server),
+        |s| play(s, POSTGRES, Side::Client),
     ),
     row(
         "TLS, first flight and alert",
@@ -235,11 +232,11 @@ pub const CUT: &[Row] = &[
     ),
 ];
 
-fn send(mut stream: &TcpStream, bytes: &[u8]) {
+pub fn send(mut stream: &TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).unwrap();
 }
 
-fn exact(mut stream: &TcpStream, length: usize) -> Vec<u8> {
+pub fn exact(mut stream: &TcpStream, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes).unwrap();
     bytes
