@@ -19,10 +19,14 @@ use harness::report::{Goal, Group, Table};
 use harness::sandbox::{Sandbox, failed};
 use harness::sshd::{Sshd, free_port};
 use harness::statistics::Summary;
-use harness::{budget, config, idle, program, wait};
+use harness::{budget, config, idle, namespaces, program, wait};
 use soong::error::{Error, Result};
 
 const TRANSFERS: Plan = Plan { rounds: 8, turns: 1, limit: budget::TRANSFERS };
+/// Over the link that is shaped.
+const SHAPED: Plan = Plan { rounds: 4, turns: 1, limit: Duration::from_secs(25) };
+/// The rate of that link, as `tc` takes it.
+const RATE: &str = "1gbit";
 const LATENCY: Plan = Plan { rounds: 15, turns: 1, limit: Duration::from_secs(30) };
 
 /// What one transfer carries, over all its connections.
@@ -30,6 +34,8 @@ const BYTES: usize = 256 << 20;
 const MEGABYTES: f64 = 268.44;
 /// Requests of one turn, each on a connection that is open already.
 const REQUESTS: usize = 500;
+/// New connections of one turn.
+const NEW: usize = 60;
 /// Connections that are open when memory is looked at.
 const OPEN: usize = 100;
 /// What a client says first: the number of bytes that it wants (`GET`) or sends (`PUT`), in hexadecimal digits.
@@ -63,18 +69,73 @@ fn measure() -> Result<Group> {
         ("1 connection, upload", transfers("relay, upload", ports, 1, upload)?),
     ];
     let latency = latency(ports)?;
+    let connections = connections(ports)?;
     let mut group = report(&transfers, &latency);
+    report_connections(&mut group, &connections);
     let links = [tunnel.processes()?, vec![fair_one.0.id()], vec![plain_one.0.id()]];
     report_effort(&mut group, &links, ports)?;
     report_memory(&mut group, memory(&tunnel)?);
+    match namespaces::obstacle() {
+        None => report_shaped(&mut group, &over_shaped_link(&soong)?),
+        Some(why) => eprintln!("relay: leaving out the link of {RATE}: {why}"),
+    }
     Ok(group)
+}
+
+/// Times downloads and uploads over a link of [`RATE`]: through a tunnel, and through `ssh -L`.
+fn over_shaped_link(soong: &Path) -> Result<[Times; 2]> {
+    let sandbox = &Sandbox::new()?;
+    let serve = || Ok((Sshd::start_at(sandbox, "0.0.0.0")?, serve()?));
+    namespaces::across(RATE, serve, |(sshd, service)| {
+        let [tunnel, fair] = [free_port()?, free_port()?];
+        let forward =
+            format!("sglang = {{ remote = {service}, local = {tunnel} }}\nn8n = false\nstatus = false\n");
+        config::write_at(sandbox, &sshd, namespaces::SERVER, &forward)?;
+        let _tunnel = Tunnel::start(soong, sandbox, tunnel)?;
+        let _fair = Forward::start_to(namespaces::SERVER, sandbox, &sshd, fair, service, &["-o", CIPHERS])?;
+        let ports = [tunnel, fair];
+        Ok([
+            hold_transfers(SHAPED, "relay, shaped", ports, 1, download)?,
+            hold_transfers(SHAPED, "relay, shaped, upload", ports, 1, upload)?,
+        ])
+    })
+}
+
+fn report_shaped(group: &mut Group, times: &[Times; 2]) {
+    let mut table = Table::new(&["over a link of 1 Gbit/s: MB/s", "median", "min", "max"]);
+    for (direction, times) in ["download", "upload"].iter().zip(times) {
+        for (index, road) in ROADS[..2].iter().enumerate() {
+            table.add_summary(
+                &format!("{road}, {direction}"),
+                times.compare(|round| MEGABYTES / round[index]),
+                0,
+            );
+        }
+        let ratio = times.compare(|round| round[1] / round[0]).median;
+        group.goals.push(Goal::at_least(
+            format!("relay: soong ÷ ssh -L at 1 Gbit/s, {direction}"),
+            0.99,
+            ratio,
+        ));
+    }
+    group.tables.push(table);
 }
 
 /// Times one transfer of all bytes over `connections` through each of `ports`.
 fn transfers(name: &str, ports: [u16; 4], connections: usize, carry: Carry) -> Result<Times> {
+    hold_transfers(TRANSFERS, name, ports, connections, carry)
+}
+
+fn hold_transfers<const N: usize>(
+    plan: Plan,
+    name: &str,
+    ports: [u16; N],
+    connections: usize,
+    carry: Carry,
+) -> Result<Times> {
     let mut turns = ports.map(|port| move || transfer(port, connections, carry));
     let mut turns: Vec<Contestant> = turns.iter_mut().map(|turn| turn as Contestant).collect();
-    TRANSFERS.hold(name, &mut turns)
+    plan.hold(name, &mut turns)
 }
 
 /// Carries a number of bytes through a port.
@@ -161,6 +222,43 @@ fn latency(ports: [u16; 4]) -> Result<Latency> {
         }
     }
     Ok(latency)
+}
+
+/// The median times of a new connection that carries one byte, in microseconds, a round each.
+fn connections(ports: [u16; 4]) -> Result<Vec<[f64; 4]>> {
+    let mut rounds = Vec::new();
+    for round in 0..LATENCY.rounds {
+        harness::sandbox::check_signals()?;
+        let mut times: [Vec<f64>; 4] = Default::default();
+        for number in 0..NEW {
+            for step in 0..4 {
+                let index = (step + number + round) % 4;
+                let begun = Instant::now();
+                let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, ports[index]));
+                let asked = stream.and_then(|mut stream| request(&mut stream).map(drop));
+                asked.map_err(|error| failed("make a connection", error))?;
+                times[index].push(begun.elapsed().as_secs_f64() * 1e6);
+            }
+        }
+        for times in &mut times {
+            times.sort_by(f64::total_cmp);
+        }
+        if round > 0 {
+            rounds.push([0, 1, 2, 3].map(|index| times[index][NEW / 2]));
+        }
+    }
+    Ok(rounds)
+}
+
+fn report_connections(group: &mut Group, rounds: &[[f64; 4]]) {
+    let mut table = Table::new(&["new connection with a request, µs", "median", "min", "max"]);
+    for (index, road) in ROADS.iter().enumerate() {
+        table.add_summary(road, summary(rounds, |round| round[index]), 0);
+    }
+    let added = summary(rounds, |round| round[0] - round[1]);
+    table.add_summary("added by soong", added, 0);
+    group.tables.push(table);
+    group.goals.push(Goal::at_most("relay: µs added to a new connection", 100.0, added.median));
 }
 
 /// Asks for one byte.
@@ -371,11 +469,22 @@ struct Forward(Child);
 
 impl Forward {
     fn start(sandbox: &Sandbox, sshd: &Sshd, local: u16, remote: u16, options: &[&str]) -> Result<Self> {
+        Self::start_to("127.0.0.1", sandbox, sshd, local, remote, options)
+    }
+
+    fn start_to(
+        host: &str,
+        sandbox: &Sandbox,
+        sshd: &Sshd,
+        local: u16,
+        remote: u16,
+        options: &[&str],
+    ) -> Result<Self> {
         let mut command = Command::new(program::find("ssh")?);
         command.args(["-F", "none", "-N", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
         command.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "IdentitiesOnly=yes"]).args(options);
         command.arg("-i").arg(&sshd.key).args(["-p", &sshd.port.to_string()]);
-        command.args(["-L", &format!("127.0.0.1:{local}:localhost:{remote}"), "127.0.0.1"]);
+        command.args(["-L", &format!("127.0.0.1:{local}:localhost:{remote}"), host]);
         command.env("HOME", sandbox.path("")).env_remove("SSH_AUTH_SOCK");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let forward = Self(command.spawn().map_err(|error| failed("run ssh", error))?);

@@ -12,7 +12,7 @@ pub const GROUPS: [(&str, u64); 10] = [
     ("start", 35),
     ("status", 15),
     ("ssh", 20),
-    ("relay", 80),
+    ("relay", 110),
     ("recovery", 100),
     ("scale", 110),
     ("size", 10),

@@ -10,8 +10,17 @@ pub fn write(sandbox: &Sandbox, sshd: &Sshd, services: &str) -> Result<()> {
     write_for(sandbox, sshd, sshd.port, services)
 }
 
+/// The same, with an instance that is reached at `host`.
+pub fn write_at(sandbox: &Sandbox, sshd: &Sshd, host: &str, services: &str) -> Result<()> {
+    write_to(sandbox, sshd, host, sshd.port, services)
+}
+
 /// The same, with a port that leads to `sshd`.
 pub fn write_for(sandbox: &Sandbox, sshd: &Sshd, port: u16, services: &str) -> Result<()> {
+    write_to(sandbox, sshd, "127.0.0.1", port, services)
+}
+
+fn write_to(sandbox: &Sandbox, sshd: &Sshd, host: &str, port: u16, services: &str) -> Result<()> {
     let user = user()?;
     let directory = sandbox.path(".config/soong");
     std::fs::create_dir_all(&directory).map_err(|error| Error::io("create", &directory, error))?;
@@ -20,7 +29,7 @@ pub fn write_for(sandbox: &Sandbox, sshd: &Sshd, port: u16, services: &str) -> R
         ".config/soong/config.toml",
         &format!(
             "[ssh]\nkey = \"{key}\"\n[services]\n{services}\
-             [instances.bench]\nhost = \"127.0.0.1\"\nuser = \"{user}\"\nport = {port}\n"
+             [instances.bench]\nhost = \"{host}\"\nuser = \"{user}\"\nport = {port}\n"
         ),
     )?;
     Ok(())

@@ -9,6 +9,7 @@ pub mod config;
 pub mod contest;
 pub mod document;
 pub mod idle;
+pub mod namespaces;
 pub mod program;
 pub mod proxy;
 pub mod report;

@@ -24,6 +24,11 @@ pub struct Sshd {
 impl Sshd {
     /// Starts a server whose files are in `sandbox`, and waits until it speaks.
     pub fn start(sandbox: &Sandbox) -> Result<Self> {
+        Self::start_at(sandbox, "127.0.0.1")
+    }
+
+    /// The same, listening on `address`, which has to include loopback.
+    pub fn start_at(sandbox: &Sandbox, address: &str) -> Result<Self> {
         let (key, port) = (sandbox.path("key"), free_port()?);
         let host_key = sandbox.path("host_key");
         generate_key(&key)?;
@@ -33,7 +38,7 @@ impl Sshd {
             "sshd_config",
             &format!(
                 "Port {port}\n\
-                 ListenAddress 127.0.0.1\n\
+                 ListenAddress {address}\n\
                  HostKey {}\n\
                  AuthorizedKeysFile {}\n\
                  PidFile none\n\

@@ -1,0 +1,93 @@
+//! A link of a known rate: two network namespaces and a cable between them that lets no more pass.
+
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use soong::error::{Error, Result};
+
+use super::program;
+use super::sandbox::failed;
+
+/// The address of the server's end.
+pub const SERVER: &str = "192.0.2.2";
+const CLIENT: &str = "192.0.2.1";
+const CABLE: &str = "cable";
+
+/// Why there cannot be such a link here.
+pub fn obstacle() -> Option<&'static str> {
+    match (cfg!(target_os = "linux"), nix::unistd::geteuid().is_root()) {
+        (true, true) => None,
+        (true, false) => Some("network namespaces need root"),
+        (false, _) => Some("network namespaces need Linux"),
+    }
+}
+
+/// Runs `work` in one namespace, with what `serve` makes in the other. The link carries `rate`, as `tc` takes it.
+pub fn across<T: Send, R: Send>(
+    rate: &str,
+    serve: impl FnOnce() -> Result<T> + Send,
+    work: impl FnOnce(T) -> Result<R> + Send,
+) -> Result<R> {
+    let gone = |_| Error::failed("the other end of the cable is gone");
+    thread::scope(|scope| {
+        let (tell_thread, their_thread) = channel();
+        let (tell_cable, cable) = channel();
+        let (tell_served, served) = channel();
+        let server = scope.spawn(move || -> Result<()> {
+            leave()?;
+            tell_thread.send(thread_id()).map_err(|_| Error::failed("nobody lays a cable"))?;
+            cable.recv().map_err(gone)?;
+            connect(SERVER, rate)?;
+            tell_served.send(serve()?).map_err(|_| Error::failed("nobody uses the cable"))
+        });
+        let client = scope.spawn(move || -> Result<R> {
+            leave()?;
+            let thread = their_thread.recv().map_err(gone)?;
+            run("ip", &format!("link add {CABLE} type veth peer name {CABLE} netns {thread}"))?;
+            connect(CLIENT, rate)?;
+            tell_cable.send(()).map_err(|_| Error::failed("there is no server"))?;
+            work(served.recv().map_err(gone)?)
+        });
+        let panicked = |_| Error::failed("a thread panicked");
+        server.join().map_err(panicked)??;
+        client.join().map_err(panicked)?
+    })
+}
+
+fn connect(address: &str, rate: &str) -> Result<()> {
+    run("ip", &format!("address add {address}/24 dev {CABLE}"))?;
+    run("ip", &format!("link set {CABLE} up"))?;
+    run("tc", &format!("qdisc add dev {CABLE} root tbf rate {rate} burst 128k latency 20ms"))
+}
+
+fn run(name: &str, arguments: &str) -> Result<()> {
+    let status = Command::new(program::find(name)?).args(arguments.split(' ')).status();
+    let succeeded = status.map_err(|error| failed(name, error))?.success();
+    if succeeded { Ok(()) } else { Err(Error::failed(format!("{name} {arguments} failed"))) }
+}
+
+/// Moves this thread, and what it starts, to a network namespace of its own.
+#[cfg(target_os = "linux")]
+fn leave() -> Result<()> {
+    // SAFETY: unshare changes the namespace of the calling thread and nothing else.
+    if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+        return Err(failed("make a network namespace", std::io::Error::last_os_error()));
+    }
+    run("ip", "link set lo up")
+}
+
+#[cfg(target_os = "linux")]
+fn thread_id() -> i32 {
+    nix::unistd::gettid().as_raw()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn leave() -> Result<()> {
+    Err(Error::failed("network namespaces need Linux"))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn thread_id() -> i32 {
+    0
+}
