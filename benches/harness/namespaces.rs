@@ -33,13 +33,13 @@ pub fn across<T: Send, R: Send>(
     thread::scope(|scope| {
         let (tell_thread, their_thread) = channel();
         let (tell_cable, cable) = channel();
-        let (tell_served, served) = channel();
+        let (hand_over, handed_over) = channel();
         let server = scope.spawn(move || -> Result<()> {
             leave()?;
             tell_thread.send(thread_id()).map_err(|_| Error::failed("nobody lays a cable"))?;
             cable.recv().map_err(gone)?;
             connect(SERVER, rate)?;
-            tell_served.send(serve()?).map_err(|_| Error::failed("nobody uses the cable"))
+            hand_over.send(serve()?).map_err(|_| Error::failed("nobody uses the cable"))
         });
         let client = scope.spawn(move || -> Result<R> {
             leave()?;
@@ -47,7 +47,7 @@ pub fn across<T: Send, R: Send>(
             run("ip", &format!("link add {CABLE} type veth peer name {CABLE} netns {thread}"))?;
             connect(CLIENT, rate)?;
             tell_cable.send(()).map_err(|_| Error::failed("there is no server"))?;
-            work(served.recv().map_err(gone)?)
+            work(handed_over.recv().map_err(gone)?)
         });
         let panicked = |_| Error::failed("a thread panicked");
         server.join().map_err(panicked)??;

@@ -28,14 +28,14 @@ pub fn across<T: Send + Sync>(test: &str, serve: impl FnOnce() -> T + Send, work
     thread::scope(|scope| {
         let (tell_thread, their_thread) = channel();
         let (tell_cable, cable) = channel();
-        let (tell_served, served) = channel();
+        let (hand_over, handed_over) = channel();
         let server = scope.spawn(move || {
             leave();
             tell_thread.send(nix::unistd::gettid().as_raw()).unwrap();
             cable.recv().unwrap();
             connect(THERE);
             let made = Arc::new(serve());
-            tell_served.send(Arc::clone(&made)).unwrap();
+            hand_over.send(Arc::clone(&made)).unwrap();
             // Until `work` is done, or has panicked.
             let _ = cable.recv();
         });
@@ -45,7 +45,7 @@ pub fn across<T: Send + Sync>(test: &str, serve: impl FnOnce() -> T + Send, work
             ip(&format!("link add {CABLE} type veth peer name {CABLE} netns {thread}"));
             connect(HERE);
             tell_cable.send(()).unwrap();
-            let made = served.recv().unwrap();
+            let made = handed_over.recv().unwrap();
             work(&made);
             drop((made, tell_cable));
         });
