@@ -1,7 +1,7 @@
 //! Connections of `--check` to a tunnel's own listeners.
 //!
-//! A check takes the way that clients take, so that it fails where they fail. Its connections must not count as
-//! use. On Linux they come from an address that no client has; elsewhere they count like any other.
+//! A check goes the way of clients, so that it fails where they fail. Its connections must not count as use.
+//! On Linux they come from an address that no client has; elsewhere they count like any other.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -13,14 +13,14 @@ use std::time::Duration;
 use crate::config::forwarding::Listen;
 use crate::system::deadline_stream::{DeadlineStream, Timed};
 
-/// The local address of a check's TCP connections, on the loopback network.
+/// Local address of a check's TCP connections, on the loopback network.
 #[cfg(target_os = "linux")]
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 115, 111, 103);
-/// What the abstract names of a check's Unix sockets begin with.
+/// Prefix of the abstract names of a check's Unix sockets.
 #[cfg(target_os = "linux")]
 const NAME: &str = "soong-check/";
 
-/// Connects to what is listened on at `listen`. Everything has to be done within `patience`.
+/// Connects to `listen`. `patience` limits everything that follows.
 pub fn open(listen: &Listen, patience: Duration) -> io::Result<DeadlineStream<Box<dyn Timed>>> {
     let stream: Box<dyn Timed> = match listen {
         Listen::Port(port) => Box::new(connect_port(*port, patience)?),
@@ -81,7 +81,7 @@ fn connect_port(port: u16, patience: Duration) -> io::Result<TcpStream> {
     TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), patience)
 }
 
-/// Connects to the socket at `path`; fails at once where its backlog is full.
+/// Connects to the socket at `path`; fails at once if its backlog is full.
 fn connect_socket(path: &Path) -> io::Result<UnixStream> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 

@@ -1,5 +1,5 @@
-//! The forwards of a running tunnel beyond its services: `forwards.toml`, beside the state. A file
-//! of its own, because they come and go while the state stays what it is.
+//! Forwards of a running tunnel besides its services: `forwards.toml`, beside the state. A separate file, as
+//! they change while the state does not.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,20 +12,20 @@ use crate::toml_text;
 /// Longest file, in bytes.
 const FILE_MAX: u64 = 256 << 10;
 
-/// A forward, where it comes from, and how it is doing.
+/// A forward with its origin and condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extra {
-    /// What is forwarded.
+    /// The forward.
     #[serde(flatten)]
     pub forwarding: Forwarding,
-    /// Who wants it.
+    /// Its origin.
     pub origin: Origin,
-    /// Why it does not work although the tunnel is up.
+    /// Reason why it does not work although the tunnel is up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Where a forward comes from.
+/// Origin of a forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
@@ -42,13 +42,13 @@ struct Document {
 }
 
 impl Extra {
-    /// One that nothing is known to be wrong with.
+    /// Returns a forward without a known fault.
     pub fn new(forwarding: Forwarding, origin: Origin) -> Self {
         Self { forwarding, origin, error: None }
     }
 }
 
-/// Writes what the tunnel in `directory` carries.
+/// Writes the forwards of the tunnel in `directory`.
 pub fn write(directory: &Directory, extras: &[Extra]) -> Result<()> {
     let document = Document { forwards: extras.to_vec() };
     let text = toml::to_string(&document)
@@ -56,7 +56,7 @@ pub fn write(directory: &Directory, extras: &[Extra]) -> Result<()> {
     paths::write_atomically(&directory.forwards_file(), &text)
 }
 
-/// What was last written; nothing where it cannot be understood.
+/// Returns the last written forwards; empty if they cannot be read.
 pub fn read(directory: &Directory) -> Vec<Extra> {
     let text = paths::read_own(&directory.forwards_file(), FILE_MAX).unwrap_or_default();
     toml_text::parse::<Document>(&text).unwrap_or_default().forwards

@@ -1,7 +1,6 @@
-//! What a supervisor tells the world about its tunnel: `state.toml`.
+//! State of a tunnel, as its supervisor publishes it: `state.toml`.
 //!
-//! The file says what the tunnel was doing when it last changed its mind. Whether it still runs is
-//! not for this file to say, but for the lock beside it.
+//! The file has the state at its last change. Only the lock beside it says whether the tunnel still runs.
 
 use std::time::Duration;
 
@@ -16,91 +15,91 @@ use crate::system::paths;
 use crate::system::time::now;
 use crate::toml_text;
 
-/// The longest wait between two attempts to connect.
+/// Longest pause between two attempts to connect.
 pub const RETRY_MAX: Duration = Duration::from_secs(15);
 
-/// What the daemon says of its instance.
+/// Facts from the status daemon.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// When the lease ends, in seconds since the epoch.
+    /// End of the lease, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_end: Option<u64>,
-    /// How busy the GPU is, in percent.
+    /// GPU utilisation in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu_load: Option<u8>,
-    /// The model that is served. Any text.
+    /// Served model. Unchecked text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
 }
 
-/// The longest state file that is read, in bytes.
+/// Longest state file, in bytes.
 pub(super) const STATE_MAX: u64 = 1 << 20;
 
-/// The state of one tunnel.
+/// State of one tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// What the tunnel is doing.
+    /// Phase.
     pub phase: Phase,
-    /// The process that supervises it.
+    /// PID of the supervisor.
     pub pid: u32,
-    /// When this phase began, in seconds since the epoch.
+    /// Start of this phase, in seconds since the epoch.
     pub since: u64,
-    /// How many attempts to connect have failed since the link was last up.
+    /// Number of failed attempts since the link was last up.
     pub attempt: u32,
-    /// When the next attempt begins, in seconds since the epoch.
+    /// Start of the next attempt, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_retry: Option<u64>,
-    /// Why the link was lost or could not be had.
+    /// Reason of the last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// What the user can do about it.
+    /// Hints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
-    /// The instance as the user knows it.
+    /// The instance.
     pub instance: Target,
-    /// What its status daemon last said.
+    /// Last facts from its status daemon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub daemon: Option<Facts>,
-    /// What is forwarded of the instance's services.
+    /// Forwards of the services.
     pub forwards: Vec<Forward>,
-    /// What else is forwarded; kept in a file of its own, see [`extra`].
+    /// Other forwards, in a file of their own; see [`extra`].
     #[serde(skip)]
     pub extra: Vec<Extra>,
 }
 
-/// A local port that leads to a service on the instance.
+/// Forward of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
-    /// The name of the service.
+    /// Name of the service.
     pub service: String,
-    /// The port on this machine.
+    /// Port on this machine.
     pub local: u16,
-    /// The port on the instance.
+    /// Port on the instance.
     pub remote: u16,
 }
 
 impl Forward {
-    /// The service, as seen from the instance.
+    /// Returns the service as a target on the instance.
     pub fn target(&self) -> forwarding::Target {
         forwarding::Target::Port("localhost".to_owned(), self.remote)
     }
 }
 
-/// What a tunnel can be doing.
+/// Phase of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// The first connection is being made.
+    /// The first attempt is in progress.
     Starting,
     /// The link is up.
     Up,
-    /// The link was lost; the ports are held and a new connection is being made.
+    /// The link was lost; the ports stay open, and attempts continue.
     Reconnecting,
-    /// The tunnel gave up; its supervisor is gone.
+    /// The tunnel failed; its supervisor is gone.
     Failed,
 }
 
-/// The instance at the far end of a tunnel.
+/// The instance of a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// Its name.
@@ -118,7 +117,7 @@ impl From<&Instance> for Target {
 }
 
 impl State {
-    /// The state of a tunnel to `instance` that has just been asked for, supervised by this process.
+    /// Returns the state of a new tunnel to `instance`, supervised by this process.
     pub fn starting(instance: &Instance, forwards: &[Forward]) -> Self {
         Self {
             phase: Phase::Starting,
@@ -142,8 +141,7 @@ impl State {
         paths::write_atomically(&directory.state_file(), &text)
     }
 
-    /// The state that was last written into `directory`; `None` where there is none that can be
-    /// understood.
+    /// Returns the last state in `directory`; `None` if it cannot be read.
     pub fn read(directory: &Directory) -> Option<Self> {
         let mut state: Self =
             toml_text::parse(&paths::read_own(&directory.state_file(), STATE_MAX).ok()?).ok()?;
@@ -151,7 +149,7 @@ impl State {
         Some(state)
     }
 
-    /// Whether the tunnel listens on the local port `port`.
+    /// Returns true if the tunnel listens on the local port `port`.
     pub fn has_port(&self, port: u16) -> bool {
         self.forwards.iter().any(|forward| forward.local == port)
             || self.extra.iter().any(|extra| extra.forwarding.local_port() == Some(port))

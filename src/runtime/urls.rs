@@ -2,9 +2,9 @@
 
 use crate::runtime::state::Forward;
 
-/// The service that speaks OpenAI's API, and so gives [`OPENAI_VARIABLE`] its value.
+/// Service with OpenAI's API, whose URL goes into [`OPENAI_VARIABLE`].
 const OPENAI_SERVICE: &str = "sglang";
-/// The variable that OpenAI's client libraries read.
+/// Variable that OpenAI's client libraries read.
 const OPENAI_VARIABLE: &str = "OPENAI_BASE_URL";
 
 /// Returns the URL of the service behind `forward`.
@@ -12,8 +12,8 @@ pub fn address(forward: &Forward) -> String {
     format!("http://localhost:{}", forward.local)
 }
 
-/// The variables for `forwards`: `SOONG_NAME_URL` each, and the one that OpenAI's clients read. soong
-/// reads no variable of that form: it would lead its own programs to the instance.
+/// Returns the variables for `forwards`: `SOONG_NAME_URL` each, and OpenAI's. soong itself reads no variable
+/// of that form, which would send its own requests to the instance.
 pub fn variables(forwards: &[Forward]) -> Vec<(String, String)> {
     let own = |forward: &Forward| (variable(&forward.service), address(forward));
     let openai = forwards.iter().find(|forward| forward.service == OPENAI_SERVICE);
@@ -50,7 +50,7 @@ mod tests {
         assert!(variables(&[forward("web", 1)]).iter().all(|(name, _)| name != "OPENAI_BASE_URL"));
     }
 
-    /// Every name in the sources that begins with `SOONG_`.
+    /// Returns every name in the sources that begins with `SOONG_`.
     fn names_in_sources() -> BTreeSet<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let (mut names, mut left) = (BTreeSet::new(), vec![root.join("src"), root.join("shell")]);

@@ -1,4 +1,4 @@
-//! `soong tunnel forward`: forwarding more over a tunnel that runs, or less.
+//! `soong tunnel forward`: adds forwards to a running tunnel, or removes them.
 
 use super::arguments::ForwardArguments;
 use super::choice;
@@ -11,7 +11,7 @@ use crate::runtime::state::State;
 use crate::system::paths::Paths;
 use crate::terminal::{print, printable};
 
-/// Does what the command line says, forward by forward, until one fails.
+/// Carries out the command line, forward by forward, until one fails.
 pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
     let (name, words) = split(&arguments.words);
     let mut survey = registry::survey(paths)?;
@@ -47,13 +47,13 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// The other forward of the tunnel that listens where `forwarding` wants to.
+/// Returns the tunnel's other forward with the listening end of `forwarding`.
 fn taken<'a>(forwarding: &Forwarding, state: &'a State) -> Option<&'a Forwarding> {
     let mut all = state.extra.iter().map(|extra| &extra.forwarding);
     all.find(|other| *other != forwarding && other.collides_with(forwarding))
 }
 
-/// The arguments that remove `forwarding`.
+/// Returns the arguments that remove `forwarding`.
 fn removal(forwarding: &Forwarding) -> String {
     let listen = forwarding.listen().to_string();
     let listen = shell_words::quote(&listen);
@@ -63,8 +63,8 @@ fn removal(forwarding: &Forwarding) -> String {
     }
 }
 
-/// The name of an instance, if the first word is one, and the other words. What is forwarded holds
-/// a colon, or is a path, or a port.
+/// Splits off the name of an instance, if the first word is one. A forward contains a colon, or is a path or
+/// port.
 fn split(words: &[String]) -> (Option<&str>, &[String]) {
     let is_forward = |word: &String| {
         word.contains(':') || word.starts_with(['/', '~']) || word.bytes().all(|byte| byte.is_ascii_digit())
@@ -106,7 +106,7 @@ fn new(kind: Kind, text: &str, paths: &Paths) -> Result<Forwarding> {
     }
 }
 
-/// The forward that the tunnel has and `text` means, which may be only what it listens on.
+/// Returns the tunnel's forward that `text` means; its listening end is enough.
 fn present(kind: Kind, text: &str, state: &State, paths: &Paths) -> Result<Forwarding> {
     let whole = kind.parse(text).ok().map(|forwarding| forwarding.expanded(paths));
     let listen = kind.listen(text).ok().map(|listen| match listen {
@@ -114,7 +114,7 @@ fn present(kind: Kind, text: &str, state: &State, paths: &Paths) -> Result<Forwa
         other => other,
     });
     let all = || state.extra.iter().map(|extra| &extra.forwarding);
-    // A port without more may be a proxy's as well as a forward's.
+    // A port alone can be a proxy's or a forward's.
     let is_kind = |forwarding: &Forwarding| {
         forwarding.kind() == kind || (kind == Kind::Local && forwarding.kind() == Kind::Socks)
     };

@@ -33,10 +33,10 @@ use crate::system::paths::Paths;
 use crate::system::spinner::Spinner;
 use crate::terminal::{chosen_colour, hint_label, print, print_error, printable};
 
-/// How much longer than the tunnel may take to come up its supervisor may take to say so.
+/// Time beyond the connect timeout for the supervisor's report.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts a tunnel; returns once it is up. In the foreground this process becomes its supervisor.
+/// Starts a tunnel; returns once it is up. In the foreground, this process becomes its supervisor.
 pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
     let begun = Instant::now();
     let config = Config::load(paths)?;
@@ -45,7 +45,7 @@ pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
     launch(arguments, request, paths)
 }
 
-/// Stops a tunnel if it runs and starts it again, on the ports it had unless others are asked for.
+/// Stops a running tunnel and starts it again, on its former ports unless options choose others.
 pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
     let begun = Instant::now();
     let config = Config::load(paths)?;
@@ -57,7 +57,7 @@ pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
     if let Some(state) = &before {
         arguments.choice.instance_id = Some(state.instance.id.clone());
     }
-    // Everything that can be wrong with the request is found before the old tunnel goes.
+    // Faults of the request are found before the old tunnel stops.
     let request = resolve(&arguments, before.as_ref(), &config, paths)?;
     wait_for_server(&arguments, &request, begun)?;
     if let (Some(running), false) = (running, arguments.dry_run) {
@@ -69,7 +69,7 @@ pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
     launch(&arguments, request, paths)
 }
 
-/// With `--wait`, waits until the SSH server answers; the limit counts from `begun` on.
+/// With `--wait`, waits until the SSH server answers; the limit counts from `begun`.
 fn wait_for_server(arguments: &StartArguments, request: &Request, begun: Instant) -> Result<()> {
     match arguments.choice.limit() {
         Some(limit) if !arguments.dry_run => greeting::wait(&request.login, limit, begun, arguments.quiet),
@@ -81,12 +81,12 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
     let directory = Directory::new(paths, &request.name)?;
     openssh::check_path(&directory.ssh_control())?;
     if arguments.dry_run && arguments.auto_ports {
-        // Let go of at once: nothing promises that they will be free when they are wanted.
+        // Released at once: a dry run reserves nothing.
         let bound = reserve::bind_all(&request, paths)?;
         request.forwards = bound.into_iter().map(|bound| bound.forward).collect();
     }
     let style = style(arguments);
-    // It takes a look at ssh, which would be in vain where it is not shown.
+    // Building it runs ssh, so only if it is shown.
     let is_shown = arguments.dry_run || style == Style::Verbose;
     let command = if is_shown { command_line(&request, &directory) } else { String::new() };
     if arguments.dry_run {
@@ -110,7 +110,7 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
     in_background(&request, style, command, style == Style::Normal, paths).map(drop)
 }
 
-/// Has a supervisor of its own bring the tunnel up; returns its PID. `spins` shows a spinner meanwhile.
+/// Spawns a supervisor that brings the tunnel up; returns its PID. `spins` shows a spinner meanwhile.
 fn in_background(
     request: &Request,
     style: Style,
@@ -124,16 +124,16 @@ fn in_background(
     Ok(child.id())
 }
 
-/// A tunnel that was opened on behalf of another command.
+/// A tunnel that was started for another command.
 #[derive(Debug)]
 pub struct Opened {
-    /// Where its files are.
+    /// Its directory.
     pub directory: Directory,
-    /// Its supervisor.
+    /// PID of its supervisor.
     pub pid: u32,
 }
 
-/// Starts a tunnel in the background and prints nothing; returns once it is up.
+/// Starts a tunnel in the background without output; returns once it is up.
 pub fn open(arguments: &StartArguments, paths: &Paths) -> Result<Opened> {
     let begun = Instant::now();
     let config = Config::load(paths)?;
@@ -156,7 +156,7 @@ fn style(arguments: &StartArguments) -> Style {
     }
 }
 
-/// The ssh command as it could be typed.
+/// Returns the ssh command, quoted for a shell.
 fn command_line(request: &Request, directory: &Directory) -> String {
     let program = request.program().to_string_lossy().into_owned();
     shell_words::join(std::iter::once(program).chain(request.ssh_arguments(directory)))
@@ -166,7 +166,7 @@ fn show(text: &str) -> Result<()> {
     print(text).map_err(Error::output)
 }
 
-/// Answers a question of ssh, or says that nobody does.
+/// Answers a question of ssh, or reports that there is no answer.
 fn answer(asked: &Asked, report: &Report, supervisor: &mut UnixStream) -> Result<()> {
     let outcome =
         if report.can_ask() { terminal::ask(asked, supervisor.as_fd()) } else { Outcome::Unanswered };
@@ -178,13 +178,13 @@ fn answer(asked: &Asked, report: &Report, supervisor: &mut UnixStream) -> Result
         Outcome::Interrupted(_watch) => return Err(Error::interrupted()),
     };
     let reply = Reply { text: text.as_deref().cloned() };
-    // A supervisor that is gone is noticed by whoever reads what it says.
+    // The reader of its events notices a supervisor that is gone.
     let _ = event::send(supervisor, &reply);
     drop(reply.text.map(Zeroizing::new));
     Ok(())
 }
 
-/// Shows what the supervisor tells until the tunnel is up or has failed.
+/// Shows the supervisor's events until the tunnel is up or has failed.
 fn follow(
     request: &Request,
     report: &Report,
@@ -207,7 +207,7 @@ fn follow(
     loop {
         match receiver.receive::<Event>() {
             Ok(Some(Event::Question { asked })) => {
-                // It would run into the question, and holds signals back.
+                // It would run into the question, and it delays signals.
                 drop(spinner);
                 answer(&asked, report, &mut ours)?;
                 spinner = start_spinner();
@@ -216,14 +216,14 @@ fn follow(
                 spinner.suspend(|| report.show(&event));
                 if let Some(outcome) = event.outcome() {
                     if outcome.is_err() {
-                        // Nothing is left running when the failure is told.
+                        // No process is left when the failure is reported.
                         let _ = child.wait();
                     }
                     return outcome;
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // Our own child, not yet waited for. Its ssh goes with it.
+                // Our own child, not reaped yet. Its ssh ends with it.
                 let _ = child.kill().and_then(|()| child.wait());
                 return Err(Error::TimedOut { hints: failure::timeout_hints(&request.login) });
             }

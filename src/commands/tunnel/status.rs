@@ -20,17 +20,17 @@ use crate::system::paths::Paths;
 use crate::system::time::{self, now};
 use crate::terminal::{bytes, hint_label, print, print_error, printable, printable_json};
 
-/// How long a supervisor may take to say what goes through its forwards.
+/// Time for a supervisor to report its traffic.
 const TRAFFIC_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
     running: bool,
     tunnels: Vec<Tunnel<'a>>,
 }
 
-/// One tunnel in it. Times are in seconds since the epoch.
+/// One tunnel. Times are in seconds since the epoch.
 #[derive(Debug, Serialize)]
 struct Tunnel<'a> {
     name: &'a str,
@@ -50,7 +50,7 @@ struct Tunnel<'a> {
     extra: &'a [Extra],
 }
 
-/// Says which tunnels run. Returns the exit code.
+/// Shows the running tunnels. Returns the exit code.
 pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
     let mut survey = registry::survey(paths)?;
     let mut others = None;
@@ -86,21 +86,21 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
     })
 }
 
-/// A running tunnel, and what was found behind it.
+/// A running tunnel with the results of checks.
 #[derive(Debug)]
 pub struct Look {
     /// The tunnel.
     pub running: Running,
-    /// What it does.
+    /// Its condition.
     pub doing: TunnelStatus,
-    /// One for each forward, where they were looked at.
+    /// Result of each forward's check, if they were checked.
     findings: Option<Vec<Finding>>,
-    /// What has gone through its forwards, where its supervisor was asked and said so.
+    /// Traffic of its forwards, if requested and known.
     pub traffic: Option<Vec<Flow>>,
 }
 
 impl Look {
-    /// Whether nothing was found that is not well. Of a tunnel in its first moments nothing is known.
+    /// Returns true if no check failed. A tunnel that is just starting has no results.
     fn is_well(&self) -> bool {
         let findings = self.findings.as_ref();
         self.doing.responds()
@@ -109,8 +109,7 @@ impl Look {
     }
 }
 
-/// Looks at all tunnels at once: whether their supervisors do anything and, if that is wanted, at
-/// what is behind them and at what has gone through them.
+/// Examines all tunnels in parallel: whether their supervisors respond and, on request, services and traffic.
 pub fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
     let look = move |mut running: Running| {
         let doing = TunnelStatus::of(&running);
@@ -125,7 +124,7 @@ pub fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Loo
     Ok(looks)
 }
 
-/// Asks the services of all tunnels, side by side.
+/// Checks the services of all tunnels in parallel.
 fn examine(looks: &mut [Look]) -> Result<()> {
     let examine = |running: &Running| match &running.state {
         Some(state) => check::examine(&running.directory, state),
@@ -138,7 +137,7 @@ fn examine(looks: &mut [Look]) -> Result<()> {
     Ok(())
 }
 
-/// Does something with each of `things`, in threads of their own: each may have to be waited for.
+/// Applies a function to each of `things` in threads of their own, as each may take time.
 fn side_by_side<T: Send, U: Send>(things: Vec<T>, work: impl Fn(T) -> U + Sync) -> Result<Vec<U>> {
     let work = &work;
     thread::scope(|scope| {
@@ -174,7 +173,7 @@ fn describe(look: &Look, several: bool, verbose: bool) -> String {
     text
 }
 
-/// The word for what a tunnel whose supervisor is there does.
+/// Returns the word for the state of a tunnel whose supervisor responds.
 pub fn doing(phase: Phase) -> &'static str {
     match phase {
         Phase::Up => "running",
@@ -208,21 +207,21 @@ fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> 
         }
         for extra in &state.extra {
             text.push_str(&extra_arrow(extra));
-            // What goes through a remote one is known to ssh only.
+            // Only ssh knows the traffic of a remote one.
             if extra.forwarding.kind() != Kind::Remote {
                 text.extend(flow(&extra.forwarding.listen()).map(flow_line));
             }
         }
     }
     if let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) {
-        // A clock that was set back since makes it look far away.
+        // Setting the clock back makes it look far away.
         let wait = state.next_retry.unwrap_or_default().saturating_sub(now()).min(RETRY_MAX.as_secs());
         text.push_str(&format!("  attempt {}, next in {wait} s: {}\n", state.attempt, printable(error)));
     }
     text
 }
 
-/// The error for a supervisor that does not answer.
+/// Returns the error for a supervisor that does not respond.
 pub fn unresponsive(running: &Running) -> Error {
     let pid = running.supervisor.pid();
     Error::failed(format!("the supervisor (PID {pid}) is not responding"))
@@ -230,7 +229,7 @@ pub fn unresponsive(running: &Running) -> Error {
         .with_hint(format!("or end it: soong tunnel stop {}", running.quoted_name()))
 }
 
-/// Says on stderr what to do about a supervisor that hangs.
+/// Prints what to do about a supervisor that hangs.
 fn advise(look: &Look) {
     let error = unresponsive(&look.running);
     let mut text = format!("soong-tunnel: {error}\n");
@@ -240,7 +239,7 @@ fn advise(look: &Look) {
     print_error(&text);
 }
 
-/// Says on stderr why tunnels that are not there any more gave up.
+/// Prints why tunnels failed that are no longer running.
 fn explain(survey: &Survey) {
     for state in &survey.failed {
         let name = printable(&state.instance.name);
@@ -257,7 +256,7 @@ fn explain(survey: &Survey) {
     }
 }
 
-/// Says where to look when a link is up and a service is silent.
+/// Prints where to look if the link is up and a service is silent.
 fn point_to_instance(looks: &[Look]) {
     let is_silent = |finding: &Finding| finding.condition == Condition::NotAnswering;
     for look in looks.iter().filter(|look| look.findings.iter().flatten().any(is_silent)) {
@@ -266,7 +265,7 @@ fn point_to_instance(looks: &[Look]) {
     }
 }
 
-/// Says of a tunnel that another session has started it, with another runtime directory.
+/// Prints that a tunnel belongs to another session, with another runtime directory.
 fn name_session(running: &Running, paths: &Paths) {
     if running.directory.is_elsewhere(paths) {
         let (name, directory) = (running.shown_name(), &running.directory);
@@ -278,7 +277,7 @@ fn age(since: u64) -> String {
     time::span(now().saturating_sub(since))
 }
 
-/// All that is known of the tunnels, as a line of JSON.
+/// Returns everything about the tunnels as a line of JSON.
 pub fn json(survey: Survey) -> Result<String> {
     describe_all(&look(survey.running, false, true)?, &survey.failed)
 }

@@ -1,4 +1,4 @@
-//! `soong tunnel url` and `env`: where the services of a running tunnel are, for programs.
+//! `soong tunnel url` and `env`: addresses of a running tunnel's services, for programs.
 
 use super::arguments::{EnvArguments, Shell, UrlArguments};
 use super::choice;
@@ -17,7 +17,7 @@ pub fn url(arguments: &UrlArguments, paths: &Paths) -> Result<()> {
     show(&format!("{}\n", address(forward(&state, &arguments.service)?)))
 }
 
-/// The forward of the tunnel for the service `wanted`.
+/// Returns the forward of the service `wanted`.
 pub fn forward<'a>(state: &'a State, wanted: &str) -> Result<&'a Forward> {
     state.forwards.iter().find(|forward| forward.service == wanted).ok_or_else(|| {
         let names = || state.forwards.iter().map(|forward| forward.service.as_str());
@@ -27,21 +27,21 @@ pub fn forward<'a>(state: &'a State, wanted: &str) -> Result<&'a Forward> {
     })
 }
 
-/// Prints commands for a shell that set a variable per service.
+/// Prints shell commands that set one variable per service.
 pub fn env(arguments: &EnvArguments, paths: &Paths) -> Result<()> {
     let state = running(arguments.instance_id.as_deref(), paths)?;
     let lines = variables(&state.forwards);
     show(&lines.iter().map(|(name, value)| assignment(name, value, arguments.shell)).collect::<String>())
 }
 
-/// What the running tunnel that is meant says of itself.
+/// Returns the state of the chosen running tunnel.
 fn running(wanted: Option<&str>, paths: &Paths) -> Result<State> {
     let mut survey = registry::survey(paths)?;
     let running = survey.take(wanted, Form::Option)?;
     running.and_then(|running| running.state).ok_or_else(|| choice::absent(wanted, &survey, paths))
 }
 
-/// Names and values are made of characters that mean nothing to any of these shells.
+/// Names and values consist of characters without a meaning in these shells.
 fn assignment(name: &str, value: &str, shell: Shell) -> String {
     match shell {
         Shell::Bash | Shell::Zsh | Shell::Sh => format!("export {name}={value}\n"),

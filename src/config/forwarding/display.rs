@@ -1,9 +1,9 @@
-//! Forwards as text for people: in full, and short for lists.
+//! Display of forwards: in full, and short for lists.
 
 use super::forward::Forwarding;
 use crate::terminal::printable;
 
-/// From where to where a forward leads.
+/// Returns both ends of a forward.
 pub fn path_of(forwarding: &Forwarding) -> String {
     let listen = forwarding.listen().to_string();
     let is_port = !listen.starts_with('/');
@@ -16,7 +16,7 @@ pub fn path_of(forwarding: &Forwarding) -> String {
     }
 }
 
-/// A forward in a list: `5432->db:5432`, `remote:9000->localhost:3000`, `socks:1080`.
+/// Returns a forward for a list: `5432->db:5432`, `remote:9000->localhost:3000`, `socks:1080`.
 pub fn short(forwarding: &Forwarding) -> String {
     let text = match forwarding {
         Forwarding::Local(listen, target) => format!("{listen}->{target}"),

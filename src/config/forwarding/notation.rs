@@ -1,4 +1,4 @@
-//! How forwards are written: on command lines, in the config, in requests.
+//! Notation of forwards: on command lines, in the config, in requests.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::config::address::is_host;
 use crate::system::paths::SOCKET_PATH_MAX;
 
 impl Kind {
-    /// How a forward of this kind is written.
+    /// Returns the syntax of this kind, for hints.
     pub fn form(self) -> &'static str {
         match self {
             Self::Local => "LOCAL:HOST:PORT or LOCAL:/SOCKET, with a port or a socket's path for LOCAL",
@@ -20,7 +20,7 @@ impl Kind {
         }
     }
 
-    /// Reads a forward of this kind; an error says what is wrong, without the text itself.
+    /// Parses a forward of this kind; the error describes the fault without quoting the text.
     pub fn parse(self, text: &str) -> Result<Forwarding, String> {
         if self == Self::Socks {
             return port(text).map(Forwarding::Socks);
@@ -34,7 +34,7 @@ impl Kind {
         })
     }
 
-    /// Reads what a forward of this kind listens on.
+    /// Parses the listening end of a forward of this kind.
     pub fn listen(self, text: &str) -> Result<Listen, String> {
         if text.starts_with(['/', '~']) {
             return socket(text).map(Listen::Socket);
@@ -46,7 +46,7 @@ impl Kind {
     }
 }
 
-/// What listens and where it leads, apart at the first colon.
+/// Splits listening end and target at the first colon.
 fn split(text: &str) -> Option<(&str, &str)> {
     text.split_once(':').filter(|(listen, target)| !listen.is_empty() && !target.is_empty())
 }
@@ -59,7 +59,7 @@ fn port(text: &str) -> Result<u16, String> {
     }
 }
 
-/// A path that ssh takes as it is and that fits into a socket's address.
+/// Checks a path that ssh accepts unchanged and that fits into a socket's address.
 fn socket(text: &str) -> Result<PathBuf, String> {
     let absolute =
         text.len() > 1 && (text.starts_with('/') || text.starts_with("~/")) && !text.ends_with('/');
@@ -118,7 +118,7 @@ impl fmt::Display for Listen {
     }
 }
 
-/// As on the line of a request: the word for its kind, and how it is written.
+/// Formats as in a request: the kind and the notation.
 impl fmt::Display for Forwarding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Tables of what is a forward and what is not.
+//! Tables of valid and invalid forwards.
 
 use super::*;
 use crate::system::paths::Paths;

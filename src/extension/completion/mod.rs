@@ -1,9 +1,8 @@
-//! Completion behind an extension's name: what it answers itself, if it asked to be asked.
+//! Completion of an extension's arguments by the extension itself, if it has opted in.
 //!
-//! An extension is executed only if it opted in, in a place that nobody else can write, and only if
-//! nobody else can write where it is. It gets a second or what the config says, some memory for its
-//! answer and a session of its own, without a terminal; whatever it leaves running is ended. Whatever
-//! else it does, the answer is then that there is none.
+//! An extension is executed only if it opted in, in a file that no other user can write, and only if no other
+//! user can write the program. It gets a second or the configured time, limited memory for its answer, and
+//! its own session without a terminal; processes that it leaves are ended. Any failure means no answer.
 
 mod orphans;
 
@@ -22,16 +21,14 @@ use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
 use crate::system::trust;
 
-/// How much an extension may answer, in bytes.
+/// Longest answer, in bytes.
 const OUTPUT_MAX: usize = 256 << 10;
-/// The most candidates that are taken over.
+/// Largest number of candidates.
 const CANDIDATES_MAX: usize = 1000;
-/// Cobra's directives whose candidates are no words but say which files to offer: those with these
-/// endings, directories.
+/// Cobra's directives whose candidates select files: by these endings, or directories.
 const ABOUT_FILES: u32 = 8 | 16;
 
-/// What `NAME` in `soong NAME` can be besides soong's own commands, with what it does: extensions,
-/// then aliases.
+/// Returns the names after `soong` besides built-in commands, with summaries: extensions, then aliases.
 pub fn names() -> Vec<Candidate> {
     let extensions = catalog::callable();
     let mut names: Vec<Candidate> =
@@ -44,8 +41,8 @@ pub fn names() -> Vec<Candidate> {
     names
 }
 
-/// The words that the alias `name` stands for; `None` if there is no such alias, if it is not
-/// reached, or if it stands for a command of the shell.
+/// Returns the words of the alias `name`; `None` if there is none, if it is hidden, or if it is a shell
+/// command.
 pub fn alias(name: &str) -> Option<Vec<String>> {
     if is_command(name) {
         return None;
@@ -58,14 +55,14 @@ fn aliases() -> BTreeMap<String, String> {
     config().map(|config| config.aliases).unwrap_or_default()
 }
 
-/// What the user wants; nothing where that makes no sense.
+/// Returns the user's config; the default if it is invalid.
 fn config() -> Option<Config> {
     Paths::from_env().and_then(|paths| Config::load(&paths)).ok()
 }
 
-/// How the words behind the extension `name` could go on: `before`, and `last`, which is partial.
-/// `index` is the place of its name on the command line, counted from 0. Names of files if there is
-/// no such extension.
+/// Returns the answer after the extension `name`, for the words `before` and the incomplete `last`. `index`
+/// is the position of the name on the command line, counted from 0. Offers file names if there is no such
+/// extension.
 pub fn complete(name: &str, before: &[&str], last: &str, index: usize) -> Answer {
     let Some(program) = discovery::find_extension(name) else { return Answer::files() };
     let metadata = Metadata::read(name, &program);
@@ -79,7 +76,7 @@ pub fn complete(name: &str, before: &[&str], last: &str, index: usize) -> Answer
     }
 }
 
-/// Whether nobody else could have put the program there, or have said that it may be run.
+/// Returns true if no other user could have written the program or its opt-in.
 fn is_trusted(program: &Path, metadata: &Metadata) -> bool {
     let asked_for_in = match (metadata.completion, &metadata.sidecar) {
         (Some((_, Origin::Sidecar)), Some(sidecar)) => Some(sidecar.as_path()),
@@ -110,7 +107,7 @@ fn query(kind: Completion, name: &str, program: &Path, before: &[&str], last: &s
     answer
 }
 
-/// What the program prints, if it ends well and in time.
+/// Returns the program's output, if it succeeds in time.
 fn output(command: &mut Command) -> Option<String> {
     let time = config().map_or(DEFAULT_COMPLETION_TIMEOUT, |config| config.completion_timeout);
     let limits = Limits { time, output: OUTPUT_MAX };
@@ -121,8 +118,8 @@ fn output(command: &mut Command) -> Option<String> {
     Some(String::from_utf8_lossy(&outcome.stdout).into_owned())
 }
 
-/// An answer as clap's programs give it to fish: words and descriptions alone. Options follow other
-/// words before anybody began one; as with soong's own programs, those are left out.
+/// Parses clap's answer for fish: words and descriptions alone. clap offers options before the user has begun
+/// one; as with soong's own programs, those are left out.
 fn of_clap(text: &str, last: &str) -> Answer {
     let mut candidates = Answer::parse(&format!("{text}\n:0\n")).unwrap_or_default().candidates;
     let is_option = |candidate: &Candidate| candidate.value.starts_with('-');
@@ -139,8 +136,8 @@ fn of_clap(text: &str, last: &str) -> Answer {
     answer
 }
 
-/// An answer as cobra's programs give it: in soong's own protocol, but that the candidates behind
-/// `--flag=` are the flag's values alone. cobra's scripts put the flag before them, and so is done here.
+/// Parses cobra's answer: soong's own protocol, except that candidates after `--flag=` are values alone. As
+/// in cobra's scripts, the flag is put before them.
 fn of_cobra(text: &str, last: &str) -> Answer {
     let answer = of_soong(text);
     match last.split_once('=') {
@@ -149,7 +146,7 @@ fn of_cobra(text: &str, last: &str) -> Answer {
     }
 }
 
-/// An answer in soong's own protocol, which is cobra's.
+/// Parses an answer in soong's own protocol, which is cobra's.
 fn of_soong(text: &str) -> Answer {
     let bits =
         text.trim_end().rsplit('\n').next().and_then(|last| last.strip_prefix(':')?.parse::<u32>().ok());
@@ -175,7 +172,7 @@ mod tests {
         assert_eq!((values(&answer), answer.directive), (vec!["--shout", "--help"], Directive::NO_FILES));
         assert_eq!(of_clap("src/\n", "s").directive, Directive::NO_FILES | Directive::NO_SPACE);
         assert_eq!(of_clap("", ""), Answer::files());
-        // Options are for whoever began one, or where nothing else can stand.
+        // Options are offered after a dash, or if nothing else can follow.
         assert_eq!(values(&of_clap("world\nmoon\n--shout\n", "")), ["world", "moon"]);
         assert_eq!(values(&of_clap("--shout\n", "")), ["--shout"]);
     }

@@ -1,7 +1,7 @@
-//! Ending what a program left running after it has left its process group: on Linux, such processes
-//! become children of this one, and so are known to be the program's. Elsewhere the group has to do.
+//! Ends processes that a program left in other process groups. On Linux, they become children of this
+//! process, which identifies them. Elsewhere only the group is ended.
 //!
-//! For programs that have no other children and do nothing else meanwhile.
+//! For programs without other children that do nothing else meanwhile.
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn adopt() {}
@@ -23,16 +23,16 @@ mod linux {
     use nix::sys::wait::{WaitPidFlag, waitpid};
     use nix::unistd::Pid;
 
-    /// How long killed processes may take to go.
+    /// Time for killed processes to end.
     const PATIENCE: Duration = Duration::from_millis(500);
 
-    /// From now on, processes whose parents have ended become children of this one.
+    /// Makes orphaned processes children of this one from now on.
     pub(crate) fn adopt() {
-        // Where the system cannot do that, the process group has to do.
+        // Without support by the system, the process group must suffice.
         let _ = set_child_subreaper(true);
     }
 
-    /// Kills all children, and theirs, until there are none.
+    /// Kills all children and their children until there are none.
     pub(crate) fn terminate() {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -41,7 +41,7 @@ mod linux {
                 return;
             }
             for child in children {
-                // It was not waited for yet, so its number is still its own.
+                // Not reaped yet, so its PID is still its own.
                 let _ = kill(child, Signal::SIGKILL);
                 if !matches!(waitpid(child, Some(WaitPidFlag::WNOHANG)), Ok(status) if status.pid().is_some())
                 {
@@ -51,7 +51,7 @@ mod linux {
         }
     }
 
-    /// The children of all threads of this process, according to the kernel.
+    /// Returns the children of all threads of this process, according to the kernel.
     fn children() -> Vec<Pid> {
         let Ok(threads) = fs::read_dir("/proc/self/task") else { return Vec::new() };
         let lists =

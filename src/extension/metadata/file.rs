@@ -1,17 +1,17 @@
-//! Bounded reads of files that others wrote.
+//! Bounded reads of other authors' files.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Opens a regular file for reading; whatever else it is, a pipe say, is refused and not waited for.
+/// Opens a regular file for reading; refuses other files, such as pipes, without waiting.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
-/// At most `length` bytes from `offset`; fewer at the end of the file or where it cannot be read.
+/// Reads at most `length` bytes from `offset`; fewer at the end of the file or after an error.
 pub(super) fn read_at(file: &File, offset: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     let mut done = 0;

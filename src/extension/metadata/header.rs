@@ -1,18 +1,18 @@
-//! Comments at the top of a script: lines such as `# soong:summary: Say hello`, behind any of the
-//! comment signs `#`, `//`, `--`, `;`.
+//! Comments at the top of a script: lines such as `# soong:summary: Say hello`, after any of the comment
+//! signs `#`, `//`, `--`, `;`.
 
-/// How much of a script is looked at, in bytes.
+/// Bytes of a script to read.
 pub const HEADER_SIZE: usize = 4096;
 
-/// What lines begin with that are comments in one language or another.
+/// Comment signs of various languages.
 const COMMENTS: [&str; 4] = ["#", "//", "--", ";"];
-/// What an entry begins with.
+/// Prefix of an entry.
 const MARK: &str = "soong:";
 
-/// Keys and values, in the order in which they stand.
+/// Keys and values in their order.
 pub(super) type Entries = Vec<(String, String)>;
 
-/// The entries among the first lines of a script. A last line that is cut off does not count.
+/// Returns the entries among the first lines of a script. Ignores an incomplete last line.
 pub(super) fn entries(head: &[u8]) -> Entries {
     let head = &head[..head.len().min(HEADER_SIZE)];
     let end = if head.len() < HEADER_SIZE {
@@ -24,7 +24,7 @@ pub(super) fn entries(head: &[u8]) -> Entries {
     text.lines().filter_map(comment).filter_map(entry).collect()
 }
 
-/// The entries of a text that is nothing else: `soong:summary: …` or `summary: …`, a line each.
+/// Returns the entries of a text without comment signs: `soong:summary: …` or `summary: …`, one per line.
 pub(super) fn entries_of_lines(text: &[u8]) -> Entries {
     let text = String::from_utf8_lossy(text);
     let lines = text.lines().map(|line| line.trim_matches(|c: char| c == '\0' || c.is_whitespace()));
@@ -38,7 +38,7 @@ pub(super) fn entries_of_lines(text: &[u8]) -> Entries {
         .collect()
 }
 
-/// What a comment says; `None` for a line that is none.
+/// Returns the text of a comment; `None` for other lines.
 fn comment(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let sign = COMMENTS.into_iter().find(|sign| line.starts_with(sign))?;

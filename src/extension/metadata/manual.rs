@@ -1,5 +1,5 @@
-//! The summary in a manual page: the line under NAME, as `whatis` shows it. Pages are written in
-//! man(7) or mdoc(7), plain or compressed by gzip.
+//! Summary in a manual page: the line under NAME, as `whatis` shows it. Supports man(7) and mdoc(7), plain or
+//! gzip-compressed.
 
 use std::io::Read;
 use std::path::Path;
@@ -8,12 +8,12 @@ use flate2::read::GzDecoder;
 
 use super::file::{open, read_at};
 
-/// How much of a page is looked at: what tools write before NAME is a few thousand bytes.
+/// Bytes of a page to read: generators write a few thousand before NAME.
 const SIZE_MAX: usize = 32 << 10;
-/// The sections in which a command may be.
+/// Sections for commands.
 const SECTIONS: [&str; 3] = ["1", "8", "7"];
 
-/// What the page `page`, installed under `prefix`, says below NAME.
+/// Returns the summary of the page `page` installed under `prefix`.
 pub(super) fn summary(prefix: &Path, page: &str) -> Option<String> {
     SECTIONS.iter().find_map(|section| {
         let directory = prefix.join(format!("share/man/man{section}"));
@@ -22,7 +22,7 @@ pub(super) fn summary(prefix: &Path, page: &str) -> Option<String> {
         let bytes = plain.or_else(|| {
             let file = open(&directory.join(format!("{page}.{section}.gz"))).ok()?;
             let mut bytes = Vec::new();
-            // What could be unpacked before an error, or before the limit, is enough.
+            // Whatever was unpacked before an error or the limit is enough.
             let _ = GzDecoder::new(file.take(SIZE_MAX as u64)).take(SIZE_MAX as u64).read_to_end(&mut bytes);
             Some(bytes)
         })?;
@@ -30,7 +30,7 @@ pub(super) fn summary(prefix: &Path, page: &str) -> Option<String> {
     })
 }
 
-/// The text behind the dash in the section NAME.
+/// Returns the text after the dash in the section NAME.
 fn name_line(page: &str) -> Option<String> {
     let mut lines = page.lines().skip_while(|line| !is_name_heading(line)).skip(1);
     let mut text = String::new();
@@ -63,7 +63,7 @@ fn is_name_heading(line: &str) -> bool {
     heading.is_some_and(|title| title.trim().trim_matches('"').eq_ignore_ascii_case("name"))
 }
 
-/// `text` without the escapes of roff that a summary may hold.
+/// Returns `text` without the roff escapes that occur in summaries.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text.trim().trim_matches('"').chars();

@@ -1,10 +1,9 @@
-//! What an extension says of itself, read without executing it.
+//! Metadata of extensions, read without executing them.
 //!
-//! Three things can be said: `summary`, what it does in a line; `complete`, how it wants its words
-//! completed ([`Completion`]); `man`, the name of its manual page. Each is taken from the first
-//! place that tells it: a sidecar file, the comments at the top of a script, a note in a binary; a
-//! summary at last also from the manual page. What is malformed is told as a fault and otherwise
-//! passed over. Every read is bounded.
+//! There are three keys: `summary`, one line; `complete`, the kind of completion ([`Completion`]); `man`, the
+//! name of the manual page. Each is taken from the first place that has it: a sidecar file, comments at the
+//! top of a script, a note in a binary; a summary finally also from the manual page. Malformed entries are
+//! reported as faults and otherwise ignored. All reads are bounded.
 
 mod file;
 mod header;
@@ -20,26 +19,26 @@ pub use self::header::HEADER_SIZE;
 use crate::extension::name::is_name;
 use crate::terminal::printable;
 
-/// How long a summary may be, in characters.
+/// Longest summary, in characters.
 const SUMMARY_MAX: usize = 200;
-/// How many faults of one extension are told.
+/// Largest number of reported faults.
 const FAULTS_MAX: usize = 8;
 
-/// Where something was said.
+/// Place of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// In `PREFIX/share/soong/extensions/NAME.toml`.
+    /// `PREFIX/share/soong/extensions/NAME.toml`.
     Sidecar,
-    /// In the comments at the top of a script.
+    /// The comments at the top of a script.
     Header,
-    /// In a note in a binary.
+    /// A note in a binary.
     Note,
-    /// In the line NAME of the manual page.
+    /// The line under NAME of the manual page.
     Manual,
 }
 
 impl Origin {
-    /// One word for it.
+    /// Returns the word for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Sidecar => "sidecar",
@@ -50,19 +49,19 @@ impl Origin {
     }
 }
 
-/// How the words after an extension's name are completed.
+/// Kind of completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Completion {
-    /// It is run with `SOONG_COMPLETE=1` and answers in soong's own protocol.
+    /// Runs the program with `SOONG_COMPLETE=1`; soong's own protocol.
     Soong,
-    /// It is run as `clap_complete` wants it.
+    /// Runs the program in the manner of `clap_complete`.
     Clap,
-    /// It is run as cobra wants it.
+    /// Runs the program in the manner of cobra.
     Cobra,
-    /// It is not run; the shell has a completion of the command `soong-NAME`, or has none.
+    /// Does not run the program; the shell completes `soong-NAME` if it can.
     #[default]
     Shell,
-    /// There is nothing to complete.
+    /// Offers nothing.
     None,
 }
 
@@ -70,7 +69,7 @@ impl Completion {
     /// All kinds.
     pub const ALL: [Self; 5] = [Self::Soong, Self::Clap, Self::Cobra, Self::Shell, Self::None];
 
-    /// The word that stands for it in metadata.
+    /// Returns its word in metadata.
     pub fn word(self) -> &'static str {
         match self {
             Self::Soong => "soong",
@@ -86,23 +85,23 @@ impl Completion {
     }
 }
 
-/// What an extension says of itself.
+/// Metadata of an extension.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
-    /// What it does, in one line; fit to be shown.
+    /// One-line summary, printable.
     pub summary: Option<(String, Origin)>,
-    /// How its words are completed.
+    /// Kind of completion.
     pub completion: Option<(Completion, Origin)>,
-    /// The name of its manual page.
+    /// Name of its manual page.
     pub manual: Option<String>,
-    /// The sidecar file, where there is one.
+    /// Path of the sidecar file, if there is one.
     pub sidecar: Option<PathBuf>,
-    /// What is wrong with what it says; fit to be shown.
+    /// Faults, printable.
     pub faults: Vec<String>,
 }
 
 impl Metadata {
-    /// Reads all of it. `program` is where `soong-NAME` was found.
+    /// Reads all metadata. `program` is the path of `soong-NAME`.
     pub fn read(name: &str, program: &Path) -> Self {
         let mut metadata = Self::default();
         let prefixes = prefixes(program);
@@ -118,7 +117,7 @@ impl Metadata {
         metadata
     }
 
-    /// How its words are completed, where it does not say.
+    /// Returns the kind of completion if none is given.
     pub fn kind(&self) -> Completion {
         self.completion.map(|(kind, _)| kind).unwrap_or_default()
     }
@@ -176,7 +175,7 @@ impl Metadata {
         }
     }
 
-    /// Takes over one entry, unless something before has said it already.
+    /// Adds an entry, unless an earlier one has the key.
     fn take(&mut self, key: &str, value: &str, origin: Origin) {
         let value = value.trim();
         match key {
@@ -216,8 +215,7 @@ impl Metadata {
     }
 }
 
-/// The prefixes a program may be installed under: seen from where it was found, and, where that is
-/// a link, from where it leads.
+/// Returns the prefixes under which a program may be installed: by its path and, for a link, by its target.
 pub fn prefixes(program: &Path) -> Vec<PathBuf> {
     let prefix = |file: &Path| file.parent().and_then(Path::parent).map(Path::to_path_buf);
     let mut prefixes: Vec<PathBuf> = prefix(program).into_iter().collect();

@@ -1,47 +1,47 @@
-//! A note in a binary, for programs that have no comments at their top.
+//! Note in a binary, for programs without comments at their top.
 //!
-//! Where it stands: in ELF, in a note whose owner is `soong` (a section `.note.soong`, which linkers
-//! keep and put into a segment of notes); in Mach-O, in a section `__soong` of any segment. What it
-//! holds: lines such as `summary: Say hello`. A section `.note.soong` may also hold the lines alone,
-//! without the header of a note, as `objcopy --add-section` puts them there.
+//! In ELF, it is a note with the owner `soong` (a section `.note.soong`, which linkers keep in a segment of
+//! notes); in Mach-O, a section `__soong` of any segment. It contains lines such as `summary: Say hello`. A
+//! section `.note.soong` may also have the lines alone, without a note header, as `objcopy --add-section`
+//! puts them there.
 //!
-//! Only tables of the file are followed, each entry bounded; nothing is searched through. Offsets are
-//! the file's word and may lie: a read beyond its end is a short one.
+//! Only tables of the file are followed, with bounded entries; nothing is searched. Offsets come from the
+//! file and may be wrong: a read beyond its end is empty.
 
 use std::fs::File;
 
 use super::file::read_at;
 
-/// Who owns the note, as it stands in an ELF note.
+/// Owner of the note in ELF.
 const OWNER: &[u8] = b"soong\0";
-/// What the section is called.
+/// Name of the section.
 const ELF_SECTION: &[u8] = b".note.soong";
 const MACHO_SECTION: &[u8] = b"__soong";
-/// The longest text of a note, in bytes.
+/// Longest text of a note, in bytes.
 const TEXT_MAX: usize = 4096;
-/// The most entries of a table that are looked at, and the most bytes of notes and of names.
+/// Limits on the entries of a table, and on the bytes of notes and names.
 const ENTRIES_MAX: usize = 512;
 const NOTES_MAX: usize = 64 << 10;
 const NAMES_MAX: usize = 256 << 10;
 
-/// Whether a file that begins with `head` is a binary for one machine or another.
+/// Returns true if a file that begins with `head` is a binary.
 pub(super) fn is_binary(head: &[u8]) -> bool {
     head.starts_with(b"\x7fELF") || macho::is_macho(head) || head.contains(&0)
 }
 
-/// The text of the note in `file`, which begins with `head`.
+/// Returns the text of the note in `file`, which begins with `head`.
 pub(super) fn find(file: &File, head: &[u8]) -> Option<Vec<u8>> {
     if head.starts_with(b"\x7fELF") { elf::find(file, head) } else { macho::find(file, head) }
 }
 
-/// Numbers as one kind of machine writes them.
+/// Numbers in a file's byte order.
 #[derive(Clone, Copy)]
 struct Order {
     little: bool,
 }
 
 impl Order {
-    /// The number in `size` bytes at `at`; `None` beyond the end.
+    /// Returns the number in `size` bytes at `at`; `None` beyond the end.
     fn number(self, bytes: &[u8], at: usize, size: usize) -> Option<u64> {
         let field = bytes.get(at..at.checked_add(size)?)?;
         let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
@@ -60,10 +60,10 @@ mod elf {
 
     const PT_NOTE: u64 = 4;
 
-    /// Where the fields are in files for machines of 64 and of 32 bits.
+    /// Offsets of fields in 64-bit and 32-bit files.
     struct Layout {
         order: Order,
-        /// The size of an address.
+        /// Size of an address.
         word: usize,
     }
 
@@ -82,8 +82,8 @@ mod elf {
             self.order.number(bytes, if self.word == 8 { long } else { short }, size)
         }
 
-        /// A table of the file: each entry's bytes. `at` is where the header says where it is, and
-        /// `counts` where it says how long and how many its entries are.
+        /// Returns the entries of a table. `at` is the place of its offset in the header, `counts` those of
+        /// its entry size and count.
         fn table(
             &self,
             file: &File,
@@ -133,7 +133,7 @@ mod elf {
             self.note(&bytes).or_else(|| Some(bytes[..bytes.len().min(TEXT_MAX)].to_vec()))
         }
 
-        /// The text of soong's note among `notes`.
+        /// Returns the text of soong's note among `notes`.
         fn note(&self, mut notes: &[u8]) -> Option<Vec<u8>> {
             let aligned = |size: usize| size.checked_add(3).map(|size| size & !3);
             loop {
@@ -155,7 +155,7 @@ mod macho {
     };
 
     const FAT: [u8; 4] = [0xca, 0xfe, 0xba, 0xbe];
-    /// The most machines that one file is for. What has more is a Java class.
+    /// Largest number of architectures in a file. A Java class looks like a file with more.
     const MACHINES_MAX: usize = 16;
     const SEGMENT: u64 = 0x1;
     const SEGMENT_64: u64 = 0x19;
@@ -164,7 +164,7 @@ mod macho {
         head.starts_with(&FAT) || kind(head).is_some()
     }
 
-    /// The order of its numbers, and whether it is for a machine of 64 bits.
+    /// Byte order, and whether the file is 64-bit.
     fn kind(head: &[u8]) -> Option<(Order, bool)> {
         match *head.get(..4)? {
             [0xcf, 0xfa, 0xed, 0xfe] => Some((Order { little: true }, true)),
@@ -203,7 +203,7 @@ mod macho {
         None
     }
 
-    /// Where the section is in the file, and how long it is.
+    /// Returns the offset and length of the section in the file.
     fn section(order: Order, long: bool, segment: &[u8]) -> Option<(u64, usize)> {
         let (begin, each) = if long { (72, 80) } else { (56, 68) };
         let section = segment

@@ -1,5 +1,5 @@
-//! A TOML file beside an installed extension, `PREFIX/share/soong/extensions/NAME.toml`, for
-//! programs that cannot be changed.
+//! Sidecar of an installed extension, `PREFIX/share/soong/extensions/NAME.toml`, for programs that cannot be
+//! changed.
 
 use std::io;
 use std::path::Path;
@@ -11,10 +11,10 @@ use super::header::Entries;
 use crate::error::io_reason;
 use crate::toml_text;
 
-/// A sidecar is three lines; one that is longer than this is something else.
+/// Longest sidecar; a normal one has three lines.
 const SIZE_MAX: usize = 16 << 10;
 
-/// The entries of the file; `None` where there is none, else what is wrong with it.
+/// Returns the entries of the file; `None` if it does not exist, or its fault.
 pub(super) fn read(file: &Path) -> Result<Option<Entries>, String> {
     let opened = match open(file) {
         Ok(opened) => opened,

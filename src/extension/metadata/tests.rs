@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A prefix with `bin/soong-x`.
+/// Creates a prefix with `bin/soong-x`.
 fn installed(program: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
     let prefix = tempfile::tempdir().unwrap();
     let file = prefix.path().join("bin/soong-x");
@@ -61,7 +61,7 @@ fn only_the_top_of_a_script_is_read() {
     let line = "# soong:summary: far down\n";
     let filler = |size: usize| format!("#!/bin/sh\n{}\n", "#".repeat(size - 11));
     assert_eq!(read_of(filler(HEADER_SIZE) + line).summary, None);
-    // A line that is cut off would say something else than what stands there.
+    // An incomplete line could have another meaning.
     assert_eq!(read_of(filler(HEADER_SIZE - 20) + line).summary, None);
     assert!(read_of(filler(HEADER_SIZE - 80) + line).summary.is_some());
 }
@@ -100,7 +100,7 @@ fn a_sidecar_comes_first_and_the_manual_last() {
     assert_eq!(read().summary, summary("from the page", Origin::Manual));
     put(&prefix, "soong/extensions/x.toml", "summary = 'from the sidecar'\n");
     assert_eq!(read().summary, summary("from the sidecar", Origin::Sidecar));
-    // What the sidecar leaves open, the header says.
+    // The header supplies what the sidecar lacks.
     assert_eq!(read().completion, Some((Completion::None, Origin::Header)));
     for (text, fault) in [
         ("summary = 1", "summary is not text"),
@@ -140,7 +140,7 @@ fn what_is_no_file_is_not_waited_for() {
     assert_eq!(metadata.faults.len(), 2, "{:?}", metadata.faults);
 }
 
-/// An ELF file for 64 bits, little end first, with these segments: type, bytes.
+/// Returns a little-endian 64-bit ELF file with these segments: type, bytes.
 fn elf(segments: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1];
     file.resize(64, 0);
@@ -200,7 +200,7 @@ fn a_note_in_macho_is_found() {
     file.extend(segment);
     file.extend(text);
     assert_eq!(read_of(&file).summary, summary("Say hello", Origin::Note));
-    // The same for several machines in one file.
+    // The same for several architectures in one file.
     let mut fat = vec![0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 1];
     fat.resize(8 + 20, 0);
     fat[16..20].copy_from_slice(&28u32.to_be_bytes());
@@ -224,7 +224,7 @@ fn the_note_of_the_macro_survives_the_linker() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
 
-    /// Whatever a file holds, reading it ends, and nothing of it acts on a terminal.
+    /// Any file content ends the reading, and none of it controls the terminal.
     #[test]
     fn no_file_does_harm(
         start in proptest::sample::select(vec![

@@ -1,5 +1,4 @@
-//! The forwards beyond the services that a start asks for: from the command line, the config and,
-//! for a restart, the tunnel before.
+//! Forwards besides the services: from the command line, the config and, for a restart, the previous tunnel.
 
 use crate::commands::tunnel::arguments::StartArguments;
 use crate::config::Config;
@@ -13,8 +12,8 @@ use crate::supervisor::protocol::request::Request;
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
-/// What a tunnel to `instance` is to forward. Of the tunnel `before`, it keeps what commands asked
-/// for: what the config asked for may have been taken out of it since.
+/// Returns the forwards for a tunnel to `instance`. Of the tunnel `before`, it keeps those that commands
+/// added; those of the config may have been removed there.
 pub fn resolve(
     arguments: &StartArguments,
     before: Option<&State>,
@@ -34,7 +33,7 @@ pub fn resolve(
         if let Some(fault) = forwarding.fault() {
             return Err(Error::usage(format!("{}: {fault}", printable(&forwarding.to_string()))));
         }
-        // Asking twice for the same is asking for it.
+        // Repeating a forward is harmless.
         if !extras.iter().any(|extra| extra.forwarding == forwarding) {
             extras.push(Extra::new(forwarding, origin));
         }
@@ -42,7 +41,7 @@ pub fn resolve(
     Ok(extras)
 }
 
-/// Makes sure that no two of `extras` and `services` listen on the same.
+/// Checks that no two of `extras` and `services` have the same listening end.
 pub fn check(extras: &[Extra], services: &[Forward]) -> Result<()> {
     if extras.len() > FORWARDINGS_MAX {
         return Err(Error::usage(format!("a tunnel can have at most {FORWARDINGS_MAX} forwards")));
@@ -72,7 +71,7 @@ fn collision(one: &str, forwarding: &Forwarding) -> Error {
     .with_hint("change the port of one")
 }
 
-/// Every forward of `request` as a comment for a shell, below an ssh command that does not show them.
+/// Returns the forwards of `request` as shell comments, for below an ssh command that does not show them.
 pub fn comments(request: &Request) -> String {
     let services = request
         .forwards

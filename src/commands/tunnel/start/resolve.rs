@@ -1,4 +1,4 @@
-//! From what was typed and configured to the [`Request`] that a supervisor gets.
+//! Resolves command line and config into the [`Request`] for a supervisor.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ use crate::supervisor::protocol::request::{Request, port_flag};
 use crate::system::paths::{Paths, askpass_program};
 use crate::terminal::{self, printable};
 
-/// Resolves a request from the command line and the config. `before` is the state of the tunnel
-/// that this one replaces, whose local ports and added forwards it keeps. What the command line says goes first, then `before`, the
-/// config, what is remembered of the instance, and the default.
+/// Resolves a request. `before` is the state of the tunnel that this one replaces; its local ports and added
+/// forwards are kept. The command line takes precedence, then `before`, the config, the remembered ports, and
+/// the defaults.
 pub fn resolve(
     arguments: &StartArguments,
     before: Option<&State>,
@@ -29,11 +29,11 @@ pub fn resolve(
     let had = before.map(|state| state.forwards.as_slice()).unwrap_or_default();
     ports.before = had.iter().map(|forward| (forward.service.clone(), forward.local)).collect();
     let unremembered = forwards(&config.services, &ports)?;
-    // Late, because it may have to ask a provider, or the user.
+    // Last, as it may query a provider or the user.
     let instance = choose_instance(arguments, config, paths)?;
     ports.remembered = remembered_ports::recall(paths, &instance.id);
     let extras = extra_forwards::resolve(arguments, before, &instance, config, paths)?;
-    // A memory that does not go with what is wanted now is no reason to fail.
+    // Remembered ports that conflict with the request are dropped.
     let remembered = forwards(&config.services, &ports).ok();
     let services = remembered.filter(|services| extra_forwards::check(&extras, services).is_ok());
     let services = services.unwrap_or(unremembered);
@@ -65,7 +65,7 @@ fn choose_instance(arguments: &StartArguments, config: &Config, paths: &Paths) -
     })
 }
 
-/// The local ports that the command line asks for, by service.
+/// Returns the local ports on the command line, by service.
 fn wanted_ports(arguments: &StartArguments, services: &[Service]) -> Result<BTreeMap<String, u16>> {
     let mut wanted = BTreeMap::new();
     for LocalPort { service, port } in arguments.local_ports() {
@@ -89,7 +89,7 @@ fn unknown_service(name: &str, services: &[Service]) -> Error {
         .with_hint("add it to [services] in config.toml: NAME = PORT")
 }
 
-/// Local ports by service, by where they come from.
+/// Local ports by service and source.
 #[derive(Debug, Default)]
 struct Ports {
     wanted: BTreeMap<String, u16>,
@@ -105,13 +105,13 @@ impl Ports {
     }
 }
 
-/// With `--auto-ports` every port may move but those that were asked for.
+/// With `--auto-ports`, all ports may change except the requested ones.
 fn movable(arguments: &StartArguments, services: &[Service], ports: &Ports) -> Vec<String> {
     let names = services.iter().map(|service| &service.name).filter(|_| arguments.auto_ports);
     names.filter(|name| !ports.wanted.contains_key(*name)).cloned().collect()
 }
 
-/// The next port above `port` that no service wants.
+/// Returns the next port above `port` that no service uses.
 fn spare(port: u16, services: &[Service], ports: &Ports) -> u16 {
     let wanted: Vec<u16> = services.iter().map(|service| ports.of(service)).collect();
     let above = port.saturating_add(1).max(1024)..=u16::MAX;
