@@ -6,6 +6,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("ssh", "Open a shell on an instance, or run a command there"),
     ("status", "Show instances, their tunnels and leases"),
     ("extend", "Extend the lease of an instance"),
+    ("keep", "Keep an unused instance up for a while"),
     ("configure", "Set up soong, or change single settings"),
     ("init", "Set up completion and the prompt"),
     ("prompt", "Print the tunnels for a prompt or status line"),

@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod ext;
 pub mod extend;
 pub mod init;
+pub mod keep;
 pub mod prompt;
 pub mod ssh;
 pub mod status;

@@ -3,15 +3,18 @@
 //!
 //! No error contains a secret or any part of the file that could be one.
 
+mod instance_tokens;
 mod legacy;
 mod private_file;
 mod secret;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
+pub use self::instance_tokens::{generate, store_token};
 pub use self::private_file::read;
 pub use self::secret::Secret;
 use crate::error::{Error, Result};
@@ -21,7 +24,9 @@ use crate::system::paths::Paths;
 pub const API_KEY: &str = "lambda.api-key";
 /// Key of the status daemon's token.
 pub const DAEMON_TOKEN: &str = "daemon.token";
-/// All keys of the file.
+/// Table of the tokens of single instances, by id.
+pub const INSTANCE_TOKENS: [&str; 2] = ["daemon", "tokens"];
+/// All keys of the file that have one name.
 pub const NAMES: [&str; 2] = [API_KEY, DAEMON_TOKEN];
 
 /// The stored secrets.
@@ -29,8 +34,10 @@ pub const NAMES: [&str; 2] = [API_KEY, DAEMON_TOKEN];
 pub struct Credentials {
     /// API key of the provider.
     pub api_key: Option<Secret>,
-    /// Token of the status daemon.
+    /// Token of status daemons that have none of their own.
     pub daemon_token: Option<Secret>,
+    /// Tokens of status daemons by the id of their instance.
+    pub instance_tokens: BTreeMap<String, Secret>,
     /// The file that they come from; `None` without one.
     pub file: Option<PathBuf>,
 }
@@ -45,15 +52,10 @@ impl Credentials {
         }
     }
 
-    /// Reads the token alone, for long-lived processes: nothing else of the file stays in memory.
-    pub fn load_daemon_token(paths: &Paths) -> Result<Option<Secret>> {
-        Ok(Self::load(paths)?.daemon_token)
-    }
-
     /// Reads secrets from the predecessor's config file; empty if `file` does not exist.
     pub fn load_legacy(file: &Path) -> Result<Self> {
         let Some([api_key, daemon_token]) = legacy::read(file)? else { return Ok(Self::default()) };
-        Ok(Self { api_key, daemon_token, file: Some(file.into()) })
+        Ok(Self { api_key, daemon_token, file: Some(file.into()), ..Self::default() })
     }
 
     /// Parses the text of `credentials.toml`; errors name `file`.
@@ -78,6 +80,18 @@ impl Credentials {
             };
             for (key, value) in entries {
                 let slot = match (table.get_ref().as_ref(), key.get_ref().as_ref()) {
+                    ("daemon", "tokens") => {
+                        let DeValue::Table(tokens) = value.get_ref() else {
+                            return Err(unknown(key.span().start));
+                        };
+                        for (id, token) in tokens {
+                            let token = token.get_ref().as_str().and_then(Secret::new).ok_or_else(|| {
+                                fault(Some(id.span().start), "a token is not a secret".into(), SHAPE)
+                            })?;
+                            credentials.instance_tokens.insert(id.get_ref().to_string(), token);
+                        }
+                        continue;
+                    }
                     ("lambda", "api-key") => &mut credentials.api_key,
                     ("daemon", "token") => &mut credentials.daemon_token,
                     _ => return Err(unknown(key.span().start)),

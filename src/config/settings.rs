@@ -123,6 +123,16 @@ pub const DEFAULT_SERVICES: [(&str, u16); 3] = [("sglang", 8000), ("n8n", 5678),
 pub const DEFAULT_COMPLETION_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Config {
+    /// Returns true if the user wrote a table for the instance `id`, called `name`: by its id, or by its name in
+    /// a table without id.
+    pub fn names(&self, id: &str, name: &str) -> bool {
+        self.instances.iter().any(|known| known.id == id)
+            || self.forwards.iter().any(|table| match &table.id {
+                Some(known) => known == id,
+                None => table.name == name || table.name == id,
+            })
+    }
+
     /// Returns the forwards of `instance` besides the services. A table without a host applies to any
     /// instance of that name or id.
     pub fn forwardings(&self, instance: &Instance) -> Vec<Forwarding> {

@@ -6,12 +6,16 @@
 //!   `gpu_utilization` (percent, -1 when unknown), `model_loaded` (`not-loaded` for none),
 //!   `idle_minutes`;
 //! - `POST /extend` takes the form field `hours` and answers `extended_by_hours` and
-//!   `new_shutdown_at`.
+//!   `new_shutdown_at`;
+//! - `POST /keep` takes the form field `minutes` and answers `kept_until` and `shutdown_at`.
 //!
 //! Missing or malformed fields count as unknown.
 
+pub mod client;
 pub mod exchange;
 pub mod http;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -30,8 +34,8 @@ pub const SERVICE: &str = "status";
 /// Result of an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {
-    /// Hours added; `None` if the daemon does not say.
-    pub hours: Option<u64>,
+    /// Time added; `None` if the daemon does not say.
+    pub granted: Option<Duration>,
     /// New end of the lease in seconds since the epoch; `None` if the daemon does not say.
     pub lease_end: Option<u64>,
 }
@@ -41,15 +45,25 @@ pub fn status_request(token: &str) -> Vec<u8> {
     http::get("/status", Some(token))
 }
 
-/// Returns the request for `hours` more.
-pub fn extend_request(token: &str, hours: u32) -> Vec<u8> {
+/// Returns the request for `wanted` more.
+pub fn extend_request(token: &str, wanted: Duration) -> Vec<u8> {
+    // Whole hours without decimals: older daemons accept nothing else.
+    let hours = format!("{:.4}", wanted.as_secs_f64() / 3600.0);
+    let hours = hours.trim_end_matches('0').trim_end_matches('.');
     http::post("/extend", Some(token), &format!("hours={hours}"))
+}
+
+/// Returns the request for no idle shutdown within `minutes`.
+pub fn keep_request(token: &str, minutes: u64) -> Vec<u8> {
+    http::post("/keep", Some(token), &format!("minutes={minutes}"))
 }
 
 /// Parses the answer to [`status_request`].
 pub fn facts(answer: &[u8]) -> Result<Facts> {
     /// Longest model name, in characters.
     const MODEL_MAX: usize = 200;
+    /// Longest explanation, in characters.
+    const WHY_MAX: usize = 400;
     let body = object(&http::parse_response(answer)?)?;
     let model = body["model_loaded"].as_str().filter(|name| !name.is_empty() && *name != "not-loaded");
     Ok(Facts {
@@ -59,13 +73,36 @@ pub fn facts(answer: &[u8]) -> Result<Facts> {
             .and_then(|load| u8::try_from(load).ok())
             .filter(|load| *load <= 100),
         model: model.map(|name| name.chars().take(MODEL_MAX).collect()),
+        idle_minutes: body["idle_minutes"].as_u64(),
+        why: body["why"].as_str().map(|why| why.chars().take(WHY_MAX).collect()),
     })
 }
 
 /// Parses the answer to [`extend_request`].
 pub fn extension(answer: &[u8]) -> Result<Extension> {
     let body = object(&http::parse_response(answer)?)?;
-    Ok(Extension { hours: body["extended_by_hours"].as_u64(), lease_end: time(&body["new_shutdown_at"]) })
+    let hours = body["extended_by_hours"].as_f64().filter(|hours| (0.0..=HOURS_MAX).contains(hours));
+    // Daemons round hours to four decimals.
+    let granted = hours.map(|hours| Duration::from_secs_f64((hours * 3600.0).round()));
+    Ok(Extension { granted, lease_end: time(&body["new_shutdown_at"]) })
+}
+
+/// Longest extension that makes sense, in hours.
+const HOURS_MAX: f64 = 24.0 * 366.0;
+
+/// Result of a keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// End of the keep in seconds since the epoch; `None` if the daemon does not say.
+    pub until: Option<u64>,
+    /// End of the lease in seconds since the epoch; `None` if the daemon does not say.
+    pub lease_end: Option<u64>,
+}
+
+/// Parses the answer to [`keep_request`].
+pub fn kept(answer: &[u8]) -> Result<Kept> {
+    let body = object(&http::parse_response(answer)?)?;
+    Ok(Kept { until: time(&body["kept_until"]), lease_end: time(&body["shutdown_at"]) })
 }
 
 /// Returns the JSON object of a successful answer; otherwise the error it stands for.
@@ -129,7 +166,12 @@ mod tests {
         let facts_of = |body: &str| facts(&answer("200 OK", body)).unwrap();
         assert_eq!(
             facts_of(body),
-            Facts { lease_end: Some(1_767_323_045), gpu_load: Some(37), model: Some("qwen".into()) }
+            Facts {
+                lease_end: Some(1_767_323_045),
+                gpu_load: Some(37),
+                model: Some("qwen".into()),
+                ..Facts::default()
+            }
         );
         assert_eq!(facts_of("{}"), Facts::default());
         let odd = r#"{"shutdown_at":"soon","gpu_utilization":-1,"model_loaded":"not-loaded"}"#;
@@ -177,7 +219,7 @@ mod tests {
         let body = r#"{"extended_by_hours":2,"new_shutdown_at":"1970-01-01T01:00:00Z"}"#;
         assert_eq!(
             extension(&answer("200 OK", body)).unwrap(),
-            Extension { hours: Some(2), lease_end: Some(3600) }
+            Extension { granted: Some(Duration::from_secs(7200)), lease_end: Some(3600) }
         );
     }
 

@@ -30,6 +30,12 @@ pub struct Facts {
     /// Served model. Unchecked text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Minutes since the instance was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_minutes: Option<u64>,
+    /// What keeps the instance up or will end it. Any text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// Longest state file, in bytes.

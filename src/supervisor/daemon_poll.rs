@@ -1,7 +1,7 @@
 //! Polls the status daemon for lease, GPU load and model: about once a minute while the link is up, and on
 //! request.
 //!
-//! Polls only if a token is configured, which it reads anew each time, so that a later one counts. Failures
+//! Polls only if this instance has a token, which it reads anew each time, so that a later one counts. Failures
 //! are ignored.
 
 use std::io;
@@ -14,10 +14,10 @@ use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use crate::config::credentials::Credentials;
+use crate::config::Config;
 use crate::daemon;
 use crate::daemon::http::RESPONSE_MAX;
-use crate::runtime::state::Facts;
+use crate::runtime::state::{Facts, Target};
 use crate::system::paths::Paths;
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -27,6 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct DaemonPoll {
     paths: Paths,
+    instance: Target,
     socket: Option<PathBuf>,
     wake: Arc<Notify>,
     /// True if a poll is wanted that has not been completed.
@@ -35,10 +36,11 @@ pub struct DaemonPoll {
 }
 
 impl DaemonPoll {
-    /// Polls the daemon behind `socket`, at once for the first time; never without a socket. `wake` makes the
-    /// next poll due.
-    pub fn new(paths: &Paths, socket: Option<PathBuf>, wake: Arc<Notify>) -> Self {
-        Self { paths: paths.clone(), socket, wake, wanted: true, due: Instant::now() }
+    /// Polls the daemon of `instance` behind `socket`, at once for the first time; never without a socket. `wake`
+    /// makes the next poll due.
+    pub fn new(paths: &Paths, instance: &Target, socket: Option<PathBuf>, wake: Arc<Notify>) -> Self {
+        let (paths, instance) = (paths.clone(), instance.clone());
+        Self { paths, instance, socket, wake, wanted: true, due: Instant::now() }
     }
 
     /// Makes the next poll due if the last one is old.
@@ -68,7 +70,9 @@ impl DaemonPoll {
     }
 
     async fn ask(&self, socket: &Path) -> Option<Facts> {
-        let token = Credentials::load_daemon_token(&self.paths).ok()??;
+        let config = Config::load(&self.paths).ok()?;
+        let token =
+            daemon::client::token(&self.instance.id, &self.instance.name, &config, &self.paths).ok()??;
         let request = daemon::status_request(token.expose());
         let answer = timeout(daemon::PATIENCE, exchange(socket, &request)).await.ok()?.ok()?;
         daemon::facts(&answer).ok()

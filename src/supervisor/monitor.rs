@@ -43,8 +43,8 @@ impl Monitor {
         publisher: &mut Publisher<'_>,
         interrupts: &mut Interrupts,
     ) -> End {
-        let mut poll =
-            DaemonPoll::new(publisher.paths(), self.daemon_socket.clone(), Arc::clone(&self.daemon_wake));
+        let (socket, wake) = (self.daemon_socket.clone(), Arc::clone(&self.daemon_wake));
+        let mut poll = DaemonPoll::new(publisher.paths(), publisher.instance(), socket, wake);
         let _settling = settle(&connector.forward_table);
         loop {
             let (mut stop, system, _) = interrupts.split();

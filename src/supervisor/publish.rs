@@ -15,7 +15,7 @@ use crate::openssh::failure::{self, Failure, Kind};
 use crate::runtime::directory::{Directory, Lock};
 use crate::runtime::log::Log;
 use crate::runtime::prompt::{self, Entry};
-use crate::runtime::state::{Facts, Forward, Phase, State};
+use crate::runtime::state::{Facts, Forward, Phase, State, Target};
 use crate::runtime::urls::variables;
 use crate::runtime::{pidfile, remembered_ports};
 use crate::system::paths::Paths;
@@ -51,6 +51,11 @@ impl<'a> Publisher<'a> {
     /// Returns the places of this process.
     pub(super) fn paths(&self) -> &'a Paths {
         self.paths
+    }
+
+    /// Returns the instance.
+    pub(super) fn instance(&self) -> &Target {
+        &self.state.instance
     }
 
     /// Returns the tunnel's directory.

@@ -1,6 +1,6 @@
 //! Times for people: local time, and distances in time.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -62,6 +62,22 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     }
 }
 
+/// Parses a length of time: `90m`, `2h30m`, `1d`, or hours without unit, `2` or `1.5`. At least a minute and
+/// at most a month.
+pub fn parse_length(text: &str) -> Result<Duration, String> {
+    const MONTH: Duration = Duration::from_secs(720 * 3600);
+    const MINUTE: Duration = Duration::from_secs(60);
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let length = if is_number {
+        let hours = text.parse::<f64>().ok().filter(|hours| *hours <= 720.0);
+        hours.map(|hours| Duration::from_secs_f64((hours * 3600.0).round()))
+    } else {
+        humantime::parse_duration(text).ok()
+    };
+    let expected = "hours such as 2 or 1.5, or a duration such as 90m or 2h30m; at most 720 hours";
+    length.filter(|length| (MINUTE..=MONTH).contains(length)).ok_or_else(|| expected.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +105,26 @@ mod tests {
         assert_eq!(clock(u64::MAX, noon, &TimeZone::UTC), "unknown time");
         assert_eq!(distance(noon + 60, noon), "in 1 min");
         assert_eq!(distance(noon, noon + 7200), "2 h ago");
+    }
+
+    #[test]
+    fn lengths_are_hours_or_have_units() {
+        let table = [
+            ("2", 7200),
+            ("1.5", 5400),
+            ("90m", 5400),
+            ("2h30m", 9000),
+            ("2h 30m", 9000),
+            ("1d", 86_400),
+            ("720", 2_592_000),
+            ("0.25", 900),
+        ];
+        for (text, seconds) in table {
+            assert_eq!(parse_length(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["0", "0h", "30s", "721", "31d", "-1", "two", "", ".", "1e9", "inf", "2 x", "99999999999"]
+        {
+            assert!(parse_length(text).is_err(), "{text}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::config::user;
 use crate::support::daemon::{Daemon, TOKEN, on_port, start};
 use crate::support::http::{Reply, Server};
 use crate::support::instance::Instance;
@@ -116,14 +117,14 @@ fn a_token_that_is_wrong_or_missing() {
 }
 
 #[test]
-fn hours_are_whole_and_within_reason() {
+fn times_are_within_reason() {
     let instance = Instance::start();
     let daemon = Daemon::start(1000);
     let sandbox = daemon.sandbox(&instance);
-    for hours in ["0", "-1", "1.5", "two", "", "721", "4294967298"] {
+    for hours in ["0", "-1", "30s", "two", "", "721", "4294967298"] {
         extend(&sandbox, hours).fails(2, ["soong-extend: "]).run();
     }
-    sandbox.soong(["extend"]).fails(2, ["HOURS"]).run();
+    sandbox.soong(["extend"]).fails(2, ["TIME"]).run();
     assert!(daemon.server.requests().is_empty());
     assert_eq!(instance.sshd.logins(), 0);
 }
@@ -194,4 +195,66 @@ fn a_daemon_that_does_not_get_on_with_it_is_not_waited_for() {
         extend(&sandbox, "1").fails(1, ["the status daemon is not answering"]).run();
         assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     }
+}
+
+#[test]
+fn hours_may_have_decimals_and_units() {
+    let instance = Instance::start();
+    let server = Server::start(|_| Reply::ok(r#"{"extended_by_hours":1.5}"#));
+    let sandbox = in_place_of_a_daemon(&instance, server.port);
+    start(&sandbox).run();
+    for (time, form) in [("90m", "hours=1.5"), ("1.5", "hours=1.5"), ("2h30m", "hours=2.5"), ("3", "hours=3")]
+    {
+        extend(&sandbox, time).stdout_has("Lease extended by 1 h 30 min").run();
+        let requests = server.requests();
+        let last = requests.iter().rfind(|request| request.line == "POST /extend").unwrap();
+        assert_eq!(last.body, form, "{time}");
+    }
+}
+
+#[test]
+fn keep_asks_for_minutes_and_warns_of_an_earlier_end() {
+    let instance = Instance::start();
+    let server = Server::start(|_| {
+        Reply::ok(r#"{"kept_until":"2099-01-02T03:04:05Z","shutdown_at":"2099-01-02T01:00:00Z"}"#)
+    });
+    let sandbox = in_place_of_a_daemon(&instance, server.port);
+    let output =
+        sandbox.soong(["keep", "2h"]).stdout_has("No idle shutdown until 2099-01-02 ").stderr_has("").run();
+    assert!(output.stderr.contains("The lease ends before that, at 2099-01-02 "), "{}", output.stderr);
+    let request = &server.requests()[0];
+    assert_eq!((request.line.as_str(), request.body.as_str()), ("POST /keep", "minutes=120"));
+    assert_eq!(request.authorization, format!("Bearer {TOKEN}"));
+}
+
+/// A token belongs to one instance. The global one goes only to instances that the config names.
+#[test]
+fn a_token_reaches_its_own_instance_only() {
+    let instance = Instance::start();
+    let server = Server::start(|_| Reply::ok(r#"{"extended_by_hours":1}"#));
+    let mut sandbox = on_port(&instance, server.port);
+    sandbox.store_secrets("[daemon]\ntoken = \"the-global-one\"\n[daemon.tokens]\na1b2c3d4 = \"its-own\"\nother = \"foreign\"\n");
+    start(&sandbox).run();
+    extend(&sandbox, "1").stdout_has("Lease extended by 1 hour").run();
+    let tokens = |server: &Server| -> Vec<String> {
+        server.requests().iter().map(|request| request.authorization.clone()).collect()
+    };
+    wait::until_true("the supervisor to ask", || server.count("GET /status") > 0);
+    assert!(tokens(&server).iter().all(|token| token == "Bearer its-own"), "{:?}", tokens(&server));
+    sandbox.tunnel(["stop"]).stdout_has("").run();
+    // The same machine, listed by a provider instead of the config, under an id without token.
+    let count = server.requests().len();
+    let entry = format!(
+        r#"{{"id":"stranger","name":"stranger","status":"active","host":"127.0.0.1","port":{},"user":"{}"}}"#,
+        instance.sshd.port,
+        user()
+    );
+    sandbox.provide("x", &format!("echo '{{\"api\":1,\"instances\":[{entry}]}}'"));
+    let listed = |words: &[&str]| sandbox.soong_with_bin(words).args(["--instance-id", "stranger"]);
+    listed(&["tunnel", "start"]).stdout_has("SSH tunnel started").run();
+    listed(&["extend", "1"])
+        .fails(1, ["no token for the status daemon of stranger"])
+        .hint("soong daemon install stranger")
+        .run();
+    assert_eq!(server.requests().len(), count, "{:?}", tokens(&server));
 }

@@ -112,7 +112,10 @@ fn a_tunnel_tells_of_the_lease_the_gpu_and_the_model() {
     let forward = &dev["tunnel"]["forwards"][2];
     assert_eq!((&forward["service"], &forward["local"]), (&"status".into(), &sandbox.config.local[2].into()));
     assert_eq!(forward["remote"], daemon.server.port);
-    let table = status(&sandbox, &[]).stdout_has(format!("    GPU {GPU_LOAD} %, {MODEL}\n")).run().stdout;
+    let table = status(&sandbox, &[])
+        .stdout_has(format!("    GPU {GPU_LOAD} %, {MODEL}, idle for 3 min\n"))
+        .run()
+        .stdout;
     let line = table.lines().find(|line| line.starts_with("dev")).unwrap();
     assert!(line.contains("  up      5 h "), "{table}");
 

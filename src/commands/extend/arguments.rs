@@ -1,8 +1,11 @@
 //! Command line of `soong extend`.
 
+use std::time::Duration;
+
 use clap::Parser;
 
 use crate::completion::Values;
+use crate::system::time::parse_length;
 
 /// The command line of `soong-extend`.
 #[derive(Debug, Parser)]
@@ -17,36 +20,14 @@ use crate::completion::Values;
         instance will shut down.",
     after_help = "Examples:
   soong extend 2
+  soong extend 90m
   soong extend 4 --instance-id a1b2c3d4"
 )]
 pub struct Arguments {
-    /// Hours to add, 1 to 720
-    #[arg(value_name = "HOURS", value_parser = hours)]
-    pub hours: u32,
+    /// Time to add: hours (2, 1.5) or a duration (90m, 2h30m)
+    #[arg(value_name = "TIME", value_parser = parse_length)]
+    pub time: Duration,
     /// Instance: its name, id, or the start of its id
     #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
-}
-
-/// One month. More is a typing mistake.
-const HOURS_MAX: u32 = 720;
-
-fn hours(text: &str) -> Result<u32, String> {
-    match text.parse::<u32>() {
-        Ok(hours) if (1..=HOURS_MAX).contains(&hours) => Ok(hours),
-        _ => Err(format!("a whole number of hours from 1 to {HOURS_MAX}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hours_are_whole_and_within_reason() {
-        assert_eq!(hours("2"), Ok(2));
-        for text in ["0", "-1", "1.5", "two", "", "721", "99999999999"] {
-            assert!(hours(text).is_err(), "{text}");
-        }
-    }
 }

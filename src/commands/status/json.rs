@@ -36,6 +36,8 @@ struct Entry<'a> {
     lease_end: Option<u64>,
     gpu_load: Option<u8>,
     model: Option<&'a str>,
+    idle_minutes: Option<u64>,
+    why: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -91,6 +93,8 @@ impl<'a> From<&'a Row> for Entry<'a> {
             lease_end: row.facts.lease_end,
             gpu_load: row.facts.gpu_load,
             model: row.facts.model.as_deref(),
+            idle_minutes: row.facts.idle_minutes,
+            why: row.facts.why.as_deref(),
         }
     }
 }

@@ -129,13 +129,39 @@ fn details(row: &Row) -> String {
     parts.extend(row.price_cents_per_hour.map(|cents| format!("${}.{:02}/h", cents / 100, cents % 100)));
     parts.extend(row.facts.gpu_load.map(|load| format!("GPU {load} %")));
     parts.extend(row.facts.model.as_ref().map(|model| printable(model).into_owned()));
+    // An explanation says it as well.
+    let idle = row.facts.idle_minutes.filter(|minutes| *minutes > 0 && row.facts.why.is_none());
+    parts.extend(idle.map(|minutes| format!("idle for {}", span(minutes * 60))));
     let mut text = wrapped(&parts);
+    if let Some(why) = &row.facts.why {
+        text.push_str(&folded(&printable(why)));
+    }
     if let Some(tunnel) = row.tunnel.as_ref().filter(|tunnel| tunnel.doing != TunnelStatus::Phase(Phase::Up))
         && let Some(error) = &tunnel.last_error
     {
         text.push_str(&format!("    {}\n", truncate_str(&printable(error), 76, "…")));
     }
     text
+}
+
+/// Returns `text` indented, in lines that fit.
+fn folded(text: &str) -> String {
+    const INDENT: &str = "    ";
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let word = truncate_str(word, WIDTH - INDENT.len(), "…");
+        let line = lines.last().map_or(0, |line| measure_text_width(line));
+        if line > 0 && line + 1 + measure_text_width(&word) + INDENT.len() > WIDTH {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(&word);
+        }
+    }
+    lines.iter().map(|line| format!("{INDENT}{line}\n")).collect()
 }
 
 /// Joins `parts` with commas in as many indented lines as needed.
@@ -223,12 +249,19 @@ mod tests {
             last_error: None,
             forwards: vec![],
         });
-        full.facts = Facts { lease_end: Some(1000 + 11_520), gpu_load: Some(42), model: Some("qwen".into()) };
+        full.facts = Facts {
+            lease_end: Some(1000 + 11_520),
+            gpu_load: Some(42),
+            model: Some("qwen".into()),
+            idle_minutes: Some(12),
+            why: Some("idle for 12 min; it ends in 18 min unless it is used".into()),
+        };
         assert_eq!(
             render(&overview(vec![full, row("staging", "b2")])),
             "NAME     ID        STATE   ADDRESS      TUNNEL  LEASE\n\
              dev      0920582c  active  203.0.113.7  up      3 h 12 min\n    \
-                 gpu_1x_a100 in us-west-1, $1.29/h, GPU 42 %, qwen\n\
+                 gpu_1x_a100 in us-west-1, $1.29/h, GPU 42 %, qwen\n    \
+                 idle for 12 min; it ends in 18 min unless it is used\n\
              staging  b2        active  203.0.113.7  -       -\n"
         );
         assert_eq!(render(&overview(vec![])), "No instances\n");

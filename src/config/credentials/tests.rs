@@ -109,3 +109,19 @@ fn the_predecessors_secrets_are_found() {
     let told = told(&Credentials::load_legacy(&broken).unwrap_err());
     assert!(told.contains("not valid JSON") && !told.contains("hush"), "{told}");
 }
+
+#[test]
+fn tokens_of_instances_are_read_by_id() {
+    let credentials = parse("[daemon]\ntokens = { a1 = \"one\", \"b 2\" = \"two\" }\n").unwrap();
+    let tokens: Vec<_> =
+        credentials.instance_tokens.iter().map(|(id, token)| (id.as_str(), token.expose())).collect();
+    assert_eq!(tokens, [("a1", "one"), ("b 2", "two")]);
+    let debug = format!("{credentials:?}");
+    assert!(!debug.contains("one") && !debug.contains("two"), "{debug}");
+    for text in
+        ["[daemon]\ntokens = \"hush\"", "[daemon.tokens]\na = 1", "[daemon.tokens]\na = \"hush hush\""]
+    {
+        let told = told(&parse(text).unwrap_err());
+        assert!(told.contains("line 2: ") && !told.contains("hush"), "{told}");
+    }
+}

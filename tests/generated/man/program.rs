@@ -32,7 +32,9 @@ const VARIABLES: &[(&str, &str, &str)] = &[
 const RELATED: &[(&str, &str, u8)] = &[
     ("configure", "soong-status", 1),
     ("ext", "soong-extensions", 7),
+    ("extend", "soong-keep", 1),
     ("extend", "soong-status", 1),
+    ("keep", "soong-extend", 1),
     ("init", "soong-prompt", 1),
     ("prompt", "soong-init", 1),
     ("ssh", "soong-tunnel", 1),

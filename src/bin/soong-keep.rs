@@ -1,0 +1,7 @@
+//! `soong-keep`: keep an unused instance up for a while.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    soong::commands::keep::main()
+}

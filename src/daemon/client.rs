@@ -1,0 +1,56 @@
+//! Requests of commands: chooses the token, then the way.
+
+use crate::config::credentials::{Credentials, Secret};
+use crate::config::instance::Instance;
+use crate::config::{Config, Service};
+use crate::daemon::{SERVICE, exchange};
+use crate::error::{Error, Result};
+use crate::openssh::Login;
+use crate::runtime::registry;
+use crate::system::paths::Paths;
+use crate::system::spinner::Spinner;
+use crate::terminal::printable;
+
+/// Returns the token for the daemon of the instance `id`, called `name`: its own, or the global one if the config names the
+/// instance. Otherwise any instance that a provider lists would learn the token of all.
+pub fn token(id: &str, name: &str, config: &Config, paths: &Paths) -> Result<Option<Secret>> {
+    let mut credentials = Credentials::load(paths)?;
+    if let Some(own) = credentials.instance_tokens.remove(id) {
+        return Ok(Some(own));
+    }
+    Ok(credentials.daemon_token.filter(|_| config.names(id, name)))
+}
+
+/// Returns the token, or an error that says how to get one.
+pub fn require_token(instance: &Instance, config: &Config, paths: &Paths) -> Result<Secret> {
+    token(&instance.id, &instance.name, config, paths)?.ok_or_else(|| {
+        let name = printable(&shell_words::quote(&instance.name)).into_owned();
+        Error::failed(format!(
+            "no token for the status daemon of {} is configured",
+            printable(&instance.name)
+        ))
+        .with_hint(format!("install a daemon there: soong daemon install {name}"))
+        .with_hint("or store the token of the instances in config.toml: soong configure set daemon.token")
+    })
+}
+
+/// Sends `request` to the daemon on `instance`, through the tunnel if it is up and otherwise over an ssh of
+/// its own; returns the answer.
+pub fn send(instance: &Instance, config: &Config, paths: &Paths, request: &[u8]) -> Result<Vec<u8>> {
+    let _spinner = Spinner::watching(&format!("Asking the status daemon of {}", printable(&instance.name)));
+    if let Some(socket) = registry::forward_to(paths, instance, SERVICE)? {
+        return exchange::through_tunnel(&socket, instance, request);
+    }
+    let port = port(&config.services)?;
+    paths.ensure_state()?;
+    exchange::through_ssh(&Login::resolve(instance, &config.ssh, paths)?, port, request)
+}
+
+/// Returns the port of the daemon on instances.
+pub fn port(services: &[Service]) -> Result<u16> {
+    let service = services.iter().find(|service| service.name == SERVICE);
+    service.map(|service| service.remote).ok_or_else(|| {
+        Error::failed("the service 'status' is disabled in config.toml")
+            .with_hint("remove 'status = false' from [services]")
+    })
+}
