@@ -7,6 +7,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("status", "Show instances, their tunnels and leases"),
     ("extend", "Extend the lease of an instance"),
     ("keep", "Keep an unused instance up for a while"),
+    ("daemon", "Install the status daemon on an instance"),
     ("configure", "Set up soong, or change single settings"),
     ("init", "Set up completion and the prompt"),
     ("prompt", "Print the tunnels for a prompt or status line"),

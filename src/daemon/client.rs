@@ -21,6 +21,11 @@ pub fn token(id: &str, name: &str, config: &Config, paths: &Paths) -> Result<Opt
     Ok(credentials.daemon_token.filter(|_| config.names(id, name)))
 }
 
+/// Returns the own token of the daemon of `instance`.
+pub fn own_token(instance: &Instance, paths: &Paths) -> Result<Option<Secret>> {
+    Ok(Credentials::load(paths)?.instance_tokens.remove(&instance.id))
+}
+
 /// Returns the token, or an error that says how to get one.
 pub fn require_token(instance: &Instance, config: &Config, paths: &Paths) -> Result<Secret> {
     token(&instance.id, &instance.name, config, paths)?.ok_or_else(|| {

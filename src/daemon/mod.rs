@@ -78,6 +78,12 @@ pub fn facts(answer: &[u8]) -> Result<Facts> {
     })
 }
 
+/// Returns the daemon's version in an answer to [`status_request`].
+pub fn version(answer: &[u8]) -> Result<String> {
+    let body = object(&http::parse_response(answer)?)?;
+    Ok(body["version"].as_str().unwrap_or("unknown").to_owned())
+}
+
 /// Parses the answer to [`extend_request`].
 pub fn extension(answer: &[u8]) -> Result<Extension> {
     let body = object(&http::parse_response(answer)?)?;

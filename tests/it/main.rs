@@ -22,6 +22,8 @@ mod faults;
 mod first_run;
 mod forwards;
 mod ground;
+#[cfg(target_os = "linux")]
+mod guard;
 mod hints;
 mod hooks;
 mod installation;

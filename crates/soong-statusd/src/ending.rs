@@ -151,6 +151,8 @@ fn find_provider(name: &str) -> Result<PathBuf> {
 async fn run_command(words: &[String], input: Option<String>, guard: &Guard) -> Result<()> {
     let mut command = command(words)?;
     command.env("SOONG_CONFIG", guard.directory().join("config.toml"));
+    // The only place that the unit lets it write to.
+    command.env("HOME", &guard.config.state);
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     let cannot = |error: io::Error| Error::new(format!("cannot run {}: {error}", words[0]));
     let mut child = command.spawn().map_err(cannot)?;

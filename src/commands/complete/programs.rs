@@ -5,7 +5,7 @@ use clap::{Arg, Command};
 use super::engine;
 use crate::built_in::BUILT_IN;
 use crate::command_line;
-use crate::commands::{configure, ext, extend, init, keep, ssh, status, tunnel};
+use crate::commands::{configure, daemon, ext, extend, init, keep, ssh, status, tunnel};
 use crate::completion::{Answer, Candidate, Directive, Values};
 use crate::extension::completion as foreign;
 use crate::instances::lambda;
@@ -28,6 +28,7 @@ pub fn definition(name: &str) -> Option<Command> {
         "status" => command_line::definition::<status::arguments::Arguments>(),
         "extend" => command_line::definition::<extend::arguments::Arguments>(),
         "keep" => command_line::definition::<keep::arguments::Arguments>(),
+        "daemon" => command_line::definition::<daemon::arguments::Arguments>(),
         "configure" => command_line::definition::<configure::arguments::Arguments>(),
         "init" => command_line::definition::<init::arguments::Arguments>(),
         "prompt" => prompt(),

@@ -32,6 +32,8 @@ const VARIABLES: &[(&str, &str, &str)] = &[
 const RELATED: &[(&str, &str, u8)] = &[
     ("configure", "soong-status", 1),
     ("ext", "soong-extensions", 7),
+    ("daemon", "soong-extend", 1),
+    ("daemon", "soong-statusd", 8),
     ("extend", "soong-keep", 1),
     ("extend", "soong-status", 1),
     ("keep", "soong-extend", 1),

@@ -2,7 +2,7 @@
 
 mod aliases;
 mod authors;
-mod compiled;
+pub mod compiled;
 mod completion;
 mod examples;
 mod guesses;

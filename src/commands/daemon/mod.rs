@@ -1,0 +1,129 @@
+//! `soong daemon`: installs the status daemon on an instance and looks after it.
+//!
+//! ```text
+//! arguments ─ install ─ binary    the program to install
+//!           │         └ remote    shell scripts on the instance, by soong ssh
+//!           └ status, logs, uninstall
+//! ```
+
+pub mod arguments;
+
+mod binary;
+mod install;
+mod remote;
+
+use std::process::ExitCode;
+
+use self::arguments::{Arguments, Command, Logs, Target, Uninstall};
+use self::remote::Remote;
+use crate::command_line;
+use crate::config::instance::Instance;
+use crate::config::{Config, credentials};
+use crate::daemon::{self, client};
+use crate::error::{EXIT_NOT_RUNNING, Error, Result};
+use crate::instances::inventory::{self, Selector};
+use crate::system::paths::Paths;
+use crate::system::time;
+use crate::terminal::printable;
+
+const STATE: &str = include_str!("state.sh");
+const UNINSTALL: &str = include_str!("uninstall.sh");
+const UNIT: &str = "soong-statusd.service";
+
+/// Runs `soong-daemon` and returns the exit code.
+pub fn main() -> ExitCode {
+    command_line::main("soong-daemon", |arguments: &Arguments| match &arguments.command {
+        Command::Install(arguments) => {
+            install::install(arguments, &Setting::load(&arguments.target)?).map(|()| 0)
+        }
+        Command::Upgrade(arguments) => {
+            install::upgrade(arguments, &Setting::load(&arguments.target)?).map(|()| 0)
+        }
+        Command::Status(target) => status(target, &Setting::load(target)?),
+        Command::Logs(arguments) => logs(arguments, &Setting::load(&arguments.target)?),
+        Command::Uninstall(arguments) => uninstall(arguments, &Setting::load(&arguments.target)?).map(|()| 0),
+    })
+}
+
+/// The instance and everything needed to reach it.
+struct Setting {
+    instance: Instance,
+    config: Config,
+    paths: Paths,
+}
+
+impl Setting {
+    fn load(target: &Target) -> Result<Self> {
+        let paths = Paths::from_env()?;
+        let config = Config::load(&paths)?;
+        let selector = Selector { wanted: target.name.as_deref(), ..Selector::default() };
+        let instance = inventory::choose(&selector, &config, &paths)?;
+        Ok(Self { instance, config, paths })
+    }
+
+    /// Sends a request to the daemon.
+    fn send(&self, request: &[u8]) -> Result<Vec<u8>> {
+        client::send(&self.instance, &self.config, &self.paths, request)
+    }
+
+    /// Returns the instance as root.
+    fn root(&self, root: &str) -> Result<Remote<'_>> {
+        let remote = Remote::new(&self.instance);
+        let uid = remote.run("printf 'uid=%s\\n' \"$(id -u)\"", &[], b"")?;
+        Ok(remote.as_root(uid.get("uid") == "0" || !root.is_empty()))
+    }
+}
+
+fn status(target: &Target, setting: &Setting) -> Result<u8> {
+    let name = printable(&setting.instance.name).into_owned();
+    let state = Remote::new(&setting.instance).run(STATE, &[&target.root], b"")?;
+    if state.get("version").is_empty() {
+        return Err(Error::failed(format!("no status daemon is installed on {name}"))
+            .with_hint(format!("install it: soong daemon install {}", quoted(&setting.instance.name))));
+    }
+    let active = state.get("active");
+    command_line::print(&format!("{} on {name}: {}\n", printable(state.get("version")), printable(active)))?;
+    if active != "active" {
+        return Ok(EXIT_NOT_RUNNING);
+    }
+    let token = client::require_token(&setting.instance, &setting.config, &setting.paths)?;
+    let facts = daemon::facts(&setting.send(&daemon::status_request(token.expose()))?)?;
+    let mut text = String::new();
+    if let Some(end) = facts.lease_end {
+        text.push_str(&format!("Ends at {}\n", time::clock_and_distance(end, time::now())));
+    }
+    if let Some(why) = facts.why {
+        text.push_str(&format!("{}\n", printable(&why)));
+    }
+    command_line::print(&text)?;
+    Ok(0)
+}
+
+fn logs(arguments: &Logs, setting: &Setting) -> Result<u8> {
+    let lines = arguments.lines.to_string();
+    let mut words = vec!["journalctl", "--no-pager", "--unit", UNIT, "--lines", &lines];
+    if arguments.follow {
+        words.push("--follow");
+    }
+    setting.root(&arguments.target.root)?.show(&words)
+}
+
+fn uninstall(arguments: &Uninstall, setting: &Setting) -> Result<()> {
+    let purge = if arguments.purge { "yes" } else { "no" };
+    let root = &arguments.target.root;
+    let answer = setting.root(root)?.run(UNINSTALL, &[root, purge], b"")?;
+    if arguments.purge {
+        credentials::store_token(&setting.paths, &setting.instance.id, None)?;
+    }
+    let name = printable(&setting.instance.name);
+    command_line::print(&if answer.is("removed") {
+        format!("Removed the status daemon from {name}; nothing ends the instance now\n")
+    } else {
+        format!("No status daemon was installed on {name}\n")
+    })
+}
+
+/// Quotes `name` as a word for a shell.
+fn quoted(name: &str) -> String {
+    printable(&shell_words::quote(name)).into_owned()
+}
