@@ -68,7 +68,8 @@ fn api(gate: Gate) -> Server {
 /// A sandbox with both secrets, which gets its instance from `api` alone.
 fn sandbox(instance: &Instance, daemon: &Daemon, api: &Server) -> Sandbox {
     let mut sandbox = daemon.sandbox(instance);
-    sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n[daemon]\ntoken = \"{TOKEN}\"\n"));
+    sandbox
+        .store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n[daemon.tokens]\na1b2c3d4 = \"{TOKEN}\"\n"));
     sandbox.configure(|config| {
         config.remove("instances", "dev");
         config.set(["providers", "lambda"], true).set(["lambda", "base-url"], api.url());

@@ -17,7 +17,7 @@ use crate::system::time::parse_length;
     long_about = "Keep an unused instance up for a while.\n\n\
         Asks the status daemon on the instance for no idle shutdown before the time is over, through \
         the tunnel if it is up and otherwise over a new SSH connection. The end of the lease stays as \
-        it is; 'soong extend' moves that.",
+        it is; see soong-extend(1).",
     after_help = "Examples:
   soong keep 2h
   soong keep 90m --instance-id a1b2c3d4"

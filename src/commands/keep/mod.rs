@@ -46,7 +46,7 @@ fn report(kept: &Kept, now: u64) -> (String, Option<String>) {
     let end = kept.lease_end.filter(|end| *end < until);
     let warning = end.map(|end| {
         format!(
-            "The lease ends before that, at {}; 'soong extend' moves it\n",
+            "The lease ends before that, at {}; extend it: soong extend 2h\n",
             time::clock_and_distance(end, now)
         )
     });
@@ -62,7 +62,7 @@ mod tests {
         let of = |until, lease_end| report(&Kept { until, lease_end }, 1_767_355_200);
         assert!(of(Some(1_767_358_800), Some(1_767_369_600)).0.ends_with("(in 1 h)\n"));
         assert!(of(Some(1_767_358_800), Some(1_767_369_600)).1.is_none());
-        assert!(of(Some(1_767_369_600), Some(1_767_358_800)).1.unwrap().contains("(in 1 h); 'soong extend'"));
+        assert!(of(Some(1_767_369_600), Some(1_767_358_800)).1.unwrap().contains("(in 1 h); extend it"));
         assert_eq!(of(None, None).0, "Kept\n");
     }
 }

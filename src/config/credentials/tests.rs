@@ -112,12 +112,12 @@ fn the_predecessors_secrets_are_found() {
 
 #[test]
 fn tokens_of_instances_are_read_by_id() {
-    let credentials = parse("[daemon]\ntokens = { a1 = \"one\", \"b 2\" = \"two\" }\n").unwrap();
+    let credentials = parse("[daemon]\ntokens = { a1 = \"key-1\", \"b 2\" = \"key-2\" }\n").unwrap();
     let tokens: Vec<_> =
         credentials.instance_tokens.iter().map(|(id, token)| (id.as_str(), token.expose())).collect();
-    assert_eq!(tokens, [("a1", "one"), ("b 2", "two")]);
+    assert_eq!(tokens, [("a1", "key-1"), ("b 2", "key-2")]);
     let debug = format!("{credentials:?}");
-    assert!(!debug.contains("one") && !debug.contains("two"), "{debug}");
+    assert!(!debug.contains("key-"), "{debug}");
     for text in
         ["[daemon]\ntokens = \"hush\"", "[daemon.tokens]\na = 1", "[daemon.tokens]\na = \"hush hush\""]
     {
