@@ -53,7 +53,7 @@ fn put(setting: &Setting, root: &str, binary: Option<&Path>, config: &str, is_up
         Some(token) => token,
         None => credentials::generate()?,
     };
-    let root_remote = remote.as_root(is_root);
+    let root_remote = remote.elevated(is_root);
     let unit = UNIT.replace("@ROOT@", root);
     let upgrade = if is_upgrade { "yes" } else { "no" };
     let arguments = [root, uploaded.get("directory"), config, &unit, upgrade];

@@ -70,7 +70,7 @@ impl Setting {
     fn root(&self, root: &str) -> Result<Remote<'_>> {
         let remote = Remote::new(&self.instance);
         let uid = remote.run("printf 'uid=%s\\n' \"$(id -u)\"", &[], b"")?;
-        Ok(remote.as_root(uid.get("uid") == "0" || !root.is_empty()))
+        Ok(remote.elevated(uid.get("uid") == "0" || !root.is_empty()))
     }
 }
 

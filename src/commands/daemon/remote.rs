@@ -45,8 +45,8 @@ impl<'a> Remote<'a> {
         Self { instance, sudo: false }
     }
 
-    /// The same machine as root, if that is necessary.
-    pub fn as_root(self, is_root: bool) -> Self {
+    /// The same machine as root: by sudo unless the account `is_root`.
+    pub fn elevated(self, is_root: bool) -> Self {
         Self { sudo: !is_root, ..self }
     }
 
