@@ -3,7 +3,6 @@
 //!
 //! No error contains a secret or any part of the file that could be one.
 
-mod instance_tokens;
 mod legacy;
 mod private_file;
 mod secret;
@@ -14,7 +13,6 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-pub use self::instance_tokens::{generate, store_token};
 pub use self::private_file::read;
 pub use self::secret::Secret;
 use crate::error::{Error, Result};

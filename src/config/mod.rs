@@ -10,6 +10,7 @@ pub(crate) mod instance;
 mod load;
 pub mod schema;
 mod settings;
+pub(crate) mod token_store;
 
 #[cfg(test)]
 mod tests;

@@ -3,13 +3,16 @@
 use crate::config::credentials::{Credentials, Secret};
 use crate::config::instance::Instance;
 use crate::config::{Config, Service};
-use crate::daemon::{SERVICE, exchange};
+use crate::daemon::exchange;
 use crate::error::{Error, Result};
 use crate::openssh::Login;
 use crate::runtime::registry;
 use crate::system::paths::Paths;
 use crate::system::spinner::Spinner;
 use crate::terminal::printable;
+
+/// Service name of the daemon among the forwards of a tunnel.
+pub const SERVICE: &str = "status";
 
 /// Returns the token for the daemon of the instance `id`, called `name`: its own, or the global one if the config names the
 /// instance. Otherwise any instance that a provider lists would learn the token of all.

@@ -22,14 +22,12 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+pub use self::client::SERVICE;
 pub use self::exchange::PATIENCE;
 use self::http::Response;
 use crate::error::{Error, Result};
 use crate::runtime::state::Facts;
 use crate::terminal::printable;
-
-/// Service name of the daemon among the forwards of a tunnel.
-pub const SERVICE: &str = "status";
 
 /// Result of an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::arguments::{Install, Upgrade};
 use super::binary::Binary;
 use super::remote::{Answer, Remote};
-use super::{Setting, quoted};
+use super::setting::{Setting, quoted};
 use crate::command_line;
-use crate::config::credentials::{self, Secret};
+use crate::config::credentials::Secret;
+use crate::config::token_store;
 use crate::daemon::{self, client};
 use crate::error::{Error, Result};
 use crate::runtime::registry;
@@ -51,7 +52,7 @@ fn put(setting: &Setting, root: &str, binary: Option<&Path>, config: &str, is_up
     let uploaded = remote.run(UPLOAD, &[&binary.bytes.len().to_string()], &binary.bytes)?;
     let token = match client::own_token(&setting.instance, &setting.paths)? {
         Some(token) => token,
-        None => credentials::generate()?,
+        None => token_store::generate()?,
     };
     let root_remote = remote.elevated(is_root);
     let unit = UNIT.replace("@ROOT@", root);
@@ -60,7 +61,7 @@ fn put(setting: &Setting, root: &str, binary: Option<&Path>, config: &str, is_up
     let answer = root_remote.run(INSTALL, &arguments, format!("{}\n", token.expose()).as_bytes())?;
     let token = Secret::new(answer.get("token"))
         .ok_or_else(|| Error::failed(format!("{name} returned no token; check /etc/soong/token there")))?;
-    credentials::store_token(&setting.paths, &setting.instance.id, Some(&token))?;
+    token_store::store_token(&setting.paths, &setting.instance.id, Some(&token))?;
     if answer.get("config") == "kept" && !is_upgrade {
         print_error("Kept the configuration on the instance: /etc/soong/statusd.toml\n");
     }

@@ -3,7 +3,8 @@
 //! ```text
 //! arguments ─ install ─ binary    the program to install
 //!           │         └ remote    shell scripts on the instance, by soong ssh
-//!           └ status, logs, uninstall
+//!           ├ status, logs, uninstall
+//!           └ setting ─ remote    the instance, and the way to it
 //! ```
 
 pub mod arguments;
@@ -11,18 +12,17 @@ pub mod arguments;
 mod binary;
 mod install;
 mod remote;
+mod setting;
 
 use std::process::ExitCode;
 
 use self::arguments::{Arguments, Command, Logs, Target, Uninstall};
 use self::remote::Remote;
+use self::setting::{Setting, quoted};
 use crate::command_line;
-use crate::config::instance::Instance;
-use crate::config::{Config, credentials};
+use crate::config::token_store;
 use crate::daemon::{self, client};
 use crate::error::{EXIT_NOT_RUNNING, Error, Result};
-use crate::instances::inventory::{self, Selector};
-use crate::system::paths::Paths;
 use crate::system::time;
 use crate::terminal::printable;
 
@@ -43,35 +43,6 @@ pub fn main() -> ExitCode {
         Command::Logs(arguments) => logs(arguments, &Setting::load(&arguments.target)?),
         Command::Uninstall(arguments) => uninstall(arguments, &Setting::load(&arguments.target)?).map(|()| 0),
     })
-}
-
-/// The instance and everything needed to reach it.
-struct Setting {
-    instance: Instance,
-    config: Config,
-    paths: Paths,
-}
-
-impl Setting {
-    fn load(target: &Target) -> Result<Self> {
-        let paths = Paths::from_env()?;
-        let config = Config::load(&paths)?;
-        let selector = Selector { wanted: target.name.as_deref(), ..Selector::default() };
-        let instance = inventory::choose(&selector, &config, &paths)?;
-        Ok(Self { instance, config, paths })
-    }
-
-    /// Sends a request to the daemon.
-    fn send(&self, request: &[u8]) -> Result<Vec<u8>> {
-        client::send(&self.instance, &self.config, &self.paths, request)
-    }
-
-    /// Returns the instance as root.
-    fn root(&self, root: &str) -> Result<Remote<'_>> {
-        let remote = Remote::new(&self.instance);
-        let uid = remote.run("printf 'uid=%s\\n' \"$(id -u)\"", &[], b"")?;
-        Ok(remote.elevated(uid.get("uid") == "0" || !root.is_empty()))
-    }
 }
 
 fn status(target: &Target, setting: &Setting) -> Result<u8> {
@@ -113,7 +84,7 @@ fn uninstall(arguments: &Uninstall, setting: &Setting) -> Result<()> {
     let root = &arguments.target.root;
     let answer = setting.root(root)?.run(UNINSTALL, &[root, purge], b"")?;
     if arguments.purge {
-        credentials::store_token(&setting.paths, &setting.instance.id, None)?;
+        token_store::store_token(&setting.paths, &setting.instance.id, None)?;
     }
     let name = printable(&setting.instance.name);
     command_line::print(&if answer.is("removed") {
@@ -121,9 +92,4 @@ fn uninstall(arguments: &Uninstall, setting: &Setting) -> Result<()> {
     } else {
         format!("No status daemon was installed on {name}\n")
     })
-}
-
-/// Quotes `name` as a word for a shell.
-fn quoted(name: &str) -> String {
-    printable(&shell_words::quote(name)).into_owned()
 }

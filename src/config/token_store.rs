@@ -1,10 +1,10 @@
-//! Tokens of single status daemons: `[daemon.tokens]`, by the id of the instance.
+//! Changes tokens of single status daemons: `[daemon.tokens]`, by the id of the instance.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::{API_KEY, Credentials, DAEMON_TOKEN, INSTANCE_TOKENS, Secret, read};
+use crate::config::credentials::{API_KEY, Credentials, DAEMON_TOKEN, INSTANCE_TOKENS, Secret, read};
 use crate::error::{Error, Result};
 use crate::system::lock::{self, WRITER_PATIENCE};
 use crate::system::paths::{self, Paths};
