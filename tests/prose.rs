@@ -33,7 +33,7 @@ const OPENINGS: &[&str] = &["What", "Whether", "Who", "Has", "Have", "Nobody", "
 const QUOTING: &[&str] = &["tests/prose.rs", "CHANGELOG.md"];
 
 /// Folders that are still to be rewritten; this list only shrinks.
-const PENDING: &[&str] = &["src/", "tests/", "benches/", "examples/", "shell/"];
+const PENDING: &[&str] = &["tests/", "benches/", "examples/", "shell/"];
 
 #[test]
 fn the_words_are_plain() {

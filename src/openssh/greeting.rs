@@ -182,8 +182,8 @@ mod tests {
         assert_eq!(found(b"Welcome to SSH-\r\nSSH-2.0-x\r\n"), Ok(()));
         assert_eq!(found(b"HTTP/1.1 400 SSH-\r\n\r\n").unwrap_err(), "it is not an SSH server");
         assert_eq!(found(b"").unwrap_err(), "it closes the connection");
-        let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        assert_eq!(greeting(nobody).unwrap_err(), "Connection refused");
+        let unused_address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        assert_eq!(greeting(unused_address).unwrap_err(), "Connection refused");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! One check of a link, from the question until it is answered or the link has shown no sign of life for too long.
+//! One check of a link: probes until an answer comes or the link has shown no sign of life for too long.
 //!
-//! Late is not dead: on a slow link the question waits behind what clients send. What counts meanwhile is bytes
-//! that come back over any connection, and what the kernel sees of ssh's TCP connection. ssh itself must answer
-//! on its control socket, over which nothing is slow: an ssh that is stuck keeps its kernel's company.
+//! Late is not dead: on a slow link the probe queues behind clients' data. Meanwhile, data on any connection
+//! counts, and the kernel's view of ssh's TCP connection. ssh itself must answer on its control socket, which
+//! is never slow: the kernel of an ssh that hangs still acknowledges.
 //!
-//! After a change of the network a link is given less time, unless connections are under way and its TCP
-//! connection can still recover: its local address is still this machine's. Without that address it is dead.
+//! After a change of the network a link gets less time, unless connections depend on it and its TCP
+//! connection can recover: its local address still exists on this machine. Without that address it is dead.
 
 use std::pin::pin;
 
@@ -16,27 +16,28 @@ use super::mux::{self, Control};
 use super::probe::Probe;
 use super::tcp_progress::Connection;
 
-/// How many looks in a row have to miss the local address of a link: a renewed lease may take it away for a moment.
+/// Number of looks in a row that must miss the link's local address: renewing a DHCP lease can remove it for
+/// a moment.
 const HOMELESS_MAX: u32 = 2;
 
 /// A link to check.
 #[derive(Debug)]
 pub struct Check<'a> {
-    /// Puts the question.
+    /// Sends the probe.
     pub probe: &'a Probe,
-    /// Hears of what comes back over connections.
+    /// Times of received data.
     pub liveness: &'a Liveness,
     /// ssh's control socket.
     pub control: &'a Control,
-    /// ssh, if it still runs.
+    /// PID of ssh, if it still runs.
     pub pid: Option<u32>,
-    /// The network has changed.
+    /// True after a change of the network.
     pub network_changed: bool,
 }
 
 impl Check<'_> {
-    /// Returns whether the link is alive. Calls `late` now and then while it shows signs of life and does not
-    /// answer.
+    /// Returns true if the link is alive. Calls `late` from time to time while it shows signs of life without
+    /// an answer.
     pub async fn is_alive(&self, patience: Patience, late: impl Fn()) -> bool {
         let asked = Instant::now();
         let mut answer = pin!(self.probe.answer());
@@ -72,13 +73,13 @@ impl Check<'_> {
         }
     }
 
-    /// Returns whether nothing can reach the link any more.
+    /// Returns true if nothing can reach the link any more.
     fn has_lost_address(&self, connection: Option<&Connection>) -> bool {
         self.network_changed && connection.is_some_and(|connection| !connection.has_address())
     }
 
-    /// Whether the kernel has seen a sign of life since this was last asked. What the far end acknowledges counts
-    /// only if something would be lost with the link: a middlebox may acknowledge for a server that is gone.
+    /// Returns true if the kernel has seen a sign of life since the last call. Acknowledgements count only if
+    /// connections depend on the link: a middlebox may acknowledge for a server that is gone.
     fn is_alive_in_kernel(&self, connection: &mut Option<Connection>, is_busy: bool) -> bool {
         let Some(connection) = connection else {
             *connection = self.pid.and_then(Connection::of);

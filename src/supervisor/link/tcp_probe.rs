@@ -191,7 +191,7 @@ mod tests {
     }
 
     /// An address of this machine at which nothing listens.
-    fn nobody() -> SocketAddr {
+    fn unused_address() -> SocketAddr {
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
     }
 
@@ -199,7 +199,7 @@ mod tests {
     fn a_yes_is_told_from_a_no() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         run(async {
-            assert_eq!(port(nobody()).port_probe(PATIENCE).await, Response::Refused);
+            assert_eq!(port(unused_address()).port_probe(PATIENCE).await, Response::Refused);
             assert_eq!(port(listener.local_addr().unwrap()).port_probe(PATIENCE).await, Response::Open);
         });
     }
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn any_answer_counts_while_ssh_has_none() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        for address in [nobody(), listener.local_addr().unwrap()] {
+        for address in [unused_address(), listener.local_addr().unwrap()] {
             run(port(address).answered(PATIENCE, || Some(true)));
         }
     }
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(is_connecting(here), Some(true));
         assert_eq!(is_connecting(u32::MAX), None);
         let silent = SocketAddr::from((address.ip(), address.port()));
-        let answers = nobody();
+        let answers = unused_address();
         let detour = |addresses: &[SocketAddr]| {
             let port = Port { addresses: addresses.to_vec() };
             run(port.detour(Duration::from_secs(30)))

@@ -1,15 +1,15 @@
-//! What the kernel sees of ssh's own TCP connection: that the far end acknowledges and sends, however late its
-//! answers are. Asked only about a link that has not answered a check for a while.
+//! Progress of ssh's own TCP connection in the kernel: whether the far end acknowledges and sends, however
+//! late its answers are. Used for a link that has not answered a check for a while.
 //!
-//! Nothing is known behind jump hosts and proxies, where ssh has no connection of its own, and on systems other
-//! than Linux.
+//! Unknown behind jump hosts and proxies, where ssh has no connection of its own, and on systems other than
+//! Linux.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::{fs, io};
 
 use crate::system::sock_diag::{self, Socket};
 
-/// The connection of one ssh, and what it had done when it was last looked at.
+/// The connection of one ssh, and its state at the last look.
 #[derive(Debug)]
 pub struct Connection {
     local: SocketAddr,
@@ -18,18 +18,18 @@ pub struct Connection {
     read: u64,
 }
 
-/// What a connection has done since it was last looked at.
+/// Progress since the last look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The far end's kernel has acknowledged something.
+    /// The far end's kernel has acknowledged data.
     pub acked: bool,
-    /// ssh has read something that came from the far end.
+    /// ssh has read data from the far end.
     pub read: bool,
 }
 
 impl Connection {
-    /// Finds the connection of the ssh `pid`: the first of its files that is a TCP connection. It has others for
-    /// remote forwards, which it opens later.
+    /// Finds the connection of the ssh `pid`: the first TCP connection among its files. Those of remote
+    /// forwards come later.
     pub fn of(pid: u32) -> Option<Self> {
         let inodes = sockets(pid)?;
         let all = sock_diag::established().ok()?;
@@ -38,14 +38,14 @@ impl Connection {
         Some(Self { local, remote, acked, read: read(socket) })
     }
 
-    /// Returns whether its local address is still an address of this machine.
+    /// Returns true if its local address still exists on this machine.
     pub fn has_address(&self) -> bool {
         // Binding asks the kernel; nothing is sent.
         let bound = UdpSocket::bind((self.local.ip(), 0));
         !bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
     }
 
-    /// Returns what happened since this was last asked.
+    /// Returns the progress since the last call.
     pub fn progress(&mut self) -> Progress {
         let Ok(Some(now)) = sock_diag::find(self.local, self.remote) else { return Progress::default() };
         let progress = Progress { acked: now.acked > self.acked, read: read(&now) > self.read };
@@ -58,7 +58,7 @@ fn read(socket: &Socket) -> u64 {
     socket.received.saturating_sub(socket.unread.into())
 }
 
-/// The inodes of the sockets that `pid` has open, in the order of their descriptors.
+/// Returns the inodes of the sockets that `pid` has open, ordered by descriptor.
 fn sockets(pid: u32) -> Option<Vec<u32>> {
     let mut found: Vec<(u32, u32)> = fs::read_dir(format!("/proc/{pid}/fd"))
         .ok()?
@@ -89,7 +89,7 @@ mod tests {
         connection
     }
 
-    /// Loopback delivers before a call returns, so nothing has to be waited for.
+    /// Loopback delivers before a call returns, so the test need not wait.
     #[test]
     fn what_is_acknowledged_and_what_is_read_are_progress() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

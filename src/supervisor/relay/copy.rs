@@ -24,27 +24,26 @@ use super::stream::{Stream, end, is_momentary, reset, unsent, write_all};
 use super::uplink::{Uplink, is_gone};
 use crate::supervisor::link::liveness::Liveness;
 
-/// Bytes moved at a time.
+/// Bytes to move at a time.
 const CHUNK: usize = 64 * 1024;
-/// How long a client that goes on sending after the service has closed is listened to, so that it is not reset
+/// Time to read from a client that goes on sending after the service has closed, so that it is not reset
 /// before it has read the answer.
 const LINGER: Duration = Duration::from_secs(5);
-/// How long a client may take to read what had come when its link was lost.
+/// Time for a client to read the data that had come when its link was lost.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long a connection whose service has ended must have been silent before it makes room for others.
+/// Time that a connection whose service has ended must be silent before it makes room for others.
 const SILENT: Duration = Duration::from_secs(1);
-/// How long the end of ssh may take to be known after that of its sockets.
+/// Time for ssh's end to become known after that of its sockets.
 const LAST_BREATH: Duration = Duration::from_millis(50);
 
 thread_local! {
-    /// One buffer for all connections: bytes rest in it only between a read and the write that
-    /// follows at once. Only what a slow receiver does not take is copied elsewhere, so that idle
-    /// connections cost no memory.
+    /// One buffer for all connections: bytes stay in it only between a read and the write right after it.
+    /// Only what a slow receiver does not accept is copied elsewhere, so idle connections cost no memory.
     pub(super) static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
 }
 
-/// Copies between `client` and ssh, which takes what is written to `up` and gives what is read
-/// from `down`, until both directions have ended, or one side is gone.
+/// Copies between `client` and ssh, which reads from `up` and writes to `down`, until both directions have
+/// ended or one side is gone.
 pub async fn join(
     client: &impl Stream,
     up: &UnixStream,
@@ -93,8 +92,8 @@ pub async fn join(
     }
 }
 
-/// Ends a connection that ssh has closed: `complete` if the client had ended before, with some of what it sent
-/// `unread`, and `answered` if something came back.
+/// Ends a connection that ssh has closed: `complete` if the client had ended before, with some of its data
+/// `unread`, and `answered` if any data came back.
 async fn close(
     client: &impl Stream,
     complete: bool,
@@ -115,7 +114,7 @@ async fn close(
     Ok(())
 }
 
-/// Resolves when a connection that has been silent is to make room for others.
+/// Waits until a silent connection must make room for others.
 async fn given_way(uplink: &Uplink, sent: &AtomicU64) {
     let (mut before, mut since) = (sent.load(Ordering::Relaxed), Instant::now());
     loop {
@@ -129,14 +128,14 @@ async fn given_way(uplink: &Uplink, sent: &AtomicU64) {
     }
 }
 
-/// Returns whether ssh has ended with the connection that it closed: it closes connections for other reasons, too.
-/// One that the client had ended is not worth a wait.
+/// Returns true if ssh itself has ended, as it closes connections for other reasons, too. Does not wait for
+/// one that the client had ended.
 async fn is_lost(remote: &UnixStream, complete: bool, uplink: &mut Uplink) -> bool {
     is_gone(remote, uplink)
         || !complete && (timeout(LAST_BREATH, uplink.until_down()).await.is_ok() || is_gone(remote, uplink))
 }
 
-/// Resets a connection whose link was lost, once the client has what had come.
+/// Resets a connection whose link was lost, after the client has read the data that had come.
 async fn break_off(client: &impl Stream) -> io::Result<()> {
     let begun = Instant::now();
     while unsent(client) > 0 && begun.elapsed() < DRAIN {
@@ -145,7 +144,7 @@ async fn break_off(client: &impl Stream) -> io::Result<()> {
     reset(client)
 }
 
-/// Which way bytes go, who hears of it, and how many went.
+/// A direction: whom to tell about its bytes, and their count.
 enum Direction<'a> {
     /// To ssh.
     Up(&'a Liveness, &'a Counters, &'a AtomicU64),
@@ -154,7 +153,7 @@ enum Direction<'a> {
 }
 
 impl Direction<'_> {
-    /// The sender gave bytes, or its end.
+    /// Records data from the sender, or its end.
     fn took(&self) {
         match self {
             Self::Up(liveness, ..) => liveness.sent(),
@@ -162,7 +161,7 @@ impl Direction<'_> {
         }
     }
 
-    /// That many bytes were taken.
+    /// Records data that the receiver accepted.
     fn count(&self, bytes: usize) {
         let (counter, own) = match self {
             Self::Up(_, counters, own) => (&counters.sent, own),
@@ -172,7 +171,7 @@ impl Direction<'_> {
         own.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// A receiver that was full takes bytes again.
+    /// Records that a full receiver accepts data again.
     fn unblocked(&self) {
         match self {
             // ssh is not stuck, and has sent what it could not send before. What it takes now owes an answer again.
@@ -185,16 +184,16 @@ impl Direction<'_> {
     }
 }
 
-/// Which side of a copy broke, and how.
+/// The side of a copy that broke.
 enum Broken {
-    /// Nothing can be read any more.
+    /// Reading failed.
     Sender(io::Error),
-    /// Nothing is taken any more.
+    /// Writing failed.
     Receiver(io::Error),
 }
 
-/// Copies until `from` ends. Then tells ssh that no more will come; what a client is told depends on more than
-/// this. No more is read than the receiver takes.
+/// Copies until `from` ends. Then shuts down ssh's side; a client's end depends on more than this. Reads no
+/// more than the receiver accepts.
 async fn copy(from: &impl Stream, to: &impl Stream, direction: Direction<'_>) -> Result<(), Broken> {
     let mut is_bulk = false;
     loop {
@@ -223,7 +222,7 @@ async fn copy(from: &impl Stream, to: &impl Stream, direction: Direction<'_>) ->
     }
 }
 
-/// Reads until `from` ends and forgets it.
+/// Reads and discards until `from` ends.
 async fn discard(from: &impl Stream) -> io::Result<()> {
     loop {
         from.readable().await?;
@@ -236,13 +235,13 @@ async fn discard(from: &impl Stream) -> io::Result<()> {
 }
 
 enum Step {
-    /// All that was read was written, and how much it was.
+    /// Everything that was read was written; its length.
     Moved(usize),
-    /// The receiver did not take these bytes.
+    /// The receiver did not accept these bytes.
     Left(Vec<u8>),
-    /// The receiver did not take what is in this pipe.
+    /// The receiver did not accept the content of this pipe.
     Stuck(Pipe),
-    /// There was nothing to read and there will not be.
+    /// There was nothing to read, and there will be nothing.
     Ended,
 }
 
@@ -268,7 +267,7 @@ fn step(from: &impl Stream, to: &impl Stream, direction: &Direction<'_>) -> Resu
     })
 }
 
-/// Like [`step`], for much at a time, and without copying it through this process.
+/// Like [`step`], for large amounts, without copying through this process.
 fn splice(
     mut pipe: Pipe,
     from: &impl Stream,
@@ -297,7 +296,7 @@ fn splice(
     read
 }
 
-/// Empties `pipe` as `to` takes it.
+/// Empties `pipe` as `to` accepts data.
 async fn empty(pipe: &mut Pipe, to: &impl Stream) -> io::Result<()> {
     loop {
         to.writable().await?;

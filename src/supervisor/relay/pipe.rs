@@ -1,28 +1,29 @@
-//! Moving bytes from one socket to another without copying them through this process: `splice(2)` by way of a pipe.
+//! Moves bytes from one socket to another without copying them through this process: `splice(2)` through a
+//! pipe.
 //!
-//! It saves half of the processor time of large transfers and nothing of small ones; [`copy`](super::copy) chooses.
-//! Linux only; elsewhere there is no pipe to be had.
+//! It saves half of the processor time of large transfers and nothing of small ones; [`copy`](super::copy)
+//! chooses. Linux only; elsewhere there are no pipes to use.
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Pipes at a time, of two files each: connections with a slow receiver hold one.
+/// Largest number of pipes, of two files each: a connection with a slow receiver holds one.
 const PIPES_MAX: usize = 4;
-/// Bytes moved at a time. More costs less, but other connections wait longer for their turn.
+/// Bytes to move at a time. More is cheaper, but other connections wait longer for their turn.
 const LENGTH: usize = 256 * 1024;
-/// Size of a pipe, in bytes. The kernel gives a slot to each page or less.
+/// Size of a pipe, in bytes. The kernel uses a slot for each page or less.
 #[cfg(target_os = "linux")]
 const SIZE: libc::c_int = 1024 * 1024;
 
 thread_local! {
     /// Empty pipes.
     static SPARE: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
-    /// Pipes there are, in use or not.
+    /// Number of existing pipes.
     static COUNT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A pipe of one thread.
+/// The pipes of one thread.
 #[derive(Debug)]
 pub struct Pipe {
     entrance: OwnedFd,
@@ -31,7 +32,7 @@ pub struct Pipe {
 }
 
 impl Pipe {
-    /// Returns an empty pipe; `None` if there are enough, or no files left.
+    /// Returns an empty pipe; `None` at the limit, or if no files are left.
     pub fn take() -> Option<Self> {
         if let Some(pipe) = SPARE.with_borrow_mut(Vec::pop) {
             return Some(pipe);
@@ -44,21 +45,21 @@ impl Pipe {
         Some(Self { entrance, exit, filled: 0 })
     }
 
-    /// Leaves an empty pipe to other connections.
+    /// Returns an empty pipe to the pool.
     pub fn give_back(self) {
         if self.filled == 0 {
             SPARE.with_borrow_mut(|spare| spare.push(self));
         }
     }
 
-    /// Takes what can be read from `from`; returns how much it was, 0 at its end.
+    /// Reads what `from` has; returns its length, 0 at its end.
     pub fn fill(&mut self, from: &impl AsFd) -> io::Result<usize> {
         let length = splice(from, &self.entrance, LENGTH)?;
         self.filled += length;
         Ok(length)
     }
 
-    /// Gives everything to `to`; fails with `WouldBlock` once `to` takes no more.
+    /// Writes everything to `to`; fails with `WouldBlock` once `to` accepts no more.
     pub fn empty(&mut self, to: &impl AsFd) -> io::Result<()> {
         while self.filled > 0 {
             match splice(&self.exit, to, self.filled) {
@@ -82,7 +83,7 @@ fn open() -> io::Result<(OwnedFd, OwnedFd)> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
     let (exit, entrance) = nix::unistd::pipe2(OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)?;
-    // A smaller pipe does, too; the system limits what a user may have.
+    // A smaller pipe works, too; the system limits each user's.
     let _ = fcntl(&entrance, FcntlArg::F_SETPIPE_SZ(SIZE));
     Ok((exit, entrance))
 }

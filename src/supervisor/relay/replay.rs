@@ -1,12 +1,11 @@
-//! The beginning of a connection, which survives the link that it was made over.
+//! The first data of a connection, which survives the loss of its link.
 //!
-//! ssh takes a connection to its socket at once, be the link dead or alive, but reads nothing from
-//! it before the server has opened the other end. What it has not read has therefore reached nobody, and can
-//! be said again over the next link: no request is made twice, and one that was made into a link
-//! already dead is late instead of lost.
+//! ssh accepts connections to its socket whether the link is dead or alive, but reads nothing before the
+//! server has opened the other end. Data that it has not read has reached no server and can be sent over the
+//! next link: no request is sent twice, and one sent into a dead link is late instead of lost.
 //!
-//! So what a client says first is kept, one piece that ssh reads at a time, until something
-//! comes back or ssh has begun to read.
+//! So a client's first data is kept, one piece that ssh reads at a time, until an answer comes or ssh has
+//! begun to read.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -23,46 +22,45 @@ use super::departure;
 use super::stream::{Stream, end, is_momentary, write_all};
 use super::uplink::{Uplink, is_gone};
 
-/// How much is kept, in bytes; the rest of a long request waits at the client. ssh reads 16 KB at a
-/// time or more (`channels.c`, OpenSSH 7.6 to 10), so that it has either read nothing of this or all.
+/// Bytes to keep; the rest of a long request waits at the client. ssh reads 16 KB or more at a time
+/// (`channels.c`, OpenSSH 7.6 to 10), so it has read either nothing of this or everything.
 const KEPT_MAX: usize = 8 * 1024;
 
-/// How long to rely on being told that ssh has read something.
+/// Time to wait for the kernel's event that ssh has read something.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// What has become of a beginning.
+/// Outcome of the first data.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It has gone on its way, and is like any other connection from now on.
+    /// It is on its way; the connection is ordinary from now on.
     UnderWay,
-    /// The link was lost before anything of it had gone anywhere.
+    /// The link was lost before any of it was read.
     Lost,
-    /// The far end could not be reached; what the client had said is not wanted.
+    /// The far end was not reachable; the data is discarded.
     Refused,
 }
 
-/// What a client has said so far.
+/// The client's data so far.
 #[derive(Debug, Default)]
 pub struct ReplayBuffer {
     kept: Vec<u8>,
-    /// It will say no more.
+    /// True if the client has shut down sending.
     ended: bool,
 }
 
-/// What comes from ssh first.
+/// First event from ssh.
 enum Answer {
-    /// Nothing yet, but it has taken what it was given.
+    /// No data yet, but ssh has read the client's.
     Taken,
     Bytes,
-    /// Its end, and whether it left something unread.
+    /// The end, with `unread` true if some of the client's data was not read.
     End {
         unread: bool,
     },
 }
 
 impl ReplayBuffer {
-    /// Carries the beginning from `client` to ssh, once more if it was carried before.
-    /// A client that has gone meanwhile is an error.
+    /// Sends the first data of `client` to ssh, again after a lost link. Fails if the client has gone.
     pub async fn attend(
         &mut self,
         client: &impl Stream,
@@ -89,7 +87,7 @@ impl ReplayBuffer {
         }
     }
 
-    /// Takes what the client says now.
+    /// Reads more data of the client.
     fn listen(&mut self, client: &impl Stream, uplink: &Uplink) -> io::Result<()> {
         let length = BUFFER.with_borrow_mut(|buffer| {
             let length = client.try_read(&mut buffer[..KEPT_MAX])?;
@@ -108,8 +106,8 @@ impl ReplayBuffer {
         Ok(())
     }
 
-    /// Gives ssh what is kept; returns how much it was. What cannot be given is kept all the same:
-    /// why, is told by what comes back.
+    /// Sends ssh the kept data; returns its length. Data that cannot be sent stays kept; the answer tells the
+    /// reason.
     async fn give(&self, remote: &UnixStream) -> usize {
         let given = if write_all(remote, &self.kept).await.is_ok() { self.kept.len() } else { 0 };
         if self.ended {
@@ -120,7 +118,7 @@ impl ReplayBuffer {
 }
 
 impl Answer {
-    /// What it means for a beginning of which `given` bytes were given to ssh.
+    /// Returns the outcome for `given` bytes that were sent to ssh.
     fn fate(&self, given: usize, remote: &UnixStream, uplink: &Uplink) -> Fate {
         match self {
             Self::End { unread } if (*unread || given == 0) && is_gone(remote, uplink) => Fate::Lost,
@@ -130,7 +128,7 @@ impl Answer {
     }
 }
 
-/// Waits for what comes first, and leaves it where it is.
+/// Waits for ssh's first event and leaves its data in place.
 async fn answer(remote: &UnixStream) -> Answer {
     loop {
         let looked = match remote.readable().await {
@@ -143,18 +141,17 @@ async fn answer(remote: &UnixStream) -> Answer {
     }
 }
 
-/// Resolves when ssh may have read what it was given.
+/// Waits until ssh may have read its data.
 async fn until_read(remote: &UnixStream) {
     if is_unread(remote) {
-        // The kernel says anew that there is room whenever something was read. What it said before is
-        // forgotten; what it says from the look above on is not lost, because one thread does all this.
+        // The kernel reports room anew after each read. Earlier reports are dropped; none after the look
+        // above is lost, because one thread does all this.
         let _ = remote.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
         let _ = timeout(LOOK_AGAIN, remote.writable()).await;
     }
 }
 
-/// What there is to say if ssh has read what it was given; what it had not read when it ended is
-/// thrown away with its end, and not before.
+/// Returns the event if ssh has read its data; unread data is discarded with the socket's end, not earlier.
 fn taken(remote: &UnixStream) -> Option<Answer> {
     (!is_unread(remote)).then(|| read(look(remote)).unwrap_or(Answer::Taken))
 }
@@ -168,21 +165,21 @@ fn read(looked: io::Result<usize>) -> Option<Answer> {
         Ok(0) => Some(Answer::End { unread: false }),
         Ok(_) => Some(Answer::Bytes),
         Err(error) if is_momentary(&error) => None,
-        // Said by Linux of a socket that was closed with something in it (`unix_release_sock`).
+        // Linux reports this for a socket that was closed with unread data (`unix_release_sock`).
         Err(error) => Some(Answer::End { unread: error.kind() == io::ErrorKind::ConnectionReset }),
     }
 }
 
-/// Whether ssh has read nothing yet of what it was given.
+/// Returns true if ssh has read none of its data.
 #[cfg(target_os = "linux")]
 fn is_unread(remote: &UnixStream) -> bool {
     let mut bytes: libc::c_int = 0;
-    // SAFETY: SIOCOUTQ, which is TIOCOUTQ, writes one int to where it is told; the descriptor is open.
+    // SAFETY: SIOCOUTQ, which is TIOCOUTQ, writes one int to the given address; the descriptor is open.
     let asked = unsafe { libc::ioctl(remote.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
     asked == 0 && bytes > 0
 }
 
-/// Elsewhere nobody can tell.
+/// Returns false: other systems do not tell.
 #[cfg(not(target_os = "linux"))]
 fn is_unread(_remote: &UnixStream) -> bool {
     false

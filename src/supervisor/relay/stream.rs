@@ -1,4 +1,4 @@
-//! One end of a connection, over TCP or a Unix socket, and what copying does to it.
+//! One end of a connection, over TCP or a Unix socket, with the operations for copying.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -7,14 +7,14 @@ use nix::sys::socket::{setsockopt, shutdown, sockopt};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
-/// One end of a connection, as far as copying needs it.
+/// One end of a connection.
 pub trait Stream: AsFd + Send + Sync + 'static {
-    /// Resolves when something can be read.
+    /// Waits until data can be read.
     fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
     fn writable(&self) -> impl Future<Output = io::Result<()>> + Send;
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
-    /// Has `work` read or write, and notes when it cannot for now.
+    /// Lets `work` read or write; clears the readiness if it would block.
     fn try_io<T>(&self, interest: Interest, work: impl FnOnce() -> io::Result<T>) -> io::Result<T>;
 }
 
@@ -43,17 +43,17 @@ macro_rules! stream {
 stream!(TcpStream);
 stream!(UnixStream);
 
-/// Makes the end of `client`, which is dropped next, a reset.
+/// Makes dropping `client` send a reset.
 pub fn reset(client: &impl Stream) -> io::Result<()> {
     let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
     Ok(setsockopt(client, sockopt::Linger, &at_once)?)
 }
 
-/// Returns how many bytes the peer has not acknowledged.
+/// Returns the number of bytes that the peer has not acknowledged.
 #[cfg(target_os = "linux")]
 pub fn unsent(client: &impl Stream) -> libc::c_int {
     let mut bytes: libc::c_int = 0;
-    // SAFETY: TIOCOUTQ writes one int to where it is told; the descriptor is open.
+    // SAFETY: TIOCOUTQ writes one int to the given address; the descriptor is open.
     let asked = unsafe { libc::ioctl(client.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
     if asked == 0 { bytes } else { 0 }
 }
@@ -76,12 +76,12 @@ pub async fn write_all(to: &impl Stream, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns true for the error of a stream that has nothing to read, or no room, for now.
+/// Returns true for the error of a stream that has no data, or no room, for now.
 pub fn is_momentary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// Half-closes. That the peer closed first is no error.
+/// Shuts down sending. Succeeds if the peer closed first.
 pub fn end(to: &impl Stream) -> io::Result<()> {
     match shutdown(to.as_fd().as_raw_fd(), nix::sys::socket::Shutdown::Write) {
         Ok(()) | Err(nix::errno::Errno::ENOTCONN) => Ok(()),

@@ -133,7 +133,7 @@ mod tests {
         let forwarding: Forwarding = format!("local {}:h:1", path.display()).parse().unwrap();
         let Some(Endpoint::Socket(listener, file)) = open(&forwarding).unwrap() else { panic!("a socket") };
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(open(&forwarding).is_err(), "somebody listens");
+        assert!(open(&forwarding).is_err(), "the socket has a listener");
         drop(listener);
         let Some(Endpoint::Socket(_listener, newer)) = open(&forwarding).unwrap() else { panic!("a socket") };
         file.remove();

@@ -1,86 +1,14 @@
-//! The relay between real sockets; what stands for ssh is a listener of the test's own.
+//! The relay between real sockets; a listener of the test takes ssh's place.
+
+mod rig;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream as Client};
-use std::os::fd::AsRawFd;
+use std::net::TcpStream as Client;
 use std::os::unix::net::{UnixListener as Remote, UnixStream};
-use std::path::PathBuf;
 use std::thread;
 
-use nix::sys::socket::{MsgFlags, recv};
-use tokio::net::TcpListener;
-
+use self::rig::Rig;
 use super::*;
-use crate::supervisor::link::liveness::Liveness;
-use crate::supervisor::relay::metrics::Counters;
-use crate::supervisor::relay::owner::Guard;
-use crate::supervisor::relay::room::Room;
-use tokio::sync::watch;
-
-/// A relay on a thread of its own, and what it relays between.
-struct Rig {
-    directory: tempfile::TempDir,
-    address: SocketAddr,
-    link: watch::Sender<bool>,
-    counters: Arc<Counters>,
-}
-
-impl Rig {
-    fn new(up: bool) -> Self {
-        Self::holding(up, Duration::from_secs(30))
-    }
-
-    fn holding(up: bool, hold: Duration) -> Self {
-        Self::with_room(up, hold, 1000)
-    }
-
-    fn with_room(up: bool, hold: Duration, room: usize) -> Self {
-        let directory = tempfile::Builder::new().prefix("sr").tempdir_in("/tmp").unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        let (link, receiver) = watch::channel(up);
-        let socket = directory.path().join("s");
-        let counters = Arc::new(Counters::default());
-        let counting = Arc::clone(&counters);
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let room = Room::new(room);
-                let (liveness, counters) = (Arc::new(Liveness::new(5)), counting);
-                let guard = Guard::default();
-                let uplink = Uplink { link: receiver, hold, room, guard, liveness, counters };
-                serve(TcpListener::from_std(listener).unwrap(), socket, uplink).await;
-            });
-        });
-        Self { directory, address, link, counters }
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.directory.path().join("s")
-    }
-
-    /// Serves each connection to the socket with `service`.
-    fn remote(&self, service: impl Fn(UnixStream) + Send + 'static) {
-        let listener = Remote::bind(self.socket()).unwrap();
-        thread::spawn(move || listener.incoming().flatten().for_each(service));
-    }
-
-    /// Takes one connection and returns it when `length` bytes wait in it; from then on nobody listens.
-    fn take_unread(&self, length: usize) -> UnixStream {
-        let (stream, _) = Remote::bind(self.socket()).unwrap().accept().unwrap();
-        std::fs::remove_file(self.socket()).unwrap();
-        let mut waiting = vec![0; length];
-        while recv(stream.as_raw_fd(), &mut waiting, MsgFlags::MSG_PEEK).unwrap() < length {
-            thread::yield_now();
-        }
-        stream
-    }
-
-    fn client(&self) -> Client {
-        Client::connect(self.address).unwrap()
-    }
-}
 
 fn read_all(stream: &mut impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -121,7 +49,7 @@ fn an_answer_before_the_end_of_the_question_arrives() {
     for _ in 0..50 {
         let mut client = rig.client();
         let mut uploading = client.try_clone().unwrap();
-        // Goes on until the other side has had enough.
+        // Continues until the peer stops reading.
         let upload = thread::spawn(move || while uploading.write_all(&[0; 4096]).is_ok() {});
         let mut received = vec![0; expected.len()];
         client.read_exact(&mut received).unwrap();
@@ -152,7 +80,7 @@ fn what_a_link_that_ended_had_delivered_arrives() {
     let mut client = rig.client();
     assert_eq!(read_all(&mut client), b"half an ans");
     rig.link.send_replace(false);
-    // The relay closes its end although the client goes on sending: nobody is left to send to.
+    // The relay closes its end although the client goes on sending: there is no receiver.
     while client.write_all(b"more").is_ok() {}
 }
 
@@ -314,7 +242,7 @@ fn what_a_client_asked_for_that_gave_up_is_not_carried_out_later() {
     let mut gave_up = rig.client();
     gave_up.write_all(b"gave up").unwrap();
     drop(gave_up);
-    // One that only ends its direction waits for the answer.
+    // A client that only shuts down sending waits for the answer.
     let mut waits = rig.client();
     waits.write_all(b"waits").unwrap();
     waits.shutdown(std::net::Shutdown::Write).unwrap();
@@ -324,7 +252,7 @@ fn what_a_client_asked_for_that_gave_up_is_not_carried_out_later() {
     assert_eq!(read_all(&mut waits), b"waits");
 }
 
-/// Of one whose request was with a link that is lost, too.
+/// Also one whose request was lost with its link.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_request_of_a_client_that_has_gone_does_not_go_over_the_next_link() {
@@ -359,7 +287,7 @@ fn finished_connections_make_room() {
     drop(kept);
 }
 
-/// Waits until so many connections are open, of so many that there were.
+/// Waits until this many connections are open, of this many in total.
 #[cfg(target_os = "linux")]
 fn wait_for_connections(rig: &Rig, count: (u64, u64)) {
     while rig.counters.connections() != count {

@@ -1,0 +1,85 @@
+//! A relay on a thread, with its two ends.
+
+use std::net::{SocketAddr, TcpStream as Client};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener as Remote, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::socket::{MsgFlags, recv};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::supervisor::link::liveness::Liveness;
+use crate::supervisor::relay::metrics::Counters;
+use crate::supervisor::relay::owner::Guard;
+use crate::supervisor::relay::room::Room;
+use crate::supervisor::relay::serve::serve;
+use crate::supervisor::relay::uplink::Uplink;
+
+/// A relay in its own thread, with its two ends.
+pub struct Rig {
+    directory: tempfile::TempDir,
+    pub address: SocketAddr,
+    pub link: watch::Sender<bool>,
+    pub counters: Arc<Counters>,
+}
+
+impl Rig {
+    pub fn new(up: bool) -> Self {
+        Self::holding(up, Duration::from_secs(30))
+    }
+
+    pub fn holding(up: bool, hold: Duration) -> Self {
+        Self::with_room(up, hold, 1000)
+    }
+
+    pub fn with_room(up: bool, hold: Duration, room: usize) -> Self {
+        let directory = tempfile::Builder::new().prefix("sr").tempdir_in("/tmp").unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (link, receiver) = watch::channel(up);
+        let socket = directory.path().join("s");
+        let counters = Arc::new(Counters::default());
+        let counting = Arc::clone(&counters);
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let room = Room::new(room);
+                let (liveness, counters) = (Arc::new(Liveness::new(5)), counting);
+                let guard = Guard::default();
+                let uplink = Uplink { link: receiver, hold, room, guard, liveness, counters };
+                serve(TcpListener::from_std(listener).unwrap(), socket, uplink).await;
+            });
+        });
+        Self { directory, address, link, counters }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("s")
+    }
+
+    /// Serves each connection to the socket with `service`.
+    pub fn remote(&self, service: impl Fn(UnixStream) + Send + 'static) {
+        let listener = Remote::bind(self.socket()).unwrap();
+        thread::spawn(move || listener.incoming().flatten().for_each(service));
+    }
+
+    /// Accepts one connection and returns it when `length` bytes are in it; stops listening.
+    pub fn take_unread(&self, length: usize) -> UnixStream {
+        let (stream, _) = Remote::bind(self.socket()).unwrap().accept().unwrap();
+        std::fs::remove_file(self.socket()).unwrap();
+        let mut waiting = vec![0; length];
+        while recv(stream.as_raw_fd(), &mut waiting, MsgFlags::MSG_PEEK).unwrap() < length {
+            thread::yield_now();
+        }
+        stream
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.address).unwrap()
+    }
+}
