@@ -82,11 +82,13 @@ uninstall: ## Remove what install has put into PREFIX
 
 demo: ## Run a tour against a temporary instance on this machine
 	@$(CARGO) build --bins --example demo
+	@$(CARGO) build --package soong-statusd
 	@$(CARGO) run --quiet --example demo
 
 pictures: ## Redraw the pictures in docs/ from real runs (needs tmux, curl, python3)
 	SOONG_GENERATE=1 $(CARGO) test --test it -- pictures
 	@$(CARGO) build --bins --example demo
+	@$(CARGO) build --package soong-statusd
 	python3 docs/pictures/session.py
 
 bench: ## Compare with ssh and others; a part: make bench GROUPS="start size"

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -98,6 +98,7 @@ impl Demo {
 /// The example, which `cargo test` builds beside the programs, but not when it is asked for this file
 /// alone. A tour that is out of date proves nothing.
 fn example() -> PathBuf {
+    build_daemon();
     let path = Path::new(env!("CARGO_BIN_EXE_soong-tunnel")).with_file_name("examples").join("demo");
     let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
     let built = modified(&path).expect("the demo is not built yet: cargo build --example demo");
@@ -106,6 +107,17 @@ fn example() -> PathBuf {
         assert!(changed <= built, "the demo is out of date: cargo build --example demo");
     }
     path
+}
+
+/// Builds soong-statusd, which belongs to another package, beside the programs under test.
+fn build_daemon() {
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        let target = Path::new(env!("CARGO_BIN_EXE_soong-tunnel")).ancestors().nth(2).unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "soong-statusd", "--target-dir"]).arg(target);
+        assert!(build.status().unwrap().success());
+    });
 }
 
 /// Processes with `directory` in their command line or environment.
@@ -152,7 +164,8 @@ fn the_tour_shows_the_real_thing_and_cleans_up() {
             "fib(n - 1)",
             "<h1>",
             "-H 'Authorization: Bearer ",
-            "shutdown_at",
+            "extended_by_hours",
+            "new_shutdown_at",
             "1 SSH login and 3 forwarded connections",
             "$ soong tunnel stop\nStopped tunnel (PID: ",
             "$ soong tunnel status\nTunnel is not running\n",

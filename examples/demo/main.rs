@@ -1,7 +1,7 @@
 //! `make demo`: a tour of `soong tunnel` that needs no instance, no account and no network.
 //!
-//! An SSH server inside this program plays the rented machine (`instance`, `relay`) and offers three
-//! small services (`services`, `http`). The tour (`tour`) runs the real `soong` programs against it in a
+//! An SSH server inside this program plays the rented machine (`instance`, `relay`) and offers two
+//! small services (`services`, `http`) and the real status daemon (`statusd`). The tour (`tour`) runs the real `soong` programs against it in a
 //! temporary home directory (`home`) and shows their output (`screen`). It removes everything when it
 //! ends, fails, or is interrupted.
 //!
@@ -14,6 +14,8 @@ mod relay;
 mod screen;
 mod serve;
 mod services;
+mod stand_in;
+mod statusd;
 mod tour;
 
 use std::error::Error;
@@ -30,7 +32,7 @@ use screen::Screen;
 use services::Services;
 
 /// Bearer token of the status daemon.
-const TOKEN: &str = "demo-token";
+const TOKEN: &str = "demo-token-of-16-characters";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

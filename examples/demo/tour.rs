@@ -47,7 +47,7 @@ fn introduce(screen: &Screen, home: &Home) -> io::Result<()> {
          how, with the real commands.\n\
          \n\
          The rented machine is played by a small SSH server inside this demo, with\n\
-         stand-ins for SGLang, n8n and the status daemon. All of it lives in\n\
+         stand-ins for SGLang and n8n, and the real status daemon. All of it lives in\n\
          {} and is gone when the tour ends.",
         home.path().display()
     ));
@@ -91,8 +91,12 @@ async fn requests(screen: &Screen, forwards: &[Forward], token: &str) -> Result<
     screen.explain("n8n is a web page; a browser would show it at the same address:");
     request(screen, local(N8N), "GET", "/", &[], "").await?;
 
-    screen.explain("The status daemon knows how long the machine is yours. It wants its token:");
-    request(screen, local(STATUS_DAEMON), "GET", "/status", &[("Authorization", &bearer)], "").await
+    screen.explain(
+        "The status daemon ends the machine when its lease is over or nothing uses it.\n\
+         Ask for two more hours, as 'soong extend 2' does. It wants its token:",
+    );
+    let form = [("Authorization", bearer.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+    request(screen, local(STATUS_DAEMON), "POST", "/extend", &form, "hours=2").await
 }
 
 async fn stop(screen: &Screen, home: &mut Home) -> Result<(), Box<dyn Error>> {
