@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that cannot do its part fails the test")]
 
+#[path = "it/support/statusd.rs"]
+mod statusd;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -98,7 +101,7 @@ impl Demo {
 /// The example, which `cargo test` builds beside the programs, but not when it is asked for this file
 /// alone. A tour that is out of date proves nothing.
 fn example() -> PathBuf {
-    build_daemon();
+    statusd::program();
     let path = Path::new(env!("CARGO_BIN_EXE_soong-tunnel")).with_file_name("examples").join("demo");
     let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
     let built = modified(&path).expect("the demo is not built yet: cargo build --example demo");
@@ -107,17 +110,6 @@ fn example() -> PathBuf {
         assert!(changed <= built, "the demo is out of date: cargo build --example demo");
     }
     path
-}
-
-/// Builds soong-statusd, which belongs to another package, beside the programs under test.
-fn build_daemon() {
-    static BUILT: Once = Once::new();
-    BUILT.call_once(|| {
-        let target = Path::new(env!("CARGO_BIN_EXE_soong-tunnel")).ancestors().nth(2).unwrap();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "soong-statusd", "--target-dir"]).arg(target);
-        assert!(build.status().unwrap().success());
-    });
 }
 
 /// Processes with `directory` in their command line or environment.

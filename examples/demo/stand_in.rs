@@ -11,7 +11,7 @@ use crate::services::{MODEL, error, method_and_path, ok};
 const HOUR: Duration = Duration::from_secs(3600);
 const FIRST_LEASE: Duration = Duration::from_secs(4 * 3600);
 /// More hours than this are not granted at once.
-const EXTENSION_MAX: u32 = 24;
+const EXTENSION_MAX: u32 = 720;
 
 /// The stand-in.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ impl StandIn {
                 Some(hours) => {
                     ok(&json!({ "extended_by_hours": hours, "new_shutdown_at": self.shutdown_in(hours) }))
                 }
-                None => error("400 Bad Request", "hours must be a number from 1 to 24"),
+                None => error("400 Bad Request", "hours must be a number from 1 to 720"),
             },
             _ => error("404 Not Found", "no such endpoint"),
         }

@@ -3,17 +3,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::extensions::compiled;
 use crate::support::daemon::{on_port, start};
 use crate::support::instance::Instance;
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
-use crate::support::{ports, process, wait};
+use crate::support::{ports, process, statusd, wait};
 
 const SYSTEMCTL: &str = r#"#!/bin/sh
 root=${0%/bin/systemctl}
@@ -78,7 +76,7 @@ impl Machine {
     }
 
     fn install(&self) -> Run<'_> {
-        self.daemon(&["install", "dev", "--no-gpu", "--binary", statusd().to_str().unwrap()])
+        self.daemon(&["install", "dev", "--no-gpu", "--binary", statusd::program().to_str().unwrap()])
     }
 
     /// The files of an installation.
@@ -89,7 +87,7 @@ impl Machine {
 
     /// A copy of the daemon that `change` has changed.
     fn variant(&self, change: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut bytes = fs::read(statusd()).unwrap();
+        let mut bytes = fs::read(statusd::program()).unwrap();
         change(&mut bytes);
         let file = self.file("variant");
         fs::write(&file, bytes).unwrap();
@@ -103,18 +101,6 @@ impl Drop for Machine {
             process::kill_tree(pid);
         }
     }
-}
-
-/// The daemon, built by the cargo that runs the tests.
-fn statusd() -> PathBuf {
-    static BUILT: Once = Once::new();
-    let soong = Path::new(env!("CARGO_BIN_EXE_soong"));
-    BUILT.call_once(|| {
-        let mut build = compiled::cargo(Path::new(env!("CARGO_MANIFEST_DIR")));
-        build.args(["build", "--quiet", "--package", "soong-statusd", "--target-dir"]);
-        compiled::run(build.arg(soong.ancestors().nth(2).unwrap()));
-    });
-    soong.with_file_name("soong-statusd")
 }
 
 fn token(sandbox: &Sandbox) -> String {
@@ -185,7 +171,7 @@ fn an_upgrade_that_does_not_answer_is_rolled_back() {
     let machine = Machine::new();
     machine
         .daemon(&["upgrade", "dev"])
-        .args(["--binary", statusd().to_str().unwrap()])
+        .args(["--binary", statusd::program().to_str().unwrap()])
         .fails(1, ["dev: it is not installed there"])
         .run();
     assert_eq!(machine.installed(), [false, false]);

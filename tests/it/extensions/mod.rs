@@ -2,7 +2,7 @@
 
 mod aliases;
 mod authors;
-pub mod compiled;
+mod compiled;
 mod completion;
 mod examples;
 mod guesses;

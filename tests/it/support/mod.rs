@@ -19,6 +19,7 @@ pub mod service;
 pub mod spawned;
 pub mod ssh_config;
 pub mod sshd;
+pub mod statusd;
 pub mod terminal;
 pub mod tools;
 pub mod wait;

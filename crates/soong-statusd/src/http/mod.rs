@@ -62,7 +62,7 @@ async fn secure(request: axum::extract::Request, next: Next) -> Response {
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {
-    with_type(status, "application/json", body.to_string())
+    with_type(status, "application/json", format!("{body}\n"))
 }
 
 fn with_type(status: StatusCode, kind: &'static str, body: String) -> Response {

@@ -26,6 +26,7 @@ fn an_unused_machine_warns_then_runs_its_hooks_then_ends() {
     wait_until("two warnings", || machine.log_of("ending").lines().count() == 2);
     assert_eq!(machine.log_of("ending"), "ending idle 0 a1\n".repeat(2));
     assert_eq!(machine.log_of("ended"), "ended idle\n");
+    wait_until("its log", || daemon.log().contains("attempt 1 succeeded"));
     let log = daemon.log();
     let lines = [
         "this machine ends in ",

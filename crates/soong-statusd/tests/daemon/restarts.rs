@@ -50,7 +50,7 @@ fn a_crash_in_the_middle_of_writes_loses_nothing_that_was_confirmed() {
                     let _ = std::io::Write::write_all(&mut stream, request.as_bytes());
                     let mut answer = String::new();
                     let _ = stream.read_to_string(&mut answer);
-                    if !answer.ends_with('}') {
+                    if !answer.ends_with("}\n") {
                         break;
                     }
                     confirmed.fetch_add(1, Ordering::SeqCst);
