@@ -204,6 +204,8 @@ async fn copy(from: &impl Stream, to: &impl Stream, direction: Direction<'_>) ->
             None => step(from, to, &direction)?,
         };
         match step {
+            // Nothing for now says nothing of what follows.
+            Step::Moved(0) => {}
             Step::Moved(length) => is_bulk = length >= CHUNK,
             Step::Left(rest) => {
                 write_all(to, &rest).await.map_err(Broken::Receiver)?;
