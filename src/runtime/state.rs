@@ -33,7 +33,7 @@ pub struct Facts {
     /// Minutes since the instance was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_minutes: Option<u64>,
-    /// What keeps the instance up or will end it. Any text.
+    /// Reason why the instance is up, or will end. Unchecked text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
