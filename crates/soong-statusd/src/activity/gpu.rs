@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::{Sampling, TemperatureSensor};
 use nvml_wrapper::enums::device::SampleValue;
+use nvml_wrapper::error::NvmlError;
 use serde::Serialize;
 
 use super::Load;
@@ -80,7 +81,9 @@ fn load_library() -> Result<Nvml, String> {
     for name in LIBRARIES {
         match Nvml::builder().lib_path(OsStr::new(name)).init() {
             Ok(library) => return Ok(library),
-            Err(error) => reason = format!("no NVIDIA driver ({error})"),
+            // The loader's words name files that are not there, which is what "no driver" means.
+            Err(NvmlError::LibloadingError(_)) => reason = "no NVIDIA driver".into(),
+            Err(error) => reason = format!("the NVIDIA driver does not answer: {error}"),
         }
     }
     Err(reason)

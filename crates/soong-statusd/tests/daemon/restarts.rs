@@ -97,3 +97,21 @@ fn a_stop_is_clean_and_a_wrong_configuration_is_told() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr.contains("statusd.toml: line 6: unknown field `leaze`"), "{stderr}");
 }
+
+#[test]
+fn systemd_hears_that_the_daemon_is_ready_and_alive() {
+    let machine = Machine::new("");
+    let socket = std::os::unix::net::UnixDatagram::bind(machine.file("notify")).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    let mut command = machine.command();
+    let mut child =
+        command.env("NOTIFY_SOCKET", machine.file("notify")).stderr(Stdio::null()).spawn().unwrap();
+    let hear = || {
+        let mut message = [0; 64];
+        let length = socket.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    assert_eq!([hear(), hear()], ["READY=1", "WATCHDOG=1"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
