@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::Config;
 use crate::daemon;
@@ -70,7 +70,13 @@ impl DaemonPoll {
     }
 
     async fn ask(&self, socket: &Path) -> Option<Facts> {
-        let config = Config::load(&self.paths).ok()?;
+        let config = if let Ok(config) = Config::load(&self.paths) {
+            config
+        } else {
+            // An editor may be writing it; the next poll is a minute away.
+            sleep(Duration::from_secs(1)).await;
+            Config::load(&self.paths).ok()?
+        };
         let token =
             daemon::client::token(&self.instance.id, &self.instance.name, &config, &self.paths).ok()??;
         let request = daemon::status_request(token.expose());
