@@ -193,6 +193,25 @@ fn an_unknown_command_is_told_with_what_it_may_have_meant() {
     assert!(!output.stderr.contains('\u{1b}'), "{:?}", output.stderr);
 }
 
+/// By similarity alone, `start` would be answered with `status`.
+#[test]
+fn start_and_stop_point_to_those_of_the_tunnel() {
+    let sandbox = Sandbox::new();
+    for (name, hint) in [("start", "did you mean 'tunnel start'?"), ("stop", "did you mean 'tunnel stop'?")] {
+        soong(&sandbox, [name]).fails(2, [&format!("soong: no command '{name}'")[..]]).hint(hint).run();
+        soong(&sandbox, [name, "dev"])
+            .fails(2, [&format!("soong: no command '{name}'")[..]])
+            .hint(hint)
+            .run();
+        soong(&sandbox, ["help", name])
+            .fails(2, [&format!("soong: no command '{name}'")[..]])
+            .hint(hint)
+            .run();
+    }
+    script(&sandbox, "bin/soong-start", "echo mine");
+    soong(&sandbox, ["start"]).stdout("mine\n").run();
+}
+
 #[test]
 fn a_name_is_no_path() {
     let sandbox = Sandbox::new();

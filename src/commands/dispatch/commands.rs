@@ -33,8 +33,14 @@ impl Settings {
     }
 }
 
-/// Returns the command names most similar to `wanted`.
+/// Commands that people know from other tools, and soong's for the same thing.
+const FOREIGN: &[(&str, &str)] = &[("start", "tunnel start"), ("stop", "tunnel stop")];
+
+/// Returns the commands that `wanted` probably stands for, best first.
 pub(super) fn nearest(wanted: &str, settings: &Settings) -> Vec<String> {
+    if let Some((_, command)) = FOREIGN.iter().find(|(name, _)| *name == wanted) {
+        return vec![(*command).to_owned()];
+    }
     let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     names.push("help".to_owned());
     names.extend(settings.aliases.keys().cloned());

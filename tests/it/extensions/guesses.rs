@@ -48,4 +48,9 @@ fn whoever_wants_to_be_asked_is_asked() {
             terminal.wait_for("hallo you");
         }
     }
+    let mut terminal = Terminal::run(&soong(&sandbox, ["stop", "--help"]), 50, 100);
+    terminal.wait_for("run 'soong tunnel stop' instead?");
+    terminal.type_text("y\r");
+    assert_eq!(terminal.finish(), 0, "{}", terminal.screen());
+    terminal.wait_for("Usage: soong tunnel stop");
 }
