@@ -325,7 +325,7 @@ end
 function soong_unload
     __soong_withdraw
     builtin test -n "$__soong_alias"; and functions -e $__soong_alias
-    for name in soong soong-{tunnel,ssh,status,extend,configure,ext,init,prompt,doctor} $__soong_alias
+    for name in soong soong-{tunnel,ssh,status,extend,keep,daemon,configure,init,prompt,ext} $__soong_alias
         complete -e -c $name
     end
     # A copy of the wrapper may still call it.

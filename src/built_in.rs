@@ -15,7 +15,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
 ];
 
 /// Programs that other programs run; not listed.
-const HELPERS: &[&str] = &["complete", "supervisor"];
+const HELPERS: &[&str] = &["complete", "statusd", "supervisor"];
 
 /// Returns true for a built-in command and for `help`.
 pub fn is_built_in(name: &str) -> bool {

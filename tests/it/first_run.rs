@@ -124,6 +124,15 @@ fn from_an_empty_home_to_more_time() {
     // ssh finds the developer's own configuration without HOME.
     person.runs("soong configure set ssh.options -- '-F none'", []);
 
+    // As `soong daemon install train` stores it: a token is for one instance.
+    let credentials = sandbox.home().join(".config/soong/credentials.toml");
+    let text = fs::read_to_string(&credentials).unwrap();
+    fs::write(
+        &credentials,
+        format!("{text}\n[daemon.tokens]\n0920582c7ff041399e34823a0be62549 = \"{TOKEN}\"\n"),
+    )
+    .unwrap();
+
     let listed = ["train", "0920582c", "active", "127.0.0.1", "gpu_1x_a100 in us-west-1, $1.29/h"];
     person.runs("soong status", listed);
     let arrow = format!("localhost:{} -> 127.0.0.1:{}", local[0], remote[0]);
