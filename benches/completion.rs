@@ -17,7 +17,7 @@ use soong::error::{Error, Result};
 
 const PLAN: Plan = Plan { rounds: 15, turns: 5, limit: Duration::from_secs(25) };
 
-/// What is asked: who, with which arguments, and a word that a right answer has in it.
+/// Questions to complete: a name, the program, its arguments, and a word that a right answer contains.
 const QUESTIONS: &[(&str, &str, &[&str], &str)] = &[
     ("soong, a built-in command", "soong-complete", &["words", "soong", "tunnel", "st"], "status"),
     (

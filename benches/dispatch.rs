@@ -1,6 +1,5 @@
-//! What it costs to say `soong NAME` instead of `soong-NAME`, against what others take that stand
-//! between a caller and the program it means: the smallest program that can, which is `execvp` in C,
-//! and the commands that others extend with programs of their own.
+//! Cost of `soong NAME` instead of `soong-NAME`, compared with other dispatchers: the smallest possible one,
+//! which is `execvp` in C, and commands that users extend with their own programs.
 
 mod harness;
 

@@ -1,11 +1,10 @@
-//! What a prompt costs in bash, zsh and fish: with soong's hook while a tunnel is up and while there
-//! is none, with git's prompt, with starship, and with the least that starts a process,
-//! `$(/bin/true)`.
+//! Cost of a prompt in bash, zsh and fish: with soong's hook while a tunnel is up and while there is none,
+//! with git's prompt, with starship, and with the cheapest start of a process, `$(/bin/true)`.
 //!
-//! The shell does what it does before each prompt, the hooks and the expansion of its prompt, many
-//! times over; what an empty loop takes is part of every figure. What is measured is not the time
-//! that passes but the processor's, of the shell and of what it starts: others who want the
-//! processor too change that little. A ratio is one of a single round, in which everybody had a turn.
+//! The shell repeats its work before each prompt, the hooks and the expansion of its prompt, many times;
+//! every figure includes the time of an empty loop. Figures are processor time of the shell and its children,
+//! not elapsed time, because other processes hardly change that. A ratio compares figures of one round, in
+//! which every contestant had a turn.
 
 mod harness;
 
@@ -30,7 +29,7 @@ const WATCHED: u32 = 20;
 
 const SHELLS: [(&str, f64); 3] = [("bash", 1.0 / 12.0), ("zsh", 1.0 / 12.0), ("fish", 1.0 / 4.0)];
 
-/// What soong's share of git's prompt, of those shells that have the same, should be at most.
+/// Goal: soong's share of the cost of git's prompt, in bash and zsh.
 const OF_GIT: f64 = 1.0 / 40.0;
 
 /// A hook of the user's, in bash, zsh and fish. In fish, where hooks are independent, a command before each prompt, for
@@ -41,10 +40,10 @@ const ANOTHER_HOOK: [&str; 3] = [
     "function other --on-event fish_prompt; emit fish_preexec true; end\n",
 ];
 
-/// What soong adds beside another hook should be at most so many times what it adds alone.
+/// Goal: the cost that soong adds beside another hook, relative to its cost alone.
 const OF_ALONE: f64 = 1.5;
 
-/// What stands in a prompt.
+/// Segment of a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Segment {
     None,
@@ -204,7 +203,7 @@ impl Stage {
         Ok(Self { sandbox, repository })
     }
 
-    /// What there is for `shell`, with the text that puts it in place.
+    /// Returns the segments for `shell`, each with the script that installs it.
     fn segments(&self, shell: &str, missing: &mut Vec<String>) -> Result<Vec<(Segment, String)>> {
         let mut found = Vec::new();
         for segment in Segment::ALL {
@@ -321,7 +320,7 @@ impl Stage {
             let text = fs::read_to_string(&log).map_err(|error| Error::io("read", &log, error))?;
             let begun =
                 text.lines().filter(|line| line.contains('(') && !line.contains("CLONE_THREAD")).count();
-            #[expect(clippy::cast_precision_loss, reason = "nobody starts 2^52 processes")]
+            #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 processes")]
             Ok(begun as f64)
         };
         segments

@@ -1,5 +1,5 @@
-//! What a user of a forwarded port notices of a link that is lost: how long until a request
-//! succeeds again, and how many fail until then. soong against others that keep an ssh running.
+//! Effect of a lost link on a user of a forwarded port: time until a request succeeds again, and requests
+//! that fail until then. Compares soong with other programs that keep an ssh running.
 
 mod harness;
 
@@ -21,7 +21,7 @@ use soong::error::{Error, Result};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a client waits before it asks again.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Who is not back by then is not waited for.
+/// Limit for a recovery; contestants that need longer are not waited for.
 const LIMIT: Duration = Duration::from_secs(32);
 /// Between two rounds of a long wait that run side by side, so that links are not made at one time.
 const STAGGER: Duration = Duration::from_secs(4);
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     harness::run("recovery", measure)
 }
 
-/// What happens to the link.
+/// Fault of the link.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     Cut,
@@ -67,7 +67,7 @@ impl Fault {
     }
 }
 
-/// What a client saw: seconds until a request succeeded, and the requests that failed.
+/// View of a client: seconds until a request succeeded, and the requests that failed.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     seconds: f64,
@@ -102,7 +102,7 @@ fn measure() -> Result<Group> {
     Ok(group)
 }
 
-/// What is seen in each round. Those of a long wait run side by side.
+/// Returns the results of each round. Rounds with a long wait run side by side.
 fn rounds(fault: Fault, makes: &[Make], sshd: &Sshd) -> Result<Vec<Vec<Seen>>> {
     let tell = |round: usize| {
         soong::terminal::print_error(&format!("recovery: {}, round {}\n", fault.name(), round + 1));
@@ -129,8 +129,7 @@ fn rounds(fault: Fault, makes: &[Make], sshd: &Sshd) -> Result<Vec<Vec<Seen>>> {
     Ok(rounds)
 }
 
-/// Has the fault happen to everybody: in turn where little time is the question, at the same time
-/// where it is a long wait.
+/// Causes the fault for all contestants: in turn if the time is short, all at once if the wait is long.
 fn strike_all(fault: Fault, makes: &[Make], sshd: &Sshd) -> Result<Vec<Seen>> {
     if matches!(fault, Fault::Cut) {
         return makes.iter().map(|&make| strike(fault, make, sshd)).collect();
@@ -138,7 +137,7 @@ fn strike_all(fault: Fault, makes: &[Make], sshd: &Sshd) -> Result<Vec<Seen>> {
     all(makes.iter().map(|&make| move || strike(fault, make, sshd)))
 }
 
-/// What comes of all `trials`, which are made at the same time.
+/// Runs all `trials` at the same time and returns their results.
 fn all<T: Send, F: FnOnce() -> Result<T> + Send>(trials: impl Iterator<Item = F>) -> Result<Vec<T>> {
     thread::scope(|scope| {
         let trials: Vec<_> = trials.map(|trial| scope.spawn(trial)).collect();
@@ -190,7 +189,7 @@ fn report(group: &mut Group, fault: Fault, makes: &[Make], seen: &[Vec<Seen>]) {
     let mut middles = Vec::new();
     for (make, seen) in makes.iter().zip(seen) {
         let seconds = Summary::of(seen.iter().map(|seen| seen.seconds).collect());
-        #[expect(clippy::cast_precision_loss, reason = "nobody asks 2^52 times")]
+        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 requests")]
         let failed = Summary::of(seen.iter().map(|seen| seen.failed as f64).collect());
         let figures = [seconds.median, seconds.min, seconds.max].map(|figure| format!("{figure:.2}"));
         table.add(make.name(), figures.into_iter().chain([format!("{:.0}", failed.median)]));

@@ -1,8 +1,8 @@
-//! What the relay costs: the same transfers and requests through a tunnel of soong's, through
-//! `ssh -L`, and without any tunnel, to one server; and how much memory the supervisor takes.
+//! Cost of the relay: the same transfers and requests to one server through soong's tunnel, through `ssh -L`,
+//! and without a tunnel; and the memory of the supervisor.
 //!
-//! Of `ssh -L` there is a rival that is fair, with the cipher that soong chooses, and one that is what
-//! a user would type, with ssh's defaults.
+//! `ssh -L` runs twice: with the cipher that soong chooses, for a fair comparison, and with ssh's defaults,
+//! as a user would type it.
 
 mod harness;
 
@@ -29,7 +29,7 @@ const SHAPED: Plan = Plan { rounds: 4, turns: 1, limit: Duration::from_secs(25) 
 const RATE: &str = "1gbit";
 const LATENCY: Plan = Plan { rounds: 15, turns: 1, limit: Duration::from_secs(30) };
 
-/// What one transfer carries, over all its connections.
+/// Bytes of one transfer, over all its connections.
 const BYTES: usize = 256 << 20;
 const MEGABYTES: f64 = 268.44;
 /// Requests of one turn, each on a connection that is open already.
@@ -38,11 +38,12 @@ const REQUESTS: usize = 500;
 const NEW: usize = 60;
 /// Connections that are open when memory is looked at.
 const OPEN: usize = 100;
-/// What a client says first: the number of bytes that it wants (`GET`) or sends (`PUT`), in hexadecimal digits.
+/// First message of a client: the number of bytes that it wants (`GET`) or sends (`PUT`), in hexadecimal
+/// digits.
 type Head = [u8; 16];
 /// Through what the bytes go.
 const ROADS: [&str; 4] = ["soong", "ssh -L, same cipher", "ssh -L, defaults", "no tunnel"];
-/// What soong asks for where the CPU has instructions for AES.
+/// Option that soong sets where the CPU has instructions for AES.
 const CIPHERS: &str = "Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com";
 
 fn main() -> ExitCode {
@@ -323,7 +324,7 @@ fn report_speeds(group: &mut Group, name: &str, times: &Times) {
     group.charts.push(chart);
 }
 
-/// What the processes at this end of a link take to carry a GiB, besides what the server takes.
+/// Reports the processor time per GiB of the processes at this end of a link, without the server's.
 fn report_effort(group: &mut Group, links: &[Vec<u32>; 3], ports: [u16; 4]) -> Result<()> {
     let mut table = Table::new(&["seconds of processor for a GiB, this end", ""]);
     let mut chart = Chart::new("Processor time at this end", "seconds for a GiB, less is better");

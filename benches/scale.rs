@@ -1,4 +1,4 @@
-//! What many of something cost: tunnels, instances that a provider lists, programs on `PATH`.
+//! Cost of large numbers: tunnels, instances that a provider lists, programs on `PATH`.
 
 mod harness;
 
@@ -33,7 +33,7 @@ fn measure() -> Result<Group> {
         "Scale: many tunnels, many instances, a full PATH",
         "Tunnels to an sshd on this machine, started one after the other. Memory is the supervisor's share\n\
          (PSS) as the kernel counts it, its ssh apart. Wake-ups are voluntary context switches in a minute\n\
-         in which nobody uses the tunnels.",
+         without traffic through the tunnels.",
     );
     let soong = program::soong()?;
     let sandbox = Sandbox::new()?;

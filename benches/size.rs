@@ -16,7 +16,7 @@ use soong::error::{Error, Result};
 const PLAN: Plan = Plan { rounds: 20, turns: 5, limit: Duration::from_secs(20) };
 /// The programs a prompt or a dispatched command waits for, and what they may weigh in KB.
 const SMALL: (&[&str], f64) = (&["soong", "soong-prompt"], 400.0);
-/// What the others may weigh, but for the one that has TLS in it.
+/// Limit for each of the other programs, except the one with TLS.
 const OTHERS: f64 = 1200.0;
 const WITH_TLS: &str = "soong-provider-lambda";
 

@@ -1,8 +1,8 @@
-//! What a session over the connection of a running tunnel costs: `soong ssh -- true` against a
-//! fresh `ssh … true`, from the command to its end.
+//! Cost of a session over the connection of a running tunnel: `soong ssh -- true` against a fresh `ssh …
+//! true`, from the command to its end.
 //!
-//! The fresh ssh gets the command line that soong would run without a tunnel; a third contestant
-//! is the ssh that soong becomes, run directly, so that soong's own share can be seen.
+//! The fresh ssh gets the command line that soong would run without a tunnel. A third contestant is the ssh
+//! that soong executes, run directly, which shows soong's own share.
 
 mod harness;
 
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 fn measure() -> Result<Group> {
     let sandbox = Sandbox::new()?;
     let sshd = Sshd::start(&sandbox)?;
-    // Of the services one is needed, for there to be a tunnel; nobody uses it.
+    // A tunnel needs one service at least; this one is unused.
     let service =
         format!("sglang = {{ remote = 1, local = {} }}\nn8n = false\nstatus = false\n", free_port()?);
     config::write(&sandbox, &sshd, &service)?;

@@ -1,5 +1,5 @@
-//! What a supervised tunnel costs at its start, from the command until all ports answer:
-//! `soong tunnel start` against `ssh -f -N` and what others have to keep an ssh running.
+//! Cost of starting a supervised tunnel, from the command until all ports answer: `soong tunnel start`
+//! against `ssh -f -N` and other programs that keep an ssh running.
 
 mod harness;
 

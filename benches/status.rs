@@ -1,5 +1,5 @@
-//! What it costs to ask whether a tunnel runs: `soong tunnel status` against `ssh -O check` at the
-//! control socket of the same tunnel, whole processes.
+//! Cost of a status query: `soong tunnel status` against `ssh -O check` at the control socket of the same
+//! tunnel, whole processes.
 
 mod harness;
 

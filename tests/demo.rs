@@ -31,7 +31,7 @@ fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         if let Some(value) = condition() {
             return value;
         }
-        assert!(start.elapsed() < DEADLINE, "waited in vain for {what}");
+        assert!(start.elapsed() < DEADLINE, "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -40,7 +40,7 @@ fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 struct Demo {
     temporary: TempDir,
     child: Child,
-    /// What it and its commands have printed so far.
+    /// Output of the tour and its commands so far.
     printed: Arc<Mutex<String>>,
     reader: thread::JoinHandle<()>,
     _turn: MutexGuard<'static, ()>,
@@ -81,8 +81,8 @@ impl Demo {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 
-    /// Waits for the end and returns the exit code and the output, having made sure that nothing
-    /// stays: no file, no process, and nobody who still holds the output open.
+    /// Waits for the end and returns the exit code and the output. Asserts that no file, no process and no
+    /// writer of the output is left.
     fn end(mut self) -> (i32, String) {
         let status = wait_for("the end of the demo", || self.child.try_wait().unwrap());
         wait_for("the end of the output", || self.reader.is_finished().then_some(()));
@@ -90,7 +90,7 @@ impl Demo {
         let left: Vec<_> =
             fs::read_dir(self.temporary.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(left.is_empty(), "{left:?} is left after:\n{printed}");
-        // What has been told to end may take a moment for its last steps.
+        // A process that was asked to end may need a moment for its last steps.
         wait_for("the end of all processes", || {
             processes_that_mention(self.temporary.path()).is_empty().then_some(())
         });
@@ -171,7 +171,7 @@ fn the_tour_shows_the_real_thing_and_cleans_up() {
 #[test]
 fn a_port_that_is_taken_is_not_argued_about() {
     let mut taken = None;
-    // Somebody else may hold it already, which is as good.
+    // The port may be taken already, which serves as well.
     let (code, printed) = Demo::start(|_| taken = TcpListener::bind("127.0.0.1:8000").ok()).end();
     assert_eq!(code, 0, "{printed}");
     assert!(printed.contains("Port 8000 of this computer is in use"), "{printed}");
@@ -238,8 +238,8 @@ impl Gate {
         Self { directory }
     }
 
-    /// Lets everybody through who comes from now on, and whoever waits already while the returned
-    /// file is open.
+    /// Serves every client that connects from now on, and clients that wait already, while the returned file
+    /// is open.
     #[must_use]
     fn open(&self) -> File {
         fs::write(self.directory.path().join("open"), "").unwrap();

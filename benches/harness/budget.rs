@@ -18,7 +18,7 @@ pub const GROUPS: [(&str, u64); 10] = [
     ("size", 10),
 ];
 
-/// What one contest of several in a group has at most.
+/// Limit for one contest of several in a group.
 pub const PROMPT: Duration = Duration::from_secs(21);
 /// Likewise.
 pub const TRANSFERS: Duration = Duration::from_secs(11);
@@ -31,7 +31,7 @@ pub const STARTING: Duration = Duration::from_secs(40);
 
 static DEADLINE: OnceLock<Instant> = OnceLock::new();
 
-/// Has the time of the group `name` begin.
+/// Starts the clock of the group `name`.
 pub fn begin(name: &str) {
     let seconds = GROUPS.iter().find(|(group, _)| *group == name).map_or(60, |(_, seconds)| *seconds);
     // Set once: a process measures one group.

@@ -28,15 +28,15 @@ const ENOUGH: f64 = 0.03;
 /// Fewer figures are never enough to be sure of that.
 const ROUNDS_MIN: usize = 9;
 
-/// What was measured: per round, the time of every contestant.
+/// Measured times: per round, the time of every contestant.
 #[derive(Debug)]
 pub struct Times {
     rounds: Vec<Vec<Duration>>,
 }
 
 impl Plan {
-    /// Has `contestants` take turns, in an order that is turned round every time, after one turn
-    /// each that does not count.
+    /// Runs `contestants` in turns, in an order that is reversed every round, after one turn each that does
+    /// not count.
     pub fn hold(self, name: &str, contestants: &mut [Contestant]) -> Result<Times> {
         for contestant in contestants.iter_mut() {
             contestant()?;
@@ -68,7 +68,7 @@ fn take_turns(contestants: &mut [Contestant], backwards: bool, turns: &mut [Vec<
     Ok(())
 }
 
-/// Keeps whoever waits informed: in place on a terminal, now and then elsewhere.
+/// Shows progress: in place on a terminal, as occasional lines elsewhere.
 fn progress(name: &str, done: usize, of: usize) {
     let end = if done == of { "\n" } else { "" };
     if io::stderr().is_terminal() {
@@ -79,7 +79,7 @@ fn progress(name: &str, done: usize, of: usize) {
 }
 
 impl Times {
-    /// Whether more rounds would hardly change the middles.
+    /// Returns true if more rounds would hardly change the medians.
     fn are_certain(&self) -> bool {
         let of = |contestant: usize| self.rounds.iter().map(move |round| round[contestant].as_secs_f64());
         let contestants = self.rounds.first().map_or(0, Vec::len);
@@ -97,7 +97,7 @@ impl Times {
         Summary::of(self.rounds.iter().map(|round| round[contestant].as_secs_f64() * 1e3).collect())
     }
 
-    /// What comes of comparing the times of each round with one another, in seconds.
+    /// Compares the times of each round with one another and summarises the results, in seconds.
     pub fn compare(&self, comparison: impl Fn(&[f64]) -> f64) -> Summary {
         let seconds = |round: &Vec<Duration>| round.iter().map(Duration::as_secs_f64).collect::<Vec<f64>>();
         Summary::of(self.rounds.iter().map(|round| comparison(&seconds(round))).collect())

@@ -99,7 +99,7 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// What was measured on, in a few lines.
+/// Describes the machine in a few lines.
 fn machine() -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = processor

@@ -1,4 +1,4 @@
-//! What a process costs that has nothing to do, as Linux tells it in `/proc`: memory and wake-ups.
+//! Cost of an idle process according to Linux's `/proc`: memory and wake-ups.
 
 use std::fs;
 use std::time::Instant;

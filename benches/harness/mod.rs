@@ -1,6 +1,6 @@
-//! What the benchmarks share. One benchmark is one group of measurements, run by
-//! `cargo bench --bench GROUP`: it sets up a [`sandbox`], has its contestants take turns
-//! ([`contest`]), says how they did ([`report`]) and writes it down ([`document`]).
+//! Shared code of the benchmarks. One benchmark is one group of measurements, run by `cargo bench --bench
+//! GROUP`: it sets up a [`sandbox`], runs its contestants in turns ([`contest`]), reports the results
+//! ([`report`]) and writes them down ([`document`]).
 #![allow(dead_code, reason = "a benchmark uses the parts it needs, and each compiles all of them")]
 
 pub mod budget;
@@ -29,8 +29,8 @@ use self::report::Group;
 /// Runs a benchmark and prints what it measured. A goal that is missed is a result like any other;
 /// only a benchmark that could not be run fails.
 pub fn run(name: &str, measure: impl FnOnce() -> Result<Group>) -> ExitCode {
-    // `cargo test --all-targets` also runs benchmarks, without this argument: that checks that
-    // they build, and nobody waits for figures.
+    // `cargo test --all-targets` also runs benchmarks, without this argument, to check that they build. No
+    // figures are needed then.
     if !std::env::args().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }

@@ -36,10 +36,10 @@ pub fn across<T: Send, R: Send>(
         let (hand_over, handed_over) = channel();
         let server = scope.spawn(move || -> Result<()> {
             leave()?;
-            tell_thread.send(thread_id()).map_err(|_| Error::failed("nobody lays a cable"))?;
+            tell_thread.send(thread_id()).map_err(|_| Error::failed("the cable was not set up"))?;
             cable.recv().map_err(gone)?;
             connect(SERVER, rate)?;
-            hand_over.send(serve()?).map_err(|_| Error::failed("nobody uses the cable"))
+            hand_over.send(serve()?).map_err(|_| Error::failed("the cable is not used"))
         });
         let client = scope.spawn(move || -> Result<R> {
             leave()?;
@@ -67,7 +67,7 @@ fn run(name: &str, arguments: &str) -> Result<()> {
     if succeeded { Ok(()) } else { Err(Error::failed(format!("{name} {arguments} failed"))) }
 }
 
-/// Moves this thread, and what it starts, to a network namespace of its own.
+/// Moves this thread and its children to a new network namespace.
 #[cfg(target_os = "linux")]
 fn leave() -> Result<()> {
     // SAFETY: unshare changes the namespace of the calling thread and nothing else.

@@ -31,8 +31,8 @@ pub fn soong() -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--bins", "--manifest-path"]);
     cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).stdin(Stdio::null());
-    // What cargo tells this benchmark of its package would pass for a change of circumstances, and
-    // libraries would be built anew.
+    // Cargo's variables about this benchmark's package would look like a change, and cargo would build
+    // libraries again.
     for (name, _) in std::env::vars_os() {
         let about = name.to_string_lossy();
         if about.starts_with("CARGO_PKG_") || about.starts_with("CARGO_MANIFEST_") {

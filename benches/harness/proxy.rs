@@ -27,7 +27,7 @@ struct Line {
     taken: AtomicU64,
     /// Of the connections up to this one, nothing arrives any more.
     silenced: AtomicU64,
-    /// Nobody listens: new connections are refused.
+    /// No listener: new connections are refused.
     down: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }

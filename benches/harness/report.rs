@@ -1,5 +1,5 @@
-//! What a benchmark has found: figures, goals and pictures, kept as JSON beside the report that is
-//! made of the latest of every benchmark.
+//! Results of a benchmark: figures, goals and pictures, kept as JSON beside the report, which combines the
+//! latest results of every benchmark.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -23,7 +23,7 @@ pub struct Group {
     /// How many processes wanted a processor at the end of it: the load of the last minute.
     #[serde(default)]
     pub load: Option<f64>,
-    /// What could not be measured, and how to get what was missing for it.
+    /// Measurements that were skipped, and how to install the missing programs.
     pub missing: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ pub struct Table {
 /// How good a figure should be.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Goal {
-    /// What is compared with what.
+    /// Things that are compared.
     pub what: String,
     pub bound: Bound,
     pub limit: f64,
@@ -116,7 +116,7 @@ impl Goal {
         Self { what: what.into(), bound: Bound::AtLeast, limit, measured }
     }
 
-    /// Whether the figure is as good as it should be.
+    /// Returns true if the figure meets its goal.
     pub fn is_met(&self) -> bool {
         match self.bound {
             Bound::AtMost => self.measured <= self.limit,

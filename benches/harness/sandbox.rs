@@ -22,8 +22,8 @@ extern "C" fn note(_signal: i32) {
     ENDING.store(true, Ordering::Relaxed);
 }
 
-/// Has the signals that would end the benchmark on the spot end it in an orderly way: what was
-/// started is ended, and what was written is removed.
+/// Handles the signals that would kill the benchmark: it ends the processes that it started and removes the
+/// files that it wrote.
 pub fn end_on_signals() -> Result<()> {
     let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), SigSet::empty());
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
@@ -47,8 +47,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes the directories, with short paths: there will be sockets in them. The one for
-    /// `XDG_RUNTIME_DIR` is in memory where that can be had, as it is for whoever logs in.
+    /// Creates the directories, with short paths because they hold sockets. The one for `XDG_RUNTIME_DIR` is
+    /// in memory where possible, as after a login.
     pub fn new() -> Result<Self> {
         const MEMORY: &str = "/dev/shm";
         let make = |place: &str| tempfile::Builder::new().prefix("sb-").tempdir_in(place);

@@ -1,4 +1,4 @@
-//! A real OpenSSH server on a loopback port, run by the current user, with keys of its own.
+//! A real OpenSSH server on a loopback port, run by the current user, with its own keys.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use soong::error::{Error, Result};
 use super::sandbox::{Sandbox, failed};
 use super::{program, wait};
 
-/// A running server; it ends when this is dropped. Whoever logged in has to be gone by then.
+/// A running server; it ends when this is dropped. All clients must have disconnected by then.
 #[derive(Debug)]
 pub struct Sshd {
     pub port: u16,
@@ -48,7 +48,7 @@ impl Sshd {
                  SetEnv HOME={}\n",
                 host_key.display(),
                 authorized.display(),
-                // What the developer's own shell does at its start is not what is measured.
+                // The startup files of the developer's shell are not part of the measurement.
                 sandbox.path("").display()
             ),
         )?;
@@ -113,8 +113,8 @@ fn speaks(port: u16) -> bool {
     patient && BufReader::new(stream).read_line(&mut banner).is_ok() && banner.starts_with("SSH-2.0")
 }
 
-/// A loopback port that nobody listens on. Not one that the kernel hands out to connections going
-/// out: those come and go while a benchmark runs.
+/// Returns a loopback port without a listener. It is outside the range that the kernel uses for outgoing
+/// connections: those come and go while a benchmark runs.
 pub fn free_port() -> Result<u16> {
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     std::iter::repeat_with(|| fastrand::u16(20_000..30_000))

@@ -34,7 +34,7 @@ pub fn uncertainty(mut values: Vec<f64>) -> f64 {
     let mut left = values.len();
     while below + chance <= 0.025 && left > 0 {
         below += chance;
-        #[expect(clippy::cast_precision_loss, reason = "nobody measures 2^52 times")]
+        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 measurements")]
         let ratio = left as f64 / (rank + 1) as f64;
         chance *= ratio;
         (left, rank) = (left - 1, rank + 1);
@@ -53,7 +53,7 @@ pub fn median(durations: &[Duration]) -> Duration {
 /// The value below which `share` (0 to 1) of `values` lie; 0 of no values.
 pub fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_precision_loss, reason = "nobody measures 2^52 times")]
+    #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 measurements")]
     let rank = share * values.len().saturating_sub(1) as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a place in a list")]
     let rank = rank.round() as usize;

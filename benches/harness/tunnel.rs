@@ -76,7 +76,7 @@ impl Forwards {
         wait::until("the ports to be usable", answers)
     }
 
-    /// Waits until nobody listens on the ports any more.
+    /// Waits until no process listens on the ports any more.
     pub fn are_free(&self) -> Result<()> {
         let free = |port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err();
         wait::until("the ports to be free again", || self.locals.into_iter().all(free))
@@ -101,7 +101,7 @@ pub fn ask(port: u16, patience: Duration) -> io::Result<()> {
     if answer == *b"?" { Ok(()) } else { Err(io::Error::other("something else answers")) }
 }
 
-/// Starts a service that says back what it is told; it ends with this process.
+/// Starts an echo service, which ends with this process.
 fn serve() -> Result<u16> {
     let at_fault = |error| failed("start a service", error);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(at_fault)?;
@@ -110,7 +110,7 @@ fn serve() -> Result<u16> {
         for mut stream in listener.incoming().flatten() {
             std::thread::spawn(move || {
                 let mut byte = [0];
-                // Whoever asked finds out what did not work.
+                // The client sees the failure.
                 let _ = stream.read_exact(&mut byte).and_then(|()| stream.write_all(&byte));
             });
         }
@@ -118,7 +118,7 @@ fn serve() -> Result<u16> {
     Ok(port)
 }
 
-/// What keeps a tunnel.
+/// Program that keeps a tunnel up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Make {
     /// `soong tunnel start`.
@@ -167,8 +167,8 @@ pub struct Tunnel<'a> {
 }
 
 impl<'a> Tunnel<'a> {
-    /// What `make` needs for a tunnel by way of `sshd` that does as soong's does. The instance has to
-    /// be in the configuration of `sandbox`.
+    /// Prepares a tunnel of `make` through `sshd` that matches soong's. The instance must be in the
+    /// configuration of `sandbox`.
     pub fn new(make: Make, sandbox: &'a Sandbox, sshd: &Sshd, forwards: &'a Forwards) -> Result<Self> {
         Self::by_way_of(sshd.port, make, sandbox, sshd, forwards)
     }
@@ -241,12 +241,12 @@ impl<'a> Tunnel<'a> {
 
     fn command(&self) -> Result<Command> {
         let mut command = self.sandbox.command(&self.program, &self.path)?;
-        // What they say goes where nobody reads it: a log that grows is not what is measured.
+        // Output is discarded: a growing log is not part of the measurement.
         command.env("AUTOSSH_GATETIME", "0").current_dir(self.sandbox.path(""));
         Ok(command)
     }
 
-    /// Runs it in the foreground, in a process group of its own that can be ended as one.
+    /// Runs it in the foreground, in its own process group, so that one signal ends all of it.
     fn keep(&mut self) -> Result<()> {
         let mut command = match self.make {
             Make::Loop => {
@@ -275,8 +275,8 @@ impl<'a> Tunnel<'a> {
     fn end_kept(&mut self) {
         let Some(mut child) = self.kept.take() else { return };
         let Ok(group) = i32::try_from(child.id()) else { return };
-        // The group is ours as long as its leader has not been waited for. It is asked first: some put
-        // their ssh into a group of its own, and only they know it.
+        // The group is ours until its leader has been waited for. The leader gets the signal first: some
+        // programs put their ssh into another group that only they know.
         let _ = killpg(Pid::from_raw(group), Signal::SIGTERM);
         let ended = wait::until("the end of a tunnel", || matches!(has_ended(group), Ok(true) | Err(_)));
         if ended.is_err() || matches!(self.make, Make::Loop) {
@@ -285,8 +285,8 @@ impl<'a> Tunnel<'a> {
         let _ = child.wait();
     }
 
-    /// Returns the arguments of the ssh that soong would run, changed so that it has the forwards on its command
-    /// line, shares its connection with nobody and logs to standard error.
+    /// Returns the arguments of the ssh that soong would run, changed so that its forwards are on the command
+    /// line, its connection is not shared and it logs to standard error.
     fn arguments_of_ssh(&self) -> Result<Vec<String>> {
         let soong = program::soong()?;
         let mut command = self.sandbox.command(&soong, &self.path)?;
@@ -306,7 +306,7 @@ impl<'a> Tunnel<'a> {
                     let option = words.next().unwrap_or_default();
                     match option.split_once('=') {
                         Some(("ClearAllForwardings", _)) => {}
-                        // What people set; soong leaves the decision to its own checks for longer.
+                        // Settings that users choose; soong waits longer and relies on its own checks.
                         Some(("ServerAliveCountMax", _)) => arguments.extend([word, COUNT_MAX.to_owned()]),
                         _ => arguments.extend([word, option]),
                     }
@@ -321,7 +321,7 @@ impl<'a> Tunnel<'a> {
         Ok(arguments)
     }
 
-    /// What ssh-channels-hub reads: its forwards, and the host from ssh's own file.
+    /// Writes the files that ssh-channels-hub reads: its forwards, and the host in ssh's own format.
     fn write_channels(&self, sshd: &Sshd, port: u16) -> Result<()> {
         let directory = self.sandbox.path(".ssh");
         std::fs::create_dir_all(&directory).map_err(|error| Error::io("create", &directory, error))?;
@@ -345,7 +345,7 @@ impl<'a> Tunnel<'a> {
     }
 }
 
-/// Whether a child has ended, which is left to be waited for.
+/// Returns true if a child has ended, without reaping it.
 fn has_ended(pid: i32) -> nix::Result<bool> {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     waitid(Id::Pid(Pid::from_raw(pid)), flags).map(|status| status != WaitStatus::StillAlive)

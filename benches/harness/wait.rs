@@ -13,7 +13,7 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         if Instant::now() >= deadline {
-            return Err(Error::failed(format!("waited in vain for {what}")));
+            return Err(Error::failed(format!("timed out waiting for {what}")));
         }
         sleep(PAUSE);
     }

@@ -39,7 +39,7 @@ pub struct Home {
     programs: PathBuf,
     /// The command that runs at the moment, also when the tour has been interrupted.
     running: Option<Child>,
-    /// Whether a tunnel may be up.
+    /// True if a tunnel may be up.
     tunnel: bool,
 }
 

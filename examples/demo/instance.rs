@@ -28,7 +28,7 @@ use crate::relay::relay;
 /// slow service does not stall the others, nor an echo the very connection it answers on.
 const PACKETS_HELD: usize = 8192;
 
-/// What an instance is made of.
+/// Parts of an instance.
 pub struct Setup {
     /// The port to listen on, on 127.0.0.1; 0 for any free one.
     pub port: u16,
@@ -144,7 +144,7 @@ async fn session(
     }
 }
 
-/// Who and what is let in, and how often that happened.
+/// Admitted key and services of the instance, with counters.
 struct Door {
     user_key: PublicKey,
     services: BTreeMap<u16, SocketAddr>,

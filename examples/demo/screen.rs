@@ -1,5 +1,5 @@
-//! What the tour prints: explanations as shell comments, commands after a prompt, and what went
-//! wrong. The commands' own output goes straight to the terminal.
+//! Output of the tour: explanations as shell comments, commands after a prompt, and errors. The commands' own
+//! output goes straight to the terminal.
 
 use std::io::{self, IsTerminal, Write};
 

@@ -1,4 +1,4 @@
-//! The real status daemon, with a home of its own in a temporary directory.
+//! The real status daemon, with its home in a temporary directory.
 
 use std::error::Error;
 use std::fs::OpenOptions;

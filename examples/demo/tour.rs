@@ -161,8 +161,8 @@ async fn choose_ports() -> io::Result<Vec<Forward>> {
     Ok(forwards)
 }
 
-/// Whether nobody uses `port` of localhost, of either kind. Binding alone does not tell: some
-/// systems let a second listener in when the first one listens on all addresses.
+/// Returns true if no process uses `port` of localhost, over IPv4 or IPv6. Binding alone does not show that:
+/// some systems admit a second listener when the first one listens on all addresses.
 async fn is_free(port: u16) -> bool {
     if TcpStream::connect(("localhost", port)).await.is_ok() {
         return false;

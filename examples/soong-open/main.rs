@@ -74,7 +74,7 @@ fn services() -> Vec<CompletionCandidate> {
     services.into_iter().map(candidate).collect()
 }
 
-/// Has soong say where the service is. What it complains about reaches the user as it is.
+/// Asks soong for the address of the service. Its error messages go to the user unchanged.
 fn ask(arguments: &Arguments) -> Result<Output> {
     #[allow(clippy::disallowed_methods, reason = "an extension is told by its environment")]
     let soong = std::env::var_os("SOONG").unwrap_or_else(|| "soong".into());

@@ -26,7 +26,7 @@ soong_extension::note! {
 #[derive(Debug, Parser)]
 #[command(name = "soong-top", bin_name = "soong top", version)]
 struct Arguments {
-    /// Show everything once and end; so it is when nobody watches
+    /// Show everything once and exit (the default without a terminal)
     #[arg(long)]
     once: bool,
     /// Seconds between two looks
@@ -68,7 +68,7 @@ fn row(instance: &Value) -> view::Row {
     view::Row::new(instance, port.map(metrics::read))
 }
 
-/// What `soong status` says. Providers are not asked: what they last said will do.
+/// Returns the output of `soong status`. It uses cached data and does not ask providers.
 fn status(arguments: &Arguments) -> Result<Value> {
     #[allow(clippy::disallowed_methods, reason = "an extension is told by its environment")]
     let soong = std::env::var_os("SOONG").unwrap_or_else(|| "soong".into());
@@ -77,7 +77,7 @@ fn status(arguments: &Arguments) -> Result<Value> {
     if let Some(id) = &arguments.instance_id {
         command.args(["--instance-id", id]);
     }
-    // What soong complains about reaches the user as it is.
+    // Error messages of soong go to the user unchanged.
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output =
         output.map_err(|source| Error::Io { action: "cannot run soong".into(), source, hint: None })?;

@@ -1,4 +1,4 @@
-//! What SGLang says of its work: `GET /metrics`, in the text format of Prometheus.
+//! SGLang's metrics: `GET /metrics`, in the text format of Prometheus.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use soong::daemon::http;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is of interest.
+/// Metrics that the view shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Metrics {
     pub running: Option<f64>,
@@ -48,7 +48,7 @@ fn exchange(port: u16) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Adds up each metric over what it is told apart by.
+/// Sums each metric over its labels.
 fn parse(text: &str) -> Metrics {
     let sum = |name: &str| {
         let values = text.lines().filter_map(|line| {

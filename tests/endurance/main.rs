@@ -36,7 +36,7 @@ const SHORT: Duration = Duration::from_secs(15);
 const USAGE: &str = "usage: cargo test --test endurance -- truth|outage|storm|sequence \
                      [--minutes N | --seconds N] [--seed N] [--keepalive SECONDS] [--count N]";
 
-/// What to run, and how long.
+/// Tests to run, and for how long.
 struct Arguments {
     run: String,
     time: Duration,
@@ -65,7 +65,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// What cargo passes to every test program: a filter, which this has no test for, or options of the usual harness.
+/// Handles the arguments that cargo passes to every test program: a filter, which matches no test here, or
+/// options of the usual harness.
 fn beside_tests(words: &[String]) -> ExitCode {
     let filters =
         words.iter().any(|word| !word.starts_with('-')) || words.iter().any(|word| word == "--list");

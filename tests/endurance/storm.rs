@@ -39,7 +39,7 @@ pub fn run(time: Duration) -> bool {
     odd == 0
 }
 
-/// Whether what `status` says is what there is.
+/// Returns true if `status` reports the true state.
 fn settle(sandbox: &Sandbox) -> bool {
     match sandbox.tunnel(["status"]).unchecked().code {
         0 => {

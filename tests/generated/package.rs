@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{path, programs};
 
-/// What the package takes, and where to.
+/// Returns the sources of the package's files and their targets.
 fn assets() -> Vec<(String, String)> {
     let manifest: toml::Table = fs::read_to_string(path("Cargo.toml")).unwrap().parse().unwrap();
     let assets = manifest["package"]["metadata"]["deb"]["assets"].as_array().unwrap();
@@ -14,7 +14,7 @@ fn assets() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whether the package puts `source` at `target`; `source` may be covered by a pattern.
+/// Returns true if the package puts `source` at `target`. A pattern may cover `source`.
 fn takes(source: &str, target: &str) -> bool {
     assets().iter().any(|(from, to)| {
         let covered = match from.split_once('*') {

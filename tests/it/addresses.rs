@@ -1,4 +1,4 @@
-//! What a running tunnel tells programs: `url` and `env`, and its log.
+//! Addresses that a running tunnel gives to programs: `url` and `env`, and its log.
 
 use std::process::Command;
 
@@ -39,5 +39,5 @@ fn the_log_tells_what_happened() {
     sandbox.tunnel(["logs"]).stdout_has("up: 127.0.0.1\n").run();
     sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
     sandbox.tunnel(["logs", "-n", "1"]).stdout_has("Z stopped\n").run();
-    sandbox.tunnel(["logs", "nobody"]).fails(1, ["soong-tunnel: no instance 'nobody'"]).run();
+    sandbox.tunnel(["logs", "missing"]).fails(1, ["soong-tunnel: no instance 'missing'"]).run();
 }

@@ -14,7 +14,7 @@ use crate::support::sandbox::Sandbox;
 use crate::support::tools::tool;
 use crate::support::{ports, process, wait};
 
-/// What SGLang says of its models, with a name that wants to do something to the terminal.
+/// Answers like SGLang's list of models, with a name that holds control sequences for the terminal.
 fn models(request: &Request) -> Reply {
     match request.line.as_str() {
         "GET /v1/models" => Reply::ok(r#"{"data":[{"id":"qwen\u001b[2J"}]}"#),
@@ -22,7 +22,7 @@ fn models(request: &Request) -> Reply {
     }
 }
 
-/// A service on a port of its own that does this with every connection.
+/// A service on its own port that treats every connection in this way.
 fn raw(with: impl Fn(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -59,7 +59,7 @@ fn services_that_answer_are_told_with_what_they_say() {
             ("hangs-up", hangs_up),
         ],
     );
-    sandbox.tunnel(["status", "nobody", "--check"]).fails(1, ["no instance 'nobody'"]).run();
+    sandbox.tunnel(["status", "missing", "--check"]).fails(1, ["no instance 'missing'"]).run();
     let [a, b, c] = sandbox.config.local;
     let all = format!(
         "Tunnel is running\n  \
@@ -100,7 +100,8 @@ fn a_service_that_does_not_answer_is_no_lost_link() {
         .run();
 }
 
-/// What is spoken there is not known: nothing is sent, and what comes through is counted like any other.
+/// The protocol of such a forward is unknown: the check sends nothing and counts what arrives like any other
+/// data.
 #[test]
 fn forwards_beyond_the_services_are_looked_at_too() {
     let instance = Instance::start();
@@ -140,7 +141,7 @@ fn forwards_beyond_the_services_are_looked_at_too() {
     let line = format!("  localhost:{gone} -> localhost:{closed}: not answering: refused on the instance\n");
     assert!(checked.contains(&line), "{line}{checked}");
     sandbox.tunnel(["forward", "--remove", &gone.to_string()]).stdout_has("").run();
-    // What ssh says of it.
+    // The message of ssh.
     sandbox.tunnel(["forward", &format!("{gone}:/nowhere/x.sock")]).stdout_has("").run();
     let checked = sandbox.tunnel(["status", "--check"]).code(1).stdout_has("").stderr_has("").run().stdout;
     assert!(checked.contains("/nowhere/x.sock: not answering: the instance cannot connect"), "{checked}");

@@ -2,10 +2,10 @@
 
 use crate::support::sandbox::Sandbox;
 
-/// What begins a colour.
+/// First characters of an escape sequence for colour.
 const ESCAPE: &str = "\u{1b}[";
 
-/// Whether what `soong WORDS` says about a mistake is coloured, with these variables set.
+/// Returns true if the error message of `soong WORDS` is coloured with these variables set.
 fn is_coloured(sandbox: &Sandbox, words: &[&str], environment: &[(&str, &str)]) -> bool {
     let mut run = sandbox.soong(words.iter().copied());
     for (name, value) in environment {
@@ -101,7 +101,7 @@ fn the_option_leaves_the_rest_as_it_is() {
     sandbox.soong(["--color=always", "--version"]).stdout_has("soong ").run();
 }
 
-/// What is printed for programs to read stays as it is, whatever is asked for; so does help.
+/// Output for programs and help stay without colour, even if colour is requested.
 #[test]
 fn help_and_json_have_no_colour() {
     let sandbox = Sandbox::new();

@@ -23,7 +23,7 @@ fn in_place_of_a_daemon(instance: &Instance, port: u16) -> Sandbox {
     sandbox
 }
 
-/// What `soong status --json` says of when the lease of `dev` ends.
+/// Returns the end of the lease of `dev` according to `soong status --json`.
 fn shown_end(sandbox: &Sandbox) -> Option<u64> {
     let output = sandbox.soong(["status", "--json"]).stdout_has("").run();
     serde_json::from_str::<Value>(&output.stdout).unwrap()["instances"][0]["lease_end"].as_u64()

@@ -14,7 +14,7 @@ use crate::support::{ports, wait};
 
 const KEY: &str = "secret_lambda-k3y_0815-abcdefghijklmnop";
 
-/// Somebody who types at a shell and reads what comes of it.
+/// User who types at a shell and reads the output.
 struct Person {
     terminal: Terminal,
     /// How much of the screen has been read.
@@ -71,7 +71,7 @@ impl Person {
     }
 }
 
-/// The provider's API: an instance at this machine for whoever has the key.
+/// The provider's API: lists an instance on this machine to any client with the key.
 fn api() -> Server {
     Server::start(|request| match (request.line.as_str(), request.authorization.as_str()) {
         ("GET /instances", authorization) if authorization == format!("Bearer {KEY}") => Reply::ok(

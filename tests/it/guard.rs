@@ -1,5 +1,5 @@
-//! `soong daemon`: the real daemon, installed over a real `sshd` into a directory of its own, with a
-//! `systemctl` that records its calls and starts the unit's program.
+//! `soong daemon`: the real daemon, installed over a real `sshd` into its own directory, with a `systemctl`
+//! that records its calls and starts the unit's program.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -213,7 +213,7 @@ fn a_program_that_cannot_run_there_replaces_nothing() {
     upgrade(&script).fails(1, ["is not a Linux program"]).hint("cargo build").run();
     assert!(fs::read(machine.file("usr/local/bin/soong-statusd")).unwrap() == before);
     machine.daemon(&["status", "dev"]).stdout_has(" on dev: active\n").run();
-    // A configuration that the new version cannot read is told before anything changes.
+    // soong reports a configuration that the new version cannot read before it changes anything.
     let config = machine.file("etc/soong/statusd.toml");
     fs::write(&config, "leaze = 1\n").unwrap();
     let other = machine.variant(|bytes| bytes.push(0));

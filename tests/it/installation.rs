@@ -90,8 +90,8 @@ fn a_shell_that_looks_there_completes_without_an_rc_file() {
     let share = share.display();
     // zsh has the directory in fpath when it is of the same prefix; the rest is what any rc file does.
     let zsh = format!("fpath=('{share}/zsh/site-functions' $fpath)\nautoload -U compinit\ncompinit -u -D");
-    // What the bash-completion package does at the first TAB behind a command that it does not know. Before 4.1
-    // there is no such thing: it reads all files, as anybody can.
+    // Does what the bash-completion package does at the first TAB behind an unknown command. Before 4.1 bash
+    // has no such mechanism: the package reads all files, as any rc file can.
     let bash = format!(
         "load() {{ . '{share}/bash-completion/completions/'\"${{1##*/}}\".bash 2>/dev/null && return 124; }}\n\
         complete -D -F load 2>/dev/null || . '{share}/bash-completion/completions/soong.bash'"

@@ -95,7 +95,7 @@ fn two_hundred_requests_at_once_all_succeed() {
     assert_eq!(instance.sshd.logins(), 1, "over one connection");
 }
 
-/// What a locked-down account may do: forward, and open no session.
+/// A locked-down account may forward ports but open no session.
 #[test]
 fn a_server_that_only_forwards_is_enough() {
     let instance = Instance::with(Options::default().line("MaxSessions 0").line("ForceCommand /bin/false"));

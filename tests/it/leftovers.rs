@@ -1,4 +1,5 @@
-//! What a crash, a reboot or another program left behind: it is recognised, cleaned up and never signalled.
+//! Leftovers of a crash, a reboot or another program: soong recognises them, cleans up and never signals
+//! them.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -17,7 +18,7 @@ use crate::support::{process, wait};
 const NOT_FOUND: &str = "Tunnel process not found (already stopped?)\n";
 const NOT_RUNNING: &str = "Tunnel is not running\n";
 
-/// A live process that has nothing to do with soong, in a process group of its own.
+/// A live process that has nothing to do with soong, in its own process group.
 struct Bystander(Child);
 
 impl Bystander {
@@ -189,7 +190,7 @@ fn garbage_in_the_pid_file_is_neither_believed_nor_kept() {
     ];
     for content in contents {
         sandbox.write(&sandbox.pid_file(), content);
-        // Spawned in a process group of its own, so that a signal to that group does not end the test run.
+        // Spawned in its own process group, so that a signal to that group does not end the test run.
         sandbox.tunnel(["status"]).code(3).stdout(NOT_RUNNING).spawn().finish();
         let stopped = sandbox.tunnel(["stop"]).spawn().unchecked();
         assert_eq!((stopped.code, stopped.stderr.as_str()), (0, ""), "{}", content.escape_ascii());
@@ -263,7 +264,7 @@ fn an_ssh_that_outlived_its_supervisor_is_ended() {
     }
 }
 
-/// Nobody could find the tunnel any more, and its ports would be taken by nobody knows whom.
+/// Otherwise no command could find the tunnel any more, and an unknown process would hold its ports.
 #[test]
 fn a_tunnel_whose_directory_is_deleted_ends_when_it_is_used() {
     let instance = Instance::start();

@@ -40,7 +40,7 @@ fn the_local_ports_outlive_the_connection() {
     let client = sandbox.clients()[0].pid;
     process::signal(client, Signal::SIGKILL);
     wait::until_true("ssh to die", || !process::is_alive(client));
-    // Bound all the time: whoever connects meanwhile waits, and nobody else can take the port.
+    // Bound all the time: clients that connect meanwhile wait, and no other process can take the port.
     for port in sandbox.config.local {
         TcpStream::connect(("127.0.0.1", port)).unwrap();
     }

@@ -132,7 +132,7 @@ fn an_instance_has_the_ports_it_had_last_time() {
     sandbox.tunnel(["start", "--sglang-port", &other.to_string()]).stdout_has("").run();
     assert_eq!(had(), [other, first[1], first[2]], "flags go first");
     sandbox.tunnel(["stop"]).stdout_has("").run();
-    // A memory of somebody else's making is no memory.
+    // soong ignores a file of remembered ports that it did not write.
     let memory = sandbox.path("home/.local/state/soong/ports.toml");
     assert!(std::fs::read_to_string(&memory).unwrap().contains(&other.to_string()));
     for garbage in ["\0\u{1}[[", "[[instances]]\ninstance = 3", &"x".repeat(2 << 20)] {

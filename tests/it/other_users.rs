@@ -17,7 +17,7 @@ use crate::support::tools::{is_root, tool};
 use crate::support::wait;
 
 /// Any user but root.
-const SOMEBODY: u32 = 65_534;
+const OTHER_USER: u32 = 65_534;
 
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
@@ -85,8 +85,8 @@ fn a_log_that_others_could_read_is_closed() {
     assert_eq!(mode(&log), 0o600);
 }
 
-/// Modes keep others away from the sockets; this is what holds where modes were changed. Only root can become
-/// somebody else.
+/// File modes keep other users away from the sockets; this check holds where the modes were changed. Only
+/// root can switch to another user.
 #[test]
 #[cfg(target_os = "linux")]
 fn sockets_take_nothing_from_other_users() {
@@ -112,7 +112,7 @@ fn sockets_take_nothing_from_other_users() {
         chmod(&socket, 0o777);
         let answer = std::thread::spawn(move || {
             // SAFETY: setresuid takes three integers. Called directly, it changes this thread alone.
-            assert_eq!(unsafe { libc::syscall(libc::SYS_setresuid, -1i64, i64::from(SOMEBODY), -1i64) }, 0);
+            assert_eq!(unsafe { libc::syscall(libc::SYS_setresuid, -1i64, i64::from(OTHER_USER), -1i64) }, 0);
             let mut stream = UnixStream::connect(&socket).unwrap();
             // It may be closed before this is written.
             let _ = stream.write_all(request.as_bytes());
@@ -130,7 +130,8 @@ fn sockets_take_nothing_from_other_users() {
     sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
 }
 
-/// What a client of the user `uid` gets for `request` at the local port `port`, up to `end`. Only root can be somebody else.
+/// Returns the answer that a client of the user `uid` gets for `request` at the local port `port`, up to
+/// `end`. Only root can switch to another user.
 #[cfg(target_os = "linux")]
 fn exchange_as(uid: u32, port: u16, request: &'static [u8], end: &'static [u8]) -> Vec<u8> {
     std::thread::spawn(move || {
@@ -177,8 +178,8 @@ fn only_me_refuses_connections_of_other_users() {
         assert!(service(me).ends_with("sglang"), "{only_me:?}: {}", service(me));
         assert_eq!(proxy(me), [5, 0], "{only_me:?}");
         if is_root() {
-            assert_eq!(service(SOMEBODY).ends_with("sglang"), service_is_open, "{only_me:?}");
-            assert_eq!(proxy(SOMEBODY) == [5, 0], socks_is_open, "{only_me:?}");
+            assert_eq!(service(OTHER_USER).ends_with("sglang"), service_is_open, "{only_me:?}");
+            assert_eq!(proxy(OTHER_USER) == [5, 0], socks_is_open, "{only_me:?}");
             let told = sandbox.tunnel(["logs"]).stdout_has("").run().stdout;
             let refused = told.contains("refused a connection of uid 65534: tunnel.only-me");
             // The log goes on from one tunnel to the next.
@@ -188,7 +189,7 @@ fn only_me_refuses_connections_of_other_users() {
     }
 }
 
-/// Whoever could put a directory there gets nothing from the tunnel that was in it.
+/// A user who can put a directory there gets nothing from the tunnel that was in it.
 #[test]
 fn a_tunnel_whose_directory_is_taken_by_another_ends_when_it_is_used() {
     let instance = Instance::start();
@@ -262,7 +263,7 @@ fn credentials_and_providers_where_everybody_writes_are_refused() {
     chmod(&directory, 0o755);
 }
 
-/// What was meant for a helper of ssh, inherited by way of a `ProxyCommand` that uses soong.
+/// Such variables are meant for a child of ssh, and are inherited through a `ProxyCommand` that uses soong.
 #[test]
 fn variables_of_a_surrounding_tunnel_do_not_stop_a_start() {
     let instance = Instance::start();

@@ -1,4 +1,4 @@
-//! What the programs print when asked for more, less, or something a program can read.
+//! Output of the programs with options for more, for less, or for a format that programs read.
 
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
 use crate::support::terminal::Terminal;
 
-/// What a terminal sends for the arrow that points down.
+/// Bytes that a terminal sends for the down arrow.
 const DOWN: &str = "\x1b[B";
 
 fn with_two(instance: &Instance) -> Sandbox {

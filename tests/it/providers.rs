@@ -250,7 +250,7 @@ fn the_last_answer_is_kept_private() {
     let text = fs::read_to_string(cache(&sandbox)).unwrap();
     assert!(text.contains("192.0.2.1") && !text.contains("s3cret"), "{text}");
     assert_eq!(fs::metadata(cache(&sandbox)).unwrap().permissions().mode() & 0o777, 0o600);
-    // What cannot be understood, or written, does not matter.
+    // soong replaces a cache that it cannot parse.
     sandbox.write(&cache(&sandbox), "{\"version\":1,\"providers\":{\"x\":");
     start(&sandbox, &[]).stdout_has("192.0.2.1").run();
     assert_eq!(fs::read_to_string(cache(&sandbox)).unwrap().matches("192.0.2.1").count(), 1);
@@ -291,7 +291,7 @@ fn one_provider_that_fails_does_not_take_the_others_with_it() {
     install(&sandbox, "bin/soong-provider-broken", "echo no network >&2; exit 1");
     start(&sandbox, &["--instance-id", "serve"]).stdout_has("@192.0.2.2").run();
     start(&sandbox, &["--instance-id", "dev"]).stdout_has("@192.0.2.9").run();
-    // What it would have said could be what is meant.
+    // The provider that failed might have listed the requested instance.
     for args in [&[][..], &["--instance-id", "a1"], &["--instance-id", "zzz"]] {
         start(&sandbox, args)
             .fails(1, ["the provider broken failed: no network"])

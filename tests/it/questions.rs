@@ -1,4 +1,5 @@
-//! What ssh asks on the way in: answered at a terminal by whoever starts the tunnel, and told where nobody can.
+//! Questions that ssh asks during login: the user who starts the tunnel answers them at a terminal, and an
+//! error reports them where there is none.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -81,7 +82,7 @@ fn a_passphrase_is_asked_for_at_the_terminal() {
     assert_kept(&sandbox, &terminal, PASSPHRASE);
     assert_kept(&sandbox, &terminal, "wr0ng");
 
-    // Nobody is there when the link is made anew.
+    // There is no user to answer when the link is made anew.
     process::signal(sandbox.clients()[0].pid, Signal::SIGKILL);
     wait::until_true("the tunnel to end", || sandbox.processes().is_empty());
     sandbox
@@ -148,7 +149,7 @@ fn wrong_answers_are_told_to_be() {
     sandbox.assert_idle();
 }
 
-/// A server is not sent an empty answer in the name of somebody who is not there.
+/// soong sends no empty answer to a server when there is no user to ask.
 #[test]
 fn where_nobody_can_answer_the_attempt_fails_and_says_what_was_asked() {
     let challenge = Challenge::start();

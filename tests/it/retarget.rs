@@ -20,7 +20,7 @@ fn sandbox(instance: &Instance) -> Sandbox {
     sandbox
 }
 
-/// Has the provider list the instance like this.
+/// Sets the instance's entry in the provider's list.
 fn list(sandbox: &Sandbox, status: &str, host: &str, port: u16) {
     let user = user();
     let instance = format!(

@@ -12,7 +12,7 @@ use crate::support::tools::is_root;
 use crate::support::wait;
 
 /// Any user but root.
-const SOMEBODY: u32 = 65_534;
+const OTHER_USER: u32 = 65_534;
 const STOPPED: &str = "Stopped tunnel (PID: [PID])\n";
 /// The runtime directory of a session without `XDG_RUNTIME_DIR`.
 const BELOW_HOME: &str = "home/.local/state/soong/run";
@@ -38,7 +38,8 @@ fn without_a_runtime_directory_there_is_one_below_the_home() {
     sandbox.assert_idle();
 }
 
-/// Missing after the last logout, of somebody else after `sudo -E`, open to others.
+/// The directory is missing after the last logout, belongs to another user after `sudo -E`, or is open to
+/// others.
 #[test]
 fn a_runtime_directory_that_cannot_be_used_is_named_and_replaced() {
     let instance = Instance::start();
@@ -50,7 +51,7 @@ fn a_runtime_directory_that_cannot_be_used_is_named_and_replaced() {
     if is_root() {
         // Only root can give a directory away.
         fs::DirBuilder::new().mode(0o700).create(&foreign).unwrap();
-        chown(&foreign, Some(SOMEBODY), None).unwrap();
+        chown(&foreign, Some(OTHER_USER), None).unwrap();
         cases.push((&foreign, "belongs to another user"));
     }
     for (directory, why) in cases {
@@ -66,7 +67,7 @@ fn a_runtime_directory_that_cannot_be_used_is_named_and_replaced() {
     assert!(!gone.exists());
 }
 
-/// What one session starts, the other shows, does not start again, and stops; in either direction.
+/// A tunnel that one session starts, the other shows, does not start again, and stops; in either direction.
 #[test]
 fn a_tunnel_is_found_from_every_session() {
     let instance = Instance::start();
@@ -148,14 +149,15 @@ fn nothing_is_made_in_the_home_of_another_user() {
     let sandbox = Sandbox::with(&instance);
     let home = sandbox.path("alice");
     fs::DirBuilder::new().mode(0o700).create(&home).unwrap();
-    chown(&home, Some(SOMEBODY), None).unwrap();
+    chown(&home, Some(OTHER_USER), None).unwrap();
     let start = bare(&sandbox, &["tunnel", "start"]).env("HOME", &home);
     let start = start.env("SOONG_CONFIG", sandbox.config_file());
     start.fails(1, ["[ROOT]/alice", "belongs to another user"]).hint("sudo -H").run();
     assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
 }
 
-/// Who can create the directory of a control socket, say after a reboot, gets the sessions of its user.
+/// A user who can create the directory of a control socket, for example after a reboot, gets the sessions of
+/// its owner.
 #[test]
 fn ssh_is_not_told_of_sockets_where_others_could_be() {
     let instance = Instance::start();

@@ -1,4 +1,5 @@
-//! What is shown at a terminal while a command waits: nothing for a second, then a line that goes again.
+//! The spinner that a waiting command shows at a terminal: nothing for a second, then a line that disappears
+//! again.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -33,7 +34,7 @@ fn status<'a>(sandbox: &'a Sandbox, args: &[&str]) -> Run<'a> {
     sandbox.soong(["status"]).args(args).env("PATH", path)
 }
 
-/// What stands on the terminal behind the last line that turned, which is gone.
+/// Returns the text on the terminal after the last spinner line, which must be erased.
 #[track_caller]
 fn behind_spinner(screen: &str, message: &str) -> String {
     let at = screen.rfind(message).unwrap_or_else(|| panic!("no {message:?} in {screen:?}"));

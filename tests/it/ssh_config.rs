@@ -97,7 +97,8 @@ fn write(sandbox: &Sandbox, lines: &str) {
     sandbox.write(&file(sandbox), format!("Host *\n{}\n", lines.replace("ROOT", path(&sandbox.path("tmp")))));
 }
 
-/// What ssh makes of the command line of a tunnel, as `keyword value` lines in lower case.
+/// Returns the settings that ssh derives from a tunnel's command line, as `keyword value` lines in lower
+/// case.
 fn effective(sandbox: &Sandbox) -> Vec<String> {
     let shown = sandbox.tunnel(["start", "--dry-run"]).stdout_has("").run().stdout;
     let words = shell_words::split(shown.lines().next().unwrap()).unwrap();
@@ -207,7 +208,7 @@ fn ciphers_are_chosen_by_the_user_before_they_are_by_soong() {
     }
 }
 
-/// An alias of the user's has an account and a key of its own, which count where the config names none.
+/// An alias in the user's file has its own account and key, which apply where the config names none.
 #[test]
 fn an_alias_brings_its_account_and_its_key() {
     let instance = Instance::start();
@@ -231,9 +232,9 @@ fn an_alias_brings_its_account_and_its_key() {
     entry("");
     assert!(command().contains(" -- ubuntu@gpu-alias\n"), "{}", command());
     assert!(!command().contains(" -i "), "{}", command());
-    entry("User nobody-of-this-name");
-    let refused = ["Error starting tunnel: ", "nobody-of-this-name@127.0.0.1: Permission denied"];
-    sandbox.tunnel(["start"]).fails(1, refused).hint("of your ssh_config for user nobody-of-this-name").run();
+    entry("User no-such-user");
+    let refused = ["Error starting tunnel: ", "no-such-user@127.0.0.1: Permission denied"];
+    sandbox.tunnel(["start"]).fails(1, refused).hint("of your ssh_config for user no-such-user").run();
     // That it is the local account's name does not make it ssh's own default.
     entry(&format!("User {}", user()));
     let block = sandbox.soong(["ssh", "config", "--print"]).stdout_has("").stderr_has("").run().stdout;
@@ -243,10 +244,10 @@ fn an_alias_brings_its_account_and_its_key() {
     sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
     sandbox.soong(["ssh", "-S", "none", "--", "echo", "alone"]).stdout("alone\n").run();
-    // Who is named at the command line does not get the session of somebody else.
+    // A user named on the command line does not get the session of another user.
     let other = sandbox.soong(["ssh", "ubuntu@dev", "--", "true"]).unchecked();
     assert!(other.code == 255 && other.stderr.contains("ubuntu@127.0.0.1: Permission denied"), "{other:?}");
-    // What the config says goes first.
+    // The config takes precedence.
     sandbox.soong(["configure", "set", "ssh.user", "carol"]).run();
     sandbox.tunnel(["start", "--dry-run"]).stdout_has(" -- carol@gpu-alias\n").run();
 }

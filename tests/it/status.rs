@@ -37,7 +37,7 @@ fn status<'a>(sandbox: &'a Sandbox, args: &[&str]) -> Run<'a> {
     sandbox.soong_with_bin(["status"]).args(args)
 }
 
-/// What `soong status --json ARGS` prints; it must succeed and say nothing else.
+/// Returns the output of `soong status --json ARGS`, which must succeed and print nothing else.
 #[track_caller]
 fn json(sandbox: &Sandbox, args: &[&str]) -> Value {
     let output = status(sandbox, &["--json"]).args(args).stdout_has("").run();
@@ -119,7 +119,7 @@ fn a_tunnel_tells_of_the_lease_the_gpu_and_the_model() {
     let line = table.lines().find(|line| line.starts_with("dev")).unwrap();
     assert!(line.contains("  up      5 h "), "{table}");
 
-    // What was true of the lease is true without the link; the rest nobody can know now.
+    // The lease stays valid without the link; the rest is unknown now.
     let Instance { sshd, services } = instance;
     drop(sshd);
     let dev = wait_for(&sandbox, "the link to be lost", |dev| dev["tunnel"]["state"] == "reconnecting");
@@ -267,7 +267,7 @@ fn cached_executes_nothing() {
     assert_eq!(runs(), 1);
 }
 
-/// Whether a terminal would do anything with it but show it.
+/// Returns true if a terminal would act on the character instead of showing it.
 fn is_foul(c: char) -> bool {
     c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c)
 }
@@ -343,7 +343,7 @@ fn an_interrupt_ends_the_provider_too() {
         let code = 128 + signal as i32;
         let watching = status(&sandbox, &["--watch"]).code(code).stderr_has("").spawn();
         wait::until_true("the provider to run", || sandbox.home().join("ran").exists());
-        // To it alone: what it started is in a process group of its own anyway.
+        // Only to the process: its children are in another process group anyway.
         watching.signal(signal);
         watching.finish();
         wait::until_true("the provider to end", || sandbox.processes().is_empty());

@@ -79,7 +79,7 @@ fn without_it_the_fix_is_named() {
     sandbox.assert_idle();
 }
 
-/// Whether `process` has a file open that has no name any more.
+/// Returns true if `process` holds a deleted file open.
 fn has_deleted_file(process: &Process) -> bool {
     let files = fs::read_dir(format!("/proc/{}/fd", process.pid)).into_iter().flatten().flatten();
     let mut names = files.filter_map(|file| fs::read_link(file.path()).ok());

@@ -1,4 +1,4 @@
-//! What goes through a tunnel, as its supervisor counts it.
+//! Traffic through a tunnel, as its supervisor counts it.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
 use crate::support::{process, wait};
 
-/// What `status --json` says of the forward at `index`.
+/// Returns the entry of `status --json` for the forward at `index`.
 fn flow(sandbox: &Sandbox, index: usize) -> Value {
     let answer = sandbox.tunnel(["status", "--json"]).stdout_has("").run().stdout;
     let answer: Value = serde_json::from_str(&answer).unwrap();

@@ -89,7 +89,7 @@ fn imports(sources: &[(String, String)]) -> Imports {
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
         let code = with_absolute_paths(code, &module);
         let exports = modules.entry(module.clone()).or_default();
-        // A re-export is followed where it is used; it is no import of its own.
+        // A re-export is followed where it is used; it does not count as an import.
         let is_export = |statement: &str| statement.trim_start().starts_with("pub use ");
         let (exported, own): (Vec<&str>, Vec<&str>) = code.split_inclusive(';').partition(|it| {
             it.lines().any(|line| is_export(line) || line.trim_start().starts_with("pub(crate) use "))

@@ -1,4 +1,4 @@
-//! What can happen to a tunnel, and making it happen.
+//! Faults of a tunnel and the code that causes them.
 
 use std::sync::Arc;
 use std::thread::sleep;

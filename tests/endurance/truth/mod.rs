@@ -1,7 +1,7 @@
-//! Whether a tunnel is ever said to be up while it is not: random faults, and all the while three witnesses that are
-//! compared with one another – `soong tunnel status`, the prompt file, and a request.
+//! Checks that a tunnel is never reported as up while it is not. During random faults, three witnesses are
+//! compared with one another: `soong tunnel status`, the prompt file, and a request.
 //!
-//! A witness may be wrong for as long as it takes to notice that a silent link is dead, which the keepalive decides.
+//! A witness may be wrong for as long as the keepalive needs to detect that a silent link is dead.
 
 mod faults;
 mod witness;
@@ -21,7 +21,7 @@ use crate::support::sandbox::Sandbox;
 use crate::support::ssh_config::IGNORED;
 use crate::support::sshd::Options;
 
-/// What a busy machine may add to every bound.
+/// Time that a busy machine may add to every bound.
 const SLACK: Duration = Duration::from_secs(6);
 /// How long a tunnel may take to be back after a fault: the longest wait between two attempts, and an attempt.
 const RECOVERY: Duration = Duration::from_secs(40);
@@ -33,7 +33,8 @@ struct Outcome {
     recovery: Option<Duration>,
 }
 
-/// Runs for `time` with the faults that `seed` makes; whether nobody lied and the tunnel came back each time.
+/// Runs for `time` with the faults that `seed` makes. Returns true if every report was true and the tunnel
+/// came back each time.
 pub fn run(time: Duration, seed: u64, keepalive: u32) -> bool {
     println!("truth: {} s, --seed {seed} --keepalive {keepalive}", time.as_secs());
     let mut random = fastrand::Rng::with_seed(seed);

@@ -19,7 +19,7 @@ const PACE: Duration = Duration::from_millis(250);
 /// A request that has no answer by then has failed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What was said of the tunnel both before and after a request, and what became of the request.
+/// Reports about the tunnel before and after a request, and the result of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     /// When the request was made, after the beginning.
@@ -82,7 +82,7 @@ fn sample(sandbox: &Sandbox, begun: Instant) -> Sample {
     Sample { at, until, status: before.0 && after.0, prompt: before.1 && after.1, answered }
 }
 
-/// Whether the service behind the local port `port` answers within `patience`.
+/// Returns true if the service behind the local port `port` answers within `patience`.
 pub fn request(port: u16, patience: Duration) -> bool {
     let answer = || -> std::io::Result<usize> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -98,7 +98,7 @@ fn status(sandbox: &Sandbox) -> bool {
     sandbox.tunnel(["status"]).unchecked().stdout == "Tunnel is running\n"
 }
 
-/// What a shell's hook would make of the prompt file (`soong2 PID NOT_AFTER TTL STATE …`).
+/// Reads the prompt file as a shell's hook does (`soong2 PID NOT_AFTER TTL STATE …`).
 fn prompt(sandbox: &Sandbox) -> bool {
     says_up(&sandbox.runtime().join("soong/prompt"))
 }

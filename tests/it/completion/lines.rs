@@ -8,7 +8,7 @@ use super::sandbox;
 use super::shell::{Kind, Shell, bash_version};
 use crate::support::sandbox::Sandbox;
 
-/// What is typed, with a `|` before each TAB, and the words it becomes.
+/// Typed lines, with a `|` before each TAB, and the words that result.
 const LINES: &[(&str, &[&str])] = &[
     ("soong tunnel resta|", &["soong", "tunnel", "restart"]),
     ("soong-tunnel resta|", &["soong-tunnel", "restart"]),
@@ -56,7 +56,7 @@ const LINES: &[(&str, &[&str])] = &[
     ("soong configure get pla|", &["soong", "configure", "get", "pla"]),
 ];
 
-/// Behind an assignment bash 3 takes for the command what is assigned, and asks nobody.
+/// Behind an assignment, bash 3 takes the assigned value for the command and runs no completion.
 const BEHIND_ASSIGNMENT: (&str, &[&str]) =
     ("SOONG_CONFIG=/x soong tunnel resta|", &["SOONG_CONFIG=/x", "soong", "tunnel", "restart"]);
 
@@ -134,14 +134,14 @@ fn bash_completes_aliases_of_later() {
     if bash_version(&sandbox) < (4, 0) {
         return;
     }
-    // What the user completes in another way stays.
+    // Completions that the user defined stay.
     shell.command("alias s=soong other=soong; complete -W mine other");
     shell.command("alias more=soong");
     assert_eq!(shell.words("s tunnel resta\t"), ["s", "tunnel", "restart"]);
     assert_eq!(shell.words("other m\t"), ["other", "mine"]);
 }
 
-/// ble.sh shows candidates in a menu of its own, and inserts the one that is chosen as it is.
+/// ble.sh shows candidates in its own menu and inserts the chosen one unchanged.
 #[test]
 fn nothing_is_described_in_the_menu_of_ble_sh() {
     let sandbox = sandbox();

@@ -1,4 +1,4 @@
-//! A shell at a terminal, with the completion of soong loaded, and somebody who types and presses TAB.
+//! A shell at a terminal with soong's completion loaded, and a user who types and presses TAB.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ impl Kind {
         }
     }
 
-    /// What loads the completion from `directory`, as an rc file would.
+    /// Returns the line that loads the completion from `directory`, as in an rc file.
     fn load(self, directory: &Path) -> String {
         let directory = directory.display();
         match self {
@@ -72,7 +72,7 @@ pub fn bash_version(sandbox: &Sandbox) -> (u32, u32) {
 /// A shell in a sandbox.
 pub struct Shell {
     terminal: Terminal,
-    /// Counts what was typed, so that each answer is told from those before.
+    /// Counts the typed lines, to distinguish each answer from earlier ones.
     typed: usize,
 }
 

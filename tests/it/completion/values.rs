@@ -1,4 +1,4 @@
-//! What TAB shows: words with what they mean.
+//! Candidates that TAB shows: words with their descriptions.
 
 use super::sandbox;
 use super::shell::{Kind, Shell};
@@ -30,7 +30,7 @@ fn commands_options_and_values_are_shown_with_what_they_mean() {
     }
 }
 
-/// What [`Sandbox::soong`] cannot show without a terminal: the answer itself.
+/// Returns the answer itself, which [`Sandbox::soong`] cannot show without a terminal.
 fn answer(sandbox: &Sandbox, words: &[&str]) -> String {
     let program = super::shell::own_directory().join("soong-complete");
     let run = crate::support::run::Run::new(sandbox, &program, ["words"]).args(words);
@@ -101,7 +101,7 @@ fn keys_are_those_that_can_be_read_or_taken_out() {
     assert!(!unset.contains("instances.dev.user") && !unset.contains("ssh.key"), "{unset}");
 }
 
-/// TAB asks nobody: no provider is run, no tunnel's process is talked to, and nothing is written.
+/// TAB runs no provider, contacts no tunnel and writes nothing.
 #[test]
 fn nobody_is_asked() {
     let mut sandbox = sandbox();

@@ -79,7 +79,7 @@ fn what_is_no_file_is_told() {
     sandbox.conf(["set", "ssh.port", "2222"]).fails(1, ["config.toml"]).run();
 }
 
-/// The config directory as somebody has it who may read there and not write.
+/// The config directory of a user who may read but not write there.
 #[test]
 fn a_directory_that_is_read_only_can_be_read_and_says_what_it_is() {
     let sandbox = home(WITH_CARE);
@@ -114,7 +114,7 @@ fn a_disk_that_is_full_leaves_the_old_file() {
     let long = format!("{WITH_CARE}# {}\n", "x".repeat(20_000));
     let sandbox = home(&long);
     if tools::is_root() {
-        // A file system of its own: the config fits once, and not a second time beside itself.
+        // A separate file system with room for one copy of the config, but not for two.
         let directory = sandbox.config_file().parent().unwrap().display().to_string();
         let script = "cp \"$0/config.toml\" \"$0/../kept\" && mount -t tmpfs -o size=32k tmpfs \"$0\" \
                       && cp \"$0/../kept\" \"$0/config.toml\" && { \"$@\"; code=$?; } ; \
@@ -125,7 +125,7 @@ fn a_disk_that_is_full_leaves_the_old_file() {
             .stdout("config.toml\n")
             .run();
     } else {
-        // Without a file system of one's own: no file may become this long, and whoever asks is told.
+        // Without a separate file system: limits the length of files; a longer write fails with an error.
         let script = "trap '' XFSZ; ulimit -f 16; exec \"$@\"";
         let soong = env!("CARGO_BIN_EXE_soong");
         Run::new(

@@ -18,7 +18,7 @@ use crate::support::run::{Output, Run};
 use crate::support::sandbox::Sandbox;
 use crate::support::tools;
 
-/// A config that somebody has written with care.
+/// A config that a user wrote by hand, with comments and a layout to keep.
 const WITH_CARE: &str = "\
 # My tunnels.
 
@@ -77,7 +77,7 @@ fn fed(run: &Run<'_>, input: &str) -> Output {
     let mut command = run.command();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Whoever refuses does not read to the end.
+    // A command that refuses does not read to the end.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = Output::from(&child.wait_with_output().unwrap());
     run.compare(&output);

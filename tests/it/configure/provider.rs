@@ -10,7 +10,7 @@ pub const GOOD_KEY: &str = "good-key-4711";
 
 /// A local API; it goes on until the test process ends.
 pub struct Api {
-    /// What `SOONG_LAMBDA_ENDPOINT` has to be.
+    /// Value for `SOONG_LAMBDA_ENDPOINT`.
     pub url: String,
     /// A message for each request that has come.
     pub asked: Receiver<()>,
@@ -35,7 +35,7 @@ impl Api {
         let (answer, answers) = channel();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                // Nobody listens any more once the test is over.
+                // The listener is gone once the test is over.
                 let _ = serve(&stream.unwrap(), &asking, &answers);
             }
         });

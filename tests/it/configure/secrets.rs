@@ -1,4 +1,4 @@
-//! Secrets: how they get in, where they are kept, and that nobody else gets to see them.
+//! Secrets: how they are entered, where they are kept, and that no other user sees them.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

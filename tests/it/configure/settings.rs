@@ -54,7 +54,7 @@ fn an_address_may_hold_a_user_and_a_port() {
     let sandbox = home("");
     sandbox.conf(["set", "instances.dev.host", "root@192.0.2.7:40001"]).run();
     assert_eq!(sandbox.config_text(), written);
-    // What is not said stays.
+    // Settings that the command does not name stay.
     sandbox.conf(["set", "instances.dev.host", "2001:db8::1"]).run();
     assert_eq!(sandbox.config_text(), written.replace("192.0.2.7", "2001:db8::1"));
     sandbox

@@ -12,7 +12,7 @@ use crate::support::sandbox::Sandbox;
 use crate::support::terminal::Terminal;
 use crate::support::{tools, wait};
 
-/// Somebody who reads a question before answering it.
+/// User who reads a question before answering it.
 struct Reader {
     terminal: Terminal,
     /// How much of the screen has been read.
@@ -50,7 +50,7 @@ fn configure<'a>(sandbox: &'a Sandbox, api: &Api) -> Run<'a> {
     Run::new(sandbox, &tools::tool("bash"), ["-c", script, soong]).env("SOONG_LAMBDA_ENDPOINT", &api.url)
 }
 
-/// How a terminal is set that nobody has used yet.
+/// Settings of a fresh terminal.
 fn untouched() -> Termios {
     tcgetattr(openpty(None, None).unwrap().slave).unwrap()
 }

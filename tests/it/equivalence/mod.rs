@@ -30,7 +30,7 @@ pub enum End {
     Reset,
 }
 
-/// What one side saw: the bytes that arrived, and how they ended.
+/// View of one side: the bytes that arrived, and how they ended.
 pub type Seen = (Vec<u8>, End);
 
 /// Reads to the end, whichever it is.
@@ -53,7 +53,7 @@ fn run(row: &Row, port: u16, told: &Receiver<Seen>) -> (Seen, Option<Seen>) {
     (seen, served)
 }
 
-/// Serves `row` on a port of its own; nobody listens there for a row without a server.
+/// Serves `row` on its own port. A row without a server gets a port without a listener.
 fn serve(row: &Row) -> (u16, Receiver<Seen>) {
     let (tell, told) = channel();
     let Some(server) = row.server else { return (ports::free(), told) };
@@ -136,7 +136,8 @@ fn every_row_is_as_with_ssh_or_better() {
     assert!(worse.is_empty(), "{}", worse.join("\n"));
 }
 
-/// What had come arrives, as with `ssh -L`, and the end tells that something is missing, which `ssh -L` does not.
+/// All bytes that had come arrive, as with `ssh -L`. The reset shows that some are missing, which `ssh -L`
+/// does not.
 #[test]
 fn a_link_that_is_cut_in_the_middle_is_a_reset_behind_all_bytes_that_had_come() {
     let (servers, _served): (Vec<u16>, Vec<Receiver<Seen>>) = CUT.iter().map(serve).unzip();

@@ -15,7 +15,7 @@ use super::{End, Seen, read_to_end};
 /// A client and a server.
 pub struct Row {
     pub name: &'static str,
-    /// `None` where nobody listens.
+    /// `None` for a port without a listener.
     pub server: Option<fn(&TcpStream) -> Seen>,
     pub client: fn(&TcpStream) -> Seen,
     /// The end that a client may see instead of that with `ssh -L`, behind at least the same bytes.
@@ -194,9 +194,9 @@ pub const ROWS: &[Row] = &[
         },
         better: Some(End::Clean),
     },
-    Row { name: "nobody listens, mute client", server: None, client: read_to_end, better: None },
+    Row { name: "no listener, mute client", server: None, client: read_to_end, better: None },
     Row {
-        name: "nobody listens, a request",
+        name: "no listener, a request",
         server: None,
         client: |s| ask(s, b"GET / HTTP/1.0\r\n\r\n"),
         better: Some(End::Reset),

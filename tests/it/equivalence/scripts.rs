@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use super::rows::{exact, send};
 use super::{Seen, read_to_end};
 
-/// Who says something.
+/// Side that sends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     Client,

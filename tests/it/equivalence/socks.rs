@@ -1,4 +1,4 @@
-//! What a SOCKS proxy does not do, beside `ssh -D`.
+//! Requests that a SOCKS proxy refuses, compared with `ssh -D`.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,7 +11,8 @@ use crate::support::sshd::ssh;
 use crate::support::wait::DEADLINE;
 use crate::support::{ports, wait};
 
-/// What follows the greeting: commands and addresses that neither proxy carries out (RFC 1928, 4).
+/// Requests after the greeting, with commands and addresses that neither proxy supports (RFC 1928, section
+/// 4).
 const REQUESTS: [(&str, &[u8]); 4] = [
     ("BIND", &[5, 2, 0, 1, 127, 0, 0, 1, 0, 80]),
     ("UDP ASSOCIATE", &[5, 3, 0, 1, 0, 0, 0, 0, 0, 0]),

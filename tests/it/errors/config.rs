@@ -96,7 +96,7 @@ fn another_file_can_be_named() {
         .env("XDG_CONFIG_HOME", sandbox.path("home/xdg"))
         .fails(1, ["[ROOT]/home/xdg/soong/config.toml", "line 3"])
         .run();
-    // The XDG base directory specification: what is not absolute is to be ignored.
+    // The XDG base directory specification: programs must ignore relative paths.
     start().env("XDG_CONFIG_HOME", "xdg").current_dir(&sandbox.home()).fails(1, ["no instances"]).run();
     sandbox.assert_idle();
 }

@@ -11,7 +11,7 @@ use crate::support::sandbox::Sandbox;
 use crate::support::tools::{is_root, tool};
 
 /// Any user but root.
-const SOMEBODY: u32 = 65_534;
+const OTHER_USER: u32 = 65_534;
 
 #[test]
 fn a_runtime_directory_that_others_can_write_is_refused() {
@@ -46,7 +46,7 @@ fn a_runtime_directory_that_is_a_link_or_a_file_is_refused() {
     fs::remove_file(&directory).unwrap();
     fs::write(&directory, "").unwrap();
     sandbox.tunnel(["start"]).fails(1, ["[ROOT]/run/soong"]).hint("").run();
-    assert_eq!(fs::read(&directory).unwrap(), b"", "a file of somebody's is left as it is");
+    assert_eq!(fs::read(&directory).unwrap(), b"", "the user's file is unchanged");
     sandbox.assert_idle();
 }
 
@@ -59,7 +59,7 @@ fn a_runtime_directory_of_somebody_else_is_refused() {
         let directory = sandbox.path("run/soong");
         fs::create_dir(&directory).unwrap();
         fs::set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
-        chown(&directory, Some(SOMEBODY), None).unwrap();
+        chown(&directory, Some(OTHER_USER), None).unwrap();
         for command in ["start", "status", "stop"] {
             sandbox
                 .tunnel([command])

@@ -137,10 +137,10 @@ fn the_wrong_user_is_a_refused_key() {
     let instance = Instance::start();
     let mut sandbox = Sandbox::with(&instance);
     sandbox.configure(|config| {
-        config.set(["instances", "dev", "user"], "nobody-of-this-name");
+        config.set(["instances", "dev", "user"], "no-such-user");
     });
     let refused = ["Error starting tunnel: ", "Permission denied"];
-    sandbox.tunnel(["start"]).fails(1, refused).hint("nobody-of-this-name").run();
+    sandbox.tunnel(["start"]).fails(1, refused).hint("no-such-user").run();
     sandbox.assert_idle();
 }
 

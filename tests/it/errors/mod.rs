@@ -1,4 +1,4 @@
-//! What cannot work ends with one clear message and the right exit code, and leaves nothing behind.
+//! Commands that cannot work end with one clear message and the right exit code, and leave nothing behind.
 
 mod config;
 mod files;

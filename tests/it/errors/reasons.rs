@@ -25,7 +25,7 @@ fn a_banner_does_not_decide_what_failed() {
     let sandbox = Sandbox::with(&instance);
     let start = sandbox.tunnel(["start"]).fails(1, ["Permission denied"]);
     start.hint("does not accept the key").run();
-    // Whoever asks sees the banner all the same.
+    // A client that asks still gets the banner.
     sandbox.tunnel(["start", "-v"]).code(1).stdout_has("").stderr_has("Upload key first").run();
     sandbox.assert_idle();
 }
@@ -150,7 +150,7 @@ fn an_agent_that_does_not_sign_is_told_as_that() {
     sandbox.assert_idle();
 }
 
-/// What a server does that penalises failed logins, and so does one that is not yet ready.
+/// A server that penalises failed logins hangs up like one that is not ready yet.
 #[test]
 fn a_server_that_hangs_up_after_refused_logins_is_not_said_to_boot() {
     let instance = Instance::with(Options::default().refuse_key());

@@ -61,7 +61,7 @@ fn loops_and_nonsense_are_refused() {
     soong(&sandbox, ["help", "up"]).stdout("'up' is an alias of 'tunnel start'\n").run();
 }
 
-/// As when a later soong has a command of the name that somebody's alias has.
+/// As when a later soong adds a command with the name of a user's alias.
 #[test]
 fn an_alias_with_the_name_of_a_command_breaks_nothing_and_is_told() {
     let sandbox = with(&[("status", "!touch hit"), ("x", "status --json")]);
@@ -96,7 +96,7 @@ fn no_alias_is_written_that_has_the_name_of_a_command() {
         .hint("is kept in")
         .run();
     assert_eq!(std::fs::read_to_string(sandbox.config_file()).unwrap(), before);
-    // What was there before is nothing to be blamed for.
+    // An alias that existed before the edit is no error.
     edit("sed -i 's/^status = /up = \"tunnel start\"\\n&/'").run();
     soong(&sandbox, ["help", "up"]).stdout("'up' is an alias of 'tunnel start'\n").run();
 }

@@ -1,4 +1,4 @@
-//! What authors of extensions get: something to start from, and somebody who says what is missing.
+//! Tools for authors of extensions: templates to start from, and checks that report what is missing.
 
 use std::fs;
 use std::path::Path;

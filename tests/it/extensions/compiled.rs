@@ -38,7 +38,7 @@ impl Workshop {
         Self { directory, _turn: turn }
     }
 
-    /// Where packages are to be.
+    /// Directory for packages.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -72,8 +72,8 @@ fn target() -> &'static Path {
 pub fn cargo(directory: &Path) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(directory);
-    // What cargo tells this test of its package would pass for a change of circumstances, for which
-    // half of the dependencies would be compiled again.
+    // Cargo's variables about this test's package would look like a change, and cargo would compile half of
+    // the dependencies again.
     for (name, _) in std::env::vars_os() {
         let about = name.to_string_lossy();
         if about == "OUT_DIR" || about.starts_with("CARGO_PKG_") || about.starts_with("CARGO_MANIFEST_") {

@@ -30,7 +30,7 @@ if os.environ.get('SOONG_COMPLETE') == '1':
 /// tab, behind `--flag=` the value alone; for people who read along, lines that begin with
 /// `_activeHelp_`; a last line with a colon and the sum of the `ShellCompDirective`s: 1 error,
 /// 2 no space, 4 no files, 8 endings of files, 16 directories, 32 keep the order. What it says on
-/// stderr is to be ignored.
+/// stderr is ignored.
 const COBRA: &str = "#!/bin/sh
 # soong:complete: cobra
 [ \"$1\" = __complete ] || exit 9
@@ -260,7 +260,7 @@ fn what_an_extension_is_given_is_what_was_promised() {
     assert_eq!(fs::read_to_string(out).unwrap(), expected);
 }
 
-/// It has no terminal: whoever presses TAB reads there, and types.
+/// It has no terminal: the user who presses TAB is typing there.
 #[test]
 fn an_extension_that_is_asked_cannot_write_to_the_terminal() {
     let mut sandbox = Sandbox::new();

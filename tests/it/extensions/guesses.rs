@@ -37,7 +37,7 @@ fn nothing_is_guessed_for_whoever_wants_no_guesses() {
 #[test]
 fn whoever_wants_to_be_asked_is_asked() {
     let sandbox = with("prompt");
-    // Without a terminal there is nobody to ask.
+    // Without a terminal there is no user to ask.
     soong(&sandbox, ["hall", "you"]).fails(2, ["'hall'"]).hint("'hallo'").run();
     for (answer, code) in [("y\r", 0), ("\r", 2), ("n\r", 2)] {
         let mut terminal = Terminal::run(&soong(&sandbox, ["hall", "you"]), 24, 80);

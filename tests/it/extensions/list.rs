@@ -1,4 +1,4 @@
-//! What is said of extensions, and that none of them is run for it.
+//! Lists and descriptions of extensions, made without running any of them.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};

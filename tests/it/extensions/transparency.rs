@@ -170,8 +170,8 @@ fn shell(sandbox: &Sandbox) -> Terminal {
 
 #[test]
 fn it_can_be_interrupted_stopped_and_continued_from_the_keyboard() {
-    // It waits without starting anything: a sh that is stopped while it starts a program by vfork is
-    // not stopped for whoever waits for it, since only its child is.
+    // It waits without starting a program: if sh is stopped while it starts one by vfork, only its child
+    // stops, and the process that waits for sh sees no stop.
     let sandbox = with(
         "trap 'echo go on' CONT; [ -p never ] || mkfifo never; exec 3<>never; \
          echo \"ready $((1 + 1))\"; while :; do read -r line <&3 || :; done",

@@ -18,7 +18,7 @@ fn a_program_that_others_may_have_put_there_is_told_of_once() {
     run("hello").stderr_has("open/soong-hello").stderr_has("is writable by everyone").run();
     run("hello").run();
     run("other").stderr_has("soong-other").run();
-    // Where nothing can be noted, it is told each time.
+    // Where soong cannot write the note, it repeats the message each time.
     let run = || run("hello").env("XDG_STATE_HOME", "/dev/null").stderr_has("everyone");
     run().run();
     run().run();
@@ -30,5 +30,5 @@ fn what_only_its_user_can_write_is_no_news() {
     script(&sandbox, "safe/soong-hello", "echo hello");
     let path = path_of(&sandbox, &["safe"]);
     soong(&sandbox, ["hello"]).env("PATH", &path).stdout("hello\n").run();
-    assert!(!sandbox.path("home/.local").exists(), "nothing is to be noted");
+    assert!(!sandbox.path("home/.local").exists(), "no note is written");
 }

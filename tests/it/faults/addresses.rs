@@ -51,7 +51,7 @@ fn a_stream_outlives_a_cable_that_was_out_for_a_while() {
         // Packets to the instance are lost from now on; and something changes here that has nothing to do with it.
         namespaces::ip_at(instance.sshd.pid(), &format!("address del {THERE}/24 dev {CABLE}"));
         namespaces::ip(&format!("address add 198.51.100.1/24 dev {CABLE}"));
-        // Longer than a link has that nobody uses.
+        // Longer than an unused link lasts.
         wait::until_true("some retransmissions", || retransmissions() >= 5);
         namespaces::ip_at(instance.sshd.pid(), &format!("address add {THERE}/24 dev {CABLE}"));
         let mut answer = vec![0; LENGTH - 1000];
@@ -62,7 +62,7 @@ fn a_stream_outlives_a_cable_that_was_out_for_a_while() {
     });
 }
 
-/// What is under way cannot survive that, so the next link is not kept waiting.
+/// Connections in progress cannot survive that, so the next link does not wait for them.
 #[test]
 fn a_link_without_its_address_is_replaced() {
     const TEST: &str = "faults::addresses::a_link_without_its_address_is_replaced";

@@ -13,7 +13,7 @@ use crate::support::sandbox::Sandbox;
 use crate::support::spawned::Spawned;
 use crate::support::wait;
 
-/// What may be said by a command that others got in the way of.
+/// Messages that a command may end with when other commands interfere.
 const EXCUSES: [&str; 5] = [
     "",
     "Tunnel already running. Stop it first.\n",
@@ -39,7 +39,7 @@ fn fifty_commands_at_once_end_in_one_tunnel_or_none() {
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
 }
 
-/// What takes the place of a stopped tunnel at once is not that tunnel.
+/// A process that takes the place of a stopped tunnel at once is not that tunnel.
 #[test]
 fn a_tunnel_is_stopped_although_its_lock_is_taken_again_at_once() {
     let instance = Instance::start();
@@ -71,7 +71,7 @@ fn assert_is_sensible(command: &str, output: &Output) {
     assert_eq!(output.code == 1, !first.is_empty(), "{command}: {output:#?}");
 }
 
-/// What `status` says now is what there is.
+/// Waits until `status` reports the true state.
 #[track_caller]
 fn settle(sandbox: &Sandbox) {
     let status = sandbox.tunnel(["status"]).unchecked();

@@ -127,7 +127,7 @@ mod deaf {
             Self { port, shared, thread }
         }
 
-        /// Breaks what there is, and drops what comes.
+        /// Breaks existing connections and drops new ones.
         pub fn shut(&self) {
             let mut state = self.shared.lock().unwrap();
             state.is_open = false;

@@ -70,7 +70,8 @@ fn a_killed_ssh_is_replaced_and_the_request_meanwhile_succeeds() {
     assert_eq!(instance.sshd.logins(), 4);
 }
 
-/// What ssh said before it was up, and of connections since, is not why it ended; nor is it why to give up.
+/// Messages of ssh from before the link was up, and about connections since, do not explain its end and are
+/// no reason to give up.
 #[test]
 fn what_was_said_before_is_not_the_reason_of_a_lost_link() {
     let instance = Instance::start();
@@ -129,8 +130,8 @@ fn a_server_that_is_away_is_tried_again_and_again() {
     assert_eq!(get(&sandbox.url(2, "id")), "status");
 }
 
-/// What was under way when the link went ends, so that no client waits for the rest of it; and not as if it were
-/// complete.
+/// Connections in progress are reset when the link is lost: clients do not wait for the rest, and do not take
+/// the data for complete.
 #[test]
 fn what_a_lost_link_carried_is_reset() {
     let mut instance = Instance::start();
@@ -164,8 +165,8 @@ fn packets_that_are_dropped_are_noticed() {
     wait_for(&sandbox, "up");
 }
 
-/// What was said into a link that was dead already, and not yet known to be, has reached nobody. It is said
-/// again over the next link, and nobody is told that it was lost.
+/// Requests sent into a dead link, before soong detects that it is dead, reach no server. soong sends them
+/// again over the next link, and no client sees the loss.
 #[test]
 #[cfg(target_os = "linux")]
 fn requests_into_a_dead_link_go_over_the_next() {

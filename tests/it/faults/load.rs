@@ -114,7 +114,7 @@ fn two_thousand_connections_at_once_are_carried() {
     allow_many_files();
     let (instance, echo) = (Instance::start(), Echo::start());
     let (sandbox, address) = echoing(&instance, &echo);
-    // What most systems allow, unless a program asks for more.
+    // The usual limit, unless a program asks for more.
     limited(sandbox.tunnel(["start"]), "-Sn 1024").stdout_has("SSH tunnel started").run();
     runtime().block_on(async {
         let all: Vec<_> = (0..COUNT).map(|number| tokio::spawn(exchange(address, number))).collect();
@@ -179,7 +179,7 @@ fn with_few_files_there_is_always_enough_for_a_new_link() {
         let crowd: Vec<_> = (0..80).map(|number| tokio::spawn(exchange(address, number))).collect();
         tokio::task::yield_now().await;
         instance.sshd.resume();
-        // In turns, because there is not room for all; and nobody is turned away.
+        // In turns, because there is not room for all; every client is served.
         for one in crowd {
             drop(one.await.unwrap());
         }

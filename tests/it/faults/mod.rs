@@ -1,5 +1,5 @@
-//! What goes wrong between a laptop and a rented machine, each once: the tunnel survives it, or ends and says why.
-//! Whatever happens, it is never told to be up for longer than it takes to notice that it is not.
+//! Faults between a laptop and a rented machine, each once: the tunnel survives, or ends with a reason. After
+//! any fault, it is not reported as up for longer than the detection of a dead link takes.
 
 #[cfg(target_os = "linux")]
 mod addresses;
@@ -37,7 +37,7 @@ fn behind(network: &Network, instance: &Instance) -> Sandbox {
     sandbox
 }
 
-/// What `status --json` says of the tunnel to `dev`; null when it does not know it.
+/// Returns the entry of `status --json` for the tunnel to `dev`, or null if there is none.
 fn told(sandbox: &Sandbox) -> Value {
     let output = sandbox.tunnel(["status", "--json"]).unchecked();
     let answer: Value = serde_json::from_str(&output.stdout).unwrap();

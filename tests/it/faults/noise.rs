@@ -39,7 +39,7 @@ fn a_long_banner_does_not_cost_the_outcome() {
     let log = sandbox.tunnel(["logs"]).stdout_has("some are left out").run().stdout;
     assert!(log.lines().count() < 4000, "{} lines", log.lines().count());
     sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
-    // Nobody reads before the tunnel is up.
+    // There is no reader before the tunnel is up.
     let mut start = sandbox
         .tunnel(["start", "-v"])
         .command()

@@ -1,4 +1,4 @@
-//! Accounts that PAM lets nobody into: while the machine boots or goes down, and after they have expired.
+//! Accounts that PAM refuses: while the machine boots or shuts down, and after they have expired.
 
 use std::fs;
 
@@ -54,7 +54,7 @@ impl Guarded {
         fs::remove_file(self.files.path("nologin")).unwrap();
     }
 
-    /// Has the account end on the second day of 1970.
+    /// Sets the account's expiry to the second day of 1970.
     fn expire(&self) {
         let file = self.files.path("shadow");
         let text = fs::read_to_string(&file).unwrap();

@@ -22,7 +22,7 @@ fn a_host_key_that_changes_while_the_tunnel_is_up_ends_it() {
     sandbox.assert_idle();
     let status = sandbox.tunnel(["status"]).code(3).stdout("Tunnel is not running\n");
     status.stderr_has("the host key has changed").stderr_has("hint: ").run();
-    // What the hint says, done.
+    // The fix that the hint names.
     let command = hints.lines().find_map(|line| line.split_once("forget the old key: ")).unwrap().1;
     let words = shell_words::split(command).unwrap();
     let removed = std::process::Command::new(&words[0]).args(&words[1..]).output().unwrap();

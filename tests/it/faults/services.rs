@@ -1,4 +1,5 @@
-//! Services that come and go, and clients that behave badly: the tunnel stays up, and nobody else suffers.
+//! Services that come and go, and clients that behave badly: the tunnel stays up, and no other client
+//! suffers.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

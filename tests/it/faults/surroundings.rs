@@ -23,7 +23,7 @@ fn a_full_disk_costs_the_log_and_nothing_else() {
     fs::create_dir_all(state.join("logs")).unwrap();
     let start = sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").stderr_has("");
     if is_root() && cfg!(target_os = "linux") {
-        // A file system of its own, which only the tunnel sees.
+        // A separate file system that only the tunnel sees.
         let script = "mount -t tmpfs -o size=16k,mode=700 tmpfs \"$0\" && mkdir -m 700 \"$0/logs\" && \
                       { cat /dev/zero >\"$0/filled\" 2>/dev/null || exec \"$@\"; }";
         let directory = state.to_str().unwrap();
@@ -47,7 +47,7 @@ fn a_full_disk_costs_the_log_and_nothing_else() {
 fn a_log_that_cannot_be_made_does_not_keep_a_tunnel_from_starting() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
-    // What is no file cannot be written by anybody.
+    // A directory in place of the log: not even root can write to it.
     let log = sandbox.path("home/.local/state/soong/logs/dev.log");
     fs::create_dir_all(&log).unwrap();
     let start = sandbox.tunnel(["start"]).stdout_has("SSH tunnel started");

@@ -54,7 +54,7 @@ fn what_is_under_way_survives_what_comes_and_goes() {
         assert_eq!(digest(&mut stream.take(LENGTH)).unwrap(), digest(&mut Pattern::new(LENGTH)).unwrap());
     }
     assert_eq!(instance.sshd.logins(), 1);
-    // What was taken away can be had again.
+    // A removed forward can be added again.
     sandbox.tunnel(["forward", &format!("{port}:localhost:{service}")]).stdout_has("Forwarding").run();
     assert_eq!(get(&format!("http://localhost:{port}/id")), "sglang");
 }

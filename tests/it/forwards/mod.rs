@@ -19,7 +19,7 @@ use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
 use crate::support::{ports, process, wait};
 
-/// What the only tunnel says of its forwards, each as `KIND LISTEN TARGET`.
+/// Returns the forwards of the only tunnel, each as `KIND LISTEN TARGET`.
 fn told(sandbox: &Sandbox) -> Vec<String> {
     let status = sandbox.tunnel(["status", "--json"]).stdout_has("").run().stdout;
     let status: Value = serde_json::from_str(&status).unwrap();
@@ -49,7 +49,7 @@ fn read_port(port: u16) -> String {
     text
 }
 
-/// What the service behind a Unix socket here is called.
+/// Returns the ID of the service behind a local Unix socket.
 fn id_behind(socket: &Path) -> String {
     output(curl().arg("--unix-socket").arg(socket).arg("http://localhost/id"))
 }
@@ -124,7 +124,8 @@ fn forwards_lead_where_they_say_and_are_held_through_a_lost_link() {
     for _ in 0..2 {
         let client = sandbox.clients()[0].pid;
         process::signal(client, Signal::SIGKILL);
-        // Used as soon as it is dead: whoever comes meanwhile waits. What a dying ssh still takes, it takes with it.
+        // Used as soon as ssh is dead: clients that connect meanwhile wait. Connections that a dying ssh
+        // still accepts are lost with it.
         wait::until_true("ssh to die", || !process::is_alive(client));
         each.check(&instance);
         assert!(sandbox.clients().iter().all(|process| process.pid != client));

@@ -16,7 +16,7 @@ fn start(instance: &Instance) -> (Sandbox, u16) {
     (sandbox, port)
 }
 
-/// What the proxy answers to `bytes`, until it closes.
+/// Returns the proxy's answer to `bytes`, up to its end.
 fn answer(port: u16, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.write_all(bytes).unwrap();

@@ -29,7 +29,7 @@ fn the_config_has_them_for_each_instance() {
     assert_eq!(get(&format!("http://localhost:{port}/id")), "n8n");
     assert_eq!(get(&format!("http://127.0.0.1:{remote}/id")), "n8n");
     assert_eq!(told(&sandbox).len(), 3);
-    // The port of one tunnel is told of when another wants it.
+    // The message names the tunnel that uses a port when another tunnel wants it.
     sandbox
         .tunnel(["start", "--instance-id", "other", "--auto-ports"])
         .fails(1, ["Error starting tunnel: bind: Address already in use"])

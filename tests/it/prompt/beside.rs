@@ -25,7 +25,7 @@ fn set(shell: &Shell, name: &str, value: &str) -> String {
     }
 }
 
-/// What others do to a prompt: `{load}` stands for the line of `soong init`.
+/// Returns changes that other tools make to a prompt. `{load}` stands for the line of `soong init`.
 fn setups(shell: &Shell) -> &'static [&'static str] {
     match shell.name {
         "bash" => &[
@@ -149,7 +149,7 @@ fn vscode() -> PathBuf {
     directory
 }
 
-/// Whether a mark is about prompts and commands.
+/// Returns true if a mark is about prompts and commands.
 fn is_told(mark: &str) -> bool {
     mark.starts_with(['A', 'B', 'C', 'D', 'E']) && !mark.starts_with("Env")
 }

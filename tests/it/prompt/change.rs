@@ -1,4 +1,4 @@
-//! What a hook that has answered before makes of changes: an answer holds as long as all that it rests on.
+//! Changes after a hook's first answer: an answer stays valid as long as everything that it depends on.
 
 use std::process::{Child, Command};
 
@@ -23,7 +23,7 @@ impl Drop for Sleeper {
     }
 }
 
-/// What `shell` prints when it runs `steps`, and where a step is empty, what its hook makes of it all.
+/// Returns what `shell` prints when it runs `steps`. An empty step prints the answer of the hook.
 fn said(shell: &Shell, sandbox: &Sandbox, steps: &[&str]) -> Vec<String> {
     let mut script = shell.load() + &shell.set("NO_COLOR", "1");
     for step in steps {
@@ -48,7 +48,7 @@ fn notices_every_change(shell: &Shell) {
     sandbox.write(&sandbox.path("two"), two);
     sandbox.write(&sandbox.path("leased"), format!("soong1 {me} {then} 75 up dev {} 8000\n", now() + 650));
     let have = |name: &str| format!("cp '{}' '{file}'", sandbox.path(name).display());
-    // The program of whoever was killed is there a moment longer.
+    // The program of a killed process exists a moment longer.
     let killed = format!("sh -c 'kill -9 {pid}; while test -e /proc/{pid}/exe; do sleep 0.02; done'");
     let promised =
         format!("sh -c 'echo soong1 {me} $(($(date +%s) + 1)) 75 up dev - 8000 >\"$1\"' sh '{file}'");
@@ -98,7 +98,7 @@ fn notices_every_change(shell: &Shell) {
         "[<dev down>]",
         "[]",
     ];
-    // What is promised for a second may be over at once where there is no time.
+    // On a busy machine, an answer that is valid for a second may have expired already.
     expected[9] =
         if said.get(9).is_some_and(|said| said == expected[10]) { expected[10] } else { expected[9] };
     assert_eq!(said, expected, "{}", shell.name);

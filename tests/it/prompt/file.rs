@@ -106,7 +106,7 @@ fn the_line_of_a_dead_supervisor_goes_when_somebody_looks() {
     assert_eq!(states(&sandbox), [dev.clone(), staging.clone()]);
     process::signal(dead, Signal::SIGKILL);
     wait::until_true("the supervisor to die", || !process::is_alive(dead));
-    // Nobody could take leave for it, and readers look at the process.
+    // No process could remove it on exit; readers check the process.
     assert_eq!(states(&sandbox), [dev, staging.clone()]);
     sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
     assert_eq!(states(&sandbox), [staging]);

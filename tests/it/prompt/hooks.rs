@@ -11,7 +11,7 @@ use crate::support::tools;
 /// A shell with a hook.
 pub struct Shell {
     pub name: &'static str,
-    /// What has it read nobody's startup files, and be interactive.
+    /// Options that make the shell interactive and skip startup files.
     options: &'static [&'static str],
     file: &'static str,
     /// The function that runs before each prompt.

@@ -18,7 +18,7 @@ fn a_line_is_added_once_and_taken_out_to_the_last_byte() {
     std::os::unix::fs::symlink("dotfiles/zshrc", &link).unwrap();
     let init = |words: &[&str]| sandbox.soong(["init"]).args(words).env("SHELL", "/bin/zsh");
     init(&["--install"]).code(1).stdout_has("soong init").stderr_has("--yes").run();
-    assert_eq!(fs::read(&file).unwrap(), before, "nobody was asked");
+    assert_eq!(fs::read(&file).unwrap(), before, "the question was not answered");
     init(&["--install", "--yes"]).stdout_has("Added to ").run();
     let added = fs::read(&file).unwrap();
     init(&["--install", "--yes"]).stdout_has("already").run();
@@ -45,7 +45,7 @@ fn a_file_goes_again_only_where_there_was_none() {
     init("bash", "--install");
     sandbox.soong(["init", "bash", "--install", "--yes", "--no-prompt"]).stdout_has("Added").run();
     init("bash", "--uninstall");
-    assert!(!bash.exists(), "nobody else has written into it");
+    assert!(!bash.exists(), "no other command wrote into it");
     sandbox.write(&bash, "");
     both("bash");
     assert_eq!(fs::read(&bash).unwrap(), b"", "it was there before");
@@ -66,7 +66,7 @@ fn a_disk_that_is_full_leaves_the_file() {
     let file = sandbox.path("home/.bashrc");
     let before = format!("# {}\n", "x".repeat(20_000));
     sandbox.write(&file, &before);
-    // No file may become longer than this, in place of a disk that is full, and whoever asks is told.
+    // Limits the length of files, in place of a full disk; a longer write fails with an error.
     let script = "trap '' XFSZ; ulimit -f 16; exec \"$@\"";
     let words = ["-c", script, "sh", env!("CARGO_BIN_EXE_soong"), "init", "bash", "--install", "--yes"];
     let run = Run::new(&sandbox, &tool("sh"), words);

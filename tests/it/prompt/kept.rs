@@ -1,4 +1,4 @@
-//! What is the user's stays the user's: prompts that are copied, saved, wrapped and given back, and hooks that are
+//! The user's own settings stay: prompts that are copied, saved, wrapped and restored, and hooks that are
 //! added and replaced later on.
 
 use super::hooks::{BASH, FISH, ZSH};
@@ -29,7 +29,7 @@ fn fish_saves_the_users_own_prompt() {
         std::fs::read_to_string(sandbox.path(&format!("home/.config/fish/functions/{name}.fish"))).unwrap()
     };
     assert!(saved("fish_right_prompt").contains("echo -n own"), "{}", saved("fish_right_prompt"));
-    // Whoever redefines it, by whatever command, has it with the segment.
+    // A command that redefines the prompt gets it with the segment.
     run("function fish_right_prompt; echo -n new; end", "$ new = dev");
     run("functions -e fish_right_prompt", "$ = dev");
     run("cd /; fish_config prompt choose minimalist", "/ ) = dev");
@@ -87,7 +87,7 @@ fn hooks_of_later_run_in_their_order_in_bash() {
     }
 }
 
-/// What others look for before they add it once more.
+/// Other tools look for these elements before they add them again.
 #[test]
 fn elements_of_others_stay_what_they_are_in_bash() {
     let sandbox = with_tunnel();
@@ -99,7 +99,7 @@ fn elements_of_others_stay_what_they_are_in_bash() {
     assert_eq!(said(&BASH, &sandbox, &script), "[3 theme]\n");
 }
 
-/// Who sets PROMPT_COMMAND anew ends the hook, and what it said last is not shown for ever.
+/// Setting PROMPT_COMMAND anew ends the hook, and its last segment does not stay in the prompt.
 #[test]
 fn a_segment_that_nothing_looks_after_goes_in_bash() {
     let sandbox = with_tunnel();

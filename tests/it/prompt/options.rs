@@ -13,7 +13,7 @@ pub fn with_tunnel() -> Sandbox {
     sandbox
 }
 
-/// What `shell` prints when it runs `script`.
+/// Returns what `shell` prints when it runs `script`.
 #[track_caller]
 pub fn said(shell: &Shell, sandbox: &Sandbox, script: &str) -> String {
     let file = sandbox.path("script");
@@ -122,7 +122,7 @@ fn what_ran_before_a_prompt_still_runs_in_bash() {
     }
 }
 
-/// What a hook of the user's finds, first with the statuses of a command and then with those of a pipeline.
+/// A user's hook finds the status of a command, and then the statuses of a pipeline.
 #[test]
 fn hooks_find_the_statuses_of_the_last_command_in_bash() {
     let sandbox = with_tunnel();

@@ -1,4 +1,4 @@
-//! A terminal of tmux's, which says what is to be seen on it.
+//! A terminal in tmux, which reports the contents of the screen.
 
 use std::process::Command;
 
@@ -19,7 +19,7 @@ impl<'a> Screen<'a> {
         screen
     }
 
-    /// Has tmux do something, and returns what it prints.
+    /// Runs a tmux command and returns its output.
     pub fn tmux<const N: usize>(&self, arguments: [&str; N]) -> String {
         let socket = self.sandbox.path("tmux");
         let mut command = Command::new(tool("tmux"));
@@ -33,12 +33,12 @@ impl<'a> Screen<'a> {
         self.tmux(["send-keys", keys]);
     }
 
-    /// What is to be seen.
+    /// Returns the text on the screen.
     pub fn text(&self) -> String {
         self.tmux(["capture-pane", "-p"]).trim_end().to_owned()
     }
 
-    /// Waits until what is to be seen is as it should be.
+    /// Waits until the screen shows the expected text.
     #[track_caller]
     pub fn wait_until(&self, expected: &str, is_right: impl Fn(&str) -> bool) {
         let mut text = String::new();

@@ -22,7 +22,7 @@ fn a_tunnel_stands_in_it_as_up_for_as_long_as_it_lives() {
     let sandbox = Sandbox::with(&instance);
     let config = documented();
     assert!(config.contains("#(soong prompt --format tmux)"));
-    // What comes later counts: it is looked at each second, and is all there is.
+    // Later lines take precedence: refresh each second, and show the right side only.
     sandbox.write(
         &sandbox.path("tmux.conf"),
         config + "set -g status-interval 1\nset -g status-right-length 60\nset -g status-left ''\n",

@@ -5,8 +5,8 @@ use super::hooks::{BASH, SHELLS, Shell, now};
 use super::options::with_tunnel;
 use crate::support::sandbox::Sandbox;
 
-/// Has a hook draw the prompt, loaded before others, after them, or ahead of them; and a program that knows
-/// no more than the environment, as starship does.
+/// Returns setups in which a hook draws the prompt, loaded before other hooks, after them, or ahead of them;
+/// and one with a program that reads only the environment, like starship.
 fn themes(shell: &Shell) -> Vec<String> {
     let load = shell.load();
     let program = "sh -c 'echo \"<$SOONG_TEXT> \"'";

@@ -1,5 +1,5 @@
-//! What is said of every file there could be: the same in each shell and by `soong-prompt`, and never "up"
-//! of what is not.
+//! Answers for every kind of prompt file: the same in each shell and from `soong-prompt`, and never "up" for
+//! a tunnel that is not.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, chown};
@@ -12,7 +12,7 @@ use crate::support::sandbox::Sandbox;
 use crate::support::tools::{is_root, tool};
 use crate::support::{process, wait};
 
-/// A runtime directory and what is to be said of it.
+/// A runtime directory and the expected answer for it.
 struct Case {
     label: String,
     directory: PathBuf,
@@ -36,7 +36,7 @@ impl Cases<'_> {
         file
     }
 
-    /// What nobody should take for the prompt file.
+    /// Adds a path that no reader may take for the prompt file.
     fn add_odd(&mut self, label: &str, make: impl FnOnce(&Path)) {
         let file = self.add(label, "", "");
         fs::remove_file(&file).unwrap();
@@ -44,7 +44,7 @@ impl Cases<'_> {
     }
 }
 
-/// A child that has ended and that nobody has waited for.
+/// A child that has ended and has not been waited for.
 fn zombie() -> Child {
     let child = Command::new("true").spawn().unwrap();
     let pid = i32::try_from(child.id()).unwrap();
@@ -52,7 +52,7 @@ fn zombie() -> Child {
     child
 }
 
-/// A PID that was somebody's a moment ago.
+/// PID of a process that has just ended.
 fn dead_pid() -> u32 {
     let mut child = Command::new("true").spawn().unwrap();
     child.wait().unwrap();
@@ -158,18 +158,18 @@ fn cases(sandbox: &Sandbox, zombie: u32) -> Vec<Case> {
             cases.add(&format!("{is} for {was}"), up.replacen(&was, &is, 1), "");
         }
     }
-    // What is no file.
+    // Paths that are not files.
     cases.add_odd("missing", |_| {});
     cases.add_odd("a directory", |file| fs::create_dir(file).unwrap());
     cases.add_odd("a FIFO", |file| nix::unistd::mkfifo(file, nix::sys::stat::Mode::S_IRWXU).unwrap());
     cases.add_odd("a dangling link", |file| std::os::unix::fs::symlink("/nonexistent", file).unwrap());
     if is_root() {
-        let file = cases.add("a file of somebody else", &up, "");
+        let file = cases.add("a file of another user", &up, "");
         chown(&file, Some(12345), None).unwrap();
-        let file = cases.add("a directory of somebody else", &up, "");
+        let file = cases.add("a directory of another user", &up, "");
         chown(file.parent().unwrap(), Some(12345), None).unwrap();
     } else {
-        cases.add_odd("a file of somebody else", |file| {
+        cases.add_odd("a file of another user", |file| {
             std::os::unix::fs::symlink("/etc/passwd", file).unwrap();
         });
     }

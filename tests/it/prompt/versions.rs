@@ -3,7 +3,7 @@
 
 use std::fs;
 
-/// What came with a version of a shell that is younger than the oldest we are for.
+/// Features that came with a shell version newer than the oldest supported one.
 const YOUNGER: [(&[&str], &[&str]); 3] = [
     // bash 3.2: what it does not know ends the script or is an error at each prompt.
     (

@@ -108,7 +108,7 @@ fn input_and_output_are_bytes() {
     let bytes: Vec<u8> =
         (0..3_000_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
     sandbox.write(&source, &bytes);
-    // -C opens a connection of its own.
+    // -C opens a separate connection.
     for options in [&[][..], &["-C"]] {
         let mut command = sandbox.soong(["ssh"]).args(options).args(["--", "cat"]).command();
         command.stdin(fs::File::open(&source).unwrap()).stdout(fs::File::create(&sink).unwrap());
@@ -158,7 +158,7 @@ fn it_is_ssh_that_gets_the_signals() {
     }
 }
 
-/// Whether the process has a handler for `signal`.
+/// Returns true if the process has a handler for `signal`.
 #[cfg(target_os = "linux")]
 fn handles(pid: i32, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -13,7 +13,7 @@ use crate::support::instance::Instance;
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 
-/// A session over the tunnel, and one over a connection of its own: both have to be the same.
+/// A session over the tunnel and one over a separate connection, which must behave alike.
 const CONNECTIONS: [bool; 2] = [true, false];
 
 /// An instance, and a sandbox whose tunnel to it is up if `shared`. Its host key is known.

@@ -101,7 +101,7 @@ fn an_instance_stands_where_ssh_has_its_host() {
         .fails(2, ["'--' is missing before other"])
         .hint("soong status")
         .run();
-    sandbox.soong(["ssh", "nobody-of-this-name@dev", "true"]).code(255).stderr_has("Permission denied").run();
+    sandbox.soong(["ssh", "no-such-user@dev", "true"]).code(255).stderr_has("Permission denied").run();
     // A host that two instances share names neither.
     sandbox.configure(|config| {
         config.another("staging", &instance);

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::ports;
 
-/// What it lets in.
+/// Password that the server accepts.
 pub const PASSWORD: &str = "pass_w0rd-of-the-server";
 pub const CODE: &str = "271828";
 

@@ -22,7 +22,7 @@ pub fn output(command: &mut Command) -> String {
     String::from_utf8(stdout).unwrap()
 }
 
-/// What `url` answers.
+/// Returns the answer of `url`.
 #[track_caller]
 pub fn get(url: &str) -> String {
     output(curl().arg(url))

@@ -9,7 +9,7 @@ use super::instance::Instance;
 use super::run::Run;
 use super::sandbox::Sandbox;
 
-/// What the daemon of a test wants to hear.
+/// Token that a test's daemon expects.
 pub const TOKEN: &str = "daemon-t0ken_4711-abcdefghijklmnopqrstuv";
 
 /// A running daemon; it ends when this is dropped.

@@ -22,12 +22,12 @@ pub struct Server {
 pub struct Request {
     /// Method and target, such as `GET /status`.
     pub line: String,
-    /// What the header `Authorization` says.
+    /// Value of the header `Authorization`.
     pub authorization: String,
     pub body: String,
 }
 
-/// What a request is answered with.
+/// Response to a request.
 pub enum Reply {
     /// A status line without its version, such as `200 OK`, and a body.
     Json(String, String),

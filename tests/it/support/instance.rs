@@ -1,4 +1,4 @@
-//! What one rents, in small: an `sshd` with three HTTP services behind it.
+//! A rented instance in small: an `sshd` with three HTTP services behind it.
 
 use super::service::Service;
 use super::sshd::{Options, Sshd};

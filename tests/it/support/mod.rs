@@ -1,5 +1,5 @@
-//! What the integration tests stand on: a private environment, a real `sshd`, real HTTP services and the
-//! tools that look at processes and ports. Nothing here asserts what `soong` should do, except that it leaves
+//! Foundation of the integration tests: a private environment, a real `sshd`, real HTTP services and tools
+//! that inspect processes and ports. Nothing here asserts what `soong` should do, except that it leaves
 //! nothing behind.
 
 pub mod challenge;

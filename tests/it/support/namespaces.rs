@@ -82,7 +82,7 @@ fn run_again(test: &str) {
     assert!(status.is_ok_and(|status| status.success()), "{test} failed in a namespace; {hint}");
 }
 
-/// Moves this thread, and what it starts, to a network namespace of its own.
+/// Moves this thread and its children to a new network namespace.
 fn leave() {
     // SAFETY: unshare changes the namespace of the calling thread and nothing else.
     let left = unsafe { libc::unshare(libc::CLONE_NEWNET) };

@@ -1,7 +1,7 @@
-//! The network between a tunnel and its instance, as a test wants it: a TCP proxy that can fall silent or be slow.
+//! The network between a tunnel and its instance: a TCP proxy that can fall silent or be slow.
 //!
-//! Silence here is what dropped packets look like to both ends: nothing arrives, and nobody is told. It needs no
-//! rights and no tools, which rules of a packet filter do.
+//! Silence looks to both ends like dropped packets: nothing arrives, and neither end gets an error. Unlike
+//! the rules of a packet filter, it needs no rights and no tools.
 //!
 //! A slow direction delivers at its rate and acknowledges no more than its queue holds, as a modem does.
 
@@ -21,10 +21,11 @@ use super::ports;
 /// Bytes that a slow direction delivers at once.
 const PIECE: usize = 2048;
 
-/// What a slow direction's kernel may keep: two segments of the loopback device, which smaller windows stall.
+/// Bytes that the kernel may keep for a slow direction: two segments of the loopback device; smaller windows
+/// stall.
 const RECEIVED: usize = 128 << 10;
 
-/// What one direction of a link is able to do.
+/// Capacity of one direction of a link.
 #[derive(Clone, Copy)]
 pub struct Shape {
     /// Bytes a second.
@@ -112,7 +113,7 @@ impl Network {
         self.shared.change(|state| state.silent = true);
     }
 
-    /// What was held up arrives, as it does when lost packets are sent again.
+    /// Ends the silence. Held data arrives, as it does when lost packets are sent again.
     pub fn speak(&self) {
         self.shared.change(|state| state.silent = false);
     }
@@ -188,7 +189,7 @@ impl Shared {
         to: &TcpStream,
         shape: Shape,
     ) -> io::Result<()> {
-        // What the kernel keeps for a reader is acknowledged, and has not arrived.
+        // Data that the kernel keeps for a reader is acknowledged but has not arrived.
         setsockopt(&from, RcvBuf, &RECEIVED)?;
         let (queue, waiting) = sync_channel::<Vec<u8>>(shape.queue / PIECE);
         let (network, to) = (Arc::clone(self), to.try_clone()?);

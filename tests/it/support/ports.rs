@@ -35,10 +35,10 @@ pub fn free() -> u16 {
     port
 }
 
-/// Whether `port` can be listened on, on every loopback address there is.
+/// Returns true if every loopback address lets a listener bind `port`.
 ///
-/// It is tried without listening, so that a copy of the socket in a process that another test forks at this moment
-/// keeps nobody from the port.
+/// It binds without listening, so that a copy of the socket in a process that another test forks at this
+/// moment does not block the port.
 pub fn is_free(port: u16) -> bool {
     addresses(port).into_iter().all(|address| try_bind(address).is_ok())
 }
@@ -53,7 +53,7 @@ fn try_bind(address: SocketAddr) -> nix::Result<()> {
     }
 }
 
-/// Whether something listens on `port`, on any loopback address.
+/// Returns true if a process listens on `port` on any loopback address.
 pub fn is_taken(port: u16) -> bool {
     !is_free(port)
 }

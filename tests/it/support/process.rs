@@ -23,7 +23,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Whether `text` occurs in its command line or environment.
+    /// Returns true if `text` occurs in the command line or environment.
     pub fn mentions(&self, text: &str) -> bool {
         self.command.contains(text) || self.environment.contains(text)
     }
@@ -46,7 +46,7 @@ pub fn all() -> Vec<Process> {
     }
 }
 
-/// Whether `pid` is a live process, as [`all`] has it.
+/// Returns true if `pid` is a live process in the sense of [`all`].
 pub fn is_alive(pid: i32) -> bool {
     all().iter().any(|process| process.pid == pid)
 }

@@ -29,7 +29,7 @@ pub struct Run<'a> {
     stderr: Expected,
 }
 
-/// What an output must be.
+/// Expected output.
 enum Expected {
     /// This text, to the letter.
     Exactly(String),
@@ -41,7 +41,7 @@ enum Expected {
     Attempt,
 }
 
-/// What a command did.
+/// Result of a command.
 #[derive(Debug)]
 pub struct Output {
     /// Exit code; 128 + N after signal N.
@@ -167,7 +167,7 @@ impl<'a> Run<'a> {
         self.execute()
     }
 
-    /// Starts the command, in a process group of its own, as an interactive shell would.
+    /// Starts the command in its own process group, as an interactive shell does.
     pub fn spawn(self) -> Spawned<'a> {
         Spawned::new(self)
     }

@@ -1,5 +1,5 @@
-//! One user's machine for one test: a home, a runtime directory and a clean environment, all below a short
-//! directory of its own, and a check at the end that nothing of it is left running.
+//! One user's machine for one test: a home, a runtime directory and a clean environment below its own short
+//! directory, and a check at the end that nothing of it still runs.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -180,7 +180,7 @@ impl Sandbox {
         pid_in(&output.stdout)
     }
 
-    /// What a successful start prints, with `[PID]` in place of the PID.
+    /// Returns the output of a successful start, with `[PID]` in place of the PID.
     pub fn started(&self, instance: &Instance) -> String {
         let mut text = "Starting SSH tunnel to 127.0.0.1...\nSSH tunnel started (PID: [PID])\n".to_owned();
         for (service, local) in instance.services.iter().zip(self.config.local) {
@@ -214,7 +214,8 @@ impl Sandbox {
         processes
     }
 
-    /// Asserts that nothing runs, nothing listens, no lock is held, no file is half written and no tunnel is told of.
+    /// Asserts that nothing runs, nothing listens, no lock is held, no file is half written and no tunnel is
+    /// listed.
     #[track_caller]
     pub fn assert_idle(&self) {
         wait::until_true(&format!("the processes of {} to end", self.root.path().display()), || {

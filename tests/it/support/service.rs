@@ -83,7 +83,7 @@ fn serve(stream: &TcpStream, name: &str, meeting: &Meeting) -> io::Result<()> {
     stream.shutdown(Shutdown::Both)
 }
 
-/// What counts of a request's head.
+/// Relevant parts of a request's head.
 struct Request {
     target: String,
     length: u64,

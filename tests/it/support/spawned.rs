@@ -45,7 +45,7 @@ impl<'a> Spawned<'a> {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    /// What it has printed so far.
+    /// Returns the output so far.
     pub fn stdout(&self) -> String {
         self.stdout.text()
     }

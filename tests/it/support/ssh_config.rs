@@ -1,4 +1,4 @@
-//! What working people have in their `ssh_config` that is about their sessions, not about reaching a host.
+//! Common `ssh_config` settings that concern sessions, not how to reach a host.
 
 /// Lines that change nothing about a tunnel. Ports that are taken, on this machine and on the instance, are `TAKEN`, a directory is `ROOT`.
 pub const IGNORED: &[&str] = &[

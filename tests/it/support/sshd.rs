@@ -1,4 +1,4 @@
-//! A real OpenSSH server on a loopback port, run by the current user, with keys of its own.
+//! A real OpenSSH server on a loopback port, run by the current user, with its own keys.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -29,7 +29,7 @@ pub struct Mount {
     pub place: &'static str,
 }
 
-/// What a server is started with.
+/// Options of a server.
 pub struct Options {
     port: Option<u16>,
     accept_key: bool,
@@ -90,7 +90,7 @@ impl Options {
     fn config(&self, directory: &Path, port: u16) -> String {
         let directory = directory.display();
         let extra = &self.extra;
-        // With a HOME of its own a session runs nothing that the developer's shell would at its start.
+        // With a separate HOME, a session does not run the developer's startup files.
         format!(
             "{extra}\
              Port {port}\n\
@@ -151,7 +151,7 @@ impl Sshd {
         self.wait_until_ready();
     }
 
-    /// Lets nobody in any more; sessions there are go on. Returns the keys that were accepted.
+    /// Refuses all new logins; existing sessions go on. Returns the keys that were accepted.
     pub fn revoke_key(&self) -> String {
         let file = self.directory.path().join("authorized_keys");
         let keys = fs::read_to_string(&file).unwrap();

@@ -1,4 +1,4 @@
-//! A terminal with somebody at it: what a command does when it is typed at and its window changes.
+//! A terminal with a user at it, for commands that read typed input or react to a change of the window.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -17,7 +17,7 @@ use super::wait;
 
 /// A terminal and the command that runs in it; the command is killed when this is dropped.
 pub struct Terminal {
-    /// The side of whoever sits at it.
+    /// The user's side.
     master: File,
     /// Kept open, so that what was written is not lost with the command.
     slave: OwnedFd,

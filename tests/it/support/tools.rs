@@ -43,7 +43,7 @@ pub fn system_path() -> std::ffi::OsString {
     env::join_paths(dirs).unwrap()
 }
 
-/// Whether the tests run as root: some faults are made in another way then, none is left out.
+/// Returns true if the tests run as root. Some faults are then caused in another way; none is left out.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }

@@ -1,4 +1,4 @@
-//! A daemon in a directory of its own, and a client that speaks HTTP by hand.
+//! A daemon in its own directory, and a client that writes HTTP requests by hand.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
