@@ -1,10 +1,10 @@
-//! How long each benchmark may take, so that all of them together take less than ten minutes on two
-//! cores. What is left of a group's time at the end of one contest goes to the next.
+//! Time limits of the benchmarks: all of them together take less than ten minutes on two cores. Time left at
+//! the end of one contest goes to the next in its group.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// The benchmarks in the order in which a reader wants them, and the seconds that each has.
+/// The benchmarks in the order of the report, with their limits in seconds.
 pub const GROUPS: [(&str, u64); 10] = [
     ("dispatch", 50),
     ("prompt", 75),
@@ -26,7 +26,7 @@ pub const TRANSFERS: Duration = Duration::from_secs(11);
 pub const CUTS: Duration = Duration::from_secs(35);
 /// Likewise.
 pub const RESTARTS: Duration = Duration::from_secs(25);
-/// How long tunnels are started; then a minute of idleness follows.
+/// Duration of repeated starts; a minute of idleness follows.
 pub const STARTING: Duration = Duration::from_secs(40);
 
 static DEADLINE: OnceLock<Instant> = OnceLock::new();
@@ -38,7 +38,7 @@ pub fn begin(name: &str) {
     let _ = DEADLINE.set(Instant::now() + Duration::from_secs(seconds));
 }
 
-/// When a contest has to be over that has `limit` at most.
+/// Returns the deadline of a contest that may take `limit`.
 pub fn deadline(limit: Duration) -> Instant {
     let own = Instant::now() + limit;
     DEADLINE.get().map_or(own, |deadline| own.min(*deadline))

@@ -1,5 +1,5 @@
-//! A picture of figures: horizontal bars with their names, their values and the line of a goal.
-//! Written as SVG whose colours follow the reader's choice of light or dark.
+//! Bar chart of figures: horizontal bars with their names, their values and the line of a goal. Written as
+//! SVG whose colours follow the reader's choice of light or dark.
 
 use std::fmt::Write;
 
@@ -13,11 +13,11 @@ pub struct Chart {
     pub title: String,
     pub unit: String,
     pub bars: Vec<Bar>,
-    /// Where soong's bars should end, and what that is called.
+    /// Goal for soong's bars, and its label.
     pub goal: Option<(String, f64)>,
 }
 
-/// A figure and whose it is.
+/// A figure and its owner.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Bar {
     pub name: String,
@@ -25,7 +25,7 @@ pub struct Bar {
 }
 
 const WIDTH: f64 = 760.0;
-/// Where bars begin and how long the longest is; its value is written after it.
+/// Start of the bars and length of the longest; its value is written after it.
 const LEFT: f64 = 230.0;
 const LONGEST: f64 = 430.0;
 const TOP: f64 = 58.0;
@@ -41,7 +41,7 @@ text{font:13px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2328
 .ours{fill:#4493f8}.line{stroke:#f0883e}.goal{fill:#f0883e}}";
 
 impl Chart {
-    /// A chart without bars.
+    /// Returns a chart without bars.
     pub fn new(title: impl Into<String>, unit: &str) -> Self {
         Self { title: title.into(), unit: unit.to_owned(), bars: Vec::new(), goal: None }
     }
@@ -51,7 +51,7 @@ impl Chart {
         self.bars.push(Bar { name: name.into(), value });
     }
 
-    /// The picture.
+    /// Returns the picture.
     pub fn svg(&self) -> String {
         let goal = self.goal.as_ref().map(|(_, value)| *value);
         let largest = self.bars.iter().map(|bar| bar.value).chain(goal).fold(f64::MIN_POSITIVE, f64::max);
@@ -70,7 +70,7 @@ impl Chart {
         for bar in &self.bars {
             let class = if bar.name.starts_with("soong") { "bar ours" } else { "bar" };
             let (middle, end) = (y + THICK * 0.8, LEFT + length(bar.value));
-            // A String takes whatever is written.
+            // Writing to a String cannot fail.
             let _ = writeln!(
                 svg,
                 "<text class=\"name\" x=\"{:.0}\" y=\"{middle:.1}\">{}</text>\

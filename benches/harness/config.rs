@@ -10,12 +10,12 @@ pub fn write(sandbox: &Sandbox, sshd: &Sshd, services: &str) -> Result<()> {
     write_for(sandbox, sshd, sshd.port, services)
 }
 
-/// The same, with an instance that is reached at `host`.
+/// Like [`write`], with an instance that is reached at `host`.
 pub fn write_at(sandbox: &Sandbox, sshd: &Sshd, host: &str, services: &str) -> Result<()> {
     write_to(sandbox, sshd, host, sshd.port, services)
 }
 
-/// The same, with a port that leads to `sshd`.
+/// Like [`write`], with a port that leads to `sshd`.
 pub fn write_for(sandbox: &Sandbox, sshd: &Sshd, port: u16, services: &str) -> Result<()> {
     write_to(sandbox, sshd, "127.0.0.1", port, services)
 }
@@ -35,7 +35,7 @@ fn write_to(sandbox: &Sandbox, sshd: &Sshd, host: &str, port: u16, services: &st
     Ok(())
 }
 
-/// The name of who runs this.
+/// Returns the name of the user who runs the benchmark.
 pub fn user() -> Result<String> {
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
     let user = user.map_err(|errno| failed("tell who runs this", errno.into()))?;

@@ -1,4 +1,4 @@
-//! Contestants that take turns, so that whatever else the machine does meets all of them alike.
+//! Contestants that take turns, so that other load on the machine affects all of them alike.
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -8,24 +8,23 @@ use soong::error::Result;
 use super::statistics::{Summary, median, uncertainty};
 use super::{budget, sandbox};
 
-/// One of those that are compared: does its work once and says how long that took.
+/// Contestant: does its work once and returns the time that it took.
 pub type Contestant<'a> = &'a mut dyn FnMut() -> Result<Duration>;
 
-/// How much to measure.
+/// Extent of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// How many figures each contestant gets at most. Fewer will do once the middles of all are
-    /// known well enough.
+    /// Largest number of figures for each contestant. Fewer suffice once all medians are known well enough.
     pub rounds: usize,
-    /// How many turns make one figure, which is their median.
+    /// Turns per figure, which is their median.
     pub turns: usize,
-    /// After this time the rounds that are still missing are left out.
+    /// Time limit, after which the remaining rounds are left out.
     pub limit: Duration,
 }
 
-/// How well a middle has to be known: the width of its interval, as a share of it.
+/// Required certainty of a median: the width of its interval, as a share of it.
 const ENOUGH: f64 = 0.03;
-/// Fewer figures are never enough to be sure of that.
+/// Smallest number of figures that can establish it.
 const ROUNDS_MIN: usize = 9;
 
 /// Measured times: per round, the time of every contestant.
@@ -87,12 +86,12 @@ impl Times {
             && (0..contestants).all(|contestant| uncertainty(of(contestant).collect()) <= ENOUGH)
     }
 
-    /// How many rounds there were.
+    /// Returns the number of rounds.
     pub fn rounds(&self) -> usize {
         self.rounds.len()
     }
 
-    /// The times of one contestant, in milliseconds.
+    /// Returns the times of one contestant, in milliseconds.
     pub fn milliseconds(&self, contestant: usize) -> Summary {
         Summary::of(self.rounds.iter().map(|round| round[contestant].as_secs_f64() * 1e3).collect())
     }

@@ -1,4 +1,4 @@
-//! `target/bench/report.md`: one page of what all benchmarks have found, with a picture each.
+//! `target/bench/report.md`: one page with the results of all benchmarks and a picture of each.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::budget::GROUPS;
 use super::report::{Group, Table};
 use super::{program, sandbox};
 
-/// Keeps what the benchmark `name` has found, and writes the page anew. Returns where it is.
+/// Stores the results of the benchmark `name` and writes the page anew. Returns its path.
 pub fn write(name: &str, group: &Group) -> Result<PathBuf> {
     let directory = program::target()?.join("bench");
     fs::create_dir_all(&directory).map_err(|error| Error::io("create", &directory, error))?;
@@ -74,7 +74,7 @@ fn render(found: &[(&str, Group)]) -> String {
     page
 }
 
-/// How long each benchmark took, and how busy the machine was.
+/// Lists the duration of each benchmark and the load of the machine.
 fn durations(found: &[(&str, Group)]) -> String {
     let mut text = "\n| benchmark | took, s | load at its end |\n|---|---:|---:|\n".to_owned();
     for (name, group) in found {

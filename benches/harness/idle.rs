@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::statistics::Summary;
 
-/// The share of memory of a process (PSS), in MB.
+/// Returns a process's proportional share of memory (PSS), in MB.
 pub fn megabytes(pid: u32) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
@@ -13,12 +13,12 @@ pub fn megabytes(pid: u32) -> f64 {
     kilobytes.unwrap_or_default() * 1024.0 / 1e6
 }
 
-/// The load of the machine in the last minute.
+/// Returns the load average of the last minute.
 pub fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
-/// How many seconds of a processor a process has used.
+/// Returns the processor time of a process, in seconds.
 pub fn processor_seconds(pid: u32) -> f64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task"));
     let of_task = |task: fs::DirEntry| {
@@ -28,13 +28,13 @@ pub fn processor_seconds(pid: u32) -> f64 {
     tasks.into_iter().flatten().flatten().filter_map(of_task).sum::<f64>() / 1e9
 }
 
-/// The children of a process.
+/// Returns the children of a process.
 pub fn children(pid: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// How often a process has begun to wait: each time, something had woken it before.
+/// Returns the voluntary context switches of a process: it was woken before each.
 fn waits(pid: u32) -> f64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task"));
     let tasks = tasks.into_iter().flatten().flatten();
@@ -46,24 +46,24 @@ fn waits(pid: u32) -> f64 {
     tasks.filter_map(of_task).sum()
 }
 
-/// Processes that are left alone.
+/// Idle processes under observation.
 #[derive(Debug)]
 pub struct Rest {
     begun: Instant,
-    /// Supervisors, and how often they had waited in the beginning.
+    /// Supervisors, and their context switches at the start.
     supervisors: Vec<(u32, f64)>,
     links: Vec<(u32, f64)>,
 }
 
 impl Rest {
-    /// Begins to count for `supervisors` and their children.
+    /// Starts to count for `supervisors` and their children.
     pub fn begin(supervisors: &[u32]) -> Self {
         let counted = |pid: u32| (pid, waits(pid));
         let links = supervisors.iter().flat_map(|pid| children(*pid)).map(counted).collect();
         Self { begun: Instant::now(), supervisors: supervisors.iter().copied().map(counted).collect(), links }
     }
 
-    /// Wake-ups of a supervisor, and of a child, in a minute.
+    /// Returns the wake-ups per minute of a supervisor and of a child.
     pub fn wakeups_per_minute(&self) -> (Summary, Summary) {
         let minutes = self.begun.elapsed().as_secs_f64() / 60.0;
         let summary = |counted: &[(u32, f64)]| {

@@ -1,4 +1,4 @@
-//! A link of a known rate: two network namespaces and a cable between them that lets no more pass.
+//! A link of a known rate: two network namespaces and a cable between them that limits it.
 
 use std::process::Command;
 use std::sync::mpsc::channel;
@@ -9,12 +9,12 @@ use soong::error::{Error, Result};
 use super::program;
 use super::sandbox::failed;
 
-/// The address of the server's end.
+/// Address of the server's end.
 pub const SERVER: &str = "192.0.2.2";
 const CLIENT: &str = "192.0.2.1";
 const CABLE: &str = "cable";
 
-/// Why there cannot be such a link here.
+/// Returns the reason why such a link cannot be made here.
 pub fn obstacle() -> Option<&'static str> {
     match (cfg!(target_os = "linux"), nix::unistd::geteuid().is_root()) {
         (true, true) => None,
@@ -23,7 +23,8 @@ pub fn obstacle() -> Option<&'static str> {
     }
 }
 
-/// Runs `work` in one namespace, with what `serve` makes in the other. The link carries `rate`, as `tc` takes it.
+/// Runs `work` in one namespace with the result of `serve` from the other. The link carries `rate`, in the
+/// syntax of `tc`.
 pub fn across<T: Send, R: Send>(
     rate: &str,
     serve: impl FnOnce() -> Result<T> + Send,

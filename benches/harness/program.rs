@@ -1,5 +1,5 @@
-//! The programs a benchmark needs: soong's own as they are shipped, and others, with how to get the
-//! ones that are missing.
+//! Programs that a benchmark needs: soong's own as they are shipped, and others, with the commands that
+//! install missing ones.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use soong::system::paths;
 
 use super::sandbox::failed;
 
-/// Where cargo puts `soong`, and the others beside it.
+/// Returns the directory where cargo puts `soong` and the other programs.
 const SOONG: &str = env!("CARGO_BIN_EXE_soong");
 
-/// Where administrators' programs are, which the `PATH` of a user may leave out.
+/// Directories of administrators' programs, which the `PATH` of a user may leave out.
 const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Programs that may have to be installed, how, and the package they come in.
+/// Programs that may be missing, the command that installs them, and their package.
 const PEERS: &str = include_str!("../peers.txt");
 
-/// Where cargo puts what it builds.
+/// Returns cargo's target directory.
 pub fn target() -> Result<PathBuf> {
     let release = Path::new(SOONG).parent().and_then(Path::parent);
     release.map(Path::to_owned).ok_or_else(|| Error::failed("cargo built soong at a place without a name"))
@@ -43,7 +43,7 @@ pub fn soong() -> Result<PathBuf> {
     if built.success() { Ok(PathBuf::from(SOONG)) } else { Err(Error::failed("soong cannot be built")) }
 }
 
-/// The absolute path of `name`; when there is none, an error that says how to get it.
+/// Returns the absolute path of `name`, or an error with the command that installs it.
 pub fn find(name: &str) -> Result<PathBuf> {
     let of_ours = target().map(|target| target.join("bench/peers/bin").join(name)).ok();
     let system = SYSTEM.iter().map(|directory| PathBuf::from(directory).join(name));
@@ -54,8 +54,8 @@ pub fn find(name: &str) -> Result<PathBuf> {
         .ok_or_else(|| Error::ProgramMissing { program: name.to_owned(), hint: install(name) })
 }
 
-/// The absolute path of a program that can be done without; when there is none, how to get it is
-/// added to `missing`.
+/// Returns the absolute path of an optional program. If it is missing, adds the command that installs it to
+/// `missing`.
 pub fn find_peer(name: &str, missing: &mut Vec<String>) -> Option<PathBuf> {
     let found = find(name).ok();
     if found.is_none() {
@@ -64,7 +64,7 @@ pub fn find_peer(name: &str, missing: &mut Vec<String>) -> Option<PathBuf> {
     found
 }
 
-/// The command that installs `name`.
+/// Returns the command that installs `name`.
 pub fn install(name: &str) -> String {
     let peer = PEERS.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     match peer.and_then(|how| how.split_once(' ')) {
@@ -76,7 +76,7 @@ pub fn install(name: &str) -> String {
     }
 }
 
-/// A `PATH` of `first` and the directories of the system's own programs, and nothing a user added.
+/// Returns a `PATH` of `first` and the system's own directories, without any that a user added.
 pub fn path_with(first: &Path) -> OsString {
     let mut path = OsString::from(first);
     path.push(":/usr/local/bin:/usr/bin:/bin");

@@ -1,4 +1,4 @@
-//! A stretch of network between an ssh and its server that can be told to fail.
+//! A network between an ssh and its server that fails on request.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use soong::error::Result;
 
 use super::sandbox::failed;
 
-/// How often the proxy looks for a connection.
+/// Interval between two checks for a connection.
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Forwards connections to a server; ends with this process.
@@ -23,9 +23,9 @@ pub struct Proxy {
 
 #[derive(Debug, Default)]
 struct Line {
-    /// How many connections there were.
+    /// Number of connections so far.
     taken: AtomicU64,
-    /// Of the connections up to this one, nothing arrives any more.
+    /// Connections up to this one are silent: nothing arrives.
     silenced: AtomicU64,
     /// No listener: new connections are refused.
     down: AtomicBool,
@@ -52,18 +52,18 @@ impl Proxy {
         }
     }
 
-    /// Lets nothing arrive of what the connections that there are send from now on. New ones work.
+    /// Silences the existing connections: nothing that they send arrives. New ones work.
     pub fn silence(&self) {
         self.line.silenced.store(self.line.taken.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
-    /// Ends all connections and takes no more until [`Proxy::bring_up`].
+    /// Ends all connections and accepts no more until [`Proxy::bring_up`].
     pub fn bring_down(&self) {
         self.line.down.store(true, Ordering::SeqCst);
         self.cut();
     }
 
-    /// Takes connections again.
+    /// Accepts connections again.
     pub fn bring_up(&self) {
         self.line.down.store(false, Ordering::SeqCst);
     }
@@ -115,7 +115,7 @@ impl Line {
                 break;
             }
         }
-        // Of a silenced connection the other side does not learn the end either.
+        // The other side of a silenced connection does not learn of its end either.
         if number > self.silenced.load(Ordering::SeqCst) {
             let _ = to.shutdown(Shutdown::Both);
         }

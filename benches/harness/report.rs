@@ -8,33 +8,33 @@ use serde::{Deserialize, Serialize};
 use super::chart::Chart;
 use super::statistics::Summary;
 
-/// The results of one benchmark.
+/// Results of one benchmark.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Group {
     pub title: String,
-    /// How it was measured, in a sentence or two.
+    /// Method, in a sentence or two.
     pub method: String,
     pub charts: Vec<Chart>,
     pub tables: Vec<Table>,
     pub goals: Vec<Goal>,
-    /// How long all of it took.
+    /// Duration of the whole benchmark.
     #[serde(default)]
     pub seconds: f64,
-    /// How many processes wanted a processor at the end of it: the load of the last minute.
+    /// Load average of the last minute at the end.
     #[serde(default)]
     pub load: Option<f64>,
     /// Measurements that were skipped, and how to install the missing programs.
     pub missing: Vec<String>,
 }
 
-/// A table whose first column names what the others tell figures of.
+/// Table whose first column names the subject of each row.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Table {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<String>>,
 }
 
-/// How good a figure should be.
+/// Goal for a figure.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Goal {
     /// Things that are compared.
@@ -44,7 +44,7 @@ pub struct Goal {
     pub measured: f64,
 }
 
-/// On which side of its limit a figure should be.
+/// Side of the limit on which a figure should be.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub enum Bound {
     AtMost,
@@ -52,7 +52,7 @@ pub enum Bound {
 }
 
 impl Group {
-    /// A group that has nothing in it yet.
+    /// Returns an empty group.
     pub fn new(title: &str, method: impl Into<String>) -> Self {
         Self { title: title.to_owned(), method: method.into(), ..Self::default() }
     }
@@ -68,12 +68,12 @@ impl Display for Group {
 }
 
 impl Table {
-    /// An empty table with these headings.
+    /// Returns an empty table with these headings.
     pub fn new(columns: &[&str]) -> Self {
         Self { columns: columns.iter().map(|&heading| heading.to_owned()).collect(), rows: Vec::new() }
     }
 
-    /// Adds a row with a figure's middle and ends, written with `decimals`.
+    /// Adds a row with a figure's median and range, written with `decimals`.
     pub fn add_summary(&mut self, name: &str, summary: Summary, decimals: usize) {
         let figures = [summary.median, summary.min, summary.max].map(|figure| format!("{figure:.decimals$}"));
         self.add(name, figures);
@@ -106,12 +106,12 @@ impl Display for Table {
 }
 
 impl Goal {
-    /// A goal for a figure of which less is better.
+    /// Returns a goal for a figure of which less is better.
     pub fn at_most(what: impl Into<String>, limit: f64, measured: f64) -> Self {
         Self { what: what.into(), bound: Bound::AtMost, limit, measured }
     }
 
-    /// A goal for a figure of which more is better.
+    /// Returns a goal for a figure of which more is better.
     pub fn at_least(what: impl Into<String>, limit: f64, measured: f64) -> Self {
         Self { what: what.into(), bound: Bound::AtLeast, limit, measured }
     }
@@ -124,7 +124,7 @@ impl Goal {
         }
     }
 
-    /// The limit in words.
+    /// Returns the limit in words.
     pub fn wanted(&self) -> String {
         let bound = match self.bound {
             Bound::AtMost => "at most",
@@ -133,7 +133,7 @@ impl Goal {
         format!("{bound} {}", rounded(self.limit))
     }
 
-    /// The figure and whether it will do, in words.
+    /// Returns the figure and its verdict in words.
     pub fn verdict(&self) -> (String, &'static str) {
         (rounded(self.measured), if self.is_met() { "met" } else { "MISSED" })
     }
@@ -146,7 +146,7 @@ impl Display for Goal {
     }
 }
 
-/// A figure with as many digits as a reader can use.
+/// Formats a figure with as many digits as a reader can use.
 pub fn rounded(figure: f64) -> String {
     let decimals = match figure.abs() {
         0.0 => 0,

@@ -1,8 +1,8 @@
-//! `soong open`: a service of the instance in the browser, a sample extension in Rust that is
-//! completed by clap's own engine.
+//! `soong open` opens a service of the instance in the browser: a sample extension in Rust, completed
+//! by clap's own engine.
 //!
-//! Its note says `complete: "clap"`, so soong runs it with `COMPLETE=fish` when TAB is pressed behind
-//! its name; what can stand there, clap knows from [`Arguments`] and, of services, from the config.
+//! Its note says `complete: "clap"`, so soong runs it with `COMPLETE=fish` when the user presses TAB
+//! behind its name. clap takes the candidates from [`Arguments`], and services from the config.
 
 use std::io;
 use std::path::Path;
@@ -46,12 +46,12 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    // Answers and ends if it is completion that asks.
+    // Prints candidates and exits if a shell's completion runs this program.
     CompleteEnv::with_factory(soong::command_line::definition::<Arguments>).complete();
     soong::command_line::main("soong-open", |arguments: &Arguments| {
         let output = ask(arguments)?;
         if !output.status.success() {
-            // soong has said why.
+            // soong has printed the reason.
             return Ok(output.status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(EXIT_FAILED));
         }
         let address = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,7 +1,7 @@
-//! `soong top`: how busy the instances are, a sample extension in Rust.
+//! `soong top` shows the load of the instances: a sample extension in Rust.
 //!
-//! What instances there are, and what their status daemons said, `soong status --json` tells; how
-//! many requests run, SGLang's own metrics tell, through the tunnel.
+//! It gets the instances and the answers of their status daemons from `soong status --json`, and the
+//! number of running requests from SGLang's metrics, through the tunnel.
 
 mod metrics;
 mod view;
@@ -29,10 +29,10 @@ struct Arguments {
     /// Show everything once and exit (the default without a terminal)
     #[arg(long)]
     once: bool,
-    /// Seconds between two looks
+    /// Refresh interval in seconds
     #[arg(long, default_value = "2", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
-    /// Only this one: its id, the start of it, or its name
+    /// Instance: its id, the start of its id, or its name
     #[arg(long, value_name = "ID")]
     instance_id: Option<String>,
 }
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
             let status = status(arguments)?;
             let rows: Vec<view::Row> = view::instances(&status).map(row).collect();
             let text = view::render(&rows, soong::system::time::now());
-            // A whole picture at once, so that nothing flickers.
+            // One write per frame, to avoid flicker.
             let text = if once { text } else { format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")) };
             if !terminal::print_more(&text).map_err(Error::output)? || once {
                 return Ok(0);
@@ -81,5 +81,5 @@ fn status(arguments: &Arguments) -> Result<Value> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output =
         output.map_err(|source| Error::Io { action: "cannot run soong".into(), source, hint: None })?;
-    serde_json::from_slice(&output.stdout).map_err(|_| Error::failed("'soong status' said nothing of use"))
+    serde_json::from_slice(&output.stdout).map_err(|_| Error::failed("'soong status' did not print JSON"))
 }

@@ -70,17 +70,17 @@ struct State {
 }
 
 impl Network {
-    /// A network that leads to `server`, a port of 127.0.0.1.
+    /// Starts a network that leads to `server`, a port of 127.0.0.1.
     pub fn to(server: u16) -> Self {
         Self::shaped(server, Shapes::default())
     }
 
-    /// The same with directions of these shapes.
+    /// Starts a network whose directions have these shapes.
     pub fn shaped(server: u16, shapes: Shapes) -> Self {
         Self::between((Ipv4Addr::LOCALHOST, ports::free()), server, shapes)
     }
 
-    /// The same where ssh connects to `address`.
+    /// Starts a network to which ssh connects at `address`.
     pub fn at(address: (Ipv4Addr, u16), server: u16) -> Self {
         Self::between(address, server, Shapes::default())
     }
@@ -108,7 +108,7 @@ impl Network {
         Self { port, address, shared, thread: Some(thread) }
     }
 
-    /// From now on nothing arrives, of old connections and of new ones.
+    /// Silences the network: nothing arrives any more, on old connections or new ones.
     pub fn fall_silent(&self) {
         self.shared.change(|state| state.silent = true);
     }
@@ -118,13 +118,13 @@ impl Network {
         self.shared.change(|state| state.silent = false);
     }
 
-    /// Forgets the connections there are, as a router does that was restarted: what is sent on them goes nowhere.
-    /// New ones work.
+    /// Forgets the existing connections, as a restarted router does: data sent on them is lost. New ones
+    /// work.
     pub fn forget(&self) {
         self.shared.change(|state| state.lost = state.streams.len());
     }
 
-    /// Breaks the connections there are, and tells both ends.
+    /// Breaks the existing connections; both ends get an error.
     pub fn reset(&self) {
         self.shared.change(|state| {
             for stream in &state.streams {
@@ -133,7 +133,7 @@ impl Network {
         });
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.shared.state.lock().unwrap().streams.len() / 2
     }
@@ -242,7 +242,7 @@ impl Shared {
     }
 }
 
-/// Puts all that comes from `from` into `queue`, and waits while it is full.
+/// Puts all data from `from` into `queue`, and waits while it is full.
 fn fill(from: &mut TcpStream, queue: &SyncSender<Vec<u8>>) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
     loop {

@@ -1,7 +1,8 @@
 //! Free ports on the loopback interface that stay free until the test uses them.
 //!
-//! A port from `bind(0)` lies in the range the kernel takes source ports of outgoing connections from, so that it
-//! can be gone a moment later. These come from below that range and are handed out once per test run.
+//! A port from `bind(0)` lies in the range from which the kernel takes source ports of outgoing connections,
+//! so it can be taken a moment later. These ports come from below that range and are handed out once per test
+//! run.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -14,18 +15,18 @@ use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn, Sock
 
 use super::wait;
 
-/// Below Linux' usual 32768 and above what services use.
+/// Below Linux's usual 32768 and above the ports of common services.
 const RANGE: std::ops::Range<u16> = 20_000..32_700;
 
 static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
-/// A port that nothing listens on, on 127.0.0.1 and on `::1`, and that no other test of this run gets. It is an even
-/// one, so that a program that tries the next one in place of a taken one gets in no other test's way.
+/// Returns a port without a listener on 127.0.0.1 and `::1`, which no other test of this run gets. It is
+/// even, so that a program that tries the next port instead of a taken one does not disturb another test.
 pub fn free() -> u16 {
     let mut guard = TAKEN.lock().unwrap();
     let taken = guard.get_or_insert_with(HashSet::new);
     let size = u64::from(RANGE.end - RANGE.start) / 2;
-    // A random start keeps test runs beside each other apart.
+    // A random start keeps concurrent test runs apart.
     let start = RandomState::new().hash_one(std::process::id()) % size;
     let port = (0..size)
         .map(|step| RANGE.start + 2 * u16::try_from((start + step) % size).unwrap())
@@ -58,12 +59,12 @@ pub fn is_taken(port: u16) -> bool {
     !is_free(port)
 }
 
-/// Takes `port` on every address of localhost: a server is content with one of them.
+/// Takes `port` on every address of localhost, because a server is content with one of them.
 pub fn occupy(port: u16) -> Vec<TcpListener> {
     addresses(port).into_iter().map(|address| TcpListener::bind(address).unwrap()).collect()
 }
 
-/// The loopback addresses of this machine with `port`: the one of IPv4, and of IPv6 where there is one.
+/// Returns the loopback addresses of this machine with `port`: IPv4, and IPv6 if available.
 pub fn addresses(port: u16) -> Vec<SocketAddr> {
     let mut addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
     let six = SocketAddr::from((Ipv6Addr::LOCALHOST, port));

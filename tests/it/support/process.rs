@@ -1,4 +1,4 @@
-//! Looking at processes and ending those that are provably the test's own.
+//! Inspects processes, and ends those that are provably the test's own.
 
 use std::fs;
 use std::path::Path;
@@ -28,14 +28,14 @@ impl Process {
         self.command.contains(text) || self.environment.contains(text)
     }
 
-    /// Name of its program, without the directory.
+    /// Returns the name of its program, without the directory.
     pub fn program(&self) -> &str {
         let first = self.command.split(' ').next().unwrap_or_default();
         first.rsplit('/').next().unwrap_or_default()
     }
 }
 
-/// Every process that is alive: not a zombie, and not one on its way out, which has no command line any more.
+/// Returns every live process: no zombies, and none that is exiting and has lost its command line.
 pub fn all() -> Vec<Process> {
     if Path::new("/proc/self/environ").exists() {
         let entries = fs::read_dir("/proc").unwrap();
@@ -51,14 +51,14 @@ pub fn is_alive(pid: i32) -> bool {
     all().iter().any(|process| process.pid == pid)
 }
 
-/// Sends `signal` to `pid`; a process that has gone meanwhile is no error.
+/// Sends `signal` to `pid`. A process that has ended meanwhile is no error.
 pub fn signal(pid: i32, signal: Signal) {
     assert!(pid > 1, "PID {pid} is nothing a test may signal");
     let _ = kill(Pid::from_raw(pid), signal);
 }
 
-/// Kills `pid` and all that descends from it. Each process is stopped before its children are looked for, so
-/// that none can be forked between the look and the end.
+/// Kills `pid` and all its descendants. Each process is stopped before its children are listed, so that none
+/// can be forked in between.
 pub fn kill_tree(pid: i32) {
     signal(pid, Signal::SIGSTOP);
     wait::until_true(&format!("process {pid} to stop"), || {
@@ -88,7 +88,7 @@ fn read(pid: i32) -> Option<Process> {
     })
 }
 
-/// A file of NUL-terminated words, as text with spaces.
+/// Reads a file of NUL-terminated words, as text with spaces.
 fn words(path: &str) -> Option<String> {
     let bytes = fs::read(path).ok()?;
     let text = String::from_utf8_lossy(&bytes).replace('\0', " ");

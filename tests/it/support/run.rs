@@ -13,10 +13,10 @@ use predicates::Predicate as _;
 use super::sandbox::Sandbox;
 use super::spawned::Spawned;
 
-/// A command that takes longer than this hangs.
+/// Limit after which a command counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A command to be run in a sandbox. Unless told otherwise it must succeed and print nothing.
+/// A command to run in a sandbox. By default it must succeed and print nothing.
 #[must_use = "nothing is run before `.run()`"]
 pub struct Run<'a> {
     sandbox: &'a Sandbox,
@@ -69,13 +69,13 @@ impl<'a> Run<'a> {
         .args(args)
     }
 
-    /// Further arguments.
+    /// Adds arguments.
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
-    /// One further argument.
+    /// Adds one argument.
     pub fn arg(self, arg: impl AsRef<OsStr>) -> Self {
         self.args([arg])
     }
@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Takes a variable away.
+    /// Removes a variable.
     pub fn env_remove(mut self, name: &str) -> Self {
         self.environment.retain(|(known, _)| known != name);
         self
@@ -108,37 +108,38 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Must end with this code.
+    /// Expects this exit code.
     pub fn code(mut self, code: i32) -> Self {
         self.code = code;
         self
     }
 
-    /// Must print exactly this.
+    /// Expects exactly this output.
     pub fn stdout(mut self, text: impl Into<String>) -> Self {
         self.stdout = Expected::Exactly(text.into());
         self
     }
 
-    /// Must print this among other things; an empty text allows anything.
+    /// Expects this text in the output; an empty text allows anything.
     pub fn stdout_has(mut self, text: impl Into<String>) -> Self {
         self.stdout.add(text.into());
         self
     }
 
-    /// Must print exactly this to stderr.
+    /// Expects exactly this on stderr.
     pub fn stderr(mut self, text: impl Into<String>) -> Self {
         self.stderr = Expected::Exactly(text.into());
         self
     }
 
-    /// Must print this to stderr among other things; an empty text allows anything.
+    /// Expects this text on stderr; an empty text allows anything.
     pub fn stderr_has(mut self, text: impl Into<String>) -> Self {
         self.stderr.add(text.into());
         self
     }
 
-    /// Must fail with `code` and one message, whose first line holds all of `first`; only hints may follow.
+    /// Expects a failure with `code` and one message, whose first line holds all of `first`; only hints may
+    /// follow.
     pub fn fails<const N: usize>(mut self, code: i32, first: [&str; N]) -> Self {
         let first = first.map(str::to_owned).into();
         self.stdout = Expected::Attempt;
@@ -146,7 +147,7 @@ impl<'a> Run<'a> {
         self.code(code)
     }
 
-    /// One of the hints after the message must hold `text`.
+    /// Expects `text` in one of the hints after the message.
     pub fn hint(mut self, text: impl Into<String>) -> Self {
         if let Expected::Error { hints, .. } = &mut self.stderr {
             hints.push(text.into());
@@ -154,7 +155,7 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Runs the command and compares.
+    /// Runs the command and compares the result with the expectations.
     #[track_caller]
     pub fn run(self) -> Output {
         let output = self.execute();
@@ -162,7 +163,7 @@ impl<'a> Run<'a> {
         output
     }
 
-    /// Runs the command, whatever comes of it.
+    /// Runs the command without checking the result.
     pub fn unchecked(self) -> Output {
         self.execute()
     }
@@ -172,7 +173,7 @@ impl<'a> Run<'a> {
         Spawned::new(self)
     }
 
-    /// The command as the standard library has it.
+    /// Returns the command as a [`std::process::Command`].
     pub fn command(&self) -> std::process::Command {
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.args).env_clear().envs(self.environment.iter().cloned());
@@ -184,8 +185,8 @@ impl<'a> Run<'a> {
         let mut command = assert_cmd::Command::from_std(self.command());
         let (done, waiting) = mpsc::channel::<()>();
         thread::scope(|scope| {
-            // Not assert_cmd's own timeout: it ends the command, and then waits for ever for whatever else keeps
-            // its output open.
+            // Not assert_cmd's own timeout: it ends the command, and then waits without limit for other
+            // processes that keep its output open.
             let watchdog = scope.spawn(move || {
                 let hangs = waiting.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
                 hangs.then(|| self.sandbox.kill_all())
@@ -198,7 +199,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Compares all that was expected with `output`, and fails with all that differs.
+    /// Compares `output` with all expectations, and fails with all differences.
     #[track_caller]
     pub fn compare(&self, output: &Output) {
         let mut failures = String::new();
@@ -238,7 +239,7 @@ impl Expected {
         }
     }
 
-    /// How `text` is not what was expected.
+    /// Returns the difference between `text` and the expectation.
     fn difference(&self, text: &str) -> Option<String> {
         match self {
             Self::Exactly(expected) => {

@@ -26,17 +26,17 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A home with a configuration that has no instance.
+    /// Returns a home with a configuration without instances.
     pub fn new() -> Self {
         Self::configured(Config::new())
     }
 
-    /// A home whose configuration leads to `instance`.
+    /// Returns a home whose configuration leads to `instance`.
     pub fn with(instance: &Instance) -> Self {
         Self::configured(Config::with(instance))
     }
 
-    /// A home whose instance accepts connections and never speaks, so that a start waits.
+    /// Returns a home whose instance accepts connections and never speaks, so that a start waits.
     pub fn mute() -> (Self, TcpListener) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut sandbox = Self::new();
@@ -60,32 +60,32 @@ impl Sandbox {
         sandbox
     }
 
-    /// `relative` below the sandbox's directory.
+    /// Returns the path of `relative` below the sandbox's directory.
     pub fn path(&self, relative: &str) -> PathBuf {
         self.root.path().join(relative)
     }
 
-    /// `HOME`.
+    /// Returns `HOME`.
     pub fn home(&self) -> PathBuf {
         self.path("home")
     }
 
-    /// `XDG_RUNTIME_DIR`.
+    /// Returns `XDG_RUNTIME_DIR`.
     pub fn runtime(&self) -> PathBuf {
         self.path("run")
     }
 
-    /// `config.toml`.
+    /// Returns the path of `config.toml`.
     pub fn config_file(&self) -> PathBuf {
         self.path("home/.config/soong/config.toml")
     }
 
-    /// The PID file of soong's predecessor.
+    /// Returns the path of the PID file of soong's predecessor.
     pub fn pid_file(&self) -> PathBuf {
         self.path("home/.config/gpu-dashboard/tunnel.pid")
     }
 
-    /// The directory of the tunnel to the instance `dev`.
+    /// Returns the directory of the tunnel to the instance `dev`.
     pub fn tunnel_directory(&self) -> PathBuf {
         self.path("run/soong/tunnels/dev")
     }
@@ -104,7 +104,7 @@ impl Sandbox {
         });
     }
 
-    /// Waits for the candidates of extensions for as long as a busy machine may take, instead of a second.
+    /// Sets the time limit for candidates of extensions to that of a busy machine, instead of a second.
     pub fn wait_for_candidates(&mut self) {
         self.configure(|config| {
             config.set(["completion", "timeout"], 60);
@@ -115,21 +115,21 @@ impl Sandbox {
         self.write(&self.config_file(), self.config.text());
     }
 
-    /// Writes a file and makes the directories above it.
+    /// Writes a file and creates the directories above it.
     pub fn write(&self, path: &Path, contents: impl AsRef<[u8]>) {
         assert!(path.starts_with(self.root.path()), "{} is outside the sandbox", path.display());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, contents).unwrap();
     }
 
-    /// Writes `credentials.toml`, closed to others.
+    /// Writes `credentials.toml`, readable by its owner only.
     pub fn store_secrets(&self, text: &str) {
         let file = self.config_file().with_file_name("credentials.toml");
         self.write(&file, text);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// Switches the provider `name` on, which is this shell script. [`Sandbox::soong_with_bin`] finds it.
+    /// Enables the provider `name`, which is this shell script. [`Sandbox::soong_with_bin`] finds it.
     pub fn provide(&mut self, name: &str, script: &str) {
         let program = self.path(&format!("bin/soong-provider-{name}"));
         self.write(&program, format!("#!/bin/sh\n{script}\n"));
@@ -139,7 +139,7 @@ impl Sandbox {
         });
     }
 
-    /// `soong ARGS` with the sandbox's own programs on PATH.
+    /// Returns the command `soong ARGS` with the sandbox's own programs on PATH.
     pub fn soong_with_bin<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run<'_> {
         let mut path = self.path("bin").into_os_string();
         path.push(":");
@@ -147,7 +147,7 @@ impl Sandbox {
         self.soong(args).env("PATH", path)
     }
 
-    /// The environment every program of the sandbox gets.
+    /// Returns the environment of every program of the sandbox.
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
         let mut environment: Vec<(OsString, OsString)> = vec![
             ("HOME".into(), self.home().into()),
@@ -163,12 +163,12 @@ impl Sandbox {
         environment
     }
 
-    /// `soong ARGS`.
+    /// Returns the command `soong ARGS`.
     pub fn soong<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run<'_> {
         Run::new(self, Path::new(env!("CARGO_BIN_EXE_soong")), args)
     }
 
-    /// `soong tunnel ARGS`, as a user types it.
+    /// Returns the command `soong tunnel ARGS`, as a user types it.
     pub fn tunnel<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run<'_> {
         self.soong(["tunnel"]).args(args)
     }
@@ -189,25 +189,25 @@ impl Sandbox {
         text
     }
 
-    /// `http://localhost:PORT/REQUEST` for the service that `start` lists at `index`.
+    /// Returns `http://localhost:PORT/REQUEST` for the service that `start` lists at `index`.
     pub fn url(&self, index: usize, request: &str) -> String {
         format!("http://localhost:{}/{request}", self.config.local[index])
     }
 
-    /// Every live process that has this sandbox's directory in its command line or environment.
+    /// Returns every live process that has this sandbox's directory in its command line or environment.
     pub fn processes(&self) -> Vec<Process> {
         let root = format!("{}/", self.root.path().display());
         process::all().into_iter().filter(|process| process.mentions(&root)).collect()
     }
 
-    /// The supervisors among them.
+    /// Returns the supervisors among them.
     pub fn supervisors(&self) -> Vec<Process> {
         let mut processes = self.processes();
         processes.retain(|p| p.program() == "soong-supervisor");
         processes
     }
 
-    /// The `ssh` clients among them.
+    /// Returns the `ssh` clients among them.
     pub fn clients(&self) -> Vec<Process> {
         let mut processes = self.processes();
         processes.retain(|p| p.program() == "ssh" || p.program() == "ssh:");
@@ -238,7 +238,8 @@ impl Sandbox {
         assert!(!self.pid_file().exists(), "PID file left: {:?}", fs::read_to_string(self.pid_file()));
     }
 
-    /// Every file below the sandbox's home, runtime and temporary directories that soong may have written.
+    /// Returns every file below the sandbox's home, runtime and temporary directories that soong may have
+    /// written.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut directories = vec![self.home(), self.runtime(), self.path("tmp")];
@@ -258,7 +259,7 @@ impl Sandbox {
         found
     }
 
-    /// Replaces what differs from run to run: the sandbox's directory and PIDs in brackets.
+    /// Replaces text that differs from run to run: the sandbox's directory and PIDs in brackets.
     pub fn normalise(&self, text: &str) -> String {
         let text = text.replace(self.root.path().to_str().unwrap(), "[ROOT]");
         let mut parts = text.split("(PID: ");
@@ -271,10 +272,10 @@ impl Sandbox {
         normalised
     }
 
-    /// Ends what still runs of this sandbox and returns it.
+    /// Ends the remaining processes of this sandbox and returns them.
     pub fn kill_all(&self) -> Vec<Process> {
         let left = self.processes();
-        // Again and again, because what is killed last may have started something before.
+        // Repeated, because a process may have started another before it was killed.
         wait::until_true("the processes of the sandbox to die", || {
             let now = self.processes();
             for process in &now {
@@ -300,7 +301,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// The number after `(PID: `.
+/// Returns the number after `(PID: `.
 #[track_caller]
 pub fn pid_in(text: &str) -> i32 {
     let after = text.split_once("(PID: ").unwrap_or_else(|| panic!("no PID in {text:?}")).1;

@@ -1,7 +1,8 @@
-//! An HTTP service as one would run it on the instance: three answers, over HTTP/1.1, a thread per connection.
+//! An HTTP service like one on an instance: HTTP/1.1, a thread per connection.
 //!
-//! `GET /id` names the service, `GET /bytes/N` sends N bytes that depend on their position, `POST /digest` answers
-//! with length and SHA-256 of what it got, and `GET /meet/N` answers only when N such requests are there at once.
+//! `GET /id` names the service, `GET /bytes/N` sends N bytes that depend on their position, `POST /digest`
+//! answers with length and SHA-256 of the body, and `GET /meet/N` answers only when N such requests are
+//! waiting at once.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -36,7 +37,7 @@ impl Service {
         Self::start_on(name, ports::free())
     }
 
-    /// Starts it on `port`, for a service that takes another's place.
+    /// Starts a service on `port`, to replace another.
     pub fn start_on(name: &'static str, port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
@@ -48,7 +49,7 @@ impl Service {
                     return;
                 }
                 let meeting = Arc::clone(&meeting);
-                // A client that goes away in the middle is its own affair.
+                // A client may disconnect at any time.
                 thread::spawn(move || serve(&stream, name, &meeting));
             }
         });
@@ -57,7 +58,7 @@ impl Service {
 }
 
 impl Service {
-    /// Takes no more connections; when this returns its port is free.
+    /// Stops accepting connections; its port is free when this returns.
     pub fn stop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // `accept` has no other way to be woken.
@@ -115,7 +116,7 @@ impl Request {
     }
 }
 
-/// Answers one request, whose body is still to be read.
+/// Answers one request, whose body has not been read yet.
 fn answer(
     mut stream: &TcpStream,
     reader: &mut impl Read,
@@ -157,7 +158,7 @@ fn head(mut stream: &TcpStream, status: u16, length: u64) -> io::Result<()> {
 }
 
 impl Meeting {
-    /// Waits until `guests` requests wait here; false when they do not come.
+    /// Waits until `guests` requests wait here. Returns false if they do not come.
     fn wait_for(&self, guests: usize) -> bool {
         let mut arrived = self.arrived.lock().unwrap();
         *arrived += 1;
@@ -168,7 +169,7 @@ impl Meeting {
     }
 }
 
-/// SHA-256 of all that `source` holds, in hexadecimal.
+/// Returns the SHA-256 of all data from `source`, in hexadecimal.
 pub fn digest(source: &mut impl Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
@@ -185,7 +186,8 @@ pub fn digest(source: &mut impl Read) -> io::Result<String> {
     }))
 }
 
-/// `length` bytes in which every eight tell their position, so that a lost, doubled or moved piece is noticed.
+/// Returns `length` bytes in which every eight encode their position, so that a lost, doubled or moved piece
+/// is noticed.
 pub struct Pattern {
     position: u64,
     length: u64,
@@ -214,7 +216,8 @@ impl Read for Pattern {
     }
 }
 
-/// A number that looks random and depends on `index` alone: the finalizer of the `SplitMix64` generator.
+/// Returns a number that looks random and depends on `index` alone: the finalizer of the `SplitMix64`
+/// generator.
 fn mix(index: u64) -> u64 {
     let mut value = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! A command that goes on while the test looks at it, signals it, and at last compares what it did.
+//! A command that runs while the test observes and signals it, and whose result is compared at the end.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt as _;
@@ -20,7 +20,7 @@ pub struct Spawned<'a> {
     stderr: Capture,
 }
 
-/// Output as far as it has come.
+/// Output so far.
 struct Capture {
     text: Arc<Mutex<Vec<u8>>>,
     thread: JoinHandle<()>,
@@ -72,7 +72,7 @@ impl<'a> Spawned<'a> {
         wait::until_true(&format!("{text:?} on stderr"), || self.stderr.text().contains(text));
     }
 
-    /// Sends `signal` to it alone.
+    /// Sends `signal` to this process alone.
     pub fn signal(&self, signal: Signal) {
         process::signal(self.pid(), signal);
     }
@@ -82,13 +82,13 @@ impl<'a> Spawned<'a> {
         killpg(Pid::from_raw(self.pid()), Signal::SIGINT).unwrap();
     }
 
-    /// Waits for its end and returns what it did, whatever that is.
+    /// Waits for its end and returns the result without checking it.
     #[track_caller]
     pub fn unchecked(self) -> Output {
         self.end().1
     }
 
-    /// Waits for its end and compares what it did with what it must do.
+    /// Waits for its end and compares the result with the expectations.
     #[track_caller]
     pub fn finish(self) -> Output {
         let (run, output) = self.end();

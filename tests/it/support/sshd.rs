@@ -22,7 +22,7 @@ pub struct Sshd {
     mounts: Vec<Mount>,
 }
 
-/// A file that the server sees in another's place.
+/// A file that the server sees in place of another.
 #[derive(Clone)]
 pub struct Mount {
     pub file: PathBuf,
@@ -44,13 +44,13 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Listens on this port, for a server that takes another's place.
+    /// Listens on this port, to replace another server.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
-    /// Knows no key at all, so that it refuses every one.
+    /// Accepts no key at all.
     pub fn refuse_key(mut self) -> Self {
         self.accept_key = false;
         self
@@ -63,7 +63,7 @@ impl Options {
         self
     }
 
-    /// Shows the server `file` in the place of the file `place`, which needs root.
+    /// Shows the server `file` in place of the file `place`, which needs root.
     pub fn mount(mut self, file: PathBuf, place: &'static str) -> Self {
         self.mounts.push(Mount { file, place });
         self
@@ -113,38 +113,38 @@ impl Options {
 }
 
 impl Sshd {
-    /// A server that accepts its own key.
+    /// Starts a server that accepts its own key.
     pub fn start() -> Self {
         Options::default().start()
     }
 
-    /// The private key that it accepts.
+    /// Returns the path of the private key that it accepts.
     pub fn key(&self) -> PathBuf {
         self.directory.path().join("key")
     }
 
-    /// The process that accepts connections.
+    /// Returns the PID of the process that accepts connections.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// All that the server has logged.
+    /// Returns the server's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// How many connections have been authenticated so far.
+    /// Returns the number of authenticated connections so far.
     pub fn logins(&self) -> usize {
         self.log().matches("Accepted publickey").count()
     }
 
-    /// Ends the server and every session, as a machine that goes down does.
+    /// Ends the server and every session, as a machine that shuts down does.
     pub fn stop(&mut self) {
         process::kill_tree(i32::try_from(self.child.id()).unwrap());
         let _ = self.child.wait();
     }
 
-    /// Starts the server again, as it was, and waits until it speaks.
+    /// Restarts the server with the same settings and waits until it speaks.
     pub fn resume(&mut self) {
         let file = |name| self.directory.path().join(name);
         self.child = launch(&file("sshd_config"), &file("log"), &self.mounts);
@@ -164,7 +164,7 @@ impl Sshd {
         fs::write(self.directory.path().join("authorized_keys"), keys).unwrap();
     }
 
-    /// Gives the server another host key, for when it is started the next time.
+    /// Gives the server another host key, which applies from its next start.
     pub fn replace_host_key(&self) {
         let key = self.directory.path().join("host_key");
         fs::remove_file(&key).unwrap();
@@ -217,7 +217,8 @@ impl Drop for Sshd {
 /// Runs `sshd` in the foreground, logging to `log`.
 fn launch(config: &Path, log: &Path, mounts: &[Mount]) -> Child {
     if is_root() {
-        // Where sshd locks its unprivileged half in; a package's init script makes it, and here none runs.
+        // sshd locks its unprivileged half into this directory. A package's init script creates it, which
+        // does not run here.
         let made = fs::DirBuilder::new().recursive(true).mode(0o755).create("/run/sshd");
         made.expect("cannot make /run/sshd, which sshd needs when root runs it");
     }
@@ -242,7 +243,7 @@ fn launch(config: &Path, log: &Path, mounts: &[Mount]) -> Child {
         .unwrap()
 }
 
-/// Makes a key pair without passphrase at `path`.
+/// Creates a key pair without passphrase at `path`.
 pub fn generate_key(path: &Path) {
     let output = Command::new(tool("ssh-keygen"))
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
@@ -253,7 +254,7 @@ pub fn generate_key(path: &Path) {
     assert!(output.status.success(), "ssh-keygen: {error}");
 }
 
-/// A plain `ssh` to `sshd` that asks nothing and reads no configuration.
+/// Returns a plain `ssh` to `sshd` that asks no questions and reads no configuration.
 pub fn ssh(sshd: &Sshd) -> Command {
     let mut command = Command::new(tool("ssh"));
     command.args(["-F", "none", "-N", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes"]);

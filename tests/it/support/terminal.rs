@@ -19,7 +19,7 @@ use super::wait;
 pub struct Terminal {
     /// The user's side.
     master: File,
-    /// Kept open, so that what was written is not lost with the command.
+    /// Kept open, so that output is not lost when the command ends.
     slave: OwnedFd,
     child: Child,
     screen: Arc<Mutex<Vec<u8>>>,
@@ -55,7 +55,7 @@ impl Terminal {
         Self { master: master.into(), slave, child, screen }
     }
 
-    /// All that has been written to the terminal so far.
+    /// Returns all output on the terminal so far.
     pub fn screen(&self) -> String {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
     }
@@ -75,7 +75,7 @@ impl Terminal {
         self.master.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Gives the window another size.
+    /// Changes the size of the window.
     pub fn resize(&self, rows: u16, columns: u16) {
         let size = size(rows, columns);
         // SAFETY: an ioctl that reads a winsize, on a descriptor that is open.
@@ -83,12 +83,13 @@ impl Terminal {
         assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
     }
 
-    /// How the terminal is set.
+    /// Returns the settings of the terminal.
     pub fn modes(&self) -> Termios {
         tcgetattr(&self.slave).unwrap()
     }
 
-    /// Waits for the end of the command; its exit code, or as in a shell 128 and the signal it died of.
+    /// Waits for the end of the command and returns its exit code, or 128 plus the number of the signal that
+    /// killed it, as in a shell.
     #[track_caller]
     pub fn finish(&mut self) -> i32 {
         let mut ended = || self.child.try_wait().unwrap();

@@ -1,12 +1,13 @@
-//! The programs that the tests run besides ours, and what to do when one is missing.
+//! Programs that the tests run besides ours, with advice for missing ones.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// Where system programs live, also when the PATH of the test run leaves the `sbin` directories out.
+/// Directories of system programs, also if the PATH of the test run leaves the `sbin` directories out.
 const SYSTEM: [&str; 6] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Absolute path of the tool `name`. A missing tool fails the test and says how to get it; it is never skipped.
+/// Returns the absolute path of the tool `name`. A missing tool fails the test, with the command that
+/// installs it; the test is never skipped.
 #[track_caller]
 pub fn tool(name: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
@@ -23,8 +24,8 @@ pub fn tool(name: &str) -> PathBuf {
         })
 }
 
-/// Absolute path of the shell `name`: the one that `SOONG_TEST_BASH`, `SOONG_TEST_ZSH` or `SOONG_TEST_FISH` says,
-/// such as one as old as our scripts are for, or else the one that is installed.
+/// Returns the absolute path of the shell `name`: the one in `SOONG_TEST_BASH`, `SOONG_TEST_ZSH` or
+/// `SOONG_TEST_FISH`, such as the oldest supported version, or else the installed one.
 #[track_caller]
 pub fn shell(name: &str) -> PathBuf {
     let variable = format!("SOONG_TEST_{}", name.to_ascii_uppercase());
@@ -35,7 +36,7 @@ pub fn shell(name: &str) -> PathBuf {
     path
 }
 
-/// A PATH with the system directories and the one `ssh` is in, and nothing a developer added.
+/// Returns a PATH with the system directories and the one of `ssh`, without any that a developer added.
 pub fn system_path() -> std::ffi::OsString {
     let ssh = tool("ssh");
     let mut dirs: Vec<&Path> = vec![ssh.parent().unwrap()];

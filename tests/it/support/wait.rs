@@ -3,13 +3,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a condition may take on a busy machine before the test is called broken.
+/// Limit for a condition on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Pause between two looks at a condition.
+/// Pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Waits until `condition` gives a value, and returns it. `what` completes the sentence "waited for …".
+/// Waits until `condition` returns a value, and returns it. `what` completes the sentence "waited for …".
 #[track_caller]
 pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + DEADLINE;

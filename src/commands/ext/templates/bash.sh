@@ -2,9 +2,9 @@
 # soong:summary: Say hello to whom you name
 # soong:complete: soong
 #
-# Called as 'soong @NAME@'. What stands in the lines above is read by soong and
-# never asked by running this; 'complete: soong' is the promise that the program
-# answers when SOONG_COMPLETE is set, and does nothing else then.
+# Called as 'soong @NAME@'. soong reads the lines above without running this
+# program. 'complete: soong' means that it prints candidates and does nothing else
+# when SOONG_COMPLETE is set.
 set -euo pipefail
 
 usage() {
@@ -19,8 +19,8 @@ Options:
 END
 }
 
-# Prints a line per word that could stand last, its description behind a tab, and
-# a last line ':4' (no names of files). The last argument is the word being typed.
+# Prints one 'value<TAB>description' per line, then the directive :4 (no file
+# names). The last argument is the word being typed.
 complete() {
     case ${*: -1} in
     -*)
@@ -54,7 +54,7 @@ while (($# > 0)); do
         ;;
     -*)
         echo "soong-@NAME@: unknown option '$1'" >&2
-        echo "hint: 'soong @NAME@ --help' lists the options there are" >&2
+        echo "hint: 'soong @NAME@ --help' lists the options" >&2
         exit 2
         ;;
     *) whom=$1 ;;
@@ -66,5 +66,5 @@ text="hello, $whom"
 if [[ $shout == yes ]]; then
     text=$(tr '[:lower:]' '[:upper:]' <<<"$text")
 fi
-# SOONG is soong itself: "$SOONG" tunnel url sglang, for example, is an address.
+# SOONG is the path of soong: "$SOONG" tunnel url sglang prints an address, for example.
 echo "$text"

@@ -3,9 +3,9 @@
 # soong:complete: soong
 """Say hello to whom you name.
 
-Called as 'soong @NAME@'. What stands in the comments above is read by soong and
-never asked by running this; 'complete: soong' is the promise that the program
-answers when SOONG_COMPLETE is set, and does nothing else then.
+Called as 'soong @NAME@'. soong reads the comments above without running this
+program. 'complete: soong' means that it prints candidates and does nothing else
+when SOONG_COMPLETE is set.
 """
 
 import argparse
@@ -22,8 +22,10 @@ def parser():
 
 
 def complete(words):
-    """Prints a line per word that could stand last, its description behind a tab, and a last
-    line ':4' (no names of files). The last of the words is the one being typed."""
+    """Prints one candidate per line, then the directive ':4' (no file names).
+
+    The last word is the one being typed.
+    """
     if words and words[-1].startswith("-"):
         candidates = [("--shout", "In capital letters"), ("--help", "Explain the command")]
     else:
@@ -39,7 +41,7 @@ def main():
         return
     arguments = parser().parse_args()
     text = f"hello, {arguments.whom}"
-    # os.environ["SOONG"] is soong itself: it can be asked for 'tunnel url sglang', for example.
+    # os.environ["SOONG"] is the path of soong; 'tunnel url sglang' prints an address, for example.
     print(text.upper() if arguments.shout else text)
 
 
