@@ -1,20 +1,22 @@
 //! The starter of a tunnel: the `start` that waits, or the terminal of a foreground tunnel. It gets events
 //! and answers ssh's questions.
 
-use std::io::{self, Write};
+mod sink;
+
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
+use self::sink::{Answer, Sink, StartProcess};
 use crate::supervisor::askpass::helper::{MESSAGE_MAX, Reply};
 use crate::supervisor::askpass::prompt::Asked;
 use crate::supervisor::askpass::terminal::{self, Outcome};
-use crate::supervisor::protocol::event::{self, Event};
+use crate::supervisor::protocol::event::Event;
 use crate::supervisor::protocol::progress::Report;
 use crate::supervisor::protocol::request::Request;
 
@@ -34,36 +36,6 @@ struct Shared {
     held: Option<Vec<Event>>,
 }
 
-#[derive(Debug)]
-enum Sink {
-    /// Terminal of a tunnel in the foreground.
-    Terminal(Report),
-    /// The `start` that spawned this process.
-    Process(StartProcess),
-    /// The start is over.
-    None,
-}
-
-/// A waiting `start`.
-#[derive(Debug)]
-struct StartProcess {
-    stream: UnixStream,
-    /// True if it shows ssh's messages.
-    verbose: bool,
-    /// True if it can ask the user questions.
-    can_answer: bool,
-    /// Receiver of its answer.
-    waiting: Option<oneshot::Sender<Answer>>,
-    /// Events that did not fit into the socket: a server can make ssh write faster than the starter reads.
-    unsent: Vec<u8>,
-    /// Notified when there are such events.
-    full: Arc<Notify>,
-    /// True if the last event has been sent or is in `unsent`.
-    over: bool,
-}
-
-type Answer = Option<Zeroizing<String>>;
-
 impl Starter {
     /// Returns the starter of a foreground tunnel.
     pub fn terminal(report: Report) -> Self {
@@ -72,18 +44,7 @@ impl Starter {
 
     /// Returns the starter for `request` at the other end of `stream`.
     pub fn process(stream: UnixStream, request: &Request) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
-        let (waiting, unsent, full, over) = (None, Vec::new(), Arc::default(), false);
-        let (verbose, can_answer) = (request.verbose, request.can_answer);
-        Ok(Self::new(Sink::Process(StartProcess {
-            stream,
-            verbose,
-            can_answer,
-            waiting,
-            unsent,
-            full,
-            over,
-        })))
+        Ok(Self::new(Sink::Process(StartProcess::new(stream, request)?)))
     }
 
     fn new(sink: Sink) -> Self {
@@ -99,14 +60,14 @@ impl Starter {
     pub fn is_there(&self) -> bool {
         match &self.shared().sink {
             Sink::Terminal(report) => report.can_ask(),
-            Sink::Process(starter) => !starter.over,
+            Sink::Process(starter) => starter.is_waiting(),
             Sink::None => false,
         }
     }
 
     /// Returns true if the starter can ask the user questions.
     pub fn can_answer(&self) -> bool {
-        let is_mute = matches!(&self.shared().sink, Sink::Process(starter) if !starter.can_answer);
+        let is_mute = matches!(&self.shared().sink, Sink::Process(starter) if !starter.can_answer());
         !is_mute && self.is_there()
     }
 
@@ -132,8 +93,7 @@ impl Starter {
             match &mut shared.sink {
                 Sink::Terminal(report) => (Some(report.clone()), None),
                 Sink::Process(starter) => {
-                    let (sender, receiver) = oneshot::channel();
-                    starter.waiting = Some(sender);
+                    let receiver = starter.expect_answer();
                     shared.sink.send(&Event::Question { asked: asked.clone() });
                     (None, Some(receiver))
                 }
@@ -152,12 +112,13 @@ impl Starter {
     pub fn listen(&self, stopper: watch::Sender<bool>) {
         let shared = self.shared();
         let Sink::Process(starter) = &shared.sink else { return };
-        let clone = || starter.stream.try_clone().and_then(tokio::net::UnixStream::from_std);
-        let (Ok(stream), Ok(writer), full) = (clone(), clone(), Arc::clone(&starter.full)) else { return };
+        let (Ok(stream), Ok(writer), full) = (starter.socket(), starter.socket(), starter.full()) else {
+            return;
+        };
         let this = self.clone();
         tokio::spawn(async move {
             while let Some(reply) = receive(&stream).await {
-                this.answered(reply);
+                this.pass_on(reply);
             }
             if this.is_waited_for() {
                 stopper.send_replace(true);
@@ -179,16 +140,13 @@ impl Starter {
 
     /// Returns true if a `start` waits for the tunnel.
     fn is_waited_for(&self) -> bool {
-        matches!(&self.shared().sink, Sink::Process(starter) if !starter.over)
+        matches!(&self.shared().sink, Sink::Process(starter) if starter.is_waiting())
     }
 
-    fn answered(&self, reply: Reply) {
-        let waiting = match &mut self.shared().sink {
-            Sink::Process(starter) => starter.waiting.take(),
-            _ => None,
-        };
-        // A withdrawn question has no receiver.
-        let _ = waiting.map(|waiting| waiting.send(reply.text.map(Zeroizing::new)));
+    fn pass_on(&self, reply: Reply) {
+        if let Sink::Process(starter) = &mut self.shared().sink {
+            starter.receive_answer(reply);
+        }
     }
 
     /// Sends the starter delayed events over `stream`; returns true when done.
@@ -198,65 +156,13 @@ impl Starter {
 
     /// Sends the starter the rest, at the end of the tunnel.
     pub fn finish(&self) {
-        const PATIENCE: Duration = Duration::from_secs(5);
-        if let Sink::Process(StartProcess { stream, unsent, .. }) = &mut self.shared().sink {
-            let _ = stream.set_nonblocking(false);
-            let _ = stream.set_write_timeout(Some(PATIENCE));
-            let _ = stream.write_all(unsent);
+        if let Sink::Process(starter) = &mut self.shared().sink {
+            starter.finish();
         }
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sink {
-    fn send(&mut self, event: &Event) {
-        match self {
-            Self::Terminal(report) => report.show(event),
-            Self::Process(starter) if !starter.takes(event) => {}
-            Self::Process(starter) => {
-                starter.over = event.clone().outcome().is_some();
-                if event::send(&mut starter.unsent, event).is_ok()
-                    && let Ok(stream) = starter.stream.try_clone()
-                {
-                    self.flush(|bytes| (&stream).write(bytes));
-                }
-            }
-            Self::None => {}
-        }
-    }
-
-    /// Writes unsent events as far as there is room; returns true if none are left.
-    fn flush(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> bool {
-        let Self::Process(starter) = self else { return true };
-        while !starter.unsent.is_empty() {
-            match write(&starter.unsent) {
-                Ok(written) => drop(starter.unsent.drain(..written)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    starter.full.notify_one();
-                    return false;
-                }
-                Err(_) => {
-                    *self = Self::None;
-                    return true;
-                }
-            }
-        }
-        if starter.over {
-            *self = Self::None;
-        }
-        true
-    }
-}
-
-impl StartProcess {
-    /// Returns true if it gets `event`.
-    fn takes(&self, event: &Event) -> bool {
-        let is_talk = matches!(event, Event::Said { .. });
-        !self.over && (!is_talk || self.verbose && self.unsent.is_empty())
     }
 }
 
