@@ -87,7 +87,7 @@ async fn attend(
         control::TRAFFIC => drop(stream.write_all(metrics.line().as_bytes()).await),
         change => {
             if let Some(outcome) = fulfil(change, forward_table).await {
-                let _ = stream.write_all(&answer(&outcome)).await;
+                let _ = stream.write_all(&response(&outcome)).await;
             }
         }
     }
@@ -118,7 +118,7 @@ async fn fulfil(request: &str, forward_table: &ForwardTable) -> Option<Result<()
     })
 }
 
-fn answer(outcome: &Result<()>) -> Vec<u8> {
+fn response(outcome: &Result<()>) -> Vec<u8> {
     let answer = match outcome {
         Ok(()) => control::Answer::default(),
         Err(error) => control::Answer {

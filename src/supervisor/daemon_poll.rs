@@ -60,7 +60,7 @@ impl DaemonPoll {
                 self.wake.notified().await;
                 self.wanted = true;
             }
-            let facts = self.ask(&socket).await;
+            let facts = self.fetch(&socket).await;
             self.wanted = false;
             self.due = Instant::now() + INTERVAL;
             if let Some(facts) = facts {
@@ -69,7 +69,7 @@ impl DaemonPoll {
         }
     }
 
-    async fn ask(&self, socket: &Path) -> Option<Facts> {
+    async fn fetch(&self, socket: &Path) -> Option<Facts> {
         let config = if let Ok(config) = Config::load(&self.paths) {
             config
         } else {

@@ -46,19 +46,19 @@ impl Hooks {
         }
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
-        match self.tell(&line) {
+        match self.write(&line) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 if let Some(mut ended) = self.runner.replace(start(&self.name)?) {
                     let _ = ended.try_wait();
                 }
-                self.tell(&line)
+                self.write(&line)
             }
-            told => told,
+            outcome => outcome,
         }
     }
 
     /// Events are far smaller than a pipe, and the process reads while a hook runs.
-    fn tell(&mut self, line: &[u8]) -> io::Result<()> {
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
         let input = self.runner.as_mut().and_then(|runner| runner.stdin.as_mut());
         input.ok_or(io::ErrorKind::BrokenPipe)?.write_all(line)
     }

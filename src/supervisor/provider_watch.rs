@@ -32,13 +32,13 @@ const ANSWER_MAX: u64 = 64 << 10;
 pub struct ProviderWatch {
     id: String,
     due: Option<Instant>,
-    question: Option<Question>,
+    query: Option<Query>,
 }
 
 #[derive(Debug)]
-struct Question(JoinHandle<Option<Relocation>>);
+struct Query(JoinHandle<Option<Relocation>>);
 
-impl Drop for Question {
+impl Drop for Query {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -47,26 +47,26 @@ impl Drop for Question {
 impl ProviderWatch {
     /// Returns the watch of the instance `id`.
     pub fn new(id: &str) -> Self {
-        Self { id: id.to_owned(), due: None, question: None }
+        Self { id: id.to_owned(), due: None, query: None }
     }
 
     /// Starts a query after enough `failures` in a row, if the last one is old.
     pub fn poll_after(&mut self, failures: u32) {
         let due = self.due.is_none_or(|due| Instant::now() >= due);
-        if failures >= FAILURES && due && self.question.is_none() {
+        if failures >= FAILURES && due && self.query.is_none() {
             self.due = Some(Instant::now() + INTERVAL);
-            self.question = Some(Question(tokio::spawn(ask(self.id.clone()))));
+            self.query = Some(Query(tokio::spawn(query(self.id.clone()))));
         }
     }
 
     /// Returns the provider's news if a query is running and its answer differs from `known`; otherwise waits
     /// for ever. Cancel-safe.
     pub async fn next(&mut self, known: &Instance) -> Relocation {
-        if let Some(question) = &mut self.question {
-            let news = (&mut question.0).await.ok().flatten();
-            self.question = None;
-            if let Some(news) = news.filter(|news| news.is_new(known)) {
-                return news;
+        if let Some(query) = &mut self.query {
+            let relocation = (&mut query.0).await.ok().flatten();
+            self.query = None;
+            if let Some(relocation) = relocation.filter(|relocation| relocation.is_new(known)) {
+                return relocation;
             }
         }
         std::future::pending().await
@@ -74,9 +74,9 @@ impl ProviderWatch {
 }
 
 /// A process that gets SIGTERM when this is dropped. It is not killed, as it must end its own children.
-struct Asked(Option<Pid>);
+struct QueryProcess(Option<Pid>);
 
-impl Drop for Asked {
+impl Drop for QueryProcess {
     fn drop(&mut self) {
         if let Some(pid) = self.0 {
             // Not reaped yet, so the PID is our child's.
@@ -85,7 +85,7 @@ impl Drop for Asked {
     }
 }
 
-async fn ask(id: String) -> Option<Relocation> {
+async fn query(id: String) -> Option<Relocation> {
     let mut child = Command::new(paths::sibling("soong-tunnel").ok()?)
         .args(["whereabouts", "--", &id])
         .stdin(Stdio::null())
@@ -95,12 +95,12 @@ async fn ask(id: String) -> Option<Relocation> {
         .spawn()
         .ok()?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
-    let mut asked = Asked(pid);
+    let mut process = QueryProcess(pid);
     let mut line = String::new();
     let mut reader = BufReader::new(child.stdout.take()?).take(ANSWER_MAX);
     let read = timeout(PATIENCE, reader.read_line(&mut line)).await;
     if matches!(read, Ok(Ok(_))) && matches!(timeout(PATIENCE, child.wait()).await, Ok(Ok(_))) {
-        asked.0 = None;
+        process.0 = None;
     }
     serde_json::from_slice(line.as_bytes()).ok()
 }

@@ -40,14 +40,14 @@ impl Check<'_> {
     /// an answer.
     pub async fn is_alive(&self, patience: Patience, late: impl Fn()) -> bool {
         let asked = Instant::now();
-        let mut answer = pin!(self.probe.answer());
+        let mut answer = pin!(self.probe.wait_for_reply());
         let mut greeting = pin!(mux::responds(self.control));
         let (mut greeted, mut responds) = (false, false);
         let (mut sign, mut told) = (asked, asked);
         let (mut connection, mut homeless) = (None, 0);
         loop {
             tokio::select! {
-                answered = &mut answer => return answered || self.liveness.heard_since(asked),
+                answered = &mut answer => return answered || self.liveness.received_since(asked),
                 outcome = &mut greeting, if !greeted => (greeted, responds) = (true, outcome),
                 () = sleep(patience.idle / 8) => {}
             }
@@ -55,8 +55,8 @@ impl Check<'_> {
             if self.is_alive_in_kernel(&mut connection, is_busy) {
                 sign = Instant::now();
             }
-            sign = sign.max(self.liveness.last_heard());
-            responds |= self.liveness.heard_since(asked);
+            sign = sign.max(self.liveness.last_received());
+            responds |= self.liveness.received_since(asked);
             homeless = if self.has_lost_address(connection.as_ref()) { homeless + 1 } else { 0 };
             if homeless == HOMELESS_MAX {
                 return false;

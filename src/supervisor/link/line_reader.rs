@@ -202,13 +202,13 @@ mod tests {
 
     fn reader() -> (File, LineReader, Arc<Mutex<Vec<String>>>) {
         let (ours, theirs) = nix::unistd::pipe2(OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&heard);
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let handled = Arc::clone(&lines);
         let handler = move |line: &str| {
-            told.lock().unwrap().push(line.to_owned());
+            handled.lock().unwrap().push(line.to_owned());
             if line.starts_with("debug") { Use::Drop } else { Use::Keep }
         };
-        (File::from(theirs), LineReader::new(ours, Box::new(handler)), heard)
+        (File::from(theirs), LineReader::new(ours, Box::new(handler)), lines)
     }
 
     fn long(length: usize) -> String {
@@ -216,15 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_heard_when_they_are_whole_and_some_are_kept() {
-        let (mut ssh, reader, heard) = reader();
+    fn lines_are_handled_when_they_are_whole_and_some_are_kept() {
+        let (mut ssh, reader, lines) = reader();
         ssh.write_all(b"one\r\ndebug2: t").unwrap();
         assert_eq!(reader.catch_up(), End::Open);
-        assert_eq!(*heard.lock().unwrap(), ["one"]);
+        assert_eq!(*lines.lock().unwrap(), ["one"]);
         ssh.write_all(b"wo\nthree").unwrap();
         drop(ssh);
         assert_eq!(reader.catch_up(), End::Reached);
-        assert_eq!(*heard.lock().unwrap(), ["one", "debug2: two", "three"]);
+        assert_eq!(*lines.lock().unwrap(), ["one", "debug2: two", "three"]);
         assert_eq!(reader.kept(), ["one", "three"]);
         reader.forget();
         assert!(reader.kept().is_empty());
@@ -232,10 +232,10 @@ mod tests {
 
     #[test]
     fn neither_a_line_without_an_end_nor_many_lines_take_much_memory() {
-        let (mut ssh, reader, heard) = reader();
+        let (mut ssh, reader, lines) = reader();
         ssh.write_all(long(2 * LINE_MAX + 10).as_bytes()).unwrap();
         reader.catch_up();
-        assert_eq!(*heard.lock().unwrap(), [long(LINE_MAX), long(LINE_MAX)]);
+        assert_eq!(*lines.lock().unwrap(), [long(LINE_MAX), long(LINE_MAX)]);
         for number in 0..2 * LINES_KEPT {
             writeln!(ssh, "{number}").unwrap();
         }
@@ -247,14 +247,14 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_flood_is_taken_in_turns() {
-        let (mut ssh, reader, heard) = reader();
+        let (mut ssh, reader, lines) = reader();
         nix::fcntl::fcntl(&ssh, nix::fcntl::FcntlArg::F_SETPIPE_SZ(1 << 20)).unwrap();
         let flood = format!("{}\n", long(99)).repeat(1000);
         ssh.write_all(flood.as_bytes()).unwrap();
         assert_eq!(reader.catch_up(), End::More);
-        assert!(heard.lock().unwrap().len() * 100 <= TURN_MAX);
+        assert!(lines.lock().unwrap().len() * 100 <= TURN_MAX);
         assert_eq!(reader.catch_up(), End::Open);
-        assert_eq!(heard.lock().unwrap().len(), 1000);
+        assert_eq!(lines.lock().unwrap().len(), 1000);
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn listening_ends_with_the_source() {
-        let (mut ssh, reader, heard) = reader();
+        let (mut ssh, reader, lines) = reader();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listening = tokio::spawn(reader.listen());
@@ -277,6 +277,6 @@ mod tests {
             drop(ssh);
             listening.await.unwrap().unwrap();
         });
-        assert_eq!(*heard.lock().unwrap(), ["one", "two"]);
+        assert_eq!(*lines.lock().unwrap(), ["one", "two"]);
     }
 }

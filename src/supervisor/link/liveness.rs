@@ -58,7 +58,7 @@ pub struct Liveness {
     /// Time of the first unanswered data, in milliseconds after `epoch`; 0 for none.
     sent: AtomicU64,
     /// Time of the last data received, likewise.
-    heard: AtomicU64,
+    received: AtomicU64,
     /// Time of the last proof that the link is alive, likewise.
     verified: AtomicU64,
     /// Number of connections that depend on the link.
@@ -85,7 +85,7 @@ impl Liveness {
             pace: Duration::from_secs(pace.into()),
             epoch: Instant::now(),
             sent: AtomicU64::new(0),
-            heard: AtomicU64::new(0),
+            received: AtomicU64::new(0),
             verified: AtomicU64::new(0),
             under_way: AtomicUsize::new(0),
             wake: Notify::new(),
@@ -107,14 +107,14 @@ impl Liveness {
     }
 
     /// Records data received.
-    pub fn heard(&self) {
-        self.heard.store(self.now(), Ordering::Relaxed);
+    pub fn received(&self) {
+        self.received.store(self.now(), Ordering::Relaxed);
         self.sent.store(0, Ordering::Relaxed);
     }
 
     /// Records a proof of life, after prompts were updated.
     pub fn verified(&self) {
-        self.heard();
+        self.received();
         self.renewed();
     }
 
@@ -125,7 +125,7 @@ impl Liveness {
 
     /// Returns true if enough data came recently to skip a check.
     pub fn is_recent(&self) -> bool {
-        Instant::now().checked_sub(self.pace).is_some_and(|lately| self.heard_since(lately))
+        Instant::now().checked_sub(self.pace).is_some_and(|lately| self.received_since(lately))
     }
 
     /// Returns the time limits of a check.
@@ -139,13 +139,13 @@ impl Liveness {
     }
 
     /// Returns the time of the last data received.
-    pub fn last_heard(&self) -> Instant {
-        self.epoch + Duration::from_millis(self.heard.load(Ordering::Relaxed))
+    pub fn last_received(&self) -> Instant {
+        self.epoch + Duration::from_millis(self.received.load(Ordering::Relaxed))
     }
 
     /// Returns true if data was received since `time`.
-    pub fn heard_since(&self, time: Instant) -> bool {
-        self.last_heard() >= time
+    pub fn received_since(&self, time: Instant) -> bool {
+        self.last_received() >= time
     }
 
     /// Waits for a reason to check the link. Cancel-safe; returns reasons until the link is
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_thing_sent_counts_until_something_is_heard() {
+    fn only_the_first_thing_sent_counts_until_something_is_received() {
         let liveness = Liveness::new(5);
         liveness.sent();
         let first = liveness.sent.load(Ordering::Relaxed);
@@ -238,9 +238,9 @@ mod tests {
         assert_eq!(liveness.sent.load(Ordering::Relaxed), first);
         let before = Instant::now();
         std::thread::sleep(Duration::from_millis(2));
-        assert!(!liveness.heard_since(before));
-        liveness.heard();
-        assert!(liveness.heard_since(before));
+        assert!(!liveness.received_since(before));
+        liveness.received();
+        assert!(liveness.received_since(before));
         assert_eq!(liveness.sent.load(Ordering::Relaxed), 0);
     }
 }

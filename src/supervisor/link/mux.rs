@@ -16,7 +16,7 @@ use tokio::time::timeout;
 pub use self::control::Control;
 pub use self::message::Refusal;
 use self::message::{CLOSE_FORWARD, Message, NO_PORT, OK, OPEN_FORWARD, hello};
-use self::session::{PATIENCE, answer, greet, hear_hello};
+use self::session::{PATIENCE, greet, read_hello, read_reply};
 use self::stdio_forward::Offer;
 use crate::config::forwarding::{Listen, Target};
 
@@ -88,10 +88,10 @@ pub async fn open_all(control: &Control, forwards: &[Forward]) -> io::Result<Vec
     let mut answers = Vec::new();
     for stream in streams {
         let answer = match stream {
-            None => answer(&mut locals, OK).await,
+            None => read_reply(&mut locals, OK).await,
             Some(mut stream) => {
-                hear_hello(&mut stream).await?;
-                answer(&mut stream, OK).await
+                read_hello(&mut stream).await?;
+                read_reply(&mut stream, OK).await
             }
         };
         answers.push(match answer {
@@ -117,7 +117,7 @@ async fn change(control: &Control, what: u32, forward: &Forward) -> Result<(), R
     limited(async {
         let mut stream = greet(control).await?;
         stream.write_all(&forward.message(what)).await?;
-        answer(&mut stream, OK).await
+        read_reply(&mut stream, OK).await
     })
     .await
 }

@@ -31,13 +31,13 @@ const NOWHERE: &str = "255.255.255.255";
 #[derive(Debug)]
 pub struct Permission {
     control: Control,
-    heard: Mutex<Heard>,
+    state: Mutex<LogState>,
     /// One check at a time, so that ssh's log lines belong to it.
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct LogState {
     log: Option<LineReader>,
     /// True during a check.
     asking: bool,
@@ -59,22 +59,22 @@ pub struct Forbidden {
 impl Permission {
     /// Returns the checks that use `control`.
     pub fn new(control: Control) -> Self {
-        Self { control, heard: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Self { control, state: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
     /// Begins with another ssh, whose log is `log`.
     pub fn begin(&self, log: &LineReader) {
-        *self.heard() = Heard { log: Some(log.clone()), ..Heard::default() };
+        *self.state() = LogState { log: Some(log.clone()), ..LogState::default() };
     }
 
     /// Handles a line of ssh's log; returns true if it belongs to a check.
     pub fn handle_line(&self, line: &str) -> bool {
-        let (mut heard, reason) = (self.heard(), failure(line));
-        let is_answer = heard.expected > 0 && reason.is_some();
-        heard.expected -= u32::from(is_answer);
+        let (mut state, reason) = (self.state(), failure(line));
+        let is_answer = state.expected > 0 && reason.is_some();
+        state.expected -= u32::from(is_answer);
         // Another connection can fail at the same time, for a lesser reason.
-        if is_answer && heard.asking && !heard.reason.as_deref().is_some_and(is_forbidding) {
-            heard.reason = reason.map(str::to_owned);
+        if is_answer && state.asking && !state.reason.as_deref().is_some_and(is_forbidding) {
+            state.reason = reason.map(str::to_owned);
         }
         is_answer
     }
@@ -96,23 +96,23 @@ impl Permission {
     /// Returns ssh's reason if the server cannot connect to `target` now.
     pub async fn why_not(&self, target: &Target) -> Option<String> {
         let _turn = self.turn.lock().await;
-        self.ask(target).await
+        self.open_failure(target).await
     }
 
     /// Returns the reason if the server refuses `target`; `None` if it connects, tries to, or fails.
     async fn refusal(&self, target: &Target) -> Option<String> {
-        self.ask(target).await.filter(|reason| is_forbidding(reason))
+        self.open_failure(target).await.filter(|reason| is_forbidding(reason))
     }
 
-    async fn ask(&self, target: &Target) -> Option<String> {
-        self.heard().asking = true;
+    async fn open_failure(&self, target: &Target) -> Option<String> {
+        self.state().asking = true;
         let answer = timeout(PATIENCE, self.connect(target)).await;
-        let log = self.heard().log.clone();
+        let log = self.state().log.clone();
         // Its lines go to `handle_line`.
         let _ = log.map(|log| log.catch_up());
-        let mut heard = self.heard();
-        heard.asking = false;
-        let reason = heard.reason.take();
+        let mut state = self.state();
+        state.asking = false;
+        let reason = state.reason.take();
         match answer {
             Ok(Ok(())) => None,
             Ok(Err(Refusal::Refused(_))) => {
@@ -145,13 +145,13 @@ impl Permission {
     }
 
     fn open_channel(&self, target: Target) -> impl Future<Output = Result<(), Refusal>> + use<> {
-        self.heard().expected += 1;
+        self.state().expected += 1;
         let control = self.control.clone();
         async move { mux::connect(&control, &target).await.map(drop) }
     }
 
-    fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, LogState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

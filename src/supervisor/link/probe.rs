@@ -49,7 +49,7 @@ impl Probe {
     }
 
     /// Probes once; waits until the far end has answered, and returns false if ssh cannot be reached.
-    pub async fn answer(&self) -> bool {
+    pub async fn wait_for_reply(&self) -> bool {
         // Subscribed before the probe: the answer can come as soon as the connection is made.
         let mut mentioned = pin!(self.mentioned.notified());
         mentioned.as_mut().enable();
@@ -145,7 +145,7 @@ mod tests {
     fn a_question_that_could_not_be_put_has_no_echo() {
         let directory = tempfile::tempdir().unwrap();
         let probe = Probe::at(directory.path().join("probe.sock"));
-        assert!(!block_on(probe.answer()));
+        assert!(!block_on(probe.wait_for_reply()));
         assert!(!probe.is_echo(MENTION));
     }
 
@@ -162,7 +162,7 @@ mod tests {
                 assert!(probe.is_echo(MENTION));
                 assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
             };
-            let (alive, ()) = tokio::join!(probe.answer(), ssh);
+            let (alive, ()) = tokio::join!(probe.wait_for_reply(), ssh);
             assert!(alive);
         });
     }
@@ -176,7 +176,7 @@ mod tests {
             let _listener = tokio::net::UnixListener::bind(&probe.socket).unwrap();
             probe.unmentioned.fetch_add(1, Ordering::Relaxed);
             assert!(probe.is_echo(MENTION));
-            let answer = tokio::time::timeout(Duration::from_millis(20), probe.answer());
+            let answer = tokio::time::timeout(Duration::from_millis(20), probe.wait_for_reply());
             assert!(answer.await.is_err());
         });
     }
@@ -188,7 +188,7 @@ mod tests {
         block_on(async {
             let listener = tokio::net::UnixListener::bind(&probe.socket).unwrap();
             let ssh = async { drop(listener.accept().await.unwrap()) };
-            let (alive, ()) = tokio::join!(probe.answer(), ssh);
+            let (alive, ()) = tokio::join!(probe.wait_for_reply(), ssh);
             assert!(alive);
         });
     }

@@ -88,7 +88,7 @@ impl Port {
         if others.is_empty() {
             return None;
         }
-        let responses = self.ask(PATIENCE).await;
+        let responses = self.probe_all(PATIENCE).await;
         let answering: Vec<&SocketAddr> = self
             .addresses
             .iter()
@@ -108,18 +108,18 @@ impl Port {
     }
 
     async fn port_probe(&self, patience: Duration) -> Response {
-        let responses = self.ask(patience).await;
-        let telling = [Response::Open, Response::Refused];
-        telling.into_iter().find(|response| responses.contains(response)).unwrap_or(Response::Silence)
+        let responses = self.probe_all(patience).await;
+        let decisive = [Response::Open, Response::Refused];
+        decisive.into_iter().find(|response| responses.contains(response)).unwrap_or(Response::Silence)
     }
 
     /// Probes the addresses in parallel and returns their answers in order.
-    async fn ask(&self, patience: Duration) -> Vec<Response> {
-        let knocks: Vec<_> =
+    async fn probe_all(&self, patience: Duration) -> Vec<Response> {
+        let probes: Vec<_> =
             self.addresses.iter().map(|address| tokio::spawn(port_probe(*address, patience))).collect();
-        let mut responses = Vec::with_capacity(knocks.len());
-        for port_probe in knocks {
-            responses.push(port_probe.await.unwrap_or(Response::Silence));
+        let mut responses = Vec::with_capacity(probes.len());
+        for probe in probes {
+            responses.push(probe.await.unwrap_or(Response::Silence));
         }
         responses
     }

@@ -157,7 +157,7 @@ impl Direction<'_> {
     fn took(&self) {
         match self {
             Self::Up(liveness, ..) => liveness.sent(),
-            Self::Down(liveness, ..) => liveness.heard(),
+            Self::Down(liveness, ..) => liveness.received(),
         }
     }
 
@@ -176,7 +176,7 @@ impl Direction<'_> {
         match self {
             // ssh is not stuck, and has sent what it could not send before. What it takes now owes an answer again.
             Self::Up(liveness, ..) => {
-                liveness.heard();
+                liveness.received();
                 liveness.sent();
             }
             Self::Down(..) => {}

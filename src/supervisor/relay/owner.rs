@@ -16,20 +16,20 @@ use crate::runtime::log::Log;
 use crate::system::sock_diag;
 
 /// Number of refused users to log; each once.
-const TOLD_MAX: usize = 16;
+const LOGGED_MAX: usize = 16;
 
 /// Decides whose connections to accept.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     only_me: Option<bool>,
     log: Option<Arc<Log>>,
-    told: Arc<Mutex<BTreeSet<Option<u32>>>>,
+    logged: Arc<Mutex<BTreeSet<Option<u32>>>>,
 }
 
 impl Guard {
     /// `only_me` is the setting, if there is one. Refusals go to `log`.
     pub fn new(only_me: Option<bool>, log: Arc<Log>) -> Self {
-        Self { only_me, log: Some(log), told: Arc::default() }
+        Self { only_me, log: Some(log), logged: Arc::default() }
     }
 
     /// Returns true to carry the connection of `client`. `only_me` applies without a setting. Accepts root,
@@ -42,14 +42,14 @@ impl Guard {
         let user = addresses.ok().and_then(|(client, here)| user(client, here));
         let admitted = user.is_some_and(|uid| uid == 0 || uid == geteuid().as_raw());
         if !admitted {
-            self.tell(user);
+            self.log_refusal(user);
         }
         admitted
     }
 
-    fn tell(&self, user: Option<u32>) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= TOLD_MAX || !told.insert(user) {
+    fn log_refusal(&self, user: Option<u32>) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.len() >= LOGGED_MAX || !logged.insert(user) {
             return;
         }
         if let Some(log) = &self.log {

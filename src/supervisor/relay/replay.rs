@@ -73,7 +73,7 @@ impl ReplayBuffer {
         let mut given = self.give(remote).await;
         loop {
             tokio::select! {
-                answer = answer(remote) => return Ok(answer.fate(given, remote, uplink)),
+                answer = first_event(remote) => return Ok(answer.fate(given, remote, uplink)),
                 // In one piece: of two, ssh could have read one.
                 ready = client.readable(), if self.kept.is_empty() && !self.ended => {
                     ready?;
@@ -129,7 +129,7 @@ impl Answer {
 }
 
 /// Waits for ssh's first event and leaves its data in place.
-async fn answer(remote: &UnixStream) -> Answer {
+async fn first_event(remote: &UnixStream) -> Answer {
     loop {
         let looked = match remote.readable().await {
             Ok(()) => remote.try_io(Interest::READABLE, || look(remote)),

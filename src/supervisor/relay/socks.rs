@@ -40,7 +40,7 @@ pub async fn serve(listener: TcpListener, control: Control, uplink: Uplink) {
 }
 
 async fn attend(mut client: TcpStream, control: Control, mut uplink: Uplink) -> io::Result<()> {
-    let wish = timeout(PATIENCE, hear(&mut client)).await??;
+    let wish = timeout(PATIENCE, read_request(&mut client)).await??;
     let outcome = match &wish.target {
         Ok(target) => tokio::select! {
             outcome = connect(&control, target, &mut uplink) => outcome,
@@ -50,11 +50,11 @@ async fn attend(mut client: TcpStream, control: Control, mut uplink: Uplink) -> 
     };
     match outcome {
         Ok(channel) => {
-            client.write_all(&wish.version.answer(Outcome::Connected)).await?;
+            client.write_all(&wish.version.reply(Outcome::Connected)).await?;
             copy::join(&client, &channel.up, &channel.down, &mut uplink).await
         }
         Err(outcome) => {
-            client.write_all(&wish.version.answer(outcome)).await?;
+            client.write_all(&wish.version.reply(outcome)).await?;
             // With something unread, the end would be a reset, which may overtake the answer.
             let _ = client.try_read(&mut [0; REST_MAX]);
             Ok(())
@@ -73,7 +73,7 @@ async fn connect(control: &Control, target: &Target, uplink: &mut Uplink) -> Res
             () = uplink.until_down() => continue,
         };
         if !matches!(attempt, Err(Refusal::Silent(_))) {
-            uplink.liveness.heard();
+            uplink.liveness.received();
         }
         match attempt {
             Ok(channel) => return Ok(channel),
@@ -110,7 +110,7 @@ enum Outcome {
 }
 
 impl Version {
-    fn answer(self, outcome: Outcome) -> Vec<u8> {
+    fn reply(self, outcome: Outcome) -> Vec<u8> {
         let code = match (self, outcome) {
             (Self::Four, Outcome::Connected) => 90,
             (Self::Four, _) => 91,
@@ -130,15 +130,15 @@ impl Version {
 }
 
 /// Reads the client's request. An error means that the client does not speak SOCKS.
-async fn hear(client: &mut TcpStream) -> io::Result<Wish> {
+async fn read_request(client: &mut TcpStream) -> io::Result<Wish> {
     match client.read_u8().await? {
-        4 => hear_four(client).await,
-        5 => hear_five(client).await,
+        4 => read_request_four(client).await,
+        5 => read_request_five(client).await,
         _ => Err(nonsense()),
     }
 }
 
-async fn hear_four(client: &mut TcpStream) -> io::Result<Wish> {
+async fn read_request_four(client: &mut TcpStream) -> io::Result<Wish> {
     let version = Version::Four;
     let command = client.read_u8().await?;
     let port = client.read_u16().await?;
@@ -150,7 +150,7 @@ async fn hear_four(client: &mut TcpStream) -> io::Result<Wish> {
     Ok(Wish { version, target: target(command, host, port) })
 }
 
-async fn hear_five(client: &mut TcpStream) -> io::Result<Wish> {
+async fn read_request_five(client: &mut TcpStream) -> io::Result<Wish> {
     const NO_AUTHENTICATION: u8 = 0;
     const NONE_ACCEPTABLE: u8 = 255;
     let version = Version::Five;

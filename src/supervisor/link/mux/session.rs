@@ -19,17 +19,17 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) async fn greet(control: &Control) -> io::Result<UnixStream> {
     let mut stream = control.connect().await?;
     stream.write_all(&hello()).await?;
-    hear_hello(&mut stream).await?;
+    read_hello(&mut stream).await?;
     Ok(stream)
 }
 
 /// Reads the protocol version of ssh.
-pub(super) async fn hear_hello(stream: &mut UnixStream) -> io::Result<()> {
+pub(super) async fn read_hello(stream: &mut UnixStream) -> io::Result<()> {
     check_hello(&receive(stream).await?)
 }
 
 /// Reads the answer to the request; success is the message `wanted`.
-pub(super) async fn answer(stream: &mut UnixStream, wanted: u32) -> Result<(), Refusal> {
+pub(super) async fn read_reply(stream: &mut UnixStream, wanted: u32) -> Result<(), Refusal> {
     loop {
         if let Some(verdict) = verdict(&receive(stream).await?, wanted) {
             return verdict;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::control::Control;
 use super::message::{Refusal, SESSION_OPENED, hello, send_descriptor, stdio_forward};
-use super::session::{PATIENCE, answer, hear_hello};
+use super::session::{PATIENCE, read_hello, read_reply};
 use crate::config::forwarding::Target;
 
 /// A connection that ssh carries. Dropping it makes ssh close it.
@@ -21,8 +21,8 @@ pub struct Offer {
 impl Offer {
     /// Waits until the server has connected or refused.
     pub async fn opened(&mut self) -> Result<(), Refusal> {
-        hear_hello(&mut self.mux).await?;
-        answer(&mut self.mux, SESSION_OPENED).await
+        read_hello(&mut self.mux).await?;
+        read_reply(&mut self.mux, SESSION_OPENED).await
     }
 }
 
