@@ -13,36 +13,95 @@ use super::link::forwards::Requester;
 use super::link::line_reader::{LineHandler, LineReader, Quota, Use};
 use super::link::mux::{Control, Forward};
 use super::link::permission::{self, Permission};
-use super::link::probe::Probe;
+use super::link::probe::{self, Probe};
 use super::link::process::Link;
 use super::link::tcp_probe::{self, Port};
 use super::prompt_broker::PromptBroker;
 use super::protocol::event::Event;
+use super::protocol::request::Request;
 use super::publish::Publisher;
 use super::relay::forward_table::ForwardTable;
+use super::relay::metrics::Metrics;
+use super::relay::uplink::Uplink;
 use super::system_events::{SystemEvent, Watch};
+use crate::error::Error;
 use crate::openssh::Login;
 use crate::openssh::failure::{self, Failure, Kind};
 
 /// Connector of one tunnel: everything that an attempt needs beside the login.
 pub(super) struct Connector {
     /// ssh's control socket.
-    pub(super) control: Control,
+    control: Control,
     /// Checks that the server allows what the forwards need.
-    pub(super) permission: Arc<Permission>,
+    permission: Arc<Permission>,
     /// The forward that probes a link.
-    pub(super) probe: Arc<Probe>,
-    pub(super) probe_forward: Forward,
+    probe: Arc<Probe>,
+    probe_forward: Forward,
     /// Answers ssh's questions.
-    pub(super) prompts: Arc<PromptBroker>,
-    pub(super) askpass: Askpass,
+    prompts: Arc<PromptBroker>,
+    askpass: Askpass,
     /// The services' forwards.
-    pub(super) services: Vec<Forward>,
+    services: Vec<Forward>,
     /// All other forwards, which commands can change.
-    pub(super) forward_table: Arc<ForwardTable>,
+    forward_table: Arc<ForwardTable>,
 }
 
 impl Connector {
+    /// Returns the connector of a tunnel in `publisher`'s directory, still without services. `uplink` and `metrics`
+    /// are for forwards that commands add.
+    pub(super) fn new(
+        request: &Request,
+        publisher: &Publisher<'_>,
+        uplink: &Uplink,
+        metrics: &Metrics,
+    ) -> crate::error::Result<Self> {
+        let directory = publisher.directory();
+        let control = Control::new(directory.ssh_control());
+        let permission = Arc::new(Permission::new(control.clone()));
+        let (uplink, metrics, log) = (uplink.clone(), metrics.clone(), Arc::clone(publisher.log()));
+        let forward_table = ForwardTable::new(directory, &control, &permission, uplink, metrics, log);
+        let askpass = Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
+            action: "cannot set up ssh's questions".into(),
+            source,
+            hint: None,
+        })?;
+        Ok(Self {
+            control,
+            permission,
+            probe: Arc::new(Probe::new(directory)),
+            probe_forward: probe::forward(directory),
+            prompts: Arc::new(PromptBroker::new(publisher.starter().clone(), request.askpass.clone())),
+            askpass,
+            services: Vec::new(),
+            forward_table: Arc::new(forward_table),
+        })
+    }
+
+    /// Sets the services' forwards, once their ports are reserved.
+    pub(super) fn set_services(&mut self, services: Vec<Forward>) {
+        self.services = services;
+    }
+
+    /// Returns ssh's control socket.
+    pub(super) fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Returns the probe of links.
+    pub(super) fn probe(&self) -> &Probe {
+        &self.probe
+    }
+
+    /// Returns the broker of ssh's questions.
+    pub(super) fn prompts(&self) -> &Arc<PromptBroker> {
+        &self.prompts
+    }
+
+    /// Returns the forwards that commands can change.
+    pub(super) fn forward_table(&self) -> &Arc<ForwardTable> {
+        &self.forward_table
+    }
+
     /// Makes one attempt. Returns the link once it is up, or the reason why there is none.
     ///
     /// `away` is the time without a link, if there was one before. An attempt to replace a link ends when the

@@ -102,7 +102,7 @@ impl<'a> Supervisor<'a> {
     /// Runs the tunnel to its end and cleans up.
     async fn run(mut self) -> Result<Finish> {
         let result = self.supervise().await;
-        self.connector.forward_table.close().await;
+        self.connector.forward_table().close().await;
         self.publisher.finish(result.is_err());
         result
     }

@@ -19,16 +19,31 @@ use super::system_events::{self, SystemEvent, Watch};
 
 /// Monitor of a tunnel's links, one at a time.
 pub(super) struct Monitor {
-    pub(super) liveness: Arc<Liveness>,
+    liveness: Arc<Liveness>,
     /// Lets connections through while true.
-    pub(super) link_up: watch::Sender<bool>,
+    link_up: watch::Sender<bool>,
     /// Makes a poll of the status daemon due.
-    pub(super) daemon_wake: Arc<Notify>,
+    daemon_wake: Arc<Notify>,
     /// Socket that ssh forwards to the status daemon, if that is among the services.
-    pub(super) daemon_socket: Option<PathBuf>,
+    daemon_socket: Option<PathBuf>,
 }
 
 impl Monitor {
+    /// Returns the monitor that records signs of life in `liveness` and lets connections through `link_up`.
+    pub(super) fn new(liveness: Arc<Liveness>, link_up: watch::Sender<bool>) -> Self {
+        Self { liveness, link_up, daemon_wake: Arc::default(), daemon_socket: None }
+    }
+
+    /// Sets the socket that ssh forwards to the status daemon.
+    pub(super) fn set_daemon_socket(&mut self, socket: Option<PathBuf>) {
+        self.daemon_socket = socket;
+    }
+
+    /// Returns the notification that makes a poll of the status daemon due.
+    pub(super) fn daemon_wake(&self) -> &Arc<Notify> {
+        &self.daemon_wake
+    }
+
     /// Lets connections through from now on.
     pub(super) fn open(&self) {
         self.liveness.verified();
@@ -45,7 +60,7 @@ impl Monitor {
     ) -> End {
         let (socket, wake) = (self.daemon_socket.clone(), Arc::clone(&self.daemon_wake));
         let mut poll = DaemonPoll::new(publisher.paths(), publisher.instance(), socket, wake);
-        let _settling = settle(&connector.forward_table);
+        let _settling = settle(connector.forward_table());
         loop {
             let (mut stop, system, _) = interrupts.split();
             tokio::select! {
@@ -97,9 +112,9 @@ impl Monitor {
             Reason::Probe(_) => self.liveness.patience(),
         };
         let check = Check {
-            probe: &connector.probe,
+            probe: connector.probe(),
             liveness: &self.liveness,
-            control: &connector.control,
+            control: connector.control(),
             pid: link.pid(),
             network_changed: matches!(reason, Reason::System(SystemEvent::NetworkChanged)),
         };

@@ -7,20 +7,16 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
-use super::askpass::helper::Askpass;
 use super::connect::Connector;
 use super::interrupts::Interrupts;
 use super::link::liveness::Liveness;
-use super::link::mux::{Control, Forward, Side};
-use super::link::permission::Permission;
-use super::link::probe::{self, Probe};
+use super::link::mux::{Forward, Side};
 use super::monitor::Monitor;
-use super::prompt_broker::{self, PromptBroker};
+use super::prompt_broker;
 use super::protocol::event::Event;
 use super::protocol::request::Request;
 use super::publish::Publisher;
 use super::relay::fd_limit;
-use super::relay::forward_table::ForwardTable;
 use super::relay::metrics::Metrics;
 use super::relay::owner::Guard;
 use super::relay::reserve::{self, Bound};
@@ -63,18 +59,18 @@ pub(super) async fn set_up<'a>(request: &Request, paths: &'a Paths, starter: Sta
         counters: Arc::default(),
     };
     let metrics = Metrics::default();
-    let connector = match connector(request, &publisher, &uplink, &metrics) {
+    let connector = match Connector::new(request, &publisher, &uplink, &metrics) {
         Ok(connector) => connector,
         Err(error) => {
             publisher.abandon();
             return Err(error);
         }
     };
-    let monitor = Monitor { liveness, link_up, daemon_wake: Arc::default(), daemon_socket: None };
+    let monitor = Monitor::new(liveness, link_up);
     let interrupts = Interrupts::new(stop, &request.login.instance.id);
     let mut parts = Parts { publisher, connector, monitor, interrupts };
     if let Err(error) = parts.open(request, &uplink, &metrics, stopper).await {
-        parts.connector.forward_table.close().await;
+        parts.connector.forward_table().close().await;
         parts.publisher.abandon();
         return Err(error);
     }
@@ -93,7 +89,7 @@ impl Parts<'_> {
     ) -> Result<()> {
         let bound = reserve::bind_all(request, self.publisher.paths())?;
         let endpoints = reserve::open_extras(request, self.publisher.paths())?;
-        let forward_table = &self.connector.forward_table;
+        let forward_table = Arc::clone(self.connector.forward_table());
         forward_table.begin(&request.extras, endpoints).await?;
         let forwards: Vec<state::Forward> = bound.iter().map(|bound| bound.forward.clone()).collect();
         let directory = self.publisher.directory();
@@ -101,17 +97,18 @@ impl Parts<'_> {
         let requests = listen(&socket).map_err(|error| Error::io("open", &socket, error))?;
         let socket = directory.askpass_socket();
         let questions = listen(&socket).map_err(|error| Error::io("open", &socket, error))?;
-        tokio::spawn(prompt_broker::serve(questions, Arc::clone(&self.connector.prompts)));
-        self.connector.services = forwards.iter().map(|forward| service(directory, forward)).collect();
+        tokio::spawn(prompt_broker::serve(questions, Arc::clone(self.connector.prompts())));
+        let services = forwards.iter().map(|forward| service(directory, forward)).collect();
+        self.connector.set_services(services);
         let daemon = forwards.iter().find(|forward| forward.service == daemon::SERVICE);
-        self.monitor.daemon_socket = daemon.map(|forward| directory.forward_socket(forward.local));
+        self.monitor.set_daemon_socket(daemon.map(|forward| directory.forward_socket(forward.local)));
         self.publisher.bound(&forwards)?;
         tokio::spawn(control_server::serve(
             requests,
             stopper.clone(),
-            Arc::clone(&self.monitor.daemon_wake),
+            Arc::clone(self.monitor.daemon_wake()),
             metrics.clone(),
-            Arc::clone(forward_table),
+            forward_table,
         ));
         self.publisher.starter().listen(stopper);
         serve(self.publisher.directory(), bound, uplink, metrics)
@@ -136,35 +133,6 @@ async fn publisher<'a>(request: &Request, paths: &'a Paths, starter: Starter) ->
     }
     let state = State::starting(&request.login.instance, &request.forwards);
     Ok(Publisher::new(paths, directory, lock, (&request.name, state), log, starter))
-}
-
-/// Returns the connector, still without services.
-fn connector(
-    request: &Request,
-    publisher: &Publisher<'_>,
-    uplink: &Uplink,
-    metrics: &Metrics,
-) -> Result<Connector> {
-    let directory = publisher.directory();
-    let control = Control::new(directory.ssh_control());
-    let permission = Arc::new(Permission::new(control.clone()));
-    let (uplink, metrics, log) = (uplink.clone(), metrics.clone(), Arc::clone(publisher.log()));
-    let forward_table = ForwardTable::new(directory, &control, &permission, uplink, metrics, log);
-    let askpass = Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
-        action: "cannot set up ssh's questions".into(),
-        source,
-        hint: None,
-    })?;
-    Ok(Connector {
-        control,
-        permission,
-        probe: Arc::new(Probe::new(directory)),
-        probe_forward: probe::forward(directory),
-        prompts: Arc::new(PromptBroker::new(publisher.starter().clone(), request.askpass.clone())),
-        askpass,
-        services: Vec::new(),
-        forward_table: Arc::new(forward_table),
-    })
 }
 
 /// Returns the forward that ssh carries for a service.
