@@ -77,21 +77,16 @@ fn wait_for_server(arguments: &StartArguments, request: &Request, begun: Instant
     }
 }
 
-fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Result<()> {
+fn launch(arguments: &StartArguments, request: Request, paths: &Paths) -> Result<()> {
     let directory = Directory::new(paths, &request.name)?;
     openssh::check_path(&directory.ssh_control())?;
-    if arguments.dry_run && arguments.auto_ports {
-        // Released at once: a dry run reserves nothing.
-        let bound = reserve::bind_all(&request, paths)?;
-        request.forwards = bound.into_iter().map(|bound| bound.forward).collect();
+    if arguments.dry_run {
+        return show_plan(arguments, &request, &directory, paths);
     }
     let style = style(arguments);
     // Building it runs ssh, so only if it is shown.
-    let is_shown = arguments.dry_run || style == Style::Verbose;
+    let is_shown = style == Style::Verbose;
     let command = if is_shown { command_line(&request, &directory) } else { String::new() };
-    if arguments.dry_run {
-        return show(&format!("{command}\n{}", extra_forwards::comments(&request)));
-    }
     paths.ensure_runtime()?;
     paths.ensure_state()?;
     if style != Style::Quiet
@@ -108,6 +103,23 @@ fn launch(arguments: &StartArguments, mut request: Request, paths: &Paths) -> Re
         return ForegroundLaunch { request, style, command, colour: chosen_colour() }.exec(paths);
     }
     in_background(&request, style, command, style == Style::Normal, paths).map(drop)
+}
+
+/// Shows the ssh command and the forwards of `request`, with `--auto-ports` on the ports that are free now.
+fn show_plan(
+    arguments: &StartArguments,
+    request: &Request,
+    directory: &Directory,
+    paths: &Paths,
+) -> Result<()> {
+    let services = if arguments.auto_ports {
+        // Released at once: a dry run reserves nothing.
+        reserve::bind_all(request, paths)?.into_iter().map(|bound| bound.forward).collect()
+    } else {
+        request.forwards.clone()
+    };
+    let command = command_line(request, directory);
+    show(&format!("{command}\n{}", extra_forwards::comments(&services, &request.extras)))
 }
 
 /// Spawns a supervisor that brings the tunnel up; returns its PID. `spins` shows a spinner meanwhile.

@@ -8,7 +8,6 @@ use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::runtime::extra::{Extra, Origin};
 use crate::runtime::state::{Forward, State};
-use crate::supervisor::protocol::request::Request;
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
@@ -71,13 +70,11 @@ fn collision(one: &str, forwarding: &Forwarding) -> Error {
     .with_hint("change the port of one")
 }
 
-/// Returns the forwards of `request` as shell comments, for below an ssh command that does not show them.
-pub fn comments(request: &Request) -> String {
-    let services = request
-        .forwards
-        .iter()
-        .map(|forward| Forwarding::Local(Listen::Port(forward.local), forward.target()));
-    let extras = request.extras.iter().map(|extra| extra.forwarding.clone());
+/// Returns forwards as shell comments, for below an ssh command that does not show them.
+pub fn comments(services: &[Forward], extras: &[Extra]) -> String {
+    let services =
+        services.iter().map(|forward| Forwarding::Local(Listen::Port(forward.local), forward.target()));
+    let extras = extras.iter().map(|extra| extra.forwarding.clone());
     services.chain(extras).map(|forwarding| format!("# {}\n", printable(&path_of(&forwarding)))).collect()
 }
 
