@@ -203,9 +203,9 @@ mod tests {
     fn reader() -> (File, LineReader, Arc<Mutex<Vec<String>>>) {
         let (ours, theirs) = nix::unistd::pipe2(OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let handled = Arc::clone(&lines);
+        let recorder = Arc::clone(&lines);
         let handler = move |line: &str| {
-            handled.lock().unwrap().push(line.to_owned());
+            recorder.lock().unwrap().push(line.to_owned());
             if line.starts_with("debug") { Use::Drop } else { Use::Keep }
         };
         (File::from(theirs), LineReader::new(ours, Box::new(handler)), lines)
