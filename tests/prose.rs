@@ -32,9 +32,6 @@ const OPENINGS: &[&str] = &["What", "Whether", "Who", "Has", "Have", "Nobody", "
 /// Files that quote such phrases, or use the account `nobody`.
 const QUOTING: &[&str] = &["tests/prose.rs", "CHANGELOG.md", "tests/it/faults/pam.rs"];
 
-/// Folders that are still to be rewritten; this list only shrinks.
-const PENDING: &[&str] = &["shell/"];
-
 #[test]
 fn the_words_are_plain() {
     let mut faults = Vec::new();
