@@ -11,7 +11,7 @@ use super::settings::{
     Lambda, Service, Ssh,
 };
 use crate::built_in::is_built_in;
-use crate::config::forwarding::{Forwarding, Kind};
+use crate::config::forwarding::{ForwardSpec, Kind};
 use crate::config::instance::Instance;
 use crate::system::paths::Paths;
 use crate::terminal::printable;
@@ -145,7 +145,7 @@ fn forwards(tables: &BTreeMap<String, InstanceTable>) -> Result<Vec<InstanceForw
     let parse = |(name, table): (&String, &InstanceTable)| {
         let local = table.forward.iter().map(|text| Kind::Local.parse(text));
         let remote = table.remote.iter().map(|text| Kind::Remote.parse(text));
-        let socks = table.socks.map(|port| Ok(Forwarding::Socks(port)));
+        let socks = table.socks.map(|port| Ok(ForwardSpec::Socks(port)));
         let forwardings = local.chain(remote).chain(socks).collect::<Result<_, String>>()?;
         Ok(InstanceForwards { name: name.clone(), id: table.id.clone(), forwardings })
     };

@@ -9,10 +9,10 @@
 //! Everything that listens on this machine listens on localhost only.
 
 pub(crate) mod display;
-mod forward;
 mod notation;
+mod spec;
 
-pub use self::forward::{FORWARDINGS_MAX, Forwarding, Kind, Listen, Target};
+pub use self::spec::{FORWARDS_MAX, ForwardSpec, Kind, Listen, Target};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::forwarding::Forwarding;
+use super::forwarding::ForwardSpec;
 use super::instance::Instance;
 
 /// All settings.
@@ -59,7 +59,7 @@ pub struct InstanceForwards {
     pub name: String,
     pub(super) id: Option<String>,
     /// The forwards.
-    pub forwardings: Vec<Forwarding>,
+    pub forwardings: Vec<ForwardSpec>,
 }
 
 /// The `[lambda]` table.
@@ -135,7 +135,7 @@ impl Config {
 
     /// Returns the forwards of `instance` besides the services. A table without a host applies to any
     /// instance of that name or id.
-    pub fn forwardings(&self, instance: &Instance) -> Vec<Forwarding> {
+    pub fn forwardings(&self, instance: &Instance) -> Vec<ForwardSpec> {
         let mine = self.forwards.iter().filter(|forwards| match &forwards.id {
             Some(id) => *id == instance.id,
             None => forwards.name == instance.name || forwards.name == instance.id,

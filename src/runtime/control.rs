@@ -13,7 +13,7 @@ use nix::sys::socket::{MsgFlags, recv};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::config::forwarding::{Forwarding, Listen};
+use crate::config::forwarding::{ForwardSpec, Listen};
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::process::Process;
@@ -134,11 +134,11 @@ impl Supervisor {
     }
 
     /// Asks it to add ([`ADD`]) or remove ([`REMOVE`]) a forward, or for the reason of a failure ([`WHY`]).
-    pub fn change(mut self, what: &str, forwarding: &Forwarding) -> Result<()> {
+    pub fn change(mut self, what: &str, spec: &ForwardSpec) -> Result<()> {
         let at_fault = |source| Error::cannot("ask the supervisor", source);
         let mut ask = || {
             self.stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
-            self.stream.write_all(format!("{what}{forwarding}\n").as_bytes())?;
+            self.stream.write_all(format!("{what}{spec}\n").as_bytes())?;
             let mut line = String::new();
             BufReader::new((&self.stream).take(ANSWER_MAX)).read_line(&mut line)?;
             if line.is_empty() {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::forwarding::Forwarding;
+use crate::config::forwarding::ForwardSpec;
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
 use crate::system::paths;
@@ -17,7 +17,7 @@ const FILE_MAX: u64 = 256 << 10;
 pub struct Extra {
     /// The forward.
     #[serde(flatten)]
-    pub forwarding: Forwarding,
+    pub spec: ForwardSpec,
     /// Its origin.
     pub origin: Origin,
     /// Reason why it does not work although the tunnel is up.
@@ -43,8 +43,8 @@ struct Document {
 
 impl Extra {
     /// Returns a forward without a known fault.
-    pub fn new(forwarding: Forwarding, origin: Origin) -> Self {
-        Self { forwarding, origin, error: None }
+    pub fn new(spec: ForwardSpec, origin: Origin) -> Self {
+        Self { spec, origin, error: None }
     }
 }
 

@@ -158,6 +158,6 @@ impl State {
     /// Returns true if the tunnel listens on the local port `port`.
     pub fn has_port(&self, port: u16) -> bool {
         self.forwards.iter().any(|forward| forward.local == port)
-            || self.extra.iter().any(|extra| extra.forwarding.local_port() == Some(port))
+            || self.extra.iter().any(|extra| extra.spec.local_port() == Some(port))
     }
 }

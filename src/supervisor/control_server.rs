@@ -9,7 +9,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::config::forwarding::Forwarding;
+use crate::config::forwarding::ForwardSpec;
 use crate::error::{Error, Result};
 use crate::runtime::control;
 use crate::runtime::directory::{Directory, Lock};
@@ -96,24 +96,22 @@ async fn attend(
 /// Changes the forwards; `None` for an unknown request.
 async fn fulfil(request: &str, forward_table: &ForwardTable) -> Option<Result<()>> {
     let request = request.strip_suffix('\n')?;
-    let read = |text: &str| text.parse::<Forwarding>().map_err(Error::failed);
+    let read = |text: &str| text.parse::<ForwardSpec>().map_err(Error::failed);
     if let Some(text) = request.strip_prefix(control::ADD) {
         return Some(match read(text) {
-            Ok(forwarding) => forward_table.add(forwarding).await,
+            Ok(spec) => forward_table.add(spec).await,
             Err(error) => Err(error),
         });
     }
     if let Some(text) = request.strip_prefix(control::WHY) {
         return Some(match read(text) {
-            Ok(forwarding) => {
-                forward_table.why_not(&forwarding).await.map_or(Ok(()), |why| Err(Error::failed(why)))
-            }
+            Ok(spec) => forward_table.why_not(&spec).await.map_or(Ok(()), |why| Err(Error::failed(why))),
             Err(error) => Err(error),
         });
     }
     let text = request.strip_prefix(control::REMOVE)?;
     Some(match read(text) {
-        Ok(forwarding) => forward_table.remove(&forwarding).await,
+        Ok(spec) => forward_table.remove(&spec).await,
         Err(error) => Err(error),
     })
 }

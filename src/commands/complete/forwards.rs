@@ -3,7 +3,7 @@
 
 use crate::completion::Candidate;
 use crate::config::Config;
-use crate::config::forwarding::{Forwarding, Kind};
+use crate::config::forwarding::{ForwardSpec, Kind};
 use crate::runtime::state::State;
 
 /// Usual port of SOCKS proxies.
@@ -21,14 +21,14 @@ pub(super) fn candidates(
     if before.contains(&"--remove") {
         return removable(kind, before, running);
     }
-    let carried = |forwarding: &Forwarding| {
-        running.iter().flat_map(|state| &state.extra).any(|extra| extra.forwarding == *forwarding)
-    };
+    let carried =
+        |spec: &ForwardSpec| running.iter().flat_map(|state| &state.extra).any(|extra| extra.spec == *spec);
     let written = config.into_iter().flat_map(|config| &config.forwards).flat_map(|instance| {
-        let candidates = instance.forwardings.iter().filter(|forwarding| {
-            forwarding.kind() == kind && !carried(forwarding) && !before.contains(&spec(forwarding).as_str())
-        });
-        candidates.map(|forwarding| Candidate::new(spec(forwarding), format!("that of {}", instance.name)))
+        let candidates = instance
+            .forwardings
+            .iter()
+            .filter(|spec| spec.kind() == kind && !carried(spec) && !before.contains(&text(spec).as_str()));
+        candidates.map(|spec| Candidate::new(text(spec), format!("that of {}", instance.name)))
     });
     let mut candidates: Vec<Candidate> = written.collect();
     candidates.extend(whole(kind, typed).filter(|made| candidates.iter().all(|it| it.value != made.value)));
@@ -40,16 +40,15 @@ fn removable(kind: Kind, before: &[&str], running: &[State]) -> Vec<Candidate> {
     let is_named = |state: &&State| before.contains(&state.instance.name.as_str());
     let is_one_named = running.iter().any(|state| is_named(&state));
     let meant = running.iter().filter(|state| !is_one_named || is_named(state));
-    let extras = meant.flat_map(|state| state.extra.iter().map(move |extra| (state, &extra.forwarding)));
+    let extras = meant.flat_map(|state| state.extra.iter().map(move |extra| (state, &extra.spec)));
     // A port alone can be a proxy's or a forward's.
-    let extras = extras.filter(|(_, forwarding)| {
-        forwarding.kind() == kind || (kind == Kind::Local && forwarding.kind() == Kind::Socks)
-    });
-    let extras = extras.map(|(state, forwarding)| {
-        let target = forwarding.target().map_or("a SOCKS proxy".to_owned(), |target| format!("to {target}"));
+    let extras =
+        extras.filter(|(_, spec)| spec.kind() == kind || (kind == Kind::Local && spec.kind() == Kind::Socks));
+    let extras = extras.map(|(state, spec)| {
+        let target = spec.target().map_or("a SOCKS proxy".to_owned(), |target| format!("to {target}"));
         let description =
             if running.len() > 1 { format!("{target}, of {}", state.instance.name) } else { target };
-        Candidate::new(forwarding.listen().to_string(), description)
+        Candidate::new(spec.listen().to_string(), description)
     });
     extras.filter(|candidate| !before.contains(&candidate.value.as_str())).collect()
 }
@@ -69,10 +68,10 @@ fn whole(kind: Kind, typed: &str) -> Option<Candidate> {
 }
 
 /// Returns a forward as it is typed.
-fn spec(forwarding: &Forwarding) -> String {
-    match forwarding.target() {
-        Some(target) => format!("{}:{target}", forwarding.listen()),
-        None => forwarding.listen().to_string(),
+fn text(spec: &ForwardSpec) -> String {
+    match spec.target() {
+        Some(target) => format!("{}:{target}", spec.listen()),
+        None => spec.listen().to_string(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::arguments::ForwardArguments;
 use super::choice;
 use crate::config::forwarding::display::{path_of, short};
-use crate::config::forwarding::{Forwarding, Kind, Listen};
+use crate::config::forwarding::{ForwardSpec, Kind, Listen};
 use crate::error::{Error, Result};
 use crate::runtime::control::{self, Supervisor};
 use crate::runtime::registry::{self, Form};
@@ -19,16 +19,16 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
     let state = running.state.ok_or_else(|| Error::failed("the tunnel is still starting; try again"))?;
     let wanted = wanted(arguments, words, &state, paths)?;
     let what = if arguments.remove { control::REMOVE } else { control::ADD };
-    for forwarding in wanted {
+    for spec in wanted {
         if !arguments.remove
             && let Some(service) =
-                state.forwards.iter().find(|service| Some(service.local) == forwarding.local_port())
+                state.forwards.iter().find(|service| Some(service.local) == spec.local_port())
         {
             return Err(Error::failed(format!("port {} is used by {}", service.local, service.service)));
         }
-        if let (false, Some(other)) = (arguments.remove, taken(&forwarding, &state)) {
+        if let (false, Some(other)) = (arguments.remove, taken(&spec, &state)) {
             let (name, text) = (shell_words::quote(&state.instance.name), other.to_string());
-            return Err(Error::failed(format!("{} is used by: {}", forwarding.listen(), printable(&text)))
+            return Err(Error::failed(format!("{} is used by: {}", spec.listen(), printable(&text)))
                 .with_hint(format!(
                     "remove that first: soong tunnel forward {} {}",
                     printable(&name),
@@ -37,27 +37,27 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
         }
         let supervisor = Supervisor::connect(&running.directory)
             .map_err(|source| Error::cannot("ask the supervisor", source))?;
-        supervisor.change(what, &forwarding)?;
+        supervisor.change(what, &spec)?;
         if !arguments.quiet {
             let verb = if arguments.remove { "Removed" } else { "Forwarding" };
-            let line = format!("{verb} {}", path_of(&forwarding));
+            let line = format!("{verb} {}", path_of(&spec));
             print(&format!("{}\n", printable(&line))).map_err(Error::output)?;
         }
     }
     Ok(())
 }
 
-/// Returns the tunnel's other forward with the listening end of `forwarding`.
-fn taken<'a>(forwarding: &Forwarding, state: &'a State) -> Option<&'a Forwarding> {
-    let mut all = state.extra.iter().map(|extra| &extra.forwarding);
-    all.find(|other| *other != forwarding && other.collides_with(forwarding))
+/// Returns the tunnel's other forward with the listening end of `spec`.
+fn taken<'a>(spec: &ForwardSpec, state: &'a State) -> Option<&'a ForwardSpec> {
+    let mut all = state.extra.iter().map(|extra| &extra.spec);
+    all.find(|other| *other != spec && other.collides_with(spec))
 }
 
-/// Returns the arguments that remove `forwarding`.
-fn removal(forwarding: &Forwarding) -> String {
-    let listen = forwarding.listen().to_string();
+/// Returns the arguments that remove `spec`.
+fn removal(spec: &ForwardSpec) -> String {
+    let listen = spec.listen().to_string();
     let listen = shell_words::quote(&listen);
-    match forwarding.kind() {
+    match spec.kind() {
         Kind::Remote => format!("--remove --remote {listen}"),
         Kind::Local | Kind::Socks => format!("--remove {listen}"),
     }
@@ -80,10 +80,10 @@ fn wanted(
     words: &[String],
     state: &State,
     paths: &Paths,
-) -> Result<Vec<Forwarding>> {
+) -> Result<Vec<ForwardSpec>> {
     let typed = [(Kind::Local, words), (Kind::Remote, &arguments.remote), (Kind::Socks, &arguments.socks)];
     let typed = typed.into_iter().flat_map(|(kind, texts)| texts.iter().map(move |text| (kind, text)));
-    let wanted: Result<Vec<Forwarding>> = typed
+    let wanted: Result<Vec<ForwardSpec>> = typed
         .map(
             |(kind, text)| {
                 if arguments.remove { present(kind, text, state, paths) } else { new(kind, text, paths) }
@@ -97,30 +97,28 @@ fn wanted(
     }
 }
 
-fn new(kind: Kind, text: &str, paths: &Paths) -> Result<Forwarding> {
+fn new(kind: Kind, text: &str, paths: &Paths) -> Result<ForwardSpec> {
     let at_fault = |fault: String| Error::usage(format!("'{}': {fault}", printable(text)));
-    let forwarding = kind.parse(text).map_err(at_fault)?.expanded(paths);
-    match forwarding.fault() {
+    let spec = kind.parse(text).map_err(at_fault)?.expanded(paths);
+    match spec.fault() {
         Some(fault) => Err(at_fault(fault)),
-        None => Ok(forwarding),
+        None => Ok(spec),
     }
 }
 
 /// Returns the tunnel's forward that `text` means; its listening end is enough.
-fn present(kind: Kind, text: &str, state: &State, paths: &Paths) -> Result<Forwarding> {
-    let whole = kind.parse(text).ok().map(|forwarding| forwarding.expanded(paths));
+fn present(kind: Kind, text: &str, state: &State, paths: &Paths) -> Result<ForwardSpec> {
+    let whole = kind.parse(text).ok().map(|spec| spec.expanded(paths));
     let listen = kind.listen(text).ok().map(|listen| match listen {
         Listen::Socket(path) if kind == Kind::Local => Listen::Socket(paths.expand(&path.to_string_lossy())),
         other => other,
     });
-    let all = || state.extra.iter().map(|extra| &extra.forwarding);
+    let all = || state.extra.iter().map(|extra| &extra.spec);
     // A port alone can be a proxy's or a forward's.
-    let is_kind = |forwarding: &Forwarding| {
-        forwarding.kind() == kind || (kind == Kind::Local && forwarding.kind() == Kind::Socks)
-    };
-    let found = all().find(|forwarding| {
-        Some(*forwarding) == whole.as_ref() || (is_kind(forwarding) && Some(forwarding.listen()) == listen)
-    });
+    let is_kind =
+        |spec: &ForwardSpec| spec.kind() == kind || (kind == Kind::Local && spec.kind() == Kind::Socks);
+    let found =
+        all().find(|spec| Some(*spec) == whole.as_ref() || (is_kind(spec) && Some(spec.listen()) == listen));
     found.cloned().ok_or_else(|| {
         let error = Error::failed(format!("no such forward: '{}'", printable(text)));
         let has: Vec<String> = all().map(short).collect();

@@ -61,7 +61,7 @@ fn row(name: String, doing: &str, flows: Option<&[Flow]>, ports: String) -> Row 
 
 fn ports(state: &State) -> String {
     let services = state.forwards.iter().map(|forward| format!("{}:{}", forward.service, forward.local));
-    let extras = state.extra.iter().map(|extra| short(&extra.forwarding));
+    let extras = state.extra.iter().map(|extra| short(&extra.spec));
     let ports: Vec<String> = services.chain(extras).collect();
     printable(&ports.join(" ")).into_owned()
 }

@@ -208,8 +208,8 @@ fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> 
         for extra in &state.extra {
             text.push_str(&extra_arrow(extra));
             // Only ssh knows the traffic of a remote one.
-            if extra.forwarding.kind() != Kind::Remote {
-                text.extend(flow(&extra.forwarding.listen()).map(flow_line));
+            if extra.spec.kind() != Kind::Remote {
+                text.extend(flow(&extra.spec.listen()).map(flow_line));
             }
         }
     }

@@ -1,27 +1,27 @@
 //! Display of forwards: in full, and short for lists.
 
-use super::forward::Forwarding;
+use super::spec::ForwardSpec;
 use crate::terminal::printable;
 
 /// Returns both ends of a forward.
-pub fn path_of(forwarding: &Forwarding) -> String {
-    let listen = forwarding.listen().to_string();
+pub fn path_of(spec: &ForwardSpec) -> String {
+    let listen = spec.listen().to_string();
     let is_port = !listen.starts_with('/');
     let place = if is_port { format!(":{listen}") } else { listen };
-    match forwarding {
-        Forwarding::Local(_, target) if is_port => format!("localhost{place} -> {target}"),
-        Forwarding::Local(_, target) => format!("{place} -> {target}"),
-        Forwarding::Remote(_, target) => format!("instance{place} -> {target} on this machine"),
-        Forwarding::Socks(_) => format!("localhost{place} -> anywhere, as a SOCKS proxy"),
+    match spec {
+        ForwardSpec::Local(_, target) if is_port => format!("localhost{place} -> {target}"),
+        ForwardSpec::Local(_, target) => format!("{place} -> {target}"),
+        ForwardSpec::Remote(_, target) => format!("instance{place} -> {target} on this machine"),
+        ForwardSpec::Socks(_) => format!("localhost{place} -> anywhere, as a SOCKS proxy"),
     }
 }
 
 /// Returns a forward for a list: `5432->db:5432`, `remote:9000->localhost:3000`, `socks:1080`.
-pub fn short(forwarding: &Forwarding) -> String {
-    let text = match forwarding {
-        Forwarding::Local(listen, target) => format!("{listen}->{target}"),
-        Forwarding::Remote(listen, target) => format!("remote:{listen}->{target}"),
-        Forwarding::Socks(port) => format!("socks:{port}"),
+pub fn short(spec: &ForwardSpec) -> String {
+    let text = match spec {
+        ForwardSpec::Local(listen, target) => format!("{listen}->{target}"),
+        ForwardSpec::Remote(listen, target) => format!("remote:{listen}->{target}"),
+        ForwardSpec::Socks(port) => format!("socks:{port}"),
     };
     printable(&text).into_owned()
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::forward::{Forwarding, Kind, Listen, Target};
+use super::spec::{ForwardSpec, Kind, Listen, Target};
 use crate::config::address::is_host;
 use crate::system::paths::SOCKET_PATH_MAX;
 
@@ -21,16 +21,16 @@ impl Kind {
     }
 
     /// Parses a forward of this kind; the error describes the fault without quoting the text.
-    pub fn parse(self, text: &str) -> Result<Forwarding, String> {
+    pub fn parse(self, text: &str) -> Result<ForwardSpec, String> {
         if self == Self::Socks {
-            return port(text).map(Forwarding::Socks);
+            return port(text).map(ForwardSpec::Socks);
         }
         let (listen, target) = split(text).ok_or_else(|| format!("write it as {}", self.form()))?;
         let (listen, target) = (self.listen(listen)?, target.parse()?);
         Ok(if self == Self::Local {
-            Forwarding::Local(listen, target)
+            ForwardSpec::Local(listen, target)
         } else {
-            Forwarding::Remote(listen, target)
+            ForwardSpec::Remote(listen, target)
         })
     }
 
@@ -119,7 +119,7 @@ impl fmt::Display for Listen {
 }
 
 /// Formats as in a request: the kind and the notation.
-impl fmt::Display for Forwarding {
+impl fmt::Display for ForwardSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(listen, target) => write!(f, "local {listen}:{target}"),
@@ -129,7 +129,7 @@ impl fmt::Display for Forwarding {
     }
 }
 
-impl FromStr for Forwarding {
+impl FromStr for ForwardSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -161,7 +161,7 @@ impl fmt::Display for Kind {
     }
 }
 
-impl Forwarding {
+impl ForwardSpec {
     /// Returns its fault once `~/` is expanded: a path on the instance that does not begin with `/`, or one on this
     /// machine that has become too long.
     pub fn fault(&self) -> Option<String> {
@@ -179,13 +179,13 @@ impl Forwarding {
     }
 }
 
-impl Serialize for Forwarding {
+impl Serialize for ForwardSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Written::from(self).serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Forwarding {
+impl<'de> Deserialize<'de> for ForwardSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Written::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
@@ -200,18 +200,18 @@ struct Written {
     target: Option<String>,
 }
 
-impl From<&Forwarding> for Written {
-    fn from(forwarding: &Forwarding) -> Self {
+impl From<&ForwardSpec> for Written {
+    fn from(spec: &ForwardSpec) -> Self {
         Self {
-            kind: forwarding.kind(),
-            listen: forwarding.listen().to_string(),
-            target: forwarding.target().map(Target::to_string),
+            kind: spec.kind(),
+            listen: spec.listen().to_string(),
+            target: spec.target().map(Target::to_string),
         }
     }
 }
 
 impl Written {
-    fn parse(&self) -> Result<Forwarding, String> {
+    fn parse(&self) -> Result<ForwardSpec, String> {
         match &self.target {
             Some(target) => self.kind.parse(&format!("{}:{target}", self.listen)),
             None => self.kind.parse(&self.listen),

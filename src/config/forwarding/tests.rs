@@ -10,41 +10,41 @@ fn what_is_written_is_what_is_meant() {
         (
             Kind::Local,
             "5432:db.internal:5432",
-            Forwarding::Local(Listen::Port(5432), host("db.internal", 5432)),
+            ForwardSpec::Local(Listen::Port(5432), host("db.internal", 5432)),
         ),
         (
             Kind::Local,
             "1:[2001:db8::1]:65535",
-            Forwarding::Local(Listen::Port(1), host("2001:db8::1", 65535)),
+            ForwardSpec::Local(Listen::Port(1), host("2001:db8::1", 65535)),
         ),
         (
             Kind::Local,
             "2375:/var/run/docker.sock",
-            Forwarding::Local(Listen::Port(2375), Target::Socket("/var/run/docker.sock".into())),
+            ForwardSpec::Local(Listen::Port(2375), Target::Socket("/var/run/docker.sock".into())),
         ),
         (
             Kind::Local,
             "/tmp/a b.sock:localhost:80",
-            Forwarding::Local(Listen::Socket("/tmp/a b.sock".into()), host("localhost", 80)),
+            ForwardSpec::Local(Listen::Socket("/tmp/a b.sock".into()), host("localhost", 80)),
         ),
         (
             Kind::Remote,
             "9000:localhost:3000",
-            Forwarding::Remote(Listen::Port(9000), host("localhost", 3000)),
+            ForwardSpec::Remote(Listen::Port(9000), host("localhost", 3000)),
         ),
         (
             Kind::Remote,
             "/run/x.sock:/run/y.sock",
-            Forwarding::Remote(Listen::Socket("/run/x.sock".into()), Target::Socket("/run/y.sock".into())),
+            ForwardSpec::Remote(Listen::Socket("/run/x.sock".into()), Target::Socket("/run/y.sock".into())),
         ),
-        (Kind::Socks, "1080", Forwarding::Socks(1080)),
+        (Kind::Socks, "1080", ForwardSpec::Socks(1080)),
     ];
     for (kind, text, expected) in table {
         assert_eq!(kind.parse(text), Ok(expected.clone()), "{text}");
         assert_eq!(format!("{kind} {text}").parse(), Ok(expected.clone()), "{text}");
         assert_eq!(expected.to_string(), format!("{kind} {text}"));
         let json = serde_json::to_string(&expected).unwrap();
-        assert_eq!(serde_json::from_str::<Forwarding>(&json).unwrap(), expected, "{json}");
+        assert_eq!(serde_json::from_str::<ForwardSpec>(&json).unwrap(), expected, "{json}");
     }
 }
 
@@ -99,7 +99,7 @@ fn what_ssh_or_a_shell_could_misread_is_refused() {
     for text in ["", "0", "70000", "-1", "+1", "1 ", "a", "1:h:1"] {
         assert!(Kind::Socks.parse(text).is_err(), "{text:?}");
     }
-    assert!("dynamic 1".parse::<Forwarding>().is_err());
+    assert!("dynamic 1".parse::<ForwardSpec>().is_err());
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn home_is_expanded_on_this_side_only() {
 #[test]
 fn what_listens_on_the_same_collides() {
     let [a, b, c, d] = ["local 1:h:1", "socks 1", "remote 1:h:1", "local 2:h:1"]
-        .map(|text| text.parse::<Forwarding>().unwrap());
+        .map(|text| text.parse::<ForwardSpec>().unwrap());
     assert!(a.collides_with(&b) && b.collides_with(&a) && a.collides_with(&a));
     assert!(!a.collides_with(&c) && !a.collides_with(&d));
 }

@@ -107,7 +107,7 @@ pub fn arrow(forward: &Forward, host: &str) -> String {
 /// Returns the line about a forward, with its fault.
 pub fn extra_arrow(extra: &Extra) -> String {
     let trouble = extra.error.as_ref().map(|error| format!(" (not now: {error})"));
-    let line = format!("{}{}", path_of(&extra.forwarding), trouble.unwrap_or_default());
+    let line = format!("{}{}", path_of(&extra.spec), trouble.unwrap_or_default());
     format!("  {}\n", printable(&line))
 }
 

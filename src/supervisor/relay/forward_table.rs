@@ -18,7 +18,7 @@ use super::serve;
 use super::socks;
 use super::unix_socket::{self, Endpoint};
 use super::uplink::Uplink;
-use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding, Listen};
+use crate::config::forwarding::{FORWARDS_MAX, ForwardSpec, Listen};
 use crate::error::{Error, Result};
 use crate::openssh::failure::{self, Failure};
 use crate::runtime::control;
@@ -90,26 +90,26 @@ impl ForwardTable {
 
     /// Returns the forwards that a new ssh must carry before the link counts as up: all for the `first`,
     /// later ones without the remote forwards.
-    pub async fn wanted(&self, first: bool) -> Vec<(Forwarding, Forward)> {
+    pub async fn wanted(&self, first: bool) -> Vec<(ForwardSpec, Forward)> {
         let mut entries = self.entries.lock().await;
         let mut wanted = Vec::new();
         for entry in entries.iter_mut() {
-            let forwarding = &entry.extra.forwarding;
-            let forward = self.request(forwarding);
+            let spec = &entry.extra.spec;
+            let forward = self.request(spec);
             entry.carried = forward.is_none();
             wanted.extend(
                 forward
                     .filter(|forward| first || forward.side == Side::Local)
-                    .map(|forward| (forwarding.clone(), forward)),
+                    .map(|forward| (spec.clone(), forward)),
             );
         }
         wanted
     }
 
     /// Records that the present ssh carries these.
-    pub async fn carry(&self, forwardings: &[Forwarding]) {
+    pub async fn carry(&self, specs: &[ForwardSpec]) {
         for entry in self.entries.lock().await.iter_mut() {
-            entry.carried |= forwardings.contains(&entry.extra.forwarding);
+            entry.carried |= specs.contains(&entry.extra.spec);
         }
     }
 
@@ -119,12 +119,12 @@ impl ForwardTable {
             let mut all = true;
             let mut entries = self.entries.lock().await;
             for entry in entries.iter_mut().filter(|entry| !entry.carried) {
-                let outcome = self.ask(&entry.extra.forwarding).await;
+                let outcome = self.ask(&entry.extra.spec).await;
                 entry.carried = outcome.is_ok();
                 all &= entry.carried;
                 let error = outcome.err().map(|refusal| told(&refusal.to_string()));
                 if let (Some(error), true) = (&error, error != entry.extra.error) {
-                    self.log.write(&format!("{}: {error}", entry.extra.forwarding));
+                    self.log.write(&format!("{}: {error}", entry.extra.spec));
                 }
                 entry.extra.error = error;
             }
@@ -139,14 +139,13 @@ impl ForwardTable {
     }
 
     /// Adds a forward. Fails if ssh refuses it; without a link, that shows later.
-    pub async fn add(&self, forwarding: Forwarding) -> Result<()> {
+    pub async fn add(&self, spec: ForwardSpec) -> Result<()> {
         let mut entries = self.entries.lock().await;
-        Self::check(&forwarding, &entries)?;
-        let endpoint =
-            unix_socket::open(&forwarding).map_err(|error| unix_socket::refused(&forwarding, &error))?;
-        let mut entry = self.entry(Extra::new(forwarding, Origin::Command), endpoint)?;
+        Self::check(&spec, &entries)?;
+        let endpoint = unix_socket::open(&spec).map_err(|error| unix_socket::refused(&spec, &error))?;
+        let mut entry = self.entry(Extra::new(spec, Origin::Command), endpoint)?;
         if self.uplink.is_up() {
-            match self.ask_once(&entry.extra.forwarding).await {
+            match self.ask_once(&entry.extra.spec).await {
                 Ok(carried) => entry.carried = carried,
                 Err(failure) => {
                     entry.close().await;
@@ -155,7 +154,7 @@ impl ForwardTable {
                 }
             }
         }
-        self.log.write(&format!("added: {}", entry.extra.forwarding));
+        self.log.write(&format!("added: {}", entry.extra.spec));
         entries.push(entry);
         self.record(&entries);
         self.changed.notify_one();
@@ -163,27 +162,27 @@ impl ForwardTable {
     }
 
     /// Removes a forward; its connections stay.
-    pub async fn remove(&self, forwarding: &Forwarding) -> Result<()> {
+    pub async fn remove(&self, spec: &ForwardSpec) -> Result<()> {
         let mut entries = self.entries.lock().await;
-        let index = entries.iter().position(|entry| entry.extra.forwarding == *forwarding);
+        let index = entries.iter().position(|entry| entry.extra.spec == *spec);
         let index = index.ok_or_else(|| Error::failed("no such forward"))?;
         let mut entry = entries.remove(index);
         entry.close().await;
         if entry.carried && self.uplink.is_up() {
-            self.withdraw(forwarding).await;
+            self.withdraw(spec).await;
         }
-        self.log.write(&format!("removed: {forwarding}"));
+        self.log.write(&format!("removed: {spec}"));
         self.record(&entries);
         Ok(())
     }
 
-    /// Returns ssh's reason why connections of `forwarding` fail now; `None` if the server connects to its
+    /// Returns ssh's reason why connections of `spec` fail now; `None` if the server connects to its
     /// target.
-    pub async fn why_not(&self, forwarding: &Forwarding) -> Option<String> {
+    pub async fn why_not(&self, spec: &ForwardSpec) -> Option<String> {
         if self.uplink.room.is_crowded() {
             return Some(control::NO_ROOM.to_owned());
         }
-        self.permission.why_not(forwarding.target()?).await
+        self.permission.why_not(spec.target()?).await
     }
 
     /// Removes the Unix sockets.
@@ -193,16 +192,16 @@ impl ForwardTable {
         }
     }
 
-    fn check(forwarding: &Forwarding, entries: &[Entry]) -> Result<()> {
-        if entries.len() >= FORWARDINGS_MAX {
-            return Err(Error::failed(format!("a tunnel can have at most {FORWARDINGS_MAX} forwards")));
+    fn check(spec: &ForwardSpec, entries: &[Entry]) -> Result<()> {
+        if entries.len() >= FORWARDS_MAX {
+            return Err(Error::failed(format!("a tunnel can have at most {FORWARDS_MAX} forwards")));
         }
-        if entries.iter().any(|entry| entry.extra.forwarding == *forwarding) {
+        if entries.iter().any(|entry| entry.extra.spec == *spec) {
             return Err(Error::failed("this forward already exists"));
         }
-        if let Some(other) = entries.iter().find(|entry| entry.extra.forwarding.collides_with(forwarding)) {
-            let other = printable(&other.extra.forwarding.to_string()).into_owned();
-            return Err(Error::failed(format!("{} is used by: {other}", forwarding.listen()))
+        if let Some(other) = entries.iter().find(|entry| entry.extra.spec.collides_with(spec)) {
+            let other = printable(&other.extra.spec.to_string()).into_owned();
+            return Err(Error::failed(format!("{} is used by: {other}", spec.listen()))
                 .with_hint("remove that one first"));
         }
         Ok(())
@@ -214,26 +213,26 @@ impl ForwardTable {
         let (mut listeners, mut file) = (Vec::new(), None);
         let (mut uplink, control) = (self.uplink.clone(), &self.control);
         if endpoint.is_some() {
-            uplink.counters = self.metrics.counters(extra.forwarding.listen());
+            uplink.counters = self.metrics.counters(extra.spec.listen());
             uplink.room = uplink.room.for_listener();
         }
-        match (endpoint, &extra.forwarding) {
-            (Some(Endpoint::Port(bound)), Forwarding::Socks(_)) => {
+        match (endpoint, &extra.spec) {
+            (Some(Endpoint::Port(bound)), ForwardSpec::Socks(_)) => {
                 for listener in bound {
                     let listener = tokio::net::TcpListener::from_std(listener).map_err(at_fault)?;
                     listeners.push(tokio::spawn(socks::serve(listener, control.clone(), uplink.clone())));
                 }
             }
-            (Some(Endpoint::Port(bound)), forwarding) => {
+            (Some(Endpoint::Port(bound)), spec) => {
                 for listener in bound {
                     let listener = tokio::net::TcpListener::from_std(listener).map_err(at_fault)?;
-                    let socket = self.directory.extra_socket(&forwarding.listen());
+                    let socket = self.directory.extra_socket(&spec.listen());
                     listeners.push(tokio::spawn(serve::serve(listener, socket, uplink.clone())));
                 }
             }
-            (Some(Endpoint::Socket(listener, created)), forwarding) => {
+            (Some(Endpoint::Socket(listener, created)), spec) => {
                 let listener = tokio::net::UnixListener::from_std(listener).map_err(at_fault)?;
-                let socket = self.directory.extra_socket(&forwarding.listen());
+                let socket = self.directory.extra_socket(&spec.listen());
                 listeners.push(tokio::spawn(serve::serve(listener, socket, uplink)));
                 file = Some(created);
             }
@@ -242,29 +241,29 @@ impl ForwardTable {
         Ok(Entry { extra, carried: false, listeners, file })
     }
 
-    /// Requests `forwarding` from ssh.
-    async fn ask(&self, forwarding: &Forwarding) -> std::result::Result<(), Refusal> {
-        match self.request(forwarding) {
+    /// Requests `spec` from ssh.
+    async fn ask(&self, spec: &ForwardSpec) -> std::result::Result<(), Refusal> {
+        match self.request(spec) {
             Some(forward) => mux::open(&self.control, &forward).await,
             None => Ok(()),
         }
     }
 
-    /// Requests `forwarding` from ssh now; returns false if the link has just gone, as the next one requests
+    /// Requests `spec` from ssh now; returns false if the link has just gone, as the next one requests
     /// it.
-    async fn ask_once(&self, forwarding: &Forwarding) -> std::result::Result<bool, Failure> {
-        match (self.ask(forwarding).await, forwarding) {
-            (Ok(()), Forwarding::Local(_, target)) => {
+    async fn ask_once(&self, spec: &ForwardSpec) -> std::result::Result<bool, Failure> {
+        match (self.ask(spec).await, spec) {
+            (Ok(()), ForwardSpec::Local(_, target)) => {
                 match forwards::forbidden(&self.permission.forbidden(std::slice::from_ref(target)).await) {
                     None => Ok(true),
                     Some(failure) => {
-                        self.withdraw(forwarding).await;
+                        self.withdraw(spec).await;
                         Err(failure)
                     }
                 }
             }
             (Ok(()), _) => Ok(true),
-            (Err(Refusal::Refused(reason)), Forwarding::Remote(listen, _)) => {
+            (Err(Refusal::Refused(reason)), ForwardSpec::Remote(listen, _)) => {
                 Err(forwards::listen_refused(listen, &reason))
             }
             (Err(Refusal::Refused(reason)), _) => {
@@ -274,28 +273,28 @@ impl ForwardTable {
         }
     }
 
-    /// Cancels `forwarding`. An ssh that does not answer is about to be replaced.
-    async fn withdraw(&self, forwarding: &Forwarding) {
-        let Some(forward) = self.request(forwarding) else { return };
+    /// Cancels `spec`. An ssh that does not answer is about to be replaced.
+    async fn withdraw(&self, spec: &ForwardSpec) {
+        let Some(forward) = self.request(spec) else { return };
         if let Err(refusal) = mux::close(&self.control, &forward).await {
-            self.log.write(&format!("{forwarding}: {refusal}"));
+            self.log.write(&format!("{spec}: {refusal}"));
         }
         if let (Side::Local, Listen::Socket(socket)) = (forward.side, forward.listen) {
             let _ = std::fs::remove_file(socket);
         }
     }
 
-    /// Returns ssh's forward for `forwarding`: none for a proxy, which requests connections one by one.
-    fn request(&self, forwarding: &Forwarding) -> Option<Forward> {
-        match forwarding {
-            Forwarding::Local(listen, target) => {
+    /// Returns ssh's forward for `spec`: none for a proxy, which requests connections one by one.
+    fn request(&self, spec: &ForwardSpec) -> Option<Forward> {
+        match spec {
+            ForwardSpec::Local(listen, target) => {
                 let listen = Listen::Socket(self.directory.extra_socket(listen));
                 Some(Forward { side: Side::Local, listen, target: target.clone() })
             }
-            Forwarding::Remote(listen, target) => {
+            ForwardSpec::Remote(listen, target) => {
                 Some(Forward { side: Side::Remote, listen: listen.clone(), target: target.clone() })
             }
-            Forwarding::Socks(_) => None,
+            ForwardSpec::Socks(_) => None,
         }
     }
 

@@ -51,9 +51,9 @@ pub fn bind_all(request: &Request, paths: &Paths) -> Result<Vec<Bound>> {
 
 /// Opens the listening ends of the other forwards of `request`, all or none.
 pub fn open_extras(request: &Request, paths: &Paths) -> Result<Vec<Option<Endpoint>>> {
-    let forwardings = request.extras.iter().map(|extra| &extra.forwarding);
-    unix_socket::open_all(forwardings, |forwarding, error| match forwarding.listen() {
-        Listen::Port(port) => refused(request, port, |port| forwarding.flag(port), error, paths),
+    let specs = request.extras.iter().map(|extra| &extra.spec);
+    unix_socket::open_all(specs, |spec, error| match spec.listen() {
+        Listen::Port(port) => refused(request, port, |port| spec.flag(port), error, paths),
         Listen::Socket(path) => Error::Start {
             reason: format!("bind: {}", io_reason(error)),
             hints: vec![format!("socket {}", printable(&path.to_string_lossy()))],
@@ -120,6 +120,6 @@ fn free_port_after(port: u16, request: &Request) -> u16 {
 }
 
 fn wanted_ports(request: &Request) -> Vec<u16> {
-    let extra = request.extras.iter().filter_map(|extra| extra.forwarding.local_port());
+    let extra = request.extras.iter().filter_map(|extra| extra.spec.local_port());
     request.forwards.iter().map(|forward| forward.local).chain(extra).collect()
 }

@@ -9,7 +9,7 @@ use std::{fs, io};
 use nix::sys::stat::{Mode, umask};
 
 use super::tcp_port;
-use crate::config::forwarding::{Forwarding, Listen};
+use crate::config::forwarding::{ForwardSpec, Listen};
 use crate::error::{Error, Result, io_reason};
 use crate::terminal::printable;
 
@@ -38,17 +38,17 @@ impl SocketFile {
     }
 }
 
-/// Opens the listening end of `forwarding`; `None` for a remote one.
-pub fn open(forwarding: &Forwarding) -> io::Result<Option<Endpoint>> {
-    match forwarding {
-        Forwarding::Remote(..) => Ok(None),
-        Forwarding::Local(Listen::Socket(path), _) => {
+/// Opens the listening end of `spec`; `None` for a remote one.
+pub fn open(spec: &ForwardSpec) -> io::Result<Option<Endpoint>> {
+    match spec {
+        ForwardSpec::Remote(..) => Ok(None),
+        ForwardSpec::Local(Listen::Socket(path), _) => {
             let listener = bind(path)?;
             listener.set_nonblocking(true)?;
             let file = SocketFile { identity: identity(path)?, path: path.clone() };
             Ok(Some(Endpoint::Socket(listener, file)))
         }
-        Forwarding::Local(Listen::Port(port), _) | Forwarding::Socks(port) => {
+        ForwardSpec::Local(Listen::Port(port), _) | ForwardSpec::Socks(port) => {
             tcp_port::bind(*port).map(|listeners| Some(Endpoint::Port(listeners)))
         }
     }
@@ -56,12 +56,12 @@ pub fn open(forwarding: &Forwarding) -> io::Result<Option<Endpoint>> {
 
 /// Opens the listening ends of all `forwardings`, or of none.
 pub fn open_all<'a>(
-    forwardings: impl Iterator<Item = &'a Forwarding>,
-    refused: impl Fn(&Forwarding, &io::Error) -> Error,
+    specs: impl Iterator<Item = &'a ForwardSpec>,
+    refused: impl Fn(&ForwardSpec, &io::Error) -> Error,
 ) -> Result<Vec<Option<Endpoint>>> {
     let mut endpoints = Vec::new();
-    for forwarding in forwardings {
-        match open(forwarding) {
+    for spec in specs {
+        match open(spec) {
             Ok(endpoint) => endpoints.push(endpoint),
             Err(error) => {
                 for endpoint in endpoints.into_iter().flatten() {
@@ -69,7 +69,7 @@ pub fn open_all<'a>(
                         file.remove();
                     }
                 }
-                return Err(refused(forwarding, &error));
+                return Err(refused(spec, &error));
             }
         }
     }
@@ -77,8 +77,8 @@ pub fn open_all<'a>(
 }
 
 /// Returns the error for a forward that a running tunnel cannot listen for.
-pub fn refused(forwarding: &Forwarding, error: &io::Error) -> Error {
-    let listen = forwarding.listen();
+pub fn refused(spec: &ForwardSpec, error: &io::Error) -> Error {
+    let listen = spec.listen();
     let message = format!("cannot listen on {}: {}", printable(&listen.to_string()), io_reason(error));
     match listen {
         Listen::Port(port) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -130,17 +130,17 @@ mod tests {
     fn only_a_dead_socket_gives_way() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.sock");
-        let forwarding: Forwarding = format!("local {}:h:1", path.display()).parse().unwrap();
-        let Some(Endpoint::Socket(listener, file)) = open(&forwarding).unwrap() else { panic!("a socket") };
+        let spec: ForwardSpec = format!("local {}:h:1", path.display()).parse().unwrap();
+        let Some(Endpoint::Socket(listener, file)) = open(&spec).unwrap() else { panic!("a socket") };
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(open(&forwarding).is_err(), "the socket has a listener");
+        assert!(open(&spec).is_err(), "the socket has a listener");
         drop(listener);
-        let Some(Endpoint::Socket(_listener, newer)) = open(&forwarding).unwrap() else { panic!("a socket") };
+        let Some(Endpoint::Socket(_listener, newer)) = open(&spec).unwrap() else { panic!("a socket") };
         file.remove();
         newer.remove();
         assert!(!path.exists());
         fs::write(&path, "precious").unwrap();
-        assert!(open(&forwarding).is_err());
+        assert!(open(&spec).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, ValueHint};
 
 use crate::completion::Values;
-use crate::config::forwarding::{Forwarding, Kind};
+use crate::config::forwarding::{ForwardSpec, Kind};
 use crate::instances::inventory::InstanceArguments;
 
 /// Heading of the options about ports in help and manual.
@@ -44,16 +44,16 @@ pub struct StartArguments {
     /// SPEC is LOCAL:HOST:PORT. HOST is resolved on the instance. Either side can be the path of a Unix socket:
     /// 2375:/var/run/docker.sock. May be repeated.
     #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Local.parse(text), add = Values::Forwards, help_heading = FORWARDS)]
-    pub forward: Vec<Forwarding>,
+    pub forward: Vec<ForwardSpec>,
     /// Forward a remote port to this machine, like ssh -R
     ///
     /// SPEC is PORT:HOST:PORT: PORT of the instance's localhost is forwarded to HOST:PORT as this machine sees it. May be
     /// repeated.
     #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Remote.parse(text), add = Values::RemoteForwards, help_heading = FORWARDS)]
-    pub remote: Vec<Forwarding>,
+    pub remote: Vec<ForwardSpec>,
     /// Open a SOCKS proxy on this local port, like ssh -D
     #[arg(long, value_name = "PORT", value_parser = |text: &str| Kind::Socks.parse(text), add = Values::SocksPorts, help_heading = FORWARDS)]
-    pub socks: Vec<Forwarding>,
+    pub socks: Vec<ForwardSpec>,
     /// Use the next free port where a local port is taken
     ///
     /// The port is remembered for the instance and used again next time.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use crate::config::forwarding::{Forwarding, Listen};
+use crate::config::forwarding::{ForwardSpec, Listen};
 use crate::error::{Error, io_reason};
 use crate::runtime::check_connection;
 use crate::runtime::control::{self, Supervisor};
@@ -32,10 +32,10 @@ pub(super) enum Reply {
     Unreachable(String),
 }
 
-/// Returns the supervisor's reason why connections of `forwarding` fail; `None` if the server connects to its
+/// Returns the supervisor's reason why connections of `spec` fail; `None` if the server connects to its
 /// target.
-pub(super) fn obstacle(directory: &Directory, forwarding: &Forwarding) -> Option<String> {
-    let asked = Supervisor::connect(directory).ok()?.change(control::WHY, forwarding);
+pub(super) fn obstacle(directory: &Directory, spec: &ForwardSpec) -> Option<String> {
+    let asked = Supervisor::connect(directory).ok()?.change(control::WHY, spec);
     let Err(Error::Failed { message, .. }) = asked else { return None };
     let reason = message.strip_prefix("connect failed: ").unwrap_or(&message);
     Some(match reason {

@@ -12,7 +12,7 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use super::exchange::{CLOSES, PATIENCE, Reply, SECOND_LOOK, listen_to, obstacle};
 use super::finding::{Condition, Finding};
 use crate::config::forwarding::display::path_of;
-use crate::config::forwarding::{Forwarding, Target};
+use crate::config::forwarding::{ForwardSpec, Target};
 use crate::error::io_reason;
 use crate::runtime::directory::Directory;
 use crate::runtime::extra::Extra;
@@ -24,11 +24,11 @@ const GREETING: ([u8; 3], usize) = ([5, 1, 0], 2);
 
 /// Checks the target of `extra`.
 pub fn check(directory: &Directory, extra: &Extra) -> Finding {
-    let fault = match (&extra.error, &extra.forwarding) {
+    let fault = match (&extra.error, &extra.spec) {
         (Some(error), _) => Some(error.clone()),
-        (None, Forwarding::Local(..)) => fault_of_local(directory, &extra.forwarding),
-        (None, Forwarding::Socks(_)) => fault_of_proxy(directory, &extra.forwarding),
-        (None, Forwarding::Remote(_, target)) => connect(target).err().map(|error| {
+        (None, ForwardSpec::Local(..)) => fault_of_local(directory, &extra.spec),
+        (None, ForwardSpec::Socks(_)) => fault_of_proxy(directory, &extra.spec),
+        (None, ForwardSpec::Remote(_, target)) => connect(target).err().map(|error| {
             format!("cannot connect to {}: {}", printable(&target.to_string()), io_reason(&error))
         }),
     };
@@ -37,22 +37,22 @@ pub fn check(directory: &Directory, extra: &Extra) -> Finding {
 }
 
 /// A silent service looks like one that the server has not reached yet, so the supervisor is asked, too.
-fn fault_of_local(directory: &Directory, forwarding: &Forwarding) -> Option<String> {
-    match listen_to(&forwarding.listen(), &[], 1, SECOND_LOOK) {
+fn fault_of_local(directory: &Directory, spec: &ForwardSpec) -> Option<String> {
+    match listen_to(&spec.listen(), &[], 1, SECOND_LOOK) {
         Reply::Said(_) => None,
-        Reply::Silence => obstacle(directory, forwarding),
-        Reply::Closed => Some(obstacle(directory, forwarding).unwrap_or_else(|| CLOSES.to_owned())),
+        Reply::Silence => obstacle(directory, spec),
+        Reply::Closed => Some(obstacle(directory, spec).unwrap_or_else(|| CLOSES.to_owned())),
         Reply::Unreachable(reason) => Some(reason),
     }
 }
 
-fn fault_of_proxy(directory: &Directory, forwarding: &Forwarding) -> Option<String> {
+fn fault_of_proxy(directory: &Directory, spec: &ForwardSpec) -> Option<String> {
     let (greeting, length) = GREETING;
-    match listen_to(&forwarding.listen(), &greeting, length, PATIENCE) {
+    match listen_to(&spec.listen(), &greeting, length, PATIENCE) {
         Reply::Said(_) => None,
         Reply::Unreachable(reason) => Some(reason),
         Reply::Silence | Reply::Closed => {
-            Some(obstacle(directory, forwarding).unwrap_or_else(|| "the proxy does not answer".to_owned()))
+            Some(obstacle(directory, spec).unwrap_or_else(|| "the proxy does not answer".to_owned()))
         }
     }
 }
@@ -77,9 +77,9 @@ fn connect(target: &Target) -> io::Result<()> {
 /// Returns the result for `extra`.
 pub fn finding(extra: &Extra, condition: Condition, reason: Option<&str>) -> Finding {
     Finding {
-        service: extra.forwarding.to_string(),
-        local: extra.forwarding.listen(),
-        shown: printable(&path_of(&extra.forwarding)).into_owned(),
+        service: extra.spec.to_string(),
+        local: extra.spec.listen(),
+        shown: printable(&path_of(&extra.spec)).into_owned(),
         condition,
         http_status: None,
         model: None,

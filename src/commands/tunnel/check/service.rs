@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::exchange::{CLOSES, PATIENCE, Reply, SECOND_LOOK, converse, listen_to, obstacle};
 use super::finding::{Condition, Finding};
-use crate::config::forwarding::{Forwarding, Listen};
+use crate::config::forwarding::{ForwardSpec, Listen};
 use crate::daemon::{self, http};
 use crate::runtime::directory::Directory;
 use crate::runtime::state::Forward;
@@ -17,7 +17,7 @@ const MODEL_SERVICE: &str = "sglang";
 /// Checks the service of `forward`.
 pub(super) fn check(directory: &Directory, forward: &Forward) -> Finding {
     let listen = &Listen::Port(forward.local);
-    let obstacle = || obstacle(directory, &Forwarding::Local(listen.clone(), forward.target()));
+    let obstacle = || obstacle(directory, &ForwardSpec::Local(listen.clone(), forward.target()));
     for path in paths(&forward.service) {
         let finding = match request(listen, path, forward.service == MODEL_SERVICE) {
             Reply::Said(bytes) => heard(&bytes, forward),

@@ -3,7 +3,7 @@
 use crate::commands::tunnel::arguments::StartArguments;
 use crate::config::Config;
 use crate::config::forwarding::display::path_of;
-use crate::config::forwarding::{FORWARDINGS_MAX, Forwarding, Listen};
+use crate::config::forwarding::{FORWARDS_MAX, ForwardSpec, Listen};
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::runtime::extra::{Extra, Origin};
@@ -22,19 +22,19 @@ pub fn resolve(
 ) -> Result<Vec<Extra>> {
     let typed = arguments.forward.iter().chain(&arguments.remote).chain(&arguments.socks).cloned();
     let kept = before.map(|state| state.extra.as_slice()).unwrap_or_default().iter();
-    let kept = kept.filter(|extra| extra.origin == Origin::Command).map(|extra| extra.forwarding.clone());
-    let asked = typed.map(|forwarding| (forwarding, Origin::Command));
-    let written = config.forwardings(instance).into_iter().map(|forwarding| (forwarding, Origin::Config));
-    let kept = kept.map(|forwarding| (forwarding, Origin::Command));
+    let kept = kept.filter(|extra| extra.origin == Origin::Command).map(|extra| extra.spec.clone());
+    let asked = typed.map(|spec| (spec, Origin::Command));
+    let written = config.forwardings(instance).into_iter().map(|spec| (spec, Origin::Config));
+    let kept = kept.map(|spec| (spec, Origin::Command));
     let mut extras: Vec<Extra> = Vec::new();
-    for (forwarding, origin) in asked.chain(written).chain(kept) {
-        let forwarding = forwarding.expanded(paths);
-        if let Some(fault) = forwarding.fault() {
-            return Err(Error::usage(format!("{}: {fault}", printable(&forwarding.to_string()))));
+    for (spec, origin) in asked.chain(written).chain(kept) {
+        let spec = spec.expanded(paths);
+        if let Some(fault) = spec.fault() {
+            return Err(Error::usage(format!("{}: {fault}", printable(&spec.to_string()))));
         }
         // Repeating a forward is harmless.
-        if !extras.iter().any(|extra| extra.forwarding == forwarding) {
-            extras.push(Extra::new(forwarding, origin));
+        if !extras.iter().any(|extra| extra.spec == spec) {
+            extras.push(Extra::new(spec, origin));
         }
     }
     Ok(extras)
@@ -42,29 +42,28 @@ pub fn resolve(
 
 /// Checks that no two of `extras` and `services` have the same listening end.
 pub fn check(extras: &[Extra], services: &[Forward]) -> Result<()> {
-    if extras.len() > FORWARDINGS_MAX {
-        return Err(Error::usage(format!("a tunnel can have at most {FORWARDINGS_MAX} forwards")));
+    if extras.len() > FORWARDS_MAX {
+        return Err(Error::usage(format!("a tunnel can have at most {FORWARDS_MAX} forwards")));
     }
     for (index, extra) in extras.iter().enumerate() {
-        let forwarding = &extra.forwarding;
-        if let Some(service) = services.iter().find(|service| Some(service.local) == forwarding.local_port())
-        {
-            return Err(collision(&service.service, forwarding));
+        let spec = &extra.spec;
+        if let Some(service) = services.iter().find(|service| Some(service.local) == spec.local_port()) {
+            return Err(collision(&service.service, spec));
         }
-        let before = extras[..index].iter().map(|other| &other.forwarding);
-        if let Some(other) = before.into_iter().find(|other| other.collides_with(forwarding)) {
-            return Err(collision(&other.to_string(), forwarding));
+        let before = extras[..index].iter().map(|other| &other.spec);
+        if let Some(other) = before.into_iter().find(|other| other.collides_with(spec)) {
+            return Err(collision(&other.to_string(), spec));
         }
     }
     Ok(())
 }
 
-fn collision(one: &str, forwarding: &Forwarding) -> Error {
-    let listen = forwarding.listen().to_string();
+fn collision(one: &str, spec: &ForwardSpec) -> Error {
+    let listen = spec.listen().to_string();
     Error::usage(format!(
         "{} and {} both want {}",
         printable(one),
-        printable(&forwarding.to_string()),
+        printable(&spec.to_string()),
         printable(&listen)
     ))
     .with_hint("change the port of one")
@@ -73,9 +72,9 @@ fn collision(one: &str, forwarding: &Forwarding) -> Error {
 /// Returns forwards as shell comments, for below an ssh command that does not show them.
 pub fn comments(services: &[Forward], extras: &[Extra]) -> String {
     let services =
-        services.iter().map(|forward| Forwarding::Local(Listen::Port(forward.local), forward.target()));
-    let extras = extras.iter().map(|extra| extra.forwarding.clone());
-    services.chain(extras).map(|forwarding| format!("# {}\n", printable(&path_of(&forwarding)))).collect()
+        services.iter().map(|forward| ForwardSpec::Local(Listen::Port(forward.local), forward.target()));
+    let extras = extras.iter().map(|extra| extra.spec.clone());
+    services.chain(extras).map(|spec| format!("# {}\n", printable(&path_of(&spec)))).collect()
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::system::paths::Paths;
 
 /// Largest number of forwards in a tunnel, besides the services.
-pub const FORWARDINGS_MAX: usize = 100;
+pub const FORWARDS_MAX: usize = 100;
 
 /// A forward that is not a service's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Forwarding {
+pub enum ForwardSpec {
     /// Like `ssh -L`: listens on this machine; the instance connects to the target.
     Local(Listen, Target),
     /// Like `ssh -R`: listens on the instance; this machine connects to the target.
@@ -43,15 +43,15 @@ pub enum Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// [`Forwarding::Local`]
+    /// [`ForwardSpec::Local`]
     Local,
-    /// [`Forwarding::Remote`]
+    /// [`ForwardSpec::Remote`]
     Remote,
-    /// [`Forwarding::Socks`]
+    /// [`ForwardSpec::Socks`]
     Socks,
 }
 
-impl Forwarding {
+impl ForwardSpec {
     /// Returns its kind.
     pub fn kind(&self) -> Kind {
         match self {
@@ -87,7 +87,7 @@ impl Forwarding {
 
     /// Returns true if both listen on the same port or socket.
     pub fn collides_with(&self, other: &Self) -> bool {
-        let here = |forwarding: &Self| forwarding.kind() != Kind::Remote;
+        let here = |spec: &Self| spec.kind() != Kind::Remote;
         here(self) == here(other) && self.listen() == other.listen()
     }
 
