@@ -111,11 +111,6 @@ impl Directory {
         self.path.join("state.toml")
     }
 
-    /// Returns the path of the file of additional forwards.
-    pub fn forwards_file(&self) -> PathBuf {
-        self.path.join("forwards.toml")
-    }
-
     /// Returns the path of ssh's control socket.
     pub fn ssh_control(&self) -> PathBuf {
         self.path.join("ctl")
@@ -137,15 +132,10 @@ impl Directory {
         self.socket("probe")
     }
 
-    /// Returns the path of the socket that ssh forwards for the service on the port `local`.
-    pub fn forward_socket(&self, local: u16) -> PathBuf {
-        self.socket(&local.to_string())
-    }
-
-    /// Returns the path of the socket that ssh forwards for `listen`.
-    pub fn extra_socket(&self, listen: &Listen) -> PathBuf {
+    /// Returns the path of the socket that ssh forwards for connections to `listen`.
+    pub fn forward_socket(&self, listen: &Listen) -> PathBuf {
         match listen {
-            Listen::Port(port) => self.forward_socket(*port),
+            Listen::Port(port) => self.socket(&port.to_string()),
             Listen::Socket(path) => self.socket(&format!("u{}", instance::digest(&path.to_string_lossy()))),
         }
     }

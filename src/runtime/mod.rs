@@ -5,7 +5,7 @@
 pub mod check_connection;
 pub mod control;
 pub mod directory;
-pub mod extra;
+pub mod forward;
 pub mod liveness;
 pub(crate) mod log;
 pub mod orphan;

@@ -83,7 +83,7 @@ impl Entry {
             phase: Some(state.phase),
             name: field(name),
             lease_end: state.daemon.as_ref().and_then(|facts| facts.lease_end).filter(|end| is_moment(*end)),
-            ports: state.forwards.iter().map(|forward| forward.local).collect(),
+            ports: state.services().map(|service| service.local).collect(),
             shown: shown(&state.instance.name).unwrap_or_else(|| field(name)),
         }
     }

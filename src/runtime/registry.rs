@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::{orphan, pidfile, prompt};
+use crate::config::forwarding::Listen;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
@@ -177,8 +178,8 @@ pub fn forward_to(paths: &Paths, instance: &Instance, service: &str) -> Result<O
     if state.phase != Phase::Up {
         return Ok(None);
     }
-    let forward = state.forwards.iter().find(|forward| forward.service == service);
-    Ok(forward.map(|forward| running.directory.forward_socket(forward.local)))
+    let socket = |local| running.directory.forward_socket(&Listen::Port(local));
+    Ok(state.service(service).map(|service| socket(service.local)))
 }
 
 /// Returns the state of the running tunnel on the local port `port`, other than that in `directory`.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{self, instance};
 use crate::error::{Error, Result};
-use crate::runtime::state::Forward;
+use crate::runtime::forward::Forward;
 use crate::system::lock::lock;
 use crate::system::paths::{self, Paths};
 use crate::toml_text;
@@ -49,11 +49,12 @@ pub fn recall(paths: &Paths, id: &str) -> BTreeMap<String, u16> {
     ports
 }
 
-/// Stores the local ports of the instance `id`. Keeps those of services that this tunnel lacks.
+/// Stores the local ports of the services of the instance `id`. Keeps those of services that this tunnel lacks.
 pub fn remember(paths: &Paths, id: &str, forwards: &[Forward]) -> Result<()> {
     let mut ports = recall(paths, id);
-    let had = forwards.iter().map(|forward| (forward.service.clone(), forward.local));
-    let had: BTreeMap<String, u16> = had.collect();
+    let services = forwards.iter().filter_map(Forward::service);
+    let had: BTreeMap<String, u16> =
+        services.map(|service| (service.name.to_owned(), service.local)).collect();
     if had.iter().all(|(service, port)| ports.get(service) == Some(port)) {
         return Ok(());
     }

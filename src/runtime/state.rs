@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::forwarding;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
-use crate::runtime::extra::{self, Extra};
+use crate::runtime::forward::{Forward, ServicePort};
 use crate::system::paths;
 use crate::system::time::now;
 use crate::toml_text;
@@ -66,29 +65,8 @@ pub struct State {
     /// Last facts from its status daemon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub daemon: Option<Facts>,
-    /// Forwards of the services.
+    /// Forwards, services first.
     pub forwards: Vec<Forward>,
-    /// Other forwards, in a file of their own; see [`extra`].
-    #[serde(skip)]
-    pub extra: Vec<Extra>,
-}
-
-/// Forward of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forward {
-    /// Name of the service.
-    pub service: String,
-    /// Port on this machine.
-    pub local: u16,
-    /// Port on the instance.
-    pub remote: u16,
-}
-
-impl Forward {
-    /// Returns the service as a target on the instance.
-    pub fn target(&self) -> forwarding::Target {
-        forwarding::Target::Port("localhost".to_owned(), self.remote)
-    }
 }
 
 /// Phase of a tunnel.
@@ -136,7 +114,6 @@ impl State {
             instance: Target::from(instance),
             daemon: None,
             forwards: forwards.to_vec(),
-            extra: Vec::new(),
         }
     }
 
@@ -149,15 +126,26 @@ impl State {
 
     /// Returns the last state in `directory`; `None` if it cannot be read.
     pub fn read(directory: &Directory) -> Option<Self> {
-        let mut state: Self =
-            toml_text::parse(&paths::read_own(&directory.state_file(), STATE_MAX).ok()?).ok()?;
-        state.extra = extra::read(directory);
-        Some(state)
+        toml_text::parse(&paths::read_own(&directory.state_file(), STATE_MAX).ok()?).ok()
+    }
+
+    /// Returns the services.
+    pub fn services(&self) -> impl Iterator<Item = ServicePort<'_>> {
+        self.forwards.iter().filter_map(Forward::service)
+    }
+
+    /// Returns the service `name`.
+    pub fn service(&self, name: &str) -> Option<ServicePort<'_>> {
+        self.services().find(|service| service.name == name)
+    }
+
+    /// Returns the forwards that are not services'.
+    pub fn others(&self) -> impl Iterator<Item = &Forward> {
+        self.forwards.iter().filter(|forward| !forward.is_service())
     }
 
     /// Returns true if the tunnel listens on the local port `port`.
     pub fn has_port(&self, port: u16) -> bool {
-        self.forwards.iter().any(|forward| forward.local == port)
-            || self.extra.iter().any(|extra| extra.spec.local_port() == Some(port))
+        self.forwards.iter().any(|forward| forward.spec.local_port() == Some(port))
     }
 }

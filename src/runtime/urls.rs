@@ -1,24 +1,25 @@
 //! URLs of the services of a running tunnel, and the environment variables that hold them.
 
-use crate::runtime::state::Forward;
+use crate::runtime::forward::{Forward, ServicePort};
 
 /// Service with OpenAI's API, whose URL goes into [`OPENAI_VARIABLE`].
 const OPENAI_SERVICE: &str = "sglang";
 /// Variable that OpenAI's client libraries read.
 const OPENAI_VARIABLE: &str = "OPENAI_BASE_URL";
 
-/// Returns the URL of the service behind `forward`.
-pub fn address(forward: &Forward) -> String {
-    format!("http://localhost:{}", forward.local)
+/// Returns the URL of `service`.
+pub fn address(service: ServicePort<'_>) -> String {
+    format!("http://localhost:{}", service.local)
 }
 
-/// Returns the variables for `forwards`: `SOONG_NAME_URL` each, and OpenAI's. soong itself reads no variable
-/// of that form, which would send its own requests to the instance.
+/// Returns the variables for the services of `forwards`: `SOONG_NAME_URL` each, and OpenAI's. soong itself reads no
+/// variable of that form, which would send its own requests to the instance.
 pub fn variables(forwards: &[Forward]) -> Vec<(String, String)> {
-    let own = |forward: &Forward| (variable(&forward.service), address(forward));
-    let openai = forwards.iter().find(|forward| forward.service == OPENAI_SERVICE);
-    let openai = openai.map(|forward| (OPENAI_VARIABLE.to_owned(), format!("{}/v1", address(forward))));
-    forwards.iter().map(own).chain(openai).collect()
+    let services = || forwards.iter().filter_map(Forward::service);
+    let own = services().map(|service| (variable(service.name), address(service)));
+    let openai = services().find(|service| service.name == OPENAI_SERVICE);
+    let openai = openai.map(|service| (OPENAI_VARIABLE.to_owned(), format!("{}/v1", address(service))));
+    own.chain(openai).collect()
 }
 
 fn variable(service: &str) -> String {
@@ -35,7 +36,7 @@ mod tests {
 
     #[test]
     fn every_service_has_a_variable_and_openais_clients_find_the_model() {
-        let forward = |service: &str, local| Forward { service: service.into(), local, remote: 1 };
+        let forward = |service: &str, local| Forward::of_service(service, local, 1);
         let found = variables(&[forward("sglang", 8001), forward("my-web", 81)]);
         let found: Vec<(&str, &str)> =
             found.iter().map(|(name, url)| (name.as_str(), url.as_str())).collect();

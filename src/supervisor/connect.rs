@@ -11,7 +11,7 @@ use super::end::{End, Reason};
 use super::interrupts::Interrupts;
 use super::link::forwards::Requester;
 use super::link::line_reader::{LineHandler, LineReader, Quota, Use};
-use super::link::mux::{Control, Forward};
+use super::link::mux::Control;
 use super::link::permission::{self, Permission};
 use super::link::probe::{self, Probe};
 use super::link::process::Link;
@@ -24,6 +24,7 @@ use super::relay::forward_table::ForwardTable;
 use super::relay::metrics::Metrics;
 use super::relay::uplink::Uplink;
 use super::system_events::{SystemEvent, Watch};
+use crate::config::forwarding::ForwardSpec;
 use crate::error::Error;
 use crate::openssh::Login;
 use crate::openssh::failure::{self, Failure, Kind};
@@ -36,19 +37,17 @@ pub(super) struct Connector {
     permission: Arc<Permission>,
     /// The forward that probes a link.
     probe: Arc<Probe>,
-    probe_forward: Forward,
+    probe_forward: ForwardSpec,
     /// Answers ssh's questions.
     prompts: Arc<PromptBroker>,
     askpass: Askpass,
-    /// The services' forwards.
-    services: Vec<Forward>,
-    /// All other forwards, which commands can change.
+    /// The forwards, which commands can change.
     forward_table: Arc<ForwardTable>,
 }
 
 impl Connector {
-    /// Returns the connector of a tunnel in `publisher`'s directory, still without services. `uplink` and `metrics`
-    /// are for forwards that commands add.
+    /// Returns the connector of a tunnel in `publisher`'s directory, still without forwards. `uplink` and `metrics` are
+    /// for their connections.
     pub(super) fn new(
         request: &Request,
         publisher: &Publisher<'_>,
@@ -59,7 +58,9 @@ impl Connector {
         let control = Control::new(directory.ssh_control());
         let permission = Arc::new(Permission::new(control.clone()));
         let (uplink, metrics, log) = (uplink.clone(), metrics.clone(), Arc::clone(publisher.log()));
-        let forward_table = ForwardTable::new(directory, &control, &permission, uplink, metrics, log);
+        let state_file = Arc::clone(publisher.state_file());
+        let forward_table =
+            ForwardTable::new(directory, state_file, &control, &permission, uplink, metrics, log);
         let askpass = Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
             action: "cannot set up ssh's questions".into(),
             source,
@@ -72,14 +73,8 @@ impl Connector {
             probe_forward: probe::forward(directory),
             prompts: Arc::new(PromptBroker::new(publisher.starter().clone(), request.askpass.clone())),
             askpass,
-            services: Vec::new(),
             forward_table: Arc::new(forward_table),
         })
-    }
-
-    /// Sets the services' forwards, once their ports are reserved.
-    pub(super) fn set_services(&mut self, services: Vec<Forward>) {
-        self.services = services;
     }
 
     /// Returns ssh's control socket.
@@ -97,7 +92,7 @@ impl Connector {
         &self.prompts
     }
 
-    /// Returns the forwards that commands can change.
+    /// Returns the forwards.
     pub(super) fn forward_table(&self) -> &Arc<ForwardTable> {
         &self.forward_table
     }
@@ -162,13 +157,12 @@ impl Connector {
             .map_err(|error| Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
     }
 
-    /// Requests every forward from the present ssh: the services', the probe's, and those of the table.
+    /// Requests every forward from the present ssh: those of the table, and the probe's.
     fn request_forwards(
         &self,
         first: bool,
         log: &LineReader,
     ) -> impl Future<Output = Result<(), Failure>> + use<> {
-        let mut forwards = self.services.clone();
         let requester = Requester {
             probe: self.probe_forward.clone(),
             control: self.control.clone(),
@@ -177,10 +171,9 @@ impl Connector {
         };
         let forward_table = Arc::clone(&self.forward_table);
         async move {
-            let (extras, more): (Vec<_>, Vec<_>) = forward_table.wanted(first).await.into_iter().unzip();
-            forwards.extend(more);
-            requester.request(forwards).await?;
-            forward_table.carry(&extras).await;
+            let (wanted, requests): (Vec<_>, Vec<_>) = forward_table.wanted(first).await.into_iter().unzip();
+            requester.request(requests).await?;
+            forward_table.carry(&wanted).await;
             Ok(())
         }
     }

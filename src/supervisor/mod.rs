@@ -21,7 +21,9 @@
 //! # Owners
 //!
 //! - [`publish::Publisher`]: directory, lock, state file, log, prompt line, starter, hooks. Only it tells others about the tunnel.
-//! - [`connect::Connector`]: ssh's control socket and questions, and the forwards to request. It makes one attempt.
+//! - [`state_file::StateFile`]: the state and its file. The publisher changes the phase, the forward table the forwards.
+//! - [`connect::Connector`]: ssh's control socket and questions. It makes one attempt.
+//! - [`relay::forward_table::ForwardTable`]: every forward, its listeners, and whether the present ssh carries it.
 //! - [`monitor::Monitor`]: the liveness of the link that is up, and whether the relay lets connections through.
 //! - [`interrupts::Interrupts`]: the request to stop, system events, and news from the provider.
 //! - [`backoff::Backoff`]: when to try again, and which failures end the tunnel. A function of failures and times.
@@ -61,4 +63,5 @@ pub(crate) mod relay;
 pub(crate) mod setup;
 pub(crate) mod signals;
 pub(crate) mod starter;
+pub(crate) mod state_file;
 pub(crate) mod system_events;

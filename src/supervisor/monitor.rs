@@ -59,7 +59,7 @@ impl Monitor {
         interrupts: &mut Interrupts,
     ) -> End {
         let (socket, wake) = (self.daemon_socket.clone(), Arc::clone(&self.daemon_wake));
-        let mut poll = DaemonPoll::new(publisher.paths(), publisher.instance(), socket, wake);
+        let mut poll = DaemonPoll::new(publisher.paths(), &publisher.instance(), socket, wake);
         let _settling = settle(connector.forward_table());
         loop {
             let (mut stop, system, _) = interrupts.split();

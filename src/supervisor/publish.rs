@@ -8,14 +8,16 @@ use super::hooks::Hooks;
 use super::protocol::event::Event;
 use super::protocol::hook_event::{self, Occasion};
 use super::starter::Starter;
+use super::state_file::StateFile;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::openssh::Login;
 use crate::openssh::failure::{self, Failure, Kind};
 use crate::runtime::directory::{Directory, Lock};
+use crate::runtime::forward::Forward;
 use crate::runtime::log::Log;
 use crate::runtime::prompt::{self, Entry};
-use crate::runtime::state::{Facts, Forward, Phase, State, Target};
+use crate::runtime::state::{Facts, Phase, State, Target};
 use crate::runtime::urls::variables;
 use crate::runtime::{pidfile, remembered_ports};
 use crate::system::paths::Paths;
@@ -25,10 +27,10 @@ use crate::system::time::now;
 pub(super) struct Publisher<'a> {
     paths: &'a Paths,
     directory: Directory,
-    lock: Lock,
+    lock: Arc<Lock>,
     /// Name of the tunnel.
     name: String,
-    state: State,
+    state: Arc<StateFile>,
     log: Arc<Log>,
     starter: Starter,
     hooks: Hooks,
@@ -45,6 +47,8 @@ impl<'a> Publisher<'a> {
         starter: Starter,
     ) -> Self {
         let hooks = Hooks::new(paths, name);
+        let lock = Arc::new(lock);
+        let state = Arc::new(StateFile::new(directory.clone(), Arc::clone(&lock), state));
         Self { paths, directory, lock, name: name.to_owned(), state, log, starter, hooks }
     }
 
@@ -54,8 +58,13 @@ impl<'a> Publisher<'a> {
     }
 
     /// Returns the instance.
-    pub(super) fn instance(&self) -> &Target {
-        &self.state.instance
+    pub(super) fn instance(&self) -> Target {
+        self.state.get().instance
+    }
+
+    /// Returns the state and its file.
+    pub(super) fn state_file(&self) -> &Arc<StateFile> {
+        &self.state
     }
 
     /// Returns the tunnel's directory.
@@ -74,9 +83,8 @@ impl<'a> Publisher<'a> {
     }
 
     /// Publishes the forwards with their final local ports, for the first time.
-    pub(super) fn bound(&mut self, forwards: &[Forward]) -> Result<()> {
-        self.state.forwards = forwards.to_vec();
-        self.state.write(&self.directory)
+    pub(super) fn bound(&self, forwards: Vec<Forward>) -> Result<()> {
+        self.state.update(|state| state.forwards = forwards).map(drop)
     }
 
     /// Tells the starter that the first attempt begins.
@@ -91,10 +99,10 @@ impl<'a> Publisher<'a> {
             state.next_retry = None;
         });
         self.log_failure("PID file", pidfile::update(self.paths, None));
-        let remembered =
-            remembered_ports::remember(self.paths, &self.state.instance.id, &self.state.forwards);
+        let State { instance, forwards, .. } = self.state.get();
+        let remembered = remembered_ports::remember(self.paths, &instance.id, &forwards);
         self.log_failure("remembered ports", remembered);
-        self.starter.send(&Event::Up { forwards: self.state.forwards.clone() });
+        self.starter.send(&Event::Up { forwards });
         self.run_hook(Occasion::Up, "");
     }
 
@@ -148,22 +156,20 @@ impl<'a> Publisher<'a> {
 
     /// Publishes that the instance has moved.
     pub(super) fn moved(&mut self, instance: &Instance) {
-        self.log
-            .write(&format!("the instance has moved from {} to {}", self.state.instance.host, instance.host));
-        self.state.instance.host.clone_from(&instance.host);
-        self.write_state();
+        let (before, host) = (self.instance().host, &instance.host);
+        self.log.write(&format!("the instance has moved from {before} to {host}"));
+        self.log_error(self.state.update(|state| state.instance.host.clone_from(host)));
     }
 
     /// Publishes the status daemon's facts.
     pub(super) fn daemon_facts(&mut self, facts: Facts) {
-        self.state.daemon = Some(facts);
-        self.write_state();
+        self.log_error(self.state.update(|state| state.daemon = Some(facts)));
         self.renew_promise();
     }
 
     /// Updates the line for prompts, which promises that its content holds for a while.
     pub(super) fn renew_promise(&self) {
-        self.log_error(prompt::publish(self.paths, &Entry::new(&self.name, &self.state)));
+        self.log_error(prompt::publish(self.paths, &Entry::new(&self.name, &self.state.get())));
     }
 
     /// Returns the failure of a tunnel whose directory was deleted or replaced: no command could find or stop it,
@@ -181,7 +187,7 @@ impl<'a> Publisher<'a> {
     /// that was up failed. The lock is kept until the process ends: freed earlier, another process could take this
     /// one for gone.
     pub(super) fn finish(self, failed: bool) {
-        let keeps_state = failed && self.state.phase == Phase::Failed;
+        let keeps_state = failed && self.state.get().phase == Phase::Failed;
         // The writers below need a lock there, and the directory may have been deleted.
         if !self.paths.is_runtime_gone() {
             let _ = self.paths.ensure_runtime();
@@ -208,21 +214,19 @@ impl<'a> Publisher<'a> {
     }
 
     fn enter(&mut self, phase: Phase, change: impl FnOnce(&mut State)) {
-        if self.state.phase != phase {
-            self.state.phase = phase;
-            self.state.since = now();
-        }
-        change(&mut self.state);
-        self.log.write(&describe(&self.state));
+        let outcome = self.state.update(|state| {
+            if state.phase != phase {
+                state.phase = phase;
+                state.since = now();
+            }
+            change(state);
+        });
+        self.log.write(&describe(&self.state.get()));
+        self.log_error(outcome);
         // The files of another tunnel may be in the place of a deleted directory.
         if self.directory.is_held_by(&self.lock) {
-            self.write_state();
             self.renew_promise();
         }
-    }
-
-    fn write_state(&self) {
-        self.log_error(self.state.write(&self.directory));
     }
 
     /// Returns the number of logins that the server refused lately.
@@ -233,7 +237,7 @@ impl<'a> Publisher<'a> {
 
     /// Runs the user's hook for an event, if there is one.
     fn run_hook(&mut self, occasion: Occasion, reason: &str) {
-        let instance = &self.state.instance;
+        let State { instance, forwards, .. } = self.state.get();
         let own = [
             ("SOONG_EVENT", occasion.word()),
             ("SOONG_INSTANCE_NAME", &instance.name),
@@ -242,14 +246,14 @@ impl<'a> Publisher<'a> {
             ("SOONG_REASON", reason),
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.replace('\0', "")));
-        let variables = own.chain(variables(&self.state.forwards)).collect();
+        let variables = own.chain(variables(&forwards)).collect();
         let outcome = self.hooks.fire(&hook_event::Event { occasion, variables });
         if let Err(error) = outcome {
             self.log.write(&format!("hook {}: {error}", occasion.word()));
         }
     }
 
-    fn log_error(&self, outcome: Result<()>) {
+    fn log_error<T>(&self, outcome: Result<T>) {
         if let Err(error) = outcome {
             self.log.write(&error.to_string());
         }

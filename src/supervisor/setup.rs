@@ -4,13 +4,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 
 use super::connect::Connector;
 use super::interrupts::Interrupts;
 use super::link::liveness::Liveness;
-use super::link::mux::{Forward, Side};
 use super::monitor::Monitor;
 use super::prompt_broker;
 use super::protocol::event::Event;
@@ -19,20 +18,19 @@ use super::publish::Publisher;
 use super::relay::fd_limit;
 use super::relay::metrics::Metrics;
 use super::relay::owner::Guard;
-use super::relay::reserve::{self, Bound};
+use super::relay::reserve;
 use super::relay::room::Room;
-use super::relay::serve;
 use super::relay::unix_socket;
 use super::relay::uplink::Uplink;
 use super::starter::Starter;
 use super::{control_server, signals};
-use crate::config::forwarding::Listen;
 use crate::daemon;
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
+use crate::runtime::forward::Forward;
 use crate::runtime::log::Log;
 use crate::runtime::orphan;
-use crate::runtime::state::{self, State};
+use crate::runtime::state::State;
 use crate::system::paths::Paths;
 
 /// Parts of a supervisor.
@@ -69,7 +67,7 @@ pub(super) async fn set_up<'a>(request: &Request, paths: &'a Paths, starter: Sta
     let monitor = Monitor::new(liveness, link_up);
     let interrupts = Interrupts::new(stop, &request.login.instance.id);
     let mut parts = Parts { publisher, connector, monitor, interrupts };
-    if let Err(error) = parts.open(request, &uplink, &metrics, stopper).await {
+    if let Err(error) = parts.open(request, &metrics, stopper).await {
         parts.connector.forward_table().close().await;
         parts.publisher.abandon();
         return Err(error);
@@ -83,26 +81,23 @@ impl Parts<'_> {
     async fn open(
         &mut self,
         request: &Request,
-        uplink: &Uplink,
         metrics: &Metrics,
         stopper: watch::Sender<bool>,
     ) -> Result<()> {
-        let bound = reserve::bind_all(request, self.publisher.paths())?;
-        let endpoints = reserve::open_extras(request, self.publisher.paths())?;
+        let reserved = reserve::bind_all(request, self.publisher.paths())?;
+        let forwards: Vec<Forward> = reserved.iter().map(|reserved| reserved.forward.clone()).collect();
         let forward_table = Arc::clone(self.connector.forward_table());
-        forward_table.begin(&request.extras, endpoints).await?;
-        let forwards: Vec<state::Forward> = bound.iter().map(|bound| bound.forward.clone()).collect();
+        forward_table.begin(reserved).await?;
         let directory = self.publisher.directory();
         let socket = directory.supervisor_socket();
         let requests = listen(&socket).map_err(|error| Error::io("open", &socket, error))?;
         let socket = directory.askpass_socket();
         let questions = listen(&socket).map_err(|error| Error::io("open", &socket, error))?;
         tokio::spawn(prompt_broker::serve(questions, Arc::clone(self.connector.prompts())));
-        let services = forwards.iter().map(|forward| service(directory, forward)).collect();
-        self.connector.set_services(services);
-        let daemon = forwards.iter().find(|forward| forward.service == daemon::SERVICE);
-        self.monitor.set_daemon_socket(daemon.map(|forward| directory.forward_socket(forward.local)));
-        self.publisher.bound(&forwards)?;
+        let daemon = forwards.iter().find(|forward| forward.is_for(daemon::SERVICE));
+        let socket = |forward: &Forward| directory.forward_socket(&forward.spec.listen());
+        self.monitor.set_daemon_socket(daemon.map(socket));
+        self.publisher.bound(forwards)?;
         tokio::spawn(control_server::serve(
             requests,
             stopper.clone(),
@@ -111,7 +106,7 @@ impl Parts<'_> {
             forward_table,
         ));
         self.publisher.starter().listen(stopper);
-        serve(self.publisher.directory(), bound, uplink, metrics)
+        Ok(())
     }
 }
 
@@ -133,30 +128,6 @@ async fn publisher<'a>(request: &Request, paths: &'a Paths, starter: Starter) ->
     }
     let state = State::starting(&request.login.instance, &request.forwards);
     Ok(Publisher::new(paths, directory, lock, (&request.name, state), log, starter))
-}
-
-/// Returns the forward that ssh carries for a service.
-fn service(directory: &Directory, forward: &state::Forward) -> Forward {
-    Forward {
-        side: Side::Local,
-        listen: Listen::Socket(directory.forward_socket(forward.local)),
-        target: forward.target(),
-    }
-}
-
-/// Accepts connections to the services.
-fn serve(directory: &Directory, bound: Vec<Bound>, uplink: &Uplink, metrics: &Metrics) -> Result<()> {
-    for Bound { forward, listeners } in bound {
-        let socket = directory.forward_socket(forward.local);
-        let counters = metrics.counters(Listen::Port(forward.local));
-        let uplink = Uplink { counters, room: uplink.room.for_listener(), ..uplink.clone() };
-        for listener in listeners {
-            let listener =
-                TcpListener::from_std(listener).map_err(|error| Error::io("serve", &socket, error))?;
-            tokio::spawn(serve::serve(listener, socket.clone(), uplink.clone()));
-        }
-    }
-    Ok(())
 }
 
 /// Refuses a tunnel that is already running in another session of the user, and warns where.

@@ -22,7 +22,7 @@ pub(super) fn candidates(
         return removable(kind, before, running);
     }
     let carried =
-        |spec: &ForwardSpec| running.iter().flat_map(|state| &state.extra).any(|extra| extra.spec == *spec);
+        |spec: &ForwardSpec| running.iter().flat_map(State::others).any(|forward| forward.spec == *spec);
     let written = config.into_iter().flat_map(|config| &config.forwards).flat_map(|instance| {
         let candidates = instance
             .forwardings
@@ -40,17 +40,17 @@ fn removable(kind: Kind, before: &[&str], running: &[State]) -> Vec<Candidate> {
     let is_named = |state: &&State| before.contains(&state.instance.name.as_str());
     let is_one_named = running.iter().any(|state| is_named(&state));
     let meant = running.iter().filter(|state| !is_one_named || is_named(state));
-    let extras = meant.flat_map(|state| state.extra.iter().map(move |extra| (state, &extra.spec)));
+    let present = meant.flat_map(|state| state.others().map(move |forward| (state, &forward.spec)));
     // A port alone can be a proxy's or a forward's.
-    let extras =
-        extras.filter(|(_, spec)| spec.kind() == kind || (kind == Kind::Local && spec.kind() == Kind::Socks));
-    let extras = extras.map(|(state, spec)| {
+    let present = present
+        .filter(|(_, spec)| spec.kind() == kind || (kind == Kind::Local && spec.kind() == Kind::Socks));
+    let candidates = present.map(|(state, spec)| {
         let target = spec.target().map_or("a SOCKS proxy".to_owned(), |target| format!("to {target}"));
         let description =
             if running.len() > 1 { format!("{target}, of {}", state.instance.name) } else { target };
         Candidate::new(spec.listen().to_string(), description)
     });
-    extras.filter(|candidate| !before.contains(&candidate.value.as_str())).collect()
+    candidates.filter(|candidate| !before.contains(&candidate.value.as_str())).collect()
 }
 
 /// Completes a typed forward: `5432` and `5432:` to `5432:localhost:5432`, `5432:db` to `5432:db:5432`.

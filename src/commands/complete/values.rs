@@ -123,7 +123,7 @@ fn tunnel(state: &State) -> Candidate {
         Phase::Reconnecting => "reconnecting",
         Phase::Failed => "failed",
     };
-    let ports: Vec<String> = state.forwards.iter().map(|forward| forward.local.to_string()).collect();
+    let ports: Vec<String> = state.services().map(|service| service.local.to_string()).collect();
     let description = format!("{phase}, ports {}", ports.join(" "));
     Candidate::new(&state.instance.name, if ports.is_empty() { phase } else { &description })
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::overview::{Overview, Row};
 use crate::error::{Error, Result};
 use crate::instances::inventory::Status;
+use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
-use crate::runtime::state::Forward;
 use crate::terminal::printable_json;
 
 /// Version of the format.

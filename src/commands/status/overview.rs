@@ -2,10 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::instances::inventory::{Inventory, Source, Status};
+use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{Running, Survey};
 use crate::runtime::state::Facts;
-use crate::runtime::state::{Forward, Phase, State};
+use crate::runtime::state::{Phase, State};
 use crate::suggest;
 use crate::system::time::{now, span};
 use crate::terminal::{hint_label, printable};
@@ -174,7 +175,7 @@ impl From<&State> for Tunnel {
             doing: TunnelStatus::Phase(state.phase),
             pid: None,
             last_error: state.last_error.clone(),
-            forwards: state.forwards.clone(),
+            forwards: state.forwards.iter().filter(|forward| forward.is_service()).cloned().collect(),
         }
     }
 }

@@ -4,13 +4,12 @@
 //! service does not answer. The tunnel accepts connections before the instance does, so only the reply tells them
 //! apart. Requests go to the tunnel's own listeners, so they meet everything that clients meet.
 
+mod connection;
 mod exchange;
-pub(crate) mod extra;
 mod finding;
 mod service;
 
 use std::io::{self, Read};
-use std::slice;
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use self::exchange::PATIENCE;
@@ -18,46 +17,45 @@ pub use self::finding::{Condition, Finding};
 use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
-use crate::runtime::extra::Extra;
-use crate::runtime::state::{Forward, Phase, State};
+use crate::runtime::forward::Forward;
+use crate::runtime::state::{Phase, State};
 use crate::system::deadline_stream::DeadlineStream;
 
-/// Checks all forwards of the tunnel in `directory` in parallel. Returns one result for each, services first.
+/// Checks all forwards of the tunnel in `directory` in parallel. Returns one result for each, in their order.
 pub fn examine(directory: &Directory, state: &State) -> Result<Vec<Finding>> {
-    examine_these(directory, state, &state.forwards, &state.extra)
+    examine_these(directory, state, &state.forwards.iter().collect::<Vec<_>>())
 }
 
-/// Checks one service.
-pub fn examine_one(directory: &Directory, state: &State, forward: &Forward) -> Result<Finding> {
-    let mut findings = examine_these(directory, state, slice::from_ref(forward), &[])?;
+/// Checks the service `name`.
+pub fn examine_service(directory: &Directory, state: &State, name: &str) -> Result<Finding> {
+    let forwards: Vec<&Forward> = state.forwards.iter().filter(|forward| forward.is_for(name)).collect();
+    let mut findings = examine_these(directory, state, &forwards)?;
     findings.pop().ok_or_else(|| Error::failed("cannot ask the service"))
 }
 
-fn examine_these(
-    directory: &Directory,
-    state: &State,
-    forwards: &[Forward],
-    extras: &[Extra],
-) -> Result<Vec<Finding>> {
+fn examine_these(directory: &Directory, state: &State, forwards: &[&Forward]) -> Result<Vec<Finding>> {
     if let Some(reason) = fault_of_tunnel(directory, state) {
         let findings = forwards.iter().map(|forward| Finding::new(forward, Condition::LinkDown));
-        let findings =
-            findings.chain(extras.iter().map(|extra| extra::finding(extra, Condition::LinkDown, None)));
         return Ok(findings.map(|finding| under(Some(&reason), finding)).collect());
     }
     let findings = thread::scope(|scope| {
         let mut asked = Vec::new();
-        for forward in forwards {
-            asked.push(begin(scope, move || service::check(directory, forward))?);
-        }
-        for extra in extras {
-            asked.push(begin(scope, move || extra::check(directory, extra))?);
+        for &forward in forwards {
+            asked.push(begin(scope, move || check(directory, forward))?);
         }
         let down = (!is_link_alive(directory)).then_some("the instance is silent");
         let findings = asked.into_iter().filter_map(|asked| asked.join().ok());
         Ok(findings.map(|finding| under(down, finding)).collect())
     });
     findings.map_err(|source| Error::cannot("ask the services", source))
+}
+
+fn check(directory: &Directory, forward: &Forward) -> Finding {
+    if forward.is_service() {
+        service::check(directory, forward)
+    } else {
+        connection::check(directory, forward)
+    }
 }
 
 /// Begins a check in a thread.
@@ -105,7 +103,7 @@ mod tests {
 
     #[test]
     fn without_a_link_nothing_is_said_of_a_service() {
-        let forward = Forward { service: "n8n".into(), local: 8000, remote: 8000 };
+        let forward = Forward::of_service("n8n", 8000, 8000);
         let refused =
             Finding { reason: Some("refused".into()), ..Finding::new(&forward, Condition::NotAnswering) };
         assert_eq!(under(Some("reconnecting: x"), refused).text(), "link down: reconnecting: x");

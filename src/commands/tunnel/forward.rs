@@ -21,10 +21,9 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
     let what = if arguments.remove { control::REMOVE } else { control::ADD };
     for spec in wanted {
         if !arguments.remove
-            && let Some(service) =
-                state.forwards.iter().find(|service| Some(service.local) == spec.local_port())
+            && let Some(service) = state.services().find(|service| Some(service.local) == spec.local_port())
         {
-            return Err(Error::failed(format!("port {} is used by {}", service.local, service.service)));
+            return Err(Error::failed(format!("port {} is used by {}", service.local, service.name)));
         }
         if let (false, Some(other)) = (arguments.remove, taken(&spec, &state)) {
             let (name, text) = (shell_words::quote(&state.instance.name), other.to_string());
@@ -49,7 +48,7 @@ pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
 
 /// Returns the tunnel's other forward with the listening end of `spec`.
 fn taken<'a>(spec: &ForwardSpec, state: &'a State) -> Option<&'a ForwardSpec> {
-    let mut all = state.extra.iter().map(|extra| &extra.spec);
+    let mut all = state.others().map(|forward| &forward.spec);
     all.find(|other| *other != spec && other.collides_with(spec))
 }
 
@@ -113,7 +112,7 @@ fn present(kind: Kind, text: &str, state: &State, paths: &Paths) -> Result<Forwa
         Listen::Socket(path) if kind == Kind::Local => Listen::Socket(paths.expand(&path.to_string_lossy())),
         other => other,
     });
-    let all = || state.extra.iter().map(|extra| &extra.spec);
+    let all = || state.others().map(|forward| &forward.spec);
     // A port alone can be a proxy's or a forward's.
     let is_kind =
         |spec: &ForwardSpec| spec.kind() == kind || (kind == Kind::Local && spec.kind() == Kind::Socks);
@@ -122,11 +121,11 @@ fn present(kind: Kind, text: &str, state: &State, paths: &Paths) -> Result<Forwa
     found.cloned().ok_or_else(|| {
         let error = Error::failed(format!("no such forward: '{}'", printable(text)));
         let has: Vec<String> = all().map(short).collect();
-        let service = state.forwards.iter().find(|service| text == service.local.to_string());
+        let service = state.services().find(|service| text == service.local.to_string());
         match service {
             Some(service) => error.with_hint(format!(
                 "it belongs to a service; to disable that, set {} = false in [services] of config.toml",
-                service.service
+                service.name
             )),
             None if has.is_empty() => error,
             None => error.with_hint(format!("the tunnel's forwards: {}", has.join(" "))),

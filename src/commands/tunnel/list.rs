@@ -5,6 +5,7 @@ use super::status::{self, Look};
 use crate::config::forwarding::display::short;
 use crate::error::{Error, Result};
 use crate::runtime::control::Flow;
+use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Survey};
 use crate::runtime::state::State;
@@ -60,9 +61,11 @@ fn row(name: String, doing: &str, flows: Option<&[Flow]>, ports: String) -> Row 
 }
 
 fn ports(state: &State) -> String {
-    let services = state.forwards.iter().map(|forward| format!("{}:{}", forward.service, forward.local));
-    let extras = state.extra.iter().map(|extra| short(&extra.spec));
-    let ports: Vec<String> = services.chain(extras).collect();
+    let port = |forward: &Forward| match forward.service() {
+        Some(service) => format!("{}:{}", service.name, service.local),
+        None => short(&forward.spec),
+    };
+    let ports: Vec<String> = state.forwards.iter().map(port).collect();
     printable(&ports.join(" ")).into_owned()
 }
 

@@ -154,9 +154,7 @@ impl Tunnel {
 
 /// Refuses requests for other ports than the running tunnel has.
 fn refuse_other_ports(arguments: &StartArguments, state: &State) -> Result<()> {
-    let carries = |service: &str, port| {
-        state.forwards.iter().any(|forward| forward.service == service && forward.local == port)
-    };
+    let carries = |service: &str, port| state.service(service).is_some_and(|service| service.local == port);
     match arguments.local_ports().into_iter().find(|wanted| !carries(&wanted.service, wanted.port)) {
         Some(wanted) => Err(Error::failed(format!(
             "the running tunnel does not have {} on local port {}",

@@ -1,6 +1,6 @@
 //! `soong tunnel start` and `restart`.
 
-mod extra_forwards;
+mod other_forwards;
 mod resolve;
 
 use std::io;
@@ -15,9 +15,11 @@ use self::resolve::resolve;
 use super::arguments::{RestartArguments, StartArguments};
 use super::stop;
 use crate::config::Config;
+use crate::config::forwarding::display::path_of;
 use crate::error::{Error, Result};
 use crate::openssh::{self, failure, greeting};
 use crate::runtime::directory::Directory;
+use crate::runtime::forward::Forward;
 use crate::runtime::registry::{self, Form};
 use crate::supervisor::askpass::helper::Reply;
 use crate::supervisor::askpass::program;
@@ -112,14 +114,14 @@ fn show_plan(
     directory: &Directory,
     paths: &Paths,
 ) -> Result<()> {
-    let services = if arguments.auto_ports {
-        // Released at once: a dry run reserves nothing.
-        reserve::bind_all(request, paths)?.into_iter().map(|bound| bound.forward).collect()
-    } else {
-        request.forwards.clone()
-    };
-    let command = command_line(request, directory);
-    show(&format!("{command}\n{}", extra_forwards::comments(&services, &request.extras)))
+    let forwards =
+        if arguments.auto_ports { reserve::preview(request, paths)? } else { request.forwards.clone() };
+    show(&format!("{}\n{}", command_line(request, directory), comments(&forwards)))
+}
+
+/// Returns forwards as shell comments, for below an ssh command that does not show them.
+fn comments(forwards: &[Forward]) -> String {
+    forwards.iter().map(|forward| format!("# {}\n", printable(&path_of(&forward.spec)))).collect()
 }
 
 /// Spawns a supervisor that brings the tunnel up; returns its PID. `spins` shows a spinner meanwhile.

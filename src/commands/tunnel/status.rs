@@ -11,11 +11,11 @@ use super::choice;
 use crate::config::forwarding::{Kind, Listen};
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::control::Flow;
-use crate::runtime::extra::Extra;
+use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Form, Running, Survey};
-use crate::runtime::state::{Forward, Phase, RETRY_MAX, State};
-use crate::supervisor::protocol::progress::{arrow, extra_arrow};
+use crate::runtime::state::{Phase, RETRY_MAX, State};
+use crate::supervisor::protocol::progress::arrow;
 use crate::system::paths::Paths;
 use crate::system::time::{self, now};
 use crate::terminal::{bytes, hint_label, print, print_error, printable, printable_json};
@@ -43,11 +43,11 @@ struct Tunnel<'a> {
     next_retry: Option<u64>,
     last_error: Option<&'a str>,
     hints: &'a [String],
-    forwards: &'a [Forward],
+    forwards: Vec<&'a Forward>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<&'a [Finding]>,
     traffic: Option<&'a [Flow]>,
-    extra: &'a [Extra],
+    extra: Vec<&'a Forward>,
 }
 
 /// Shows the running tunnels. Returns the exit code.
@@ -203,13 +203,9 @@ fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> 
         let flow = |local: &Listen| traffic.unwrap_or_default().iter().find(|flow| flow.local == *local);
         for forward in &state.forwards {
             text.push_str(&arrow(forward, &state.instance.host));
-            text.extend(flow(&Listen::Port(forward.local)).map(flow_line));
-        }
-        for extra in &state.extra {
-            text.push_str(&extra_arrow(extra));
             // Only ssh knows the traffic of a remote one.
-            if extra.spec.kind() != Kind::Remote {
-                text.extend(flow(&extra.spec.listen()).map(flow_line));
+            if forward.spec.kind() != Kind::Remote {
+                text.extend(flow(&forward.spec.listen()).map(flow_line));
             }
         }
     }
@@ -314,9 +310,9 @@ fn tunnel(state: &State) -> Tunnel<'_> {
         next_retry: state.next_retry,
         last_error: state.last_error.as_deref(),
         hints: &state.hints,
-        forwards: &state.forwards,
+        forwards: state.forwards.iter().filter(|forward| forward.is_service()).collect(),
         checks: None,
         traffic: None,
-        extra: &state.extra,
+        extra: state.others().collect(),
     }
 }

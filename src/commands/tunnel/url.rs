@@ -4,8 +4,9 @@ use super::arguments::{EnvArguments, Shell, UrlArguments};
 use super::choice;
 use crate::command_line;
 use crate::error::{Error, Result};
+use crate::runtime::forward::ServicePort;
 use crate::runtime::registry::{self, Form};
-use crate::runtime::state::{Forward, State};
+use crate::runtime::state::State;
 use crate::runtime::urls::{address, variables};
 use crate::suggest;
 use crate::system::paths::Paths;
@@ -14,13 +15,13 @@ use crate::terminal::printable;
 /// Prints the URL of one service.
 pub fn url(arguments: &UrlArguments, paths: &Paths) -> Result<()> {
     let state = running(arguments.instance_id.as_deref(), paths)?;
-    show(&format!("{}\n", address(forward(&state, &arguments.service)?)))
+    show(&format!("{}\n", address(service(&state, &arguments.service)?)))
 }
 
-/// Returns the forward of the service `wanted`.
-pub fn forward<'a>(state: &'a State, wanted: &str) -> Result<&'a Forward> {
-    state.forwards.iter().find(|forward| forward.service == wanted).ok_or_else(|| {
-        let names = || state.forwards.iter().map(|forward| forward.service.as_str());
+/// Returns the service `wanted`.
+pub fn service<'a>(state: &'a State, wanted: &str) -> Result<ServicePort<'a>> {
+    state.service(wanted).ok_or_else(|| {
+        let names = || state.services().map(|service| service.name);
         let hint = suggest::did_you_mean(wanted, names())
             .unwrap_or_else(|| format!("choose one: {}", names().collect::<Vec<_>>().join(", ")));
         Error::failed(format!("no service '{}' in this tunnel", printable(wanted))).with_hint(hint)

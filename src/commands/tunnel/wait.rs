@@ -79,13 +79,13 @@ pub fn until_up(directory: &Directory, deadline: Instant) -> Result<Option<State
 fn until_answering(directory: &Directory, service: &str, deadline: Instant) -> Result<Option<()>> {
     loop {
         let Some(state) = until_up(directory, deadline)? else { return Ok(None) };
-        let forward = url::forward(&state, service)?;
-        let finding = check::examine_one(directory, &state, forward)?;
+        let service = url::service(&state, service)?;
+        let finding = check::examine_service(directory, &state, service.name)?;
         if finding.is_well() {
             return Ok(Some(()));
         }
         if Instant::now() >= deadline {
-            return Err(Error::failed(format!("{} is {}", forward.service, finding.text()))
+            return Err(Error::failed(format!("{} is {}", service.name, finding.text()))
                 .with_hint("wait longer with --timeout, or check the service: soong ssh"));
         }
         sleep(SERVICE_PAUSE.min(deadline.saturating_duration_since(Instant::now())));

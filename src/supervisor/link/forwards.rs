@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::line_reader::LineReader;
-use super::mux::{self, Control, Forward, Side};
+use super::mux::{self, Control};
 use super::permission::{Forbidden, Permission};
-use crate::config::forwarding::{Listen, Target};
+use crate::config::forwarding::{ForwardSpec, Listen, Target};
 use crate::openssh::failure::{self, Failure, Kind, SshOutput};
 use crate::terminal::printable;
 
@@ -14,7 +14,7 @@ use crate::terminal::printable;
 #[derive(Debug)]
 pub struct Requester {
     /// The forward of the probe, whose target does not exist; the server may forbid it.
-    pub probe: Forward,
+    pub probe: ForwardSpec,
     /// ssh's control socket.
     pub control: Control,
     /// ssh's log.
@@ -25,13 +25,13 @@ pub struct Requester {
 
 impl Requester {
     /// Requests `forwards`; fails with the ones that ssh or the server refuses.
-    pub async fn request(&self, forwards: Vec<Forward>) -> Result<(), Failure> {
-        let targets: Vec<Target> = forwards
-            .iter()
-            .filter(|forward| forward.side == Side::Local)
-            .map(|forward| forward.target.clone())
-            .collect();
-        let forwards: Vec<Forward> = forwards.into_iter().chain([self.probe.clone()]).collect();
+    pub async fn request(&self, forwards: Vec<ForwardSpec>) -> Result<(), Failure> {
+        let of_local = |spec: &ForwardSpec| match spec {
+            ForwardSpec::Local(_, target) => Some(target.clone()),
+            ForwardSpec::Remote(..) | ForwardSpec::Socks(_) => None,
+        };
+        let targets: Vec<Target> = forwards.iter().filter_map(of_local).collect();
+        let forwards: Vec<ForwardSpec> = forwards.into_iter().chain([self.probe.clone()]).collect();
         let answers = mux::open_all(&self.control, &forwards).await.map_err(|error| Failure {
             kind: Kind::Other,
             reason: format!("ssh is not answering on its control socket: {error}"),
@@ -47,15 +47,16 @@ impl Requester {
         }
     }
 
-    fn refused(&self, forward: &Forward, said: &str) -> Failure {
-        if forward.side == Side::Remote {
-            return listen_refused(&forward.listen, said);
+    fn refused(&self, forward: &ForwardSpec, said: &str) -> Failure {
+        if let ForwardSpec::Remote(listen, _) = forward {
+            return listen_refused(listen, said);
         }
         let _ = self.log.catch_up();
         // ssh gives the reason only in its log.
         let failure = failure::classify(&SshOutput { log: self.log.kept(), others: Vec::new() });
         let why = if failure.kind == Kind::ForwardRefused { failure.reason } else { said.to_owned() };
-        let reason = format!("ssh on this machine refuses the forward to {}: {why}", forward.target);
+        let target = forward.target().map_or_else(|| forward.to_string(), Target::to_string);
+        let reason = format!("ssh on this machine refuses the forward to {target}: {why}");
         Failure { kind: Kind::ForwardRefused, reason: printable(&reason).into_owned() }
     }
 }

@@ -15,19 +15,10 @@ use tokio::time::timeout;
 
 pub use self::control::Control;
 pub use self::message::Refusal;
-use self::message::{CLOSE_FORWARD, Message, NO_PORT, OK, OPEN_FORWARD, hello};
+use self::message::{CLOSE_FORWARD, OK, OPEN_FORWARD, hello};
 use self::session::{PATIENCE, greet, read_hello, read_reply};
 use self::stdio_forward::Offer;
-use crate::config::forwarding::{Listen, Target};
-
-/// Listening side of a forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// ssh on this machine.
-    Local = 1,
-    /// The server.
-    Remote = 2,
-}
+use crate::config::forwarding::{ForwardSpec, Kind, Target};
 
 /// A connection that the server has made. Ends when dropped.
 #[derive(Debug)]
@@ -40,49 +31,21 @@ pub struct Channel {
     _offer: Offer,
 }
 
-/// A forward to request from ssh.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forward {
-    /// Listening side.
-    pub side: Side,
-    /// Listening end.
-    pub listen: Listen,
-    /// Target.
-    pub target: Target,
-}
-
-impl Forward {
-    fn message(&self, what: u32) -> Vec<u8> {
-        let mut message = Message::new(what);
-        message.number(self.side as u32);
-        match &self.listen {
-            // An empty address means localhost, as without one.
-            Listen::Port(port) => message.place("", (*port).into()),
-            Listen::Socket(path) => message.place(&path.to_string_lossy(), NO_PORT),
-        }
-        message.target(&self.target);
-        message.bytes()
-    }
-}
-
 /// Requests all of `forwards` and returns one answer for each, in order. Local ones are requested in one
 /// batch and remote ones in parallel, so that they take one round trip.
-pub async fn open_all(control: &Control, forwards: &[Forward]) -> io::Result<Vec<Result<(), String>>> {
+pub async fn open_all(control: &Control, forwards: &[ForwardSpec]) -> io::Result<Vec<Result<(), String>>> {
     // ssh answers in order, but stops reading a connection while it waits for the server.
     let mut locals = greet(control).await?;
     let mut streams = Vec::new();
     for forward in forwards {
-        let message = forward.message(OPEN_FORWARD);
-        streams.push(match forward.side {
-            Side::Local => {
-                locals.write_all(&message).await?;
-                None
-            }
-            Side::Remote => {
-                let mut stream = control.connect().await?;
-                stream.write_all(&[hello(), message].concat()).await?;
-                Some(stream)
-            }
+        let message = message::forward(OPEN_FORWARD, forward);
+        streams.push(if forward.kind() == Kind::Remote {
+            let mut stream = control.connect().await?;
+            stream.write_all(&[hello(), message].concat()).await?;
+            Some(stream)
+        } else {
+            locals.write_all(&message).await?;
+            None
         });
     }
     let mut answers = Vec::new();
@@ -104,19 +67,19 @@ pub async fn open_all(control: &Control, forwards: &[Forward]) -> io::Result<Vec
 }
 
 /// Requests `forward`.
-pub async fn open(control: &Control, forward: &Forward) -> Result<(), Refusal> {
+pub async fn open(control: &Control, forward: &ForwardSpec) -> Result<(), Refusal> {
     change(control, OPEN_FORWARD, forward).await
 }
 
 /// Cancels `forward`; its connections stay.
-pub async fn close(control: &Control, forward: &Forward) -> Result<(), Refusal> {
+pub async fn close(control: &Control, forward: &ForwardSpec) -> Result<(), Refusal> {
     change(control, CLOSE_FORWARD, forward).await
 }
 
-async fn change(control: &Control, what: u32, forward: &Forward) -> Result<(), Refusal> {
+async fn change(control: &Control, what: u32, forward: &ForwardSpec) -> Result<(), Refusal> {
     limited(async {
         let mut stream = greet(control).await?;
-        stream.write_all(&forward.message(what)).await?;
+        stream.write_all(&message::forward(what, forward)).await?;
         read_reply(&mut stream, OK).await
     })
     .await

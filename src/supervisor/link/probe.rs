@@ -15,17 +15,15 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
-use super::mux::{Forward, Side};
-use crate::config::forwarding::{Listen, Target};
+use crate::config::forwarding::{ForwardSpec, Listen, Target};
 use crate::runtime::directory::Directory;
 
 /// A path at which nothing listens.
 const NOWHERE: &str = "/nonexistent/soong";
 
 /// Returns the forward of the probe.
-pub fn forward(directory: &Directory) -> Forward {
-    let (listen, target) = (Listen::Socket(directory.probe_socket()), Target::Socket(NOWHERE.into()));
-    Forward { side: Side::Local, listen, target }
+pub fn forward(directory: &Directory) -> ForwardSpec {
+    ForwardSpec::Local(Listen::Socket(directory.probe_socket()), Target::Socket(NOWHERE.into()))
 }
 
 /// Probe of a tunnel's links.

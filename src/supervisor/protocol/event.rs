@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::runtime::state::Forward;
+use crate::runtime::forward::Forward;
 use crate::supervisor::askpass::prompt::Asked;
 
 /// Event from the supervisor to its starter.
@@ -36,7 +36,7 @@ pub enum Event {
     },
     /// The tunnel is up.
     Up {
-        /// Services with their final local ports.
+        /// Forwards with their final local ports.
         forwards: Vec<Forward>,
     },
     /// The link was lost; reconnecting. Sent in the foreground only.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::event::Event;
 use super::request::Request;
 use crate::config::forwarding::display::path_of;
-use crate::runtime::extra::Extra;
-use crate::runtime::state::{Forward, Target};
+use crate::runtime::forward::Forward;
+use crate::runtime::state::Target;
 use crate::terminal::{self, print, print_error, printable, printable_json};
 
 /// Amount of output.
@@ -27,7 +27,6 @@ pub enum Style {
 pub struct Report {
     style: Style,
     target: Target,
-    extras: Vec<Extra>,
     pid: u32,
     command: String,
 }
@@ -38,8 +37,8 @@ struct Started<'a> {
     state: &'static str,
     pid: u32,
     instance: &'a Target,
-    forwards: &'a [Forward],
-    extra: &'a [Extra],
+    forwards: Vec<&'a Forward>,
+    extra: Vec<&'a Forward>,
 }
 
 impl Report {
@@ -47,7 +46,7 @@ impl Report {
     /// line.
     pub fn new(request: &Request, style: Style, pid: u32, command: String) -> Self {
         let target = Target::from(&request.login.instance);
-        Self { style, target, extras: request.extras.clone(), pid, command }
+        Self { style, target, pid, command }
     }
 
     /// Shows one event, except errors, which the command reports at its end.
@@ -85,30 +84,29 @@ impl Report {
     }
 
     fn started(&self, forwards: &[Forward]) -> String {
-        let services = forwards.iter().map(|forward| arrow(forward, &self.target.host));
-        let lines: String = services.chain(self.extras.iter().map(extra_arrow)).collect();
+        let lines: String = forwards.iter().map(|forward| arrow(forward, &self.target.host)).collect();
         format!("SSH tunnel started (PID: {})\n{lines}", self.pid)
     }
 
     fn json(&self, forwards: &[Forward]) -> String {
-        let started =
-            Started { state: "up", pid: self.pid, instance: &self.target, forwards, extra: &self.extras };
+        let (forwards, extra) = forwards.iter().partition(|forward| forward.is_service());
+        let started = Started { state: "up", pid: self.pid, instance: &self.target, forwards, extra };
         serde_json::to_string(&started)
             .map_or_else(|_| String::new(), |json| printable_json(&json).into_owned() + "\n")
     }
 }
 
-/// Returns the line about a service's local port.
+/// Returns the line about a forward of the instance at `host`, with its fault.
 pub fn arrow(forward: &Forward, host: &str) -> String {
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    format!("  localhost:{} -> {host}:{}\n", forward.local, forward.remote)
-}
-
-/// Returns the line about a forward, with its fault.
-pub fn extra_arrow(extra: &Extra) -> String {
-    let trouble = extra.error.as_ref().map(|error| format!(" (not now: {error})"));
-    let line = format!("{}{}", path_of(&extra.spec), trouble.unwrap_or_default());
-    format!("  {}\n", printable(&line))
+    let line = match forward.service() {
+        Some(service) if host.contains(':') => {
+            format!("localhost:{} -> [{host}]:{}", service.local, service.remote)
+        }
+        Some(service) => format!("localhost:{} -> {host}:{}", service.local, service.remote),
+        None => path_of(&forward.spec),
+    };
+    let fault = forward.error.as_ref().map(|error| format!(" (not now: {error})"));
+    format!("  {}\n", printable(&(line + &fault.unwrap_or_default())))
 }
 
 /// Ignores a terminal that does not accept output; the tunnel goes on.

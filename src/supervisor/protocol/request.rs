@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::openssh::Login;
 use crate::runtime::directory::Directory;
-use crate::runtime::extra::Extra;
-use crate::runtime::state::Forward;
+use crate::runtime::forward::Forward;
 use crate::terminal::printable;
 
 /// A requested tunnel.
@@ -18,10 +17,8 @@ pub struct Request {
     pub name: String,
     /// Login parameters.
     pub login: Login,
-    /// Services' forwards; their local ports differ.
+    /// Forwards, services first; their listening ends differ.
     pub forwards: Vec<Forward>,
-    /// Other forwards; their listening ends differ.
-    pub extras: Vec<Extra>,
     /// Services in `forwards` that use the next free local port if theirs is taken.
     pub movable: Vec<String>,
     /// Time that a new connection waits while the link is lost.
@@ -52,27 +49,13 @@ impl Request {
         })
     }
 
+    /// Returns true if `forward` may use another local port than its own.
+    pub fn is_movable(&self, forward: &Forward) -> bool {
+        forward.service().is_some_and(|service| self.movable.iter().any(|name| name == service.name))
+    }
+
     /// Returns the ssh program.
     pub fn program(&self) -> &PathBuf {
         &self.login.program
-    }
-}
-
-/// Returns the option that gives `service` the local port `port`.
-pub fn port_flag(service: &str, port: u16) -> String {
-    match service {
-        "sglang" | "n8n" | "status" => format!("--{service}-port {port}"),
-        other => format!("--port {other}={port}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_are_named_as_they_are_typed() {
-        assert_eq!(port_flag("n8n", 5679), "--n8n-port 5679");
-        assert_eq!(port_flag("web", 81), "--port web=81");
     }
 }

@@ -1,10 +1,10 @@
-//! Table of a running tunnel's forwards besides the services: their listeners, whether the present ssh
-//! carries them, and changes that leave open connections alone.
+//! Table of a running tunnel's forwards: their listeners, whether the present ssh carries them, and changes that
+//! leave open connections alone.
 //!
-//! Local forwards and proxies work like services: the supervisor listens, and connections wait for the link.
-//! The server listens for remote ones. For the first link, a refusal fails the start. For later ones, refused
-//! forwards are requested again and again: the server may not have noticed that the old link is dead, which
-//! must not delay the services.
+//! For services, other local forwards and proxies, the supervisor listens, and connections wait for the link. The
+//! server listens for remote ones. For the first link, a refusal fails the start. For later ones, refused remote
+//! forwards are requested again and again: the server may not have noticed that the old link is dead, which must not
+//! delay the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,20 +14,22 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::metrics::Metrics;
+use super::reserve::Reserved;
 use super::serve;
 use super::socks;
 use super::unix_socket::{self, Endpoint};
 use super::uplink::Uplink;
-use crate::config::forwarding::{FORWARDS_MAX, ForwardSpec, Listen};
+use crate::config::forwarding::{FORWARDS_MAX, ForwardSpec, Kind, Listen};
 use crate::error::{Error, Result};
 use crate::openssh::failure::{self, Failure};
 use crate::runtime::control;
 use crate::runtime::directory::Directory;
-use crate::runtime::extra::{self, Extra, Origin};
+use crate::runtime::forward::{Forward, Origin};
 use crate::runtime::log::Log;
 use crate::supervisor::link::forwards;
-use crate::supervisor::link::mux::{self, Control, Forward, Refusal, Side};
+use crate::supervisor::link::mux::{self, Control, Refusal};
 use crate::supervisor::link::permission::Permission;
+use crate::supervisor::state_file::StateFile;
 use crate::terminal::printable;
 
 /// Pause before a refused forward is requested again.
@@ -37,6 +39,7 @@ const RETRY: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct ForwardTable {
     directory: Directory,
+    state_file: Arc<StateFile>,
     control: Control,
     permission: Arc<Permission>,
     log: Arc<Log>,
@@ -48,7 +51,7 @@ pub struct ForwardTable {
 
 #[derive(Debug)]
 struct Entry {
-    extra: Extra,
+    forward: Forward,
     /// True if the present ssh carries it.
     carried: bool,
     /// Tasks that accept its connections.
@@ -61,6 +64,7 @@ impl ForwardTable {
     /// Returns an empty table.
     pub fn new(
         directory: &Directory,
+        state_file: Arc<StateFile>,
         control: &Control,
         permission: &Arc<Permission>,
         uplink: Uplink,
@@ -69,6 +73,7 @@ impl ForwardTable {
     ) -> Self {
         Self {
             directory: directory.clone(),
+            state_file,
             control: control.clone(),
             permission: Arc::clone(permission),
             log,
@@ -79,29 +84,26 @@ impl ForwardTable {
         }
     }
 
-    /// Serves the listening ends of `extras`.
-    pub async fn begin(&self, extras: &[Extra], endpoints: Vec<Option<Endpoint>>) -> Result<()> {
+    /// Accepts connections to the listening ends of `reserved`.
+    pub async fn begin(&self, reserved: Vec<Reserved>) -> Result<()> {
         let mut entries = self.entries.lock().await;
-        for (extra, endpoint) in extras.iter().zip(endpoints) {
-            entries.push(self.entry(extra.clone(), endpoint)?);
+        for Reserved { forward, endpoint } in reserved {
+            entries.push(self.entry(forward, endpoint)?);
         }
-        extra::write(&self.directory, extras)
+        Ok(())
     }
 
-    /// Returns the forwards that a new ssh must carry before the link counts as up: all for the `first`,
-    /// later ones without the remote forwards.
-    pub async fn wanted(&self, first: bool) -> Vec<(ForwardSpec, Forward)> {
+    /// Returns the forwards that a new ssh must carry before the link counts as up, each with the request to ssh:
+    /// all for the `first`, later ones without the remote forwards.
+    pub async fn wanted(&self, first: bool) -> Vec<(ForwardSpec, ForwardSpec)> {
         let mut entries = self.entries.lock().await;
         let mut wanted = Vec::new();
         for entry in entries.iter_mut() {
-            let spec = &entry.extra.spec;
-            let forward = self.request(spec);
-            entry.carried = forward.is_none();
-            wanted.extend(
-                forward
-                    .filter(|forward| first || forward.side == Side::Local)
-                    .map(|forward| (spec.clone(), forward)),
-            );
+            let spec = &entry.forward.spec;
+            let request = self.request(spec);
+            entry.carried = request.is_none();
+            let request = request.filter(|_| first || spec.kind() != Kind::Remote);
+            wanted.extend(request.map(|request| (spec.clone(), request)));
         }
         wanted
     }
@@ -109,7 +111,7 @@ impl ForwardTable {
     /// Records that the present ssh carries these.
     pub async fn carry(&self, specs: &[ForwardSpec]) {
         for entry in self.entries.lock().await.iter_mut() {
-            entry.carried |= specs.contains(&entry.extra.spec);
+            entry.carried |= specs.contains(&entry.forward.spec);
         }
     }
 
@@ -119,14 +121,14 @@ impl ForwardTable {
             let mut all = true;
             let mut entries = self.entries.lock().await;
             for entry in entries.iter_mut().filter(|entry| !entry.carried) {
-                let outcome = self.ask(&entry.extra.spec).await;
+                let outcome = self.ask(&entry.forward.spec).await;
                 entry.carried = outcome.is_ok();
                 all &= entry.carried;
                 let error = outcome.err().map(|refusal| told(&refusal.to_string()));
-                if let (Some(error), true) = (&error, error != entry.extra.error) {
-                    self.log.write(&format!("{}: {error}", entry.extra.spec));
+                if let (Some(error), true) = (&error, error != entry.forward.error) {
+                    self.log.write(&format!("{}: {error}", entry.forward.spec));
                 }
-                entry.extra.error = error;
+                entry.forward.error = error;
             }
             self.record(&entries);
             drop(entries);
@@ -143,9 +145,9 @@ impl ForwardTable {
         let mut entries = self.entries.lock().await;
         Self::check(&spec, &entries)?;
         let endpoint = unix_socket::open(&spec).map_err(|error| unix_socket::refused(&spec, &error))?;
-        let mut entry = self.entry(Extra::new(spec, Origin::Command), endpoint)?;
+        let mut entry = self.entry(Forward::other(spec, Origin::Command), endpoint)?;
         if self.uplink.is_up() {
-            match self.ask_once(&entry.extra.spec).await {
+            match self.ask_once(&entry.forward.spec).await {
                 Ok(carried) => entry.carried = carried,
                 Err(failure) => {
                     entry.close().await;
@@ -154,7 +156,7 @@ impl ForwardTable {
                 }
             }
         }
-        self.log.write(&format!("added: {}", entry.extra.spec));
+        self.log.write(&format!("added: {}", entry.forward.spec));
         entries.push(entry);
         self.record(&entries);
         self.changed.notify_one();
@@ -164,7 +166,8 @@ impl ForwardTable {
     /// Removes a forward; its connections stay.
     pub async fn remove(&self, spec: &ForwardSpec) -> Result<()> {
         let mut entries = self.entries.lock().await;
-        let index = entries.iter().position(|entry| entry.extra.spec == *spec);
+        let is_meant = |entry: &Entry| entry.forward.spec == *spec && !entry.forward.is_service();
+        let index = entries.iter().position(is_meant);
         let index = index.ok_or_else(|| Error::failed("no such forward"))?;
         let mut entry = entries.remove(index);
         entry.close().await;
@@ -193,58 +196,56 @@ impl ForwardTable {
     }
 
     fn check(spec: &ForwardSpec, entries: &[Entry]) -> Result<()> {
-        if entries.len() >= FORWARDS_MAX {
+        if entries.iter().filter(|entry| !entry.forward.is_service()).count() >= FORWARDS_MAX {
             return Err(Error::failed(format!("a tunnel can have at most {FORWARDS_MAX} forwards")));
         }
-        if entries.iter().any(|entry| entry.extra.spec == *spec) {
+        if entries.iter().any(|entry| entry.forward.spec == *spec) {
             return Err(Error::failed("this forward already exists"));
         }
-        if let Some(other) = entries.iter().find(|entry| entry.extra.spec.collides_with(spec)) {
-            let other = printable(&other.extra.spec.to_string()).into_owned();
-            return Err(Error::failed(format!("{} is used by: {other}", spec.listen()))
-                .with_hint("remove that one first"));
+        if let Some(other) = entries.iter().find(|entry| entry.forward.spec.collides_with(spec)) {
+            let error = format!("{} is used by: {}", spec.listen(), other.forward);
+            return Err(Error::failed(printable(&error)).with_hint("remove that one first"));
         }
         Ok(())
     }
 
-    /// Begins to accept connections for `extra`.
-    fn entry(&self, extra: Extra, endpoint: Option<Endpoint>) -> Result<Entry> {
+    /// Begins to accept connections for `forward`.
+    fn entry(&self, forward: Forward, endpoint: Option<Endpoint>) -> Result<Entry> {
         let at_fault = |source| Error::cannot("serve a forward", source);
+        let socket = self.directory.forward_socket(&forward.spec.listen());
         let (mut listeners, mut file) = (Vec::new(), None);
         let (mut uplink, control) = (self.uplink.clone(), &self.control);
         if endpoint.is_some() {
-            uplink.counters = self.metrics.counters(extra.spec.listen());
+            uplink.counters = self.metrics.counters(forward.spec.listen());
             uplink.room = uplink.room.for_listener();
         }
-        match (endpoint, &extra.spec) {
+        match (endpoint, &forward.spec) {
             (Some(Endpoint::Port(bound)), ForwardSpec::Socks(_)) => {
                 for listener in bound {
                     let listener = tokio::net::TcpListener::from_std(listener).map_err(at_fault)?;
                     listeners.push(tokio::spawn(socks::serve(listener, control.clone(), uplink.clone())));
                 }
             }
-            (Some(Endpoint::Port(bound)), spec) => {
+            (Some(Endpoint::Port(bound)), _) => {
                 for listener in bound {
                     let listener = tokio::net::TcpListener::from_std(listener).map_err(at_fault)?;
-                    let socket = self.directory.extra_socket(&spec.listen());
-                    listeners.push(tokio::spawn(serve::serve(listener, socket, uplink.clone())));
+                    listeners.push(tokio::spawn(serve::serve(listener, socket.clone(), uplink.clone())));
                 }
             }
-            (Some(Endpoint::Socket(listener, created)), spec) => {
+            (Some(Endpoint::Socket(listener, created)), _) => {
                 let listener = tokio::net::UnixListener::from_std(listener).map_err(at_fault)?;
-                let socket = self.directory.extra_socket(&spec.listen());
                 listeners.push(tokio::spawn(serve::serve(listener, socket, uplink)));
                 file = Some(created);
             }
             (None, _) => {}
         }
-        Ok(Entry { extra, carried: false, listeners, file })
+        Ok(Entry { forward, carried: false, listeners, file })
     }
 
     /// Requests `spec` from ssh.
     async fn ask(&self, spec: &ForwardSpec) -> std::result::Result<(), Refusal> {
         match self.request(spec) {
-            Some(forward) => mux::open(&self.control, &forward).await,
+            Some(request) => mux::open(&self.control, &request).await,
             None => Ok(()),
         }
     }
@@ -275,35 +276,32 @@ impl ForwardTable {
 
     /// Cancels `spec`. An ssh that does not answer is about to be replaced.
     async fn withdraw(&self, spec: &ForwardSpec) {
-        let Some(forward) = self.request(spec) else { return };
-        if let Err(refusal) = mux::close(&self.control, &forward).await {
+        let Some(request) = self.request(spec) else { return };
+        if let Err(refusal) = mux::close(&self.control, &request).await {
             self.log.write(&format!("{spec}: {refusal}"));
         }
-        if let (Side::Local, Listen::Socket(socket)) = (forward.side, forward.listen) {
+        if let ForwardSpec::Local(Listen::Socket(socket), _) = request {
             let _ = std::fs::remove_file(socket);
         }
     }
 
-    /// Returns ssh's forward for `spec`: none for a proxy, which requests connections one by one.
-    fn request(&self, spec: &ForwardSpec) -> Option<Forward> {
+    /// Returns the forward to request from ssh for `spec`: a local one from a socket of the tunnel's directory, and
+    /// none for a proxy, which requests connections one by one.
+    fn request(&self, spec: &ForwardSpec) -> Option<ForwardSpec> {
         match spec {
             ForwardSpec::Local(listen, target) => {
-                let listen = Listen::Socket(self.directory.extra_socket(listen));
-                Some(Forward { side: Side::Local, listen, target: target.clone() })
+                let socket = Listen::Socket(self.directory.forward_socket(listen));
+                Some(ForwardSpec::Local(socket, target.clone()))
             }
-            ForwardSpec::Remote(listen, target) => {
-                Some(Forward { side: Side::Remote, listen: listen.clone(), target: target.clone() })
-            }
+            ForwardSpec::Remote(..) => Some(spec.clone()),
             ForwardSpec::Socks(_) => None,
         }
     }
 
     /// Publishes the table.
     fn record(&self, entries: &[Entry]) {
-        let extras: Vec<Extra> = entries.iter().map(|entry| entry.extra.clone()).collect();
-        if extra::read(&self.directory) != extras
-            && let Err(error) = extra::write(&self.directory, &extras)
-        {
+        let forwards = entries.iter().map(|entry| entry.forward.clone()).collect();
+        if let Err(error) = self.state_file.update(|state| state.forwards = forwards) {
             self.log.write(&error.to_string());
         }
     }

@@ -1,76 +1,87 @@
-//! Reserves local ports, and explains which process has a taken one.
+//! Reserves the listening ends of forwards, and explains which process has a taken port.
 
 use std::io;
-use std::net::TcpListener;
 
 use super::tcp_port::{bind, bind_above, first_above, holder, is_taken};
 use super::unix_socket::{self, Endpoint};
 use crate::config::forwarding::Listen;
 use crate::error::{Error, Result, io_reason};
 use crate::runtime::directory::Directory;
+use crate::runtime::forward::Forward;
 use crate::runtime::registry;
-use crate::runtime::state::{Forward, State};
-use crate::supervisor::protocol::request::{Request, port_flag};
+use crate::runtime::state::State;
+use crate::supervisor::protocol::request::Request;
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
-/// Listeners of one forward: 127.0.0.1, and ::1 if this machine has it, as programs differ in what
-/// `localhost` means.
+/// A forward whose listening end is reserved.
 #[derive(Debug)]
-pub struct Bound {
+pub struct Reserved {
     /// The forward with its final local port.
     pub forward: Forward,
-    /// Its listening sockets.
-    pub listeners: Vec<TcpListener>,
+    /// Its listening end; `None` if the server listens.
+    pub endpoint: Option<Endpoint>,
 }
 
-/// Binds the local ports of `request`, all or none. A taken port is an error, unless its service may use
+/// Reserves the listening ends of `request`, all or none. A taken port is an error, unless its service may use
 /// another.
-pub fn bind_all(request: &Request, paths: &Paths) -> Result<Vec<Bound>> {
+pub fn bind_all(request: &Request, paths: &Paths) -> Result<Vec<Reserved>> {
     let mut kept = wanted_ports(request);
-    let mut all = Vec::new();
+    let mut all: Vec<Reserved> = Vec::new();
     for forward in &request.forwards {
-        let mut forward = forward.clone();
-        let at_fault = |error: io::Error| {
-            let move_to = |port| port_flag(&forward.service, port);
-            refused(request, forward.local, move_to, &error, paths)
-        };
-        let listeners = match bind(forward.local) {
-            Err(error) if is_taken(&error) && request.movable.contains(&forward.service) => {
-                let (port, listeners) = bind_above(forward.local, &kept).ok_or_else(|| at_fault(error))?;
-                kept.push(port);
-                forward.local = port;
-                listeners
+        match reserve(forward, request, &mut kept, paths) {
+            Ok(reserved) => all.push(reserved),
+            Err(error) => {
+                all.into_iter().filter_map(|reserved| reserved.endpoint).for_each(Endpoint::close);
+                return Err(error);
             }
-            bound => bound.map_err(at_fault)?,
-        };
-        all.push(Bound { forward, listeners });
+        }
     }
     Ok(all)
 }
 
-/// Opens the listening ends of the other forwards of `request`, all or none.
-pub fn open_extras(request: &Request, paths: &Paths) -> Result<Vec<Option<Endpoint>>> {
-    let specs = request.extras.iter().map(|extra| &extra.spec);
-    unix_socket::open_all(specs, |spec, error| match spec.listen() {
-        Listen::Port(port) => refused(request, port, |port| spec.flag(port), error, paths),
+/// Returns the forwards of `request` with the local ports that [`bind_all`] would choose now. Keeps none of them.
+pub fn preview(request: &Request, paths: &Paths) -> Result<Vec<Forward>> {
+    let mut kept = wanted_ports(request);
+    let mut choose = |forward: &Forward| {
+        if !forward.is_service() {
+            return Ok(forward.clone());
+        }
+        reserve(forward, request, &mut kept, paths).map(|reserved| reserved.forward)
+    };
+    request.forwards.iter().map(&mut choose).collect()
+}
+
+/// Reserves the listening end of `forward`. Another port than its own is not one of `kept`, and is added there.
+fn reserve(forward: &Forward, request: &Request, kept: &mut Vec<u16>, paths: &Paths) -> Result<Reserved> {
+    let at_fault = |error: &io::Error| refused(forward, request, error, paths);
+    match unix_socket::open(&forward.spec) {
+        Ok(endpoint) => Ok(Reserved { forward: forward.clone(), endpoint }),
+        Err(error) if is_taken(&error) && request.is_movable(forward) => {
+            let service = forward.service().ok_or_else(|| at_fault(&error))?;
+            let (port, listeners) = bind_above(service.local, kept).ok_or_else(|| at_fault(&error))?;
+            kept.push(port);
+            let forward = Forward::of_service(service.name, port, service.remote);
+            Ok(Reserved { forward, endpoint: Some(Endpoint::Port(listeners)) })
+        }
+        Err(error) => Err(at_fault(&error)),
+    }
+}
+
+/// Returns the error for a listening end that could not be reserved.
+fn refused(forward: &Forward, request: &Request, error: &io::Error, paths: &Paths) -> Error {
+    match forward.spec.listen() {
+        Listen::Port(port) => port_refused(forward, port, request, error, paths),
         Listen::Socket(path) => Error::Start {
             reason: format!("bind: {}", io_reason(error)),
             hints: vec![format!("socket {}", printable(&path.to_string_lossy()))],
         },
-    })
+    }
 }
 
-/// Returns the error for a port that could not be bound, in the words of `ssh -L`. `move_to` returns the
-/// option for another port.
-fn refused(
-    request: &Request,
-    port: u16,
-    move_to: impl Fn(u16) -> String,
-    error: &io::Error,
-    paths: &Paths,
-) -> Error {
-    let flag = printable(&move_to(free_port_after(port, request))).into_owned();
+/// Returns the error for a port that could not be bound, in the words of `ssh -L`.
+fn port_refused(forward: &Forward, port: u16, request: &Request, error: &io::Error, paths: &Paths) -> Error {
+    let flag = printable(&forward.flag(free_port_after(port, request))).into_owned();
     let mut hints = Vec::new();
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -120,6 +131,5 @@ fn free_port_after(port: u16, request: &Request) -> u16 {
 }
 
 fn wanted_ports(request: &Request) -> Vec<u16> {
-    let extra = request.extras.iter().filter_map(|extra| extra.spec.local_port());
-    request.forwards.iter().map(|forward| forward.local).chain(extra).collect()
+    request.forwards.iter().filter_map(|forward| forward.spec.local_port()).collect()
 }

@@ -1,4 +1,4 @@
-//! Listening ends of forwards besides the services: a port of localhost, or a Unix socket for its owner only.
+//! Listening ends of forwards: a port of localhost, or a Unix socket for its owner only.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -10,7 +10,7 @@ use nix::sys::stat::{Mode, umask};
 
 use super::tcp_port;
 use crate::config::forwarding::{ForwardSpec, Listen};
-use crate::error::{Error, Result, io_reason};
+use crate::error::{Error, io_reason};
 use crate::terminal::printable;
 
 /// A listening end.
@@ -27,6 +27,15 @@ pub enum Endpoint {
 pub struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
+}
+
+impl Endpoint {
+    /// Frees the port, or removes the socket.
+    pub fn close(self) {
+        if let Self::Socket(_, file) = self {
+            file.remove();
+        }
+    }
 }
 
 impl SocketFile {
@@ -52,28 +61,6 @@ pub fn open(spec: &ForwardSpec) -> io::Result<Option<Endpoint>> {
             tcp_port::bind(*port).map(|listeners| Some(Endpoint::Port(listeners)))
         }
     }
-}
-
-/// Opens the listening ends of all `forwardings`, or of none.
-pub fn open_all<'a>(
-    specs: impl Iterator<Item = &'a ForwardSpec>,
-    refused: impl Fn(&ForwardSpec, &io::Error) -> Error,
-) -> Result<Vec<Option<Endpoint>>> {
-    let mut endpoints = Vec::new();
-    for spec in specs {
-        match open(spec) {
-            Ok(endpoint) => endpoints.push(endpoint),
-            Err(error) => {
-                for endpoint in endpoints.into_iter().flatten() {
-                    if let Endpoint::Socket(_, file) = endpoint {
-                        file.remove();
-                    }
-                }
-                return Err(refused(spec, &error));
-            }
-        }
-    }
-    Ok(endpoints)
 }
 
 /// Returns the error for a forward that a running tunnel cannot listen for.

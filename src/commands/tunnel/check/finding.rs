@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::config::forwarding::Listen;
-use crate::runtime::state::Forward;
+use crate::config::forwarding::display::path_of;
+use crate::runtime::forward::Forward;
 use crate::terminal::printable;
 
 /// Result of checking one service or forward.
@@ -42,10 +43,21 @@ pub enum Condition {
 }
 
 impl Finding {
+    /// Returns the result for `forward`, without further facts.
     pub(super) fn new(forward: &Forward, condition: Condition) -> Self {
-        let shown = format!("localhost:{} {}", forward.local, printable(&forward.service));
-        let (service, local) = (forward.service.clone(), Listen::Port(forward.local));
-        Self { service, local, shown, condition, http_status: None, model: None, reason: None }
+        let shown = match forward.service() {
+            Some(service) => format!("localhost:{} {}", service.local, service.name),
+            None => path_of(&forward.spec),
+        };
+        Self {
+            service: forward.to_string(),
+            local: forward.spec.listen(),
+            shown: printable(&shown).into_owned(),
+            condition,
+            http_status: None,
+            model: None,
+            reason: None,
+        }
     }
 
     /// Returns true if the service answers requests.

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::exchange::{CLOSES, PATIENCE, Reply, SECOND_LOOK, converse, listen_to, obstacle};
 use super::finding::{Condition, Finding};
-use crate::config::forwarding::{ForwardSpec, Listen};
+use crate::config::forwarding::Listen;
 use crate::daemon::{self, http};
 use crate::runtime::directory::Directory;
-use crate::runtime::state::Forward;
+use crate::runtime::forward::Forward;
 
 /// Longest model name, in characters.
 const MODEL_MAX: usize = 200;
@@ -16,10 +16,10 @@ const MODEL_SERVICE: &str = "sglang";
 
 /// Checks the service of `forward`.
 pub(super) fn check(directory: &Directory, forward: &Forward) -> Finding {
-    let listen = &Listen::Port(forward.local);
-    let obstacle = || obstacle(directory, &ForwardSpec::Local(listen.clone(), forward.target()));
-    for path in paths(&forward.service) {
-        let finding = match request(listen, path, forward.service == MODEL_SERVICE) {
+    let listen = &forward.spec.listen();
+    let obstacle = || obstacle(directory, &forward.spec);
+    for path in paths(&forward.to_string()) {
+        let finding = match request(listen, path, forward.is_for(MODEL_SERVICE)) {
             Reply::Said(bytes) => heard(&bytes, forward),
             Reply::Unreachable(reason) => unwell(forward, &reason),
             Reply::Silence => unwell(
@@ -59,7 +59,7 @@ fn no_http(forward: &Forward) -> Finding {
 fn heard(bytes: &[u8], forward: &Forward) -> Finding {
     let Some(status) = status(bytes) else { return no_http(forward) };
     let condition = if status < 500 { Condition::Answering } else { Condition::NotAnswering };
-    let model = if forward.service == MODEL_SERVICE { model(bytes) } else { None };
+    let model = if forward.is_for(MODEL_SERVICE) { model(bytes) } else { None };
     Finding { http_status: Some(status), model, ..Finding::new(forward, condition) }
 }
 
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn forward(service: &str) -> Forward {
-        Forward { service: service.into(), local: 8000, remote: 8000 }
+        Forward::of_service(service, 8000, 8000)
     }
 
     #[test]

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::extra_forwards;
+use super::other_forwards;
 use crate::commands::tunnel::arguments::{LocalPort, StartArguments};
 use crate::config::instance::Instance;
 use crate::config::{Config, Service};
 use crate::error::{Error, Result};
 use crate::instances::inventory;
 use crate::openssh::Login;
+use crate::runtime::forward::Forward;
 use crate::runtime::remembered_ports;
-use crate::runtime::state::{Forward, State};
+use crate::runtime::state::State;
 use crate::suggest;
-use crate::supervisor::protocol::request::{Request, port_flag};
+use crate::supervisor::protocol::request::Request;
 use crate::system::paths::{Paths, askpass_program};
 use crate::terminal::{self, printable};
 
@@ -26,23 +27,23 @@ pub fn resolve(
     paths: &Paths,
 ) -> Result<Request> {
     let mut ports = Ports { wanted: wanted_ports(arguments, &config.services)?, ..Ports::default() };
-    let had = before.map(|state| state.forwards.as_slice()).unwrap_or_default();
-    ports.before = had.iter().map(|forward| (forward.service.clone(), forward.local)).collect();
-    let unremembered = forwards(&config.services, &ports)?;
+    let had = before.into_iter().flat_map(State::services);
+    ports.before = had.map(|service| (service.name.to_owned(), service.local)).collect();
+    let unremembered = services(&config.services, &ports)?;
     // Last, as it may query a provider or the user.
     let instance = choose_instance(arguments, config, paths)?;
     ports.remembered = remembered_ports::recall(paths, &instance.id);
-    let extras = extra_forwards::resolve(arguments, before, &instance, config, paths)?;
+    let others = other_forwards::resolve(arguments, before, &instance, config, paths)?;
+    let all = |services: Vec<Forward>| [services, others.clone()].concat();
     // Remembered ports that conflict with the request are dropped.
-    let remembered = forwards(&config.services, &ports).ok();
-    let services = remembered.filter(|services| extra_forwards::check(&extras, services).is_ok());
-    let services = services.unwrap_or(unremembered);
-    extra_forwards::check(&extras, &services)?;
+    let remembered = services(&config.services, &ports).ok().map(all);
+    let remembered = remembered.filter(|forwards| other_forwards::check(forwards).is_ok());
+    let forwards = remembered.unwrap_or_else(|| all(unremembered));
+    other_forwards::check(&forwards)?;
     Ok(Request {
         name: instance.tunnel_name(),
         login: Login::resolve(&instance, &config.ssh, paths)?,
-        extras,
-        forwards: services,
+        forwards,
         movable: movable(arguments, &config.services, &ports),
         hold: config.hold,
         verbose: arguments.verbose,
@@ -118,21 +119,17 @@ fn spare(port: u16, services: &[Service], ports: &Ports) -> u16 {
     above.chain(1024..=u16::MAX).find(|port| !wanted.contains(port)).unwrap_or(port)
 }
 
-fn forwards(services: &[Service], ports: &Ports) -> Result<Vec<Forward>> {
+/// Returns the forwards of `services`, whose local ports differ.
+fn services(services: &[Service], ports: &Ports) -> Result<Vec<Forward>> {
     let mut forwards: Vec<Forward> = Vec::new();
     for service in services {
         let local = ports.of(service);
-        if let Some(other) = forwards.iter().find(|other| other.local == local) {
-            return Err(Error::usage(format!(
-                "{} and {} both want local port {local}",
-                other.service, service.name
-            ))
-            .with_hint(format!(
-                "change one of them: {}",
-                port_flag(&service.name, spare(local, services, ports))
-            )));
+        let forward = Forward::of_service(&service.name, local, service.remote);
+        if let Some(other) = forwards.iter().find(|other| other.spec.collides_with(&forward.spec)) {
+            return Err(Error::usage(format!("{other} and {forward} both want local port {local}"))
+                .with_hint(format!("change one of them: {}", forward.flag(spare(local, services, ports)))));
         }
-        forwards.push(Forward { service: service.name.clone(), local, remote: service.remote });
+        forwards.push(forward);
     }
     if forwards.is_empty() {
         return Err(Error::failed("nothing to forward")
@@ -160,7 +157,7 @@ mod tests {
     fn locals(ports: [&[(&str, u16)]; 3]) -> Result<Vec<u16>> {
         let [wanted, before, remembered] = ports.map(table);
         let ports = Ports { wanted, before, remembered };
-        Ok(forwards(&two(), &ports)?.iter().map(|forward| forward.local).collect())
+        Ok(services(&two(), &ports)?.iter().filter_map(|forward| forward.spec.local_port()).collect())
     }
 
     #[test]
@@ -180,8 +177,8 @@ mod tests {
         assert_eq!(error.to_string(), "sglang and web both want local port 8000");
         assert_eq!(error.hints(), ["change one of them: --port web=8001"]);
         assert_eq!(error.exit_code(), 2);
-        let services = [service("a", 1, 65_535), service("b", 2, 65_535), service("c", 3, 1024)];
-        let error = forwards(&services, &Ports::default()).unwrap_err();
+        let wanted = [service("a", 1, 65_535), service("b", 2, 65_535), service("c", 3, 1024)];
+        let error = services(&wanted, &Ports::default()).unwrap_err();
         assert_eq!(error.hints(), ["change one of them: --port b=1025"], "a port that nothing else wants");
     }
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
-use crate::config::forwarding::Target;
+use crate::config::forwarding::{ForwardSpec, Kind, Listen, Target};
 
 pub(super) const HELLO: u32 = 0x0000_0001;
 pub(super) const VERSION: u32 = 4;
@@ -86,6 +86,26 @@ pub(super) fn stdio_forward(target: &Target) -> Vec<u8> {
     message.bytes()
 }
 
+/// Returns the request to open or close (`what`) a forward, whose type is ssh's `MUX_FWD_…`.
+pub(super) fn forward(what: u32, spec: &ForwardSpec) -> Vec<u8> {
+    let mut message = Message::new(what);
+    message.number(match spec.kind() {
+        Kind::Local => 1,
+        Kind::Remote => 2,
+        Kind::Socks => 3,
+    });
+    match spec.listen() {
+        // An empty address means localhost, as without one.
+        Listen::Port(port) => message.place("", port.into()),
+        Listen::Socket(path) => message.place(&path.to_string_lossy(), NO_PORT),
+    }
+    match spec.target() {
+        Some(target) => message.target(target),
+        None => message.place("", 0),
+    }
+    message.bytes()
+}
+
 /// Sends ssh a descriptor after the request that needs it: each one with a byte of its own.
 pub(super) fn send_descriptor(stream: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> io::Result<()> {
     let descriptors = [descriptor.as_raw_fd()];
@@ -154,17 +174,13 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervisor::link::mux::Side;
 
     #[test]
     fn a_message_is_its_length_and_its_fields() {
-        let mut message = Message::new(OPEN_FORWARD);
-        message.number(Side::Local as u32);
-        message.place("/x", NO_PORT);
-        message.target(&Target::Port("h".into(), 258));
+        let request = forward(OPEN_FORWARD, &"local /x:h:258".parse().unwrap());
         let expected: &[u8] =
             b"\0\0\0\x1f\x10\0\0\x06\0\0\0\x01\0\0\0\x01\0\0\0\x02/x\xff\xff\xff\xfe\0\0\0\x01h\0\0\x01\x02";
-        assert_eq!(message.bytes(), expected);
+        assert_eq!(request, expected);
     }
 
     #[test]

@@ -11,29 +11,28 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 
 use super::exchange::{CLOSES, PATIENCE, Reply, SECOND_LOOK, listen_to, obstacle};
 use super::finding::{Condition, Finding};
-use crate::config::forwarding::display::path_of;
 use crate::config::forwarding::{ForwardSpec, Target};
 use crate::error::io_reason;
 use crate::runtime::directory::Directory;
-use crate::runtime::extra::Extra;
+use crate::runtime::forward::Forward;
 use crate::system::deadline_stream::DeadlineStream;
 use crate::terminal::printable;
 
 /// Offers SOCKS 5 without authentication (RFC 1928), and the length of the answer.
 const GREETING: ([u8; 3], usize) = ([5, 1, 0], 2);
 
-/// Checks the target of `extra`.
-pub fn check(directory: &Directory, extra: &Extra) -> Finding {
-    let fault = match (&extra.error, &extra.spec) {
+/// Checks the target of `forward`.
+pub(super) fn check(directory: &Directory, forward: &Forward) -> Finding {
+    let fault = match (&forward.error, &forward.spec) {
         (Some(error), _) => Some(error.clone()),
-        (None, ForwardSpec::Local(..)) => fault_of_local(directory, &extra.spec),
-        (None, ForwardSpec::Socks(_)) => fault_of_proxy(directory, &extra.spec),
+        (None, spec @ ForwardSpec::Local(..)) => fault_of_local(directory, spec),
+        (None, spec @ ForwardSpec::Socks(_)) => fault_of_proxy(directory, spec),
         (None, ForwardSpec::Remote(_, target)) => connect(target).err().map(|error| {
             format!("cannot connect to {}: {}", printable(&target.to_string()), io_reason(&error))
         }),
     };
     let condition = if fault.is_some() { Condition::NotAnswering } else { Condition::Open };
-    finding(extra, condition, fault.as_deref())
+    Finding { reason: fault, ..Finding::new(forward, condition) }
 }
 
 /// A silent service looks like one that the server has not reached yet, so the supervisor is asked, too.
@@ -71,18 +70,5 @@ fn connect(target: &Target) -> io::Result<()> {
             }
             outcome
         }
-    }
-}
-
-/// Returns the result for `extra`.
-pub fn finding(extra: &Extra, condition: Condition, reason: Option<&str>) -> Finding {
-    Finding {
-        service: extra.spec.to_string(),
-        local: extra.spec.listen(),
-        shown: printable(&path_of(&extra.spec)).into_owned(),
-        condition,
-        http_status: None,
-        model: None,
-        reason: reason.map(str::to_owned),
     }
 }
