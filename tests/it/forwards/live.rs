@@ -20,7 +20,7 @@ fn what_is_under_way_survives_what_comes_and_goes() {
     let service = instance.services[0].port;
     sandbox
         .tunnel(["forward", "dev", &format!("{port}:localhost:{service}")])
-        .stdout(format!("ForwardSpec localhost:{port} -> localhost:{service}\n"))
+        .stdout(format!("Forwarding localhost:{port} -> localhost:{service}\n"))
         .run();
     assert_eq!(get(&format!("http://localhost:{port}/id")), "sglang");
     // More than fits into all buffers on the way, so that most of it is still to come.

@@ -111,8 +111,12 @@ impl Sandbox {
         });
     }
 
+    /// Replaces the config in one step: a running supervisor may be reading it.
     fn save(&self) {
-        self.write(&self.config_file(), self.config.text());
+        let file = self.config_file();
+        let new = file.with_extension("new");
+        self.write(&new, self.config.text());
+        fs::rename(new, file).unwrap();
     }
 
     /// Writes a file and creates the directories above it.
