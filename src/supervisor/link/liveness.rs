@@ -128,6 +128,12 @@ impl Liveness {
         Instant::now().checked_sub(self.pace).is_some_and(|lately| self.received_since(lately))
     }
 
+    /// Returns true if data that was sent has had no answer yet.
+    #[cfg(test)]
+    pub fn owes_answer(&self) -> bool {
+        self.sent.load(Ordering::Relaxed) != 0
+    }
+
     /// Returns the time limits of a check.
     pub fn patience(&self) -> Patience {
         Patience { idle: 2 * self.pace, busy: 5 * self.pace }

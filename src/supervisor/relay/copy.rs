@@ -308,3 +308,6 @@ async fn empty(pipe: &mut Pipe, to: &impl Stream) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
