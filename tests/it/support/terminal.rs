@@ -15,6 +15,9 @@ use nix::sys::termios::{Termios, tcgetattr};
 use super::run::Run;
 use super::wait;
 
+/// Text that no command writes.
+const MARK: &str = "\0end of the screen\0";
+
 /// A terminal and the command that runs in it; the command is killed when this is dropped.
 pub struct Terminal {
     /// The user's side.
@@ -89,12 +92,23 @@ impl Terminal {
     }
 
     /// Waits for the end of the command and returns its exit code, or 128 plus the number of the signal that
-    /// killed it, as in a shell.
+    /// killed it, as in a shell. Everything that it wrote is on the screen then.
     #[track_caller]
     pub fn finish(&mut self) -> i32 {
         let mut ended = || self.child.try_wait().unwrap();
         let status = wait::until("the command on the terminal to end", &mut ended);
+        self.catch_up();
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
+    }
+
+    /// Waits until the screen has everything that was written before: the thread that reads may lag behind.
+    #[track_caller]
+    fn catch_up(&self) {
+        nix::unistd::write(&self.slave, MARK.as_bytes()).unwrap();
+        self.wait_for(MARK);
+        let mut screen = self.screen.lock().unwrap();
+        let at = screen.windows(MARK.len()).position(|bytes| bytes == MARK.as_bytes()).unwrap();
+        screen.drain(at..at + MARK.len());
     }
 }
 
