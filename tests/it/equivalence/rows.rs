@@ -27,6 +27,8 @@ const fn row(name: &'static str, server: fn(&TcpStream) -> Seen, client: fn(&Tcp
 }
 
 const LARGE: usize = 3_000_000;
+/// More than all buffers on the way hold.
+const MUCH: usize = 64 << 20;
 
 pub const ROWS: &[Row] = &[
     row("HTTP/1.0", |s| answer(s, b"HTTP/1.0 200 OK\r\n\r\nhello"), |s| ask(s, b"GET / HTTP/1.0\r\n\r\n")),
@@ -203,6 +205,12 @@ pub const ROWS: &[Row] = &[
         // Either may come first, in both ways.
         accepted: &[End::Clean, End::Reset],
     },
+    Row {
+        name: "no listener, a large upload",
+        server: None,
+        client: |s| (Vec::new(), upload(s, MUCH)),
+        accepted: &[],
+    },
 ];
 
 /// Connections that a cut link must not end as if they were complete; the client stops in the middle.
@@ -249,6 +257,13 @@ fn answer(stream: &TcpStream, bytes: &[u8]) -> Seen {
     let seen = exact(stream, 18);
     send(stream, bytes);
     (seen, End::Clean)
+}
+
+/// Sends `length` bytes; returns how that ended.
+fn upload(mut stream: &TcpStream, length: usize) -> End {
+    let piece = vec![b'u'; 64 << 10];
+    let is_taken = (0..length / piece.len()).all(|_| stream.write_all(&piece).is_ok());
+    if is_taken { End::Clean } else { End::Reset }
 }
 
 /// Reads all that the client sends, answers and closes.

@@ -28,15 +28,17 @@ impl Guarded {
             return None;
         }
         let files = Sandbox::new();
-        let [service, shadow] = ["pam", "shadow"].map(|name| files.path(name));
+        let [service, shadow, limits] = ["pam", "shadow", "limits"].map(|name| files.path(name));
         let rules = format!(
             "auth required pam_permit.so\n\
              account required pam_nologin.so file={}\n\
              account required pam_unix.so\n\
-             session required pam_permit.so\n",
-            path(&files.path("nologin"))
+             session required pam_limits.so conf={}\n",
+            path(&files.path("nologin")),
+            path(&limits)
         );
         files.write(&service, rules);
+        files.write(&limits, "");
         files.write(&shadow, fs::read("/etc/shadow").unwrap());
         let options = Options::default().line("UsePAM yes");
         let options = options.mount(service, "/etc/pam.d/sshd").mount(shadow, "/etc/shadow");
@@ -56,11 +58,26 @@ impl Guarded {
 
     /// Sets the account's expiry to the second day of 1970.
     fn expire(&self) {
+        self.set_shadow("*:19000:0:99999:7::1:");
+    }
+
+    /// Makes the user choose another password at the next login.
+    fn expire_password(&self) {
+        self.set_shadow("*:0:0:99999:7:::");
+    }
+
+    /// Sets the account's entry in `shadow(5)`, without the name.
+    fn set_shadow(&self, entry: &str) {
         let file = self.files.path("shadow");
         let text = fs::read_to_string(&file).unwrap();
         let others = text.lines().filter(|line| !line.starts_with(&format!("{USER}:")));
         let lines: String = others.map(|line| format!("{line}\n")).collect();
-        self.files.write(&file, format!("{lines}{USER}:*:19000:0:99999:7::1:\n"));
+        self.files.write(&file, format!("{lines}{USER}:{entry}\n"));
+    }
+
+    /// Allows no sessions: `limits.conf(5)`.
+    fn allow_no_session(&self) {
+        self.files.write(&self.files.path("limits"), format!("{USER} hard maxlogins 0\n"));
     }
 
     fn sandbox(&self, network: &Network) -> Sandbox {
@@ -84,6 +101,20 @@ fn a_start_tells_why_the_account_is_closed() {
     server.expire();
     sandbox.tunnel(["start"]).fails(1, ["the server said: Your account has expired"]).run();
     sandbox.assert_idle();
+}
+
+/// sshd accepts such logins and forwards nothing.
+#[test]
+fn an_account_without_a_session_ends_the_start() {
+    for restrict in [Guarded::expire_password, Guarded::allow_no_session] {
+        let Some(server) = Guarded::start() else { return };
+        let network = Network::to(server.instance.sshd.port);
+        let sandbox = server.sandbox(&network);
+        restrict(&server);
+        let refused = sandbox.tunnel(["start"]).fails(1, ["the server forbids forwarding to"]);
+        refused.hint("an expired password or a login limit").run();
+        sandbox.assert_idle();
+    }
 }
 
 #[test]
