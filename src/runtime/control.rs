@@ -35,7 +35,7 @@ pub const REMOVE: &str = "remove ";
 /// ssh's message, or success.
 pub const WHY: &str = "why ";
 /// The answer to [`WHY`] if a connection waits for another to end.
-pub const NO_ROOM: &str = "the tunnel has no room for more connections";
+pub const TOO_MANY_CONNECTIONS: &str = "the tunnel has no room for more connections";
 /// Longest request, in bytes: a forward has two paths or names and two ports.
 pub const REQUEST_MAX: u64 = 1024;
 /// Time for a supervisor to answer.

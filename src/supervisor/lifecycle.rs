@@ -39,7 +39,7 @@ pub fn run(request: Request, paths: &Paths, starter: &Starter) -> Result<()> {
     runtime.shutdown_background();
     let result = match result {
         Ok(Finish::Stopped) => Ok(()),
-        Ok(Finish::Homeless) => restart_below_home(request),
+        Ok(Finish::RuntimeRemoved) => restart_below_home(request),
         Err(error) => Err(error),
     };
     if let Err(error) = &result {
@@ -63,7 +63,7 @@ enum Finish {
     /// It was stopped.
     Stopped,
     /// Its runtime directory was removed at the user's logout; it can go on in another.
-    Homeless,
+    RuntimeRemoved,
 }
 
 /// State of the link.
@@ -172,7 +172,7 @@ impl<'a> Supervisor<'a> {
             End::Failed(failure) => {
                 if was_up && failure.kind == Kind::Displaced && self.publisher.paths().is_runtime_gone() {
                     self.publisher.displaced(&failure);
-                    return Link::Ended(Ok(Finish::Homeless));
+                    return Link::Ended(Ok(Finish::RuntimeRemoved));
                 }
                 if !was_up || self.backoff.gives_up(failure.kind) {
                     return Link::Ended(Err(self.publisher.failed(&failure, &self.login, was_up)));

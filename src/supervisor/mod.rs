@@ -4,7 +4,7 @@
 //!
 //! `soong tunnel start` spawns a supervisor in a session of its own and waits for its events. The supervisor holds
 //! the tunnel's lock, owns the local listeners and runs one `ssh` at a time as its child. It runs two more programs
-//! when needed: `soong-tunnel hooks` for the user's hooks, and `soong-tunnel whereabouts` to ask the provider. ssh runs
+//! when needed: `soong-tunnel hooks` for the user's hooks, and `soong-tunnel locate` to ask the provider. ssh runs
 //! the askpass helper for its questions, which reach the starter through the supervisor.
 //!
 //! # States

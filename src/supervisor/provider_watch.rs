@@ -2,7 +2,7 @@
 //! address.
 //!
 //! A query takes seconds and needs signal handlers that conflict with a supervisor's. So another process
-//! makes it, `soong-tunnel whereabouts`, and the supervisor reads its line.
+//! makes it, `soong-tunnel locate`, and the supervisor reads its line.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -87,7 +87,7 @@ impl Drop for QueryProcess {
 
 async fn query(id: String) -> Option<Relocation> {
     let mut child = Command::new(paths::sibling("soong-tunnel").ok()?)
-        .args(["whereabouts", "--", &id])
+        .args(["locate", "--", &id])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -15,11 +15,11 @@ use super::prompt_broker;
 use super::protocol::event::Event;
 use super::protocol::request::Request;
 use super::publish::Publisher;
+use super::relay::connection_limit::ConnectionLimit;
 use super::relay::fd_limit;
 use super::relay::metrics::Metrics;
 use super::relay::owner::Guard;
 use super::relay::reserve;
-use super::relay::room::Room;
 use super::relay::unix_socket;
 use super::relay::uplink::Uplink;
 use super::starter::Starter;
@@ -51,7 +51,7 @@ pub(super) async fn set_up<'a>(request: &Request, paths: &'a Paths, starter: Sta
     let uplink = Uplink {
         link,
         hold: request.hold,
-        room: Room::new(fd_limit::raise()),
+        limit: ConnectionLimit::new(fd_limit::raise()),
         guard: Guard::new(request.only_me, Arc::clone(publisher.log())),
         liveness: Arc::clone(&liveness),
         counters: Arc::default(),

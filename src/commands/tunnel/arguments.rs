@@ -93,7 +93,7 @@ pub enum Command {
     },
     /// Print the address that the provider has for an instance
     #[command(hide = true)]
-    Whereabouts {
+    Locate {
         /// Id of the instance
         id: String,
     },

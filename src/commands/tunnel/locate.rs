@@ -1,4 +1,4 @@
-//! `soong-tunnel whereabouts`: tells a supervisor where the provider says that its instance is.
+//! `soong-tunnel locate`: tells a supervisor where the provider says that its instance is.
 
 use crate::command_line;
 use crate::config::Config;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Two subcommands serve supervisors, which have no config and no providers: `hooks` ([`hook_runner`]) and
-//! `whereabouts` ([`locate`]).
+//! `locate` ([`locate`]).
 
 pub mod arguments;
 pub(crate) mod url;
@@ -50,7 +50,7 @@ fn execute(command: &Command) -> Result<u8> {
         Command::Env(arguments) => url::env(arguments, &paths)?,
         Command::Run(arguments) => return run::run(arguments, &paths),
         Command::Wait(arguments) => return wait::wait(arguments, &paths),
-        Command::Whereabouts { id } => locate::print_location(id, &paths)?,
+        Command::Locate { id } => locate::print_location(id, &paths)?,
         Command::Hooks { name } => hook_runner::run(name, &paths),
     }
     Ok(0)

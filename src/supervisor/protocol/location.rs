@@ -1,4 +1,4 @@
-//! The provider's news about an instance, as a JSON line from `soong-tunnel whereabouts` to a supervisor.
+//! The provider's news about an instance, as a JSON line from `soong-tunnel locate` to a supervisor.
 
 use serde::{Deserialize, Serialize};
 

@@ -76,7 +76,7 @@ pub async fn serve<L, F>(
         if !L::admits(&client, &uplink.guard, only_me) {
             continue;
         }
-        let place = uplink.room.place(size).await;
+        let place = uplink.limit.place(size).await;
         let mut uplink = uplink.clone();
         if is_check {
             // A check is not use: its counters are thrown away.

@@ -17,7 +17,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::departure::is_closed;
+use super::disconnect::is_closed;
 use super::metrics::Counters;
 use super::pipe::Pipe;
 use super::stream::{Stream, end, is_momentary, reset, unsent, write_all};
@@ -108,7 +108,7 @@ async fn close(
     if !complete {
         tokio::select! {
             _ = timeout(LINGER, discard(client)) => {}
-            () = uplink.room.crowded() => {}
+            () = uplink.limit.crowded() => {}
         }
     }
     Ok(())
@@ -118,7 +118,7 @@ async fn close(
 async fn given_way(uplink: &Uplink, sent: &AtomicU64) {
     let (mut before, mut since) = (sent.load(Ordering::Relaxed), Instant::now());
     loop {
-        uplink.room.crowded().await;
+        uplink.limit.crowded().await;
         let now = sent.load(Ordering::Relaxed);
         if now != before {
             (before, since) = (now, Instant::now());

@@ -121,10 +121,10 @@ impl ForwardTable {
             let mut all = true;
             let mut entries = self.entries.lock().await;
             for entry in entries.iter_mut().filter(|entry| !entry.carried) {
-                let outcome = self.ask(&entry.forward.spec).await;
+                let outcome = self.open(&entry.forward.spec).await;
                 entry.carried = outcome.is_ok();
                 all &= entry.carried;
-                let error = outcome.err().map(|refusal| told(&refusal.to_string()));
+                let error = outcome.err().map(|refusal| reason_of(&refusal.to_string()));
                 if let (Some(error), true) = (&error, error != entry.forward.error) {
                     self.log.write(&format!("{}: {error}", entry.forward.spec));
                 }
@@ -147,7 +147,7 @@ impl ForwardTable {
         let endpoint = unix_socket::open(&spec).map_err(|error| unix_socket::refused(&spec, &error))?;
         let mut entry = self.entry(Forward::other(spec, Origin::Command), endpoint)?;
         if self.uplink.is_up() {
-            match self.ask_once(&entry.forward.spec).await {
+            match self.open_now(&entry.forward.spec).await {
                 Ok(carried) => entry.carried = carried,
                 Err(failure) => {
                     entry.close().await;
@@ -182,8 +182,8 @@ impl ForwardTable {
     /// Returns ssh's reason why connections of `spec` fail now; `None` if the server connects to its
     /// target.
     pub async fn why_not(&self, spec: &ForwardSpec) -> Option<String> {
-        if self.uplink.room.is_crowded() {
-            return Some(control::NO_ROOM.to_owned());
+        if self.uplink.limit.is_crowded() {
+            return Some(control::TOO_MANY_CONNECTIONS.to_owned());
         }
         self.permission.why_not(spec.target()?).await
     }
@@ -217,7 +217,7 @@ impl ForwardTable {
         let (mut uplink, control) = (self.uplink.clone(), &self.control);
         if endpoint.is_some() {
             uplink.counters = self.metrics.counters(forward.spec.listen());
-            uplink.room = uplink.room.for_listener();
+            uplink.limit = uplink.limit.for_listener();
         }
         match (endpoint, &forward.spec) {
             (Some(Endpoint::Port(bound)), ForwardSpec::Socks(_)) => {
@@ -243,7 +243,7 @@ impl ForwardTable {
     }
 
     /// Requests `spec` from ssh.
-    async fn ask(&self, spec: &ForwardSpec) -> std::result::Result<(), Refusal> {
+    async fn open(&self, spec: &ForwardSpec) -> std::result::Result<(), Refusal> {
         match self.request(spec) {
             Some(request) => mux::open(&self.control, &request).await,
             None => Ok(()),
@@ -252,8 +252,8 @@ impl ForwardTable {
 
     /// Requests `spec` from ssh now; returns false if the link has just gone, as the next one requests
     /// it.
-    async fn ask_once(&self, spec: &ForwardSpec) -> std::result::Result<bool, Failure> {
-        match (self.ask(spec).await, spec) {
+    async fn open_now(&self, spec: &ForwardSpec) -> std::result::Result<bool, Failure> {
+        match (self.open(spec).await, spec) {
             (Ok(()), ForwardSpec::Local(_, target)) => {
                 match forwards::forbidden(&self.permission.forbidden(std::slice::from_ref(target)).await) {
                     None => Ok(true),
@@ -268,7 +268,7 @@ impl ForwardTable {
                 Err(forwards::listen_refused(listen, &reason))
             }
             (Err(Refusal::Refused(reason)), _) => {
-                Err(Failure { kind: failure::Kind::ForwardRefused, reason: told(&reason) })
+                Err(Failure { kind: failure::Kind::ForwardRefused, reason: reason_of(&reason) })
             }
             (Err(Refusal::Silent(_)), _) => Ok(false),
         }
@@ -321,7 +321,7 @@ impl Entry {
 }
 
 /// Returns ssh's message as a reason.
-fn told(reason: &str) -> String {
+fn reason_of(reason: &str) -> String {
     let reason = reason.trim().trim_end_matches('.');
     printable(if reason.is_empty() { "ssh refused" } else { reason }).into_owned()
 }

@@ -2,8 +2,9 @@
 //! ([`copy`](mod@copy)) to the sockets that ssh forwards ([`serve`]).
 
 pub(crate) mod accept;
+pub(crate) mod connection_limit;
 mod copy;
-mod departure;
+mod disconnect;
 pub(crate) mod fd_limit;
 pub(crate) mod forward_table;
 pub(crate) mod metrics;
@@ -11,7 +12,6 @@ pub(crate) mod owner;
 mod pipe;
 pub(crate) mod replay;
 pub(crate) mod reserve;
-pub(crate) mod room;
 pub(crate) mod serve;
 pub(crate) mod socks;
 mod stream;

@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::copy::BUFFER;
-use super::departure;
+use super::disconnect;
 use super::stream::{Stream, end, is_momentary, write_all};
 use super::uplink::{Uplink, is_gone};
 
@@ -67,7 +67,7 @@ impl ReplayBuffer {
         remote: &UnixStream,
         uplink: &Uplink,
     ) -> io::Result<Fate> {
-        if !self.kept.is_empty() && departure::is_gone(client) {
+        if !self.kept.is_empty() && disconnect::is_gone(client) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let mut given = self.give(remote).await;

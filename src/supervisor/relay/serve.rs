@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::accept::{self, Listener};
 use super::copy;
-use super::departure::departure;
+use super::disconnect::disconnected;
 use super::replay::{Fate, ReplayBuffer};
 use super::stream::{self, Stream};
 use super::uplink::Uplink;
@@ -34,17 +34,17 @@ pub async fn serve<L: Listener<Client: Stream>>(listener: L, socket: PathBuf, up
 }
 
 async fn carry(client: impl Stream, socket: Arc<Path>, mut uplink: Uplink) -> io::Result<()> {
-    let mut opening = ReplayBuffer::default();
+    let mut replay = ReplayBuffer::default();
     let remote = loop {
         let remote = connect(&client, &socket, &mut uplink).await?;
-        match opening.attend(&client, &remote, &uplink).await? {
+        match replay.attend(&client, &remote, &uplink).await? {
             Fate::UnderWay => break remote,
             Fate::Refused => return stream::reset(&client),
             // A dying ssh may still listen.
             Fate::Lost => drop(timeout(CONNECT_PAUSE, uplink.until_down()).await),
         }
     };
-    drop(opening);
+    drop(replay);
     copy::join(&client, &remote, &remote, &mut uplink).await
 }
 
@@ -60,7 +60,7 @@ async fn connect(client: &impl Stream, socket: &Path, uplink: &mut Uplink) -> io
     }
     tokio::select! {
         stream = connect_when_up(socket, uplink) => stream,
-        gone = departure(client) => gone.and(Err(io::ErrorKind::ConnectionAborted.into())),
+        gone = disconnected(client) => gone.and(Err(io::ErrorKind::ConnectionAborted.into())),
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::accept;
 use super::copy;
-use super::departure::departure;
+use super::disconnect::disconnected;
 use super::uplink::Uplink;
 use crate::config::address::is_host;
 use crate::config::forwarding::Target;
@@ -40,21 +40,21 @@ pub async fn serve(listener: TcpListener, control: Control, uplink: Uplink) {
 }
 
 async fn attend(mut client: TcpStream, control: Control, mut uplink: Uplink) -> io::Result<()> {
-    let wish = timeout(PATIENCE, read_request(&mut client)).await??;
-    let outcome = match &wish.target {
+    let request = timeout(PATIENCE, read_request(&mut client)).await??;
+    let outcome = match &request.target {
         Ok(target) => tokio::select! {
             outcome = connect(&control, target, &mut uplink) => outcome,
-            gone = departure(&client) => return gone,
+            gone = disconnected(&client) => return gone,
         },
         Err(outcome) => Err(*outcome),
     };
     match outcome {
         Ok(channel) => {
-            client.write_all(&wish.version.reply(Outcome::Connected)).await?;
+            client.write_all(&request.version.reply(Outcome::Connected)).await?;
             copy::join(&client, &channel.up, &channel.down, &mut uplink).await
         }
         Err(outcome) => {
-            client.write_all(&wish.version.reply(outcome)).await?;
+            client.write_all(&request.version.reply(outcome)).await?;
             // With something unread, the end would be a reset, which may overtake the answer.
             let _ = client.try_read(&mut [0; REST_MAX]);
             Ok(())
@@ -87,7 +87,7 @@ async fn connect(control: &Control, target: &Target, uplink: &mut Uplink) -> Res
 }
 
 /// A client's request, with its protocol version.
-struct Wish {
+struct ConnectRequest {
     version: Version,
     target: Result<Target, Outcome>,
 }
@@ -130,7 +130,7 @@ impl Version {
 }
 
 /// Reads the client's request. An error means that the client does not speak SOCKS.
-async fn read_request(client: &mut TcpStream) -> io::Result<Wish> {
+async fn read_request(client: &mut TcpStream) -> io::Result<ConnectRequest> {
     match client.read_u8().await? {
         4 => read_request_four(client).await,
         5 => read_request_five(client).await,
@@ -138,7 +138,7 @@ async fn read_request(client: &mut TcpStream) -> io::Result<Wish> {
     }
 }
 
-async fn read_request_four(client: &mut TcpStream) -> io::Result<Wish> {
+async fn read_request_four(client: &mut TcpStream) -> io::Result<ConnectRequest> {
     let version = Version::Four;
     let command = client.read_u8().await?;
     let port = client.read_u16().await?;
@@ -147,10 +147,10 @@ async fn read_request_four(client: &mut TcpStream) -> io::Result<Wish> {
     // An address 0.0.0.x means that a name follows: version 4a.
     let host =
         if (1..=255).contains(&address) { text(client).await? } else { Ipv4Addr::from(address).to_string() };
-    Ok(Wish { version, target: target(command, host, port) })
+    Ok(ConnectRequest { version, target: target(command, host, port) })
 }
 
-async fn read_request_five(client: &mut TcpStream) -> io::Result<Wish> {
+async fn read_request_five(client: &mut TcpStream) -> io::Result<ConnectRequest> {
     const NO_AUTHENTICATION: u8 = 0;
     const NONE_ACCEPTABLE: u8 = 255;
     let version = Version::Five;
@@ -175,10 +175,10 @@ async fn read_request_five(client: &mut TcpStream) -> io::Result<Wish> {
             String::from_utf8(name).map_err(|_| nonsense())?
         }
         4 => Ipv6Addr::from(client.read_u128().await?).to_string(),
-        _ => return Ok(Wish { version, target: Err(Outcome::UnknownAddress) }),
+        _ => return Ok(ConnectRequest { version, target: Err(Outcome::UnknownAddress) }),
     };
     let port = client.read_u16().await?;
-    Ok(Wish { version, target: target(command, host, port) })
+    Ok(ConnectRequest { version, target: target(command, host, port) })
 }
 
 /// Reads text up to a zero byte.

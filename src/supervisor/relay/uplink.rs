@@ -8,9 +8,9 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::connection_limit::ConnectionLimit;
 use super::metrics::Counters;
 use super::owner::Guard;
-use super::room::Room;
 use crate::supervisor::link::liveness::Liveness;
 
 /// A connection's view of the link. Copies share it.
@@ -21,7 +21,7 @@ pub struct Uplink {
     /// Time that a connection waits for a link.
     pub hold: Duration,
     /// Limit on connections. At the limit, accepting pauses, and clients queue in the listener's backlog.
-    pub room: Room,
+    pub limit: ConnectionLimit,
     /// Refuses other users of this machine, if the user wants that.
     pub guard: Guard,
     /// Gets told about traffic in both directions.

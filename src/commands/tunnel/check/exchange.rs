@@ -39,7 +39,7 @@ pub(super) fn obstacle(directory: &Directory, spec: &ForwardSpec) -> Option<Stri
     let Err(Error::Failed { message, .. }) = asked else { return None };
     let reason = message.strip_prefix("connect failed: ").unwrap_or(&message);
     Some(match reason {
-        control::NO_ROOM => reason.to_owned(),
+        control::TOO_MANY_CONNECTIONS => reason.to_owned(),
         "Connection refused" => "refused on the instance".to_owned(),
         _ => format!("the instance cannot connect: {reason}"),
     })

@@ -20,14 +20,14 @@ pub(super) fn check(directory: &Directory, forward: &Forward) -> Finding {
     let obstacle = || obstacle(directory, &forward.spec);
     for path in paths(&forward.to_string()) {
         let finding = match request(listen, path, forward.is_for(MODEL_SERVICE)) {
-            Reply::Said(bytes) => heard(&bytes, forward),
-            Reply::Unreachable(reason) => unwell(forward, &reason),
-            Reply::Silence => unwell(
+            Reply::Said(bytes) => interpret(&bytes, forward),
+            Reply::Unreachable(reason) => not_answering(forward, &reason),
+            Reply::Silence => not_answering(
                 forward,
                 &obstacle().unwrap_or_else(|| "accepts connections but does not answer".into()),
             ),
             Reply::Closed if matches!(listen_to(listen, &[], 1, SECOND_LOOK), Reply::Closed) => {
-                unwell(forward, &obstacle().unwrap_or_else(|| CLOSES.into()))
+                not_answering(forward, &obstacle().unwrap_or_else(|| CLOSES.into()))
             }
             Reply::Closed => no_http(forward),
         };
@@ -47,7 +47,7 @@ fn paths(service: &str) -> &'static [&'static str] {
     }
 }
 
-fn unwell(forward: &Forward, reason: &str) -> Finding {
+fn not_answering(forward: &Forward, reason: &str) -> Finding {
     Finding { reason: Some(reason.to_owned()), ..Finding::new(forward, Condition::NotAnswering) }
 }
 
@@ -56,7 +56,7 @@ fn no_http(forward: &Forward) -> Finding {
 }
 
 /// Interprets the bytes that a service sent.
-fn heard(bytes: &[u8], forward: &Forward) -> Finding {
+fn interpret(bytes: &[u8], forward: &Forward) -> Finding {
     let Some(status) = status(bytes) else { return no_http(forward) };
     let condition = if status < 500 { Condition::Answering } else { Condition::NotAnswering };
     let model = if forward.is_for(MODEL_SERVICE) { model(bytes) } else { None };
@@ -100,10 +100,10 @@ mod tests {
     #[test]
     fn what_a_service_says_is_read() {
         let models = b"HTTP/1.1 200 OK\r\n\r\n{\"data\":[{\"id\":\"qwen\\u001b[2J\"}]}";
-        assert_eq!(heard(models, &forward("sglang")).text(), "answering: HTTP 200, model qwen\\u{1b}[2J");
+        assert_eq!(interpret(models, &forward("sglang")).text(), "answering: HTTP 200, model qwen\\u{1b}[2J");
         let info = b"HTTP/1.1 200 OK\r\n\r\n{\"model_path\":\"/m/llama\"}";
-        assert_eq!(heard(info, &forward("sglang")).text(), "answering: HTTP 200, model /m/llama");
-        assert_eq!(heard(info, &forward("n8n")).text(), "answering: HTTP 200");
+        assert_eq!(interpret(info, &forward("sglang")).text(), "answering: HTTP 200, model /m/llama");
+        assert_eq!(interpret(info, &forward("n8n")).text(), "answering: HTTP 200");
         for (bytes, text) in [
             (&b"HTTP/1.1 401 Unauthorized\r\nX: "[..], "answering: HTTP 401"),
             (b"HTTP/1.1 503 x\r\n\r\n", "not answering: HTTP 503"),
@@ -111,7 +111,7 @@ mod tests {
             (b"HTTP/1.1", "open: not HTTP"),
             (b"\xff\x00", "open: not HTTP"),
         ] {
-            assert_eq!(heard(bytes, &forward("sglang")).text(), text);
+            assert_eq!(interpret(bytes, &forward("sglang")).text(), text);
         }
         let long = format!("HTTP/1.1 200 OK\r\n\r\n{{\"model_path\":\"{}\"}}", "x".repeat(5000));
         assert_eq!(model(long.as_bytes()).unwrap().len(), MODEL_MAX);

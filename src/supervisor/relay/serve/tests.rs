@@ -92,7 +92,7 @@ fn a_connection_is_closed_when_it_has_waited_long_enough() {
 
 #[test]
 fn a_connection_without_room_waits_for_another_to_end() {
-    let rig = Rig::with_room(true, Duration::from_secs(30), 2);
+    let rig = Rig::with_places(true, Duration::from_secs(30), 2);
     rig.remote(|mut stream| {
         thread::spawn(move || stream.write_all(b"hello").and_then(|()| stream.read(&mut [0])));
     });
@@ -268,7 +268,7 @@ fn a_request_of_a_client_that_has_gone_does_not_go_over_the_next_link() {
 
 #[test]
 fn finished_connections_make_room() {
-    let rig = Rig::with_room(true, Duration::from_secs(30), 2);
+    let rig = Rig::with_places(true, Duration::from_secs(30), 2);
     rig.remote(|mut stream| {
         thread::spawn(move || {
             stream.write_all(b"hello").unwrap();

@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::supervisor::link::liveness::Liveness;
+use crate::supervisor::relay::connection_limit::ConnectionLimit;
 use crate::supervisor::relay::metrics::Counters;
 use crate::supervisor::relay::owner::Guard;
-use crate::supervisor::relay::room::Room;
 use crate::supervisor::relay::serve::serve;
 use crate::supervisor::relay::uplink::Uplink;
 
@@ -33,10 +33,10 @@ impl Rig {
     }
 
     pub fn holding(up: bool, hold: Duration) -> Self {
-        Self::with_room(up, hold, 1000)
+        Self::with_places(up, hold, 1000)
     }
 
-    pub fn with_room(up: bool, hold: Duration, room: usize) -> Self {
+    pub fn with_places(up: bool, hold: Duration, places: usize) -> Self {
         let directory = tempfile::Builder::new().prefix("sr").tempdir_in("/tmp").unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -48,10 +48,10 @@ impl Rig {
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let room = Room::new(room);
+                let limit = ConnectionLimit::new(places);
                 let (liveness, counters) = (Arc::new(Liveness::new(5)), counting);
                 let guard = Guard::default();
-                let uplink = Uplink { link: receiver, hold, room, guard, liveness, counters };
+                let uplink = Uplink { link: receiver, hold, limit, guard, liveness, counters };
                 serve(TcpListener::from_std(listener).unwrap(), socket, uplink).await;
             });
         });

@@ -15,7 +15,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Places of one listener. Copies share them.
 #[derive(Debug, Clone)]
-pub struct Room {
+pub struct ConnectionLimit {
     all: Arc<All>,
     own: Arc<Own>,
 }
@@ -39,7 +39,7 @@ struct Own {
     free: Arc<Semaphore>,
 }
 
-impl Room {
+impl ConnectionLimit {
     /// Returns `count` places in total, none of them reserved yet.
     pub fn new(count: usize) -> Self {
         let all = Arc::new(All {
@@ -128,7 +128,7 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::supervisor::relay::room::*;
+    use crate::supervisor::relay::connection_limit::*;
 
     fn block_on<T>(work: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_crowd_at_one_listener_leaves_places_for_the_others() {
         block_on(async {
-            let room = Room::new(160);
+            let room = ConnectionLimit::new(160);
             let (crowded, quiet) = (room.for_listener(), room.for_listener());
             let mut crowd = Vec::new();
             for _ in 0..150 {
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_listener_that_is_gone_gives_its_places_back() {
         block_on(async {
-            let room = Room::new(32);
+            let room = ConnectionLimit::new(32);
             for _ in 0..100 {
                 drop(room.for_listener());
             }
@@ -168,8 +168,8 @@ mod tests {
     #[test]
     fn however_few_there_are_half_stay_common() {
         for count in [1, 2, 12, 100] {
-            let room = Room::new(count);
-            let _listeners: Vec<Room> = (0..20).map(|_| room.for_listener()).collect();
+            let room = ConnectionLimit::new(count);
+            let _listeners: Vec<ConnectionLimit> = (0..20).map(|_| room.for_listener()).collect();
             assert!(room.all.free.available_permits() >= 1, "{count}");
         }
     }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn who_has_finished_hears_of_those_that_wait() {
         block_on(async {
-            let room = Room::new(1);
+            let room = ConnectionLimit::new(1);
             let taken = room.place(1).await;
             let finished = async {
                 room.crowded().await;

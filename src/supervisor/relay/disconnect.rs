@@ -29,7 +29,7 @@ const CLOSED: libc::c_short = libc::POLLHUP | libc::POLLERR;
 
 /// Waits until `client` is gone and leaves its data unread. Uses a descriptor of its own, so that the
 /// client's readiness is not disturbed.
-pub async fn departure(client: &impl AsFd) -> io::Result<()> {
+pub async fn disconnected(client: &impl AsFd) -> io::Result<()> {
     let watched = client.as_fd().try_clone_to_owned()?;
     // SAFETY: the descriptor is the watch's own, and is closed with it.
     let watched = unsafe { AsyncFd::<OwnedFd>::register_with_interest(watched, Interest::READABLE)? };
@@ -100,7 +100,7 @@ mod tests {
     use std::net::{Shutdown, TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
 
-    use crate::supervisor::relay::departure::*;
+    use crate::supervisor::relay::disconnect::*;
 
     fn tcp() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -141,7 +141,7 @@ mod tests {
                 tokio::task::yield_now().await;
                 drop(client);
             };
-            let (gone, ()) = tokio::join!(departure(&here), leave);
+            let (gone, ()) = tokio::join!(disconnected(&here), leave);
             gone.unwrap();
         });
     }
