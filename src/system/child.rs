@@ -3,7 +3,7 @@
 //! The program leads its own session and process group: everything that it starts ends with it, and it has no
 //! terminal, not even `/dev/tty`.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -50,8 +50,10 @@ pub struct Outcome {
 /// Reason why a program did not finish.
 #[derive(Debug)]
 pub enum Fault {
-    /// It could not be started or read from.
+    /// It could not be started.
     System(io::Error),
+    /// It was started, but its end could not be waited for.
+    Lost(io::Error),
     /// It exceeded the time limit. Holds its stderr until then.
     TooLong(String),
     /// It exceeded the output limit.
@@ -63,7 +65,7 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::System(error) => f.write_str(&io_reason(error)),
+            Self::System(error) | Self::Lost(error) => f.write_str(&io_reason(error)),
             Self::TooLong(_) => f.write_str("it timed out"),
             Self::TooMuch => f.write_str("it printed too much"),
             Self::Interrupted => f.write_str("interrupted"),
@@ -73,9 +75,19 @@ impl fmt::Display for Fault {
 
 /// Runs `command` without input to its end; ends it if it exceeds `limits` or `watch` catches a signal.
 pub fn run(command: &mut Command, limits: Limits, watch: &Watch) -> Result<Outcome, Fault> {
-    let mut running = Running::start(command).map_err(Fault::System)?;
+    run_with(command, None, limits, watch)
+}
+
+/// Runs `command` like [`run`], with `input` on its stdin.
+pub fn run_with(
+    command: &mut Command,
+    input: Option<Vec<u8>>,
+    limits: Limits,
+    watch: &Watch,
+) -> Result<Outcome, Fault> {
+    let mut running = Running::start(command, input).map_err(Fault::System)?;
     let end = running.follow(limits, watch);
-    let status = running.end(end.is_err()).map_err(Fault::System)?;
+    let status = running.end(end.is_err()).map_err(Fault::Lost)?;
     let stderr = String::from_utf8_lossy(&running.stderr.bytes).into_owned();
     match end {
         Ok(()) => Ok(Outcome { status, stdout: running.stdout.bytes, stderr }),
@@ -125,12 +137,17 @@ struct Running {
 }
 
 impl Running {
-    fn start(command: &mut Command) -> io::Result<Self> {
+    fn start(command: &mut Command, input: Option<Vec<u8>>) -> io::Result<Self> {
         let (ended, alive) = io::pipe()?;
         let mut child = spawn(command, |command| {
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+            command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
             in_own_session(command);
         })?;
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+            // A program that ends without reading its input breaks the pipe; its status says more.
+            thread::spawn(move || stdin.write_all(&input));
+        }
         let pid = child.id();
         thread::spawn(move || {
             wait_without_reaping(pid);
@@ -150,15 +167,15 @@ impl Running {
             if left.is_zero() {
                 return Err(Fault::TooLong(String::new()));
             }
-            let ready = self.poll(left, watch).map_err(Fault::System)?;
+            let ready = self.poll(left, watch).map_err(Fault::Lost)?;
             if watch.interrupted() {
                 return Err(Fault::Interrupted);
             }
-            if ready.stdout && self.stdout.read(limits.output).map_err(Fault::System)? {
+            if ready.stdout && self.stdout.read(limits.output).map_err(Fault::Lost)? {
                 return Err(Fault::TooMuch);
             }
             if ready.stderr {
-                self.stderr.read(COMPLAINT_MAX).map_err(Fault::System)?;
+                self.stderr.read(COMPLAINT_MAX).map_err(Fault::Lost)?;
             }
             if ready.ended && !self.has_ended {
                 self.has_ended = true;
@@ -281,6 +298,17 @@ mod tests {
         let outcome = sh("echo out; echo err >&2; exit 7", LIMITS).unwrap();
         assert_eq!((outcome.stdout.as_slice(), outcome.stderr.as_str()), (&b"out\n"[..], "err\n"));
         assert_eq!(outcome.status.code(), Some(7));
+    }
+
+    #[test]
+    fn input_is_written_in_full_whether_it_is_read_or_not() {
+        let sh = |script: &str, input: Vec<u8>| {
+            run_with(Command::new("sh").args(["-c", script]), Some(input), LIMITS, &watch()).unwrap()
+        };
+        // More than a pipe holds.
+        assert_eq!(sh("wc -c", vec![b'x'; 1 << 20]).stdout.trim_ascii(), b"1048576");
+        assert_eq!(sh("echo unread", vec![b'x'; 1 << 20]).stdout, b"unread\n");
+        assert_eq!(sh("cat", Vec::new()).stdout, b"");
     }
 
     #[test]

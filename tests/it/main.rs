@@ -40,6 +40,7 @@ mod providers;
 mod questions;
 mod retarget;
 mod run;
+mod sample_provider;
 mod secrets;
 mod sessions;
 mod signals;

@@ -14,18 +14,11 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::field::{API, ID_MAX, clipped, document, port, price, text};
 use crate::config::address::{is_host, is_user};
-
-/// Version of the contract between soong and its providers.
-pub const API: u64 = 1;
 
 /// Largest number of instances in an answer.
 pub const INSTANCES_MAX: usize = 10_000;
-/// Longest id, in bytes.
-const ID_MAX: usize = 256;
-/// Longest other text, in characters; longer ones are clipped.
-const TEXT_MAX: usize = 256;
-
 /// A provider's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
@@ -127,9 +120,12 @@ impl Listed {
 
 #[derive(Deserialize)]
 struct RawAnswer {
-    #[serde(default)]
-    api: Value,
     instances: Option<Vec<RawInstance>>,
+}
+
+#[derive(Deserialize)]
+struct RawSingle {
+    instance: Option<RawInstance>,
 }
 
 #[derive(Deserialize)]
@@ -162,18 +158,7 @@ impl Answer {
 
     /// Parses a provider's output; the error describes the fault.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return Err("it printed nothing".to_owned());
-        }
-        let raw: RawAnswer =
-            serde_json::from_slice(bytes).map_err(|error| format!("unexpected JSON: {error}"))?;
-        match raw.api.as_u64() {
-            Some(API) => {}
-            Some(other) => {
-                return Err(format!("it uses version {other} of the provider API; soong uses {API}"));
-            }
-            None => return Err(format!("\"api\": {API} is missing")),
-        }
+        let raw: RawAnswer = document(bytes)?;
         let raw = raw.instances.ok_or("\"instances\" is missing")?;
         if raw.len() > INSTANCES_MAX {
             return Err(format!("it lists {} instances; the maximum is {INSTANCES_MAX}", raw.len()));
@@ -188,6 +173,28 @@ impl Answer {
             Some(twice) => Err(format!("two instances have the id \"{}\"", twice.id)),
             None => Ok(Self::new(instances)),
         }
+    }
+}
+
+/// Answer to `launch` and `terminate`: one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Single {
+    api: u64,
+    /// The instance.
+    pub instance: Listed,
+}
+
+impl Single {
+    /// Returns the answer with `instance`.
+    pub fn new(instance: Listed) -> Self {
+        Self { api: API, instance }
+    }
+
+    /// Parses a provider's output; the error describes the fault.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let raw: RawSingle = document(bytes)?;
+        let raw = raw.instance.ok_or("\"instance\" is missing")?;
+        raw.read().map(Self::new).map_err(|reason| format!("instance{reason}"))
     }
 }
 
@@ -209,38 +216,6 @@ impl RawInstance {
             region: text(self.region, ".region")?.map(clipped),
             price_cents_per_hour: price(&self.price_cents_per_hour)?,
         })
-    }
-}
-
-/// Returns a text; `None` if it is missing or empty.
-fn text(value: Value, place: &str) -> Result<Option<String>, String> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) if text.is_empty() => Ok(None),
-        Value::String(text) => Ok(Some(text)),
-        _ => Err(format!("{place} is not a text")),
-    }
-}
-
-fn port(value: &Value) -> Result<Option<u16>, String> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    let port = value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
-    port.map(Some).ok_or_else(|| ".port is not a port (1 to 65535)".to_owned())
-}
-
-fn price(value: &Value) -> Result<Option<u64>, String> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    value.as_u64().map(Some).ok_or_else(|| ".price_cents_per_hour is not a whole number".to_owned())
-}
-
-fn clipped(text: String) -> String {
-    match text.char_indices().nth(TEXT_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::answer::{Answer, Listed};
-use super::executable::LIMITS;
+use super::program::LIMITS;
 use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 

@@ -1,14 +1,9 @@
-//! Program of a provider: its path and its limits.
+//! Program of a provider: its path.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::config::is_provider_name as is_name;
-use crate::system::child::Limits;
 use crate::system::paths;
-
-/// Limits for listing instances.
-pub const LIMITS: Limits = Limits { time: Duration::from_secs(20), output: 16 << 20 };
 
 /// Returns the program `soong-provider-NAME`: the one beside the running program, else the first on `PATH`.
 pub fn find(name: &str) -> Option<PathBuf> {

@@ -13,6 +13,7 @@ pub mod namespaces;
 pub mod network;
 pub mod ports;
 pub mod process;
+pub mod provider;
 pub mod run;
 pub mod sandbox;
 pub mod service;

@@ -1,6 +1,7 @@
 //! Tables of answers: their meaning and their faults.
 
 use super::*;
+use crate::instances::provider::field::TEXT_MAX;
 
 fn parse(text: &str) -> Result<Vec<Listed>, String> {
     Answer::parse(text.as_bytes()).map(|answer| answer.instances)
