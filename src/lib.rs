@@ -10,7 +10,7 @@
 //! daemon        the client of the status daemon
 //! openssh       the system's ssh: command line, options, failures      runtime    state of running tunnels
 //! instances     choice of an instance, providers, Lambda Cloud         extension  programs of other authors
-//! config        config.toml, credentials, forwards, instances of the config
+//! config        config.toml, credentials, forwards, instances of the config     ledger   cost of rented instances
 //! command_line  parsing and reporting, the same for every program
 //! system        paths, child processes, signals, time
 //! terminal      colour, width, keyboard; and the single files: error, completion, suggest, toml_text, built_in
@@ -30,6 +30,7 @@ pub mod daemon;
 pub mod error;
 pub mod extension;
 pub mod instances;
+pub mod ledger;
 pub mod openssh;
 pub mod runtime;
 pub mod suggest;

@@ -4,6 +4,7 @@
 
 pub mod complete;
 pub mod configure;
+pub mod cost;
 pub mod daemon;
 pub mod dispatch;
 pub mod ext;

@@ -8,7 +8,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::config::address::Address;
 use crate::config::address::{is_host, is_user};
-use crate::config::schema::{KEYS, Key, Kind, REQUIRED};
+use crate::config::schema::{HOURS_MAX, KEYS, Key, Kind, MONEY_MAX, REQUIRED};
 use crate::error::{Error, Result};
 use crate::suggest;
 use crate::terminal::printable;
@@ -232,6 +232,14 @@ fn fits(kind: Kind, value: &DeValue<'_>) -> bool {
             let is_forward = |text: &str| kind.parse(text).is_ok();
             array.iter().all(|value| value.get_ref().as_str().is_some_and(is_forward))
         }),
+        Kind::Texts => value.as_array().is_some_and(|array| {
+            array.iter().all(|text| {
+                text.get_ref().as_str().is_some_and(|text| !text.is_empty() && !text.contains('\0'))
+            })
+        }),
+        Kind::Provider => text.is_some_and(is_provider_name),
+        Kind::Money => number(value).is_some_and(|amount| money(amount).is_some()),
+        Kind::Hours => number(value).is_some_and(|hours| (0.1..=f64::from(HOURS_MAX)).contains(&hours)),
         Kind::Service => is_port(value) || value.as_bool() == Some(false) || is_service(value),
     }
 }
@@ -257,6 +265,22 @@ fn is_service(value: &DeValue<'_>) -> bool {
                 matches!(key.get_ref().as_ref(), "remote" | "local") && is_port(value.get_ref())
             })
     })
+}
+
+/// Returns an amount in hundredths; `None` for more than two decimal places and for amounts out of range.
+pub fn money(amount: f64) -> Option<u64> {
+    let cents = (amount * 100.0).round();
+    let is_whole = (amount * 100.0 - cents).abs() < 1e-6;
+    let in_range = (1.0..=f64::from(MONEY_MAX) * 100.0).contains(&cents);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number in range")]
+    (is_whole && in_range).then_some(cents as u64)
+}
+
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Float(number) => number.as_str().replace('_', "").parse().ok(),
+        _ => i32::try_from(integer(value)?).ok().map(f64::from),
+    }
 }
 
 fn integer(value: &DeValue<'_>) -> Option<i64> {

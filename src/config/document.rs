@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::check::money;
 use super::settings::{
     Autocorrect, Config, DEFAULT_COMPLETION_TIMEOUT, DEFAULT_SERVICES, HostKeyCheck, InstanceForwards,
-    Lambda, Service, Ssh,
+    Lambda, Launch, Service, Ssh,
 };
 use crate::built_in::is_built_in;
 use crate::config::forwarding::{ForwardSpec, Kind};
@@ -30,6 +31,7 @@ pub(super) struct Document {
     instances: BTreeMap<String, InstanceTable>,
     providers: BTreeMap<String, bool>,
     lambda: LambdaTable,
+    launch: LaunchTable,
     alias: BTreeMap<String, String>,
     completion: CompletionTable,
     help: HelpTable,
@@ -52,6 +54,38 @@ struct HelpTable {
 struct LambdaTable {
     base_url: Option<String>,
     api_key_command: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+struct LaunchTable {
+    provider: Option<String>,
+    gpu: Vec<String>,
+    regions: Vec<String>,
+    max_price: Option<f64>,
+    hours: Option<f64>,
+    ssh_key: Option<String>,
+    filesystems: Vec<String>,
+    recipe: Option<String>,
+    guard: bool,
+    budget: Option<f64>,
+}
+
+impl LaunchTable {
+    fn into_launch(self, paths: &Paths) -> Launch {
+        Launch {
+            provider: self.provider,
+            gpu: self.gpu,
+            regions: self.regions,
+            max_price: self.max_price.and_then(money),
+            time: self.hours.map(|hours| Duration::from_secs_f64((hours * 3600.0).round())),
+            ssh_key: self.ssh_key,
+            filesystems: self.filesystems,
+            recipe: self.recipe.map(|recipe| paths.expand(&recipe)),
+            guard: self.guard,
+            budget: self.budget.and_then(money),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -130,6 +164,7 @@ impl Document {
                 base_url: lambda.base_url,
                 api_key_command: words("lambda.api-key-command", &lambda.api_key_command)?,
             },
+            launch: self.launch.into_launch(paths),
             aliases,
             hidden_aliases: hidden.into_keys().collect(),
             completion_timeout: self

@@ -15,9 +15,9 @@ pub(crate) mod token_store;
 #[cfg(test)]
 mod tests;
 
-pub use self::check::is_provider_name;
+pub use self::check::{is_provider_name, money};
 pub use self::load::read;
 pub use self::settings::{
     Autocorrect, Config, DEFAULT_COMPLETION_TIMEOUT, DEFAULT_SERVICES, HostKeyCheck, InstanceForwards,
-    Lambda, Service, Ssh,
+    Lambda, Launch, Service, Ssh,
 };

@@ -45,7 +45,20 @@ pub enum Kind {
     Alias,
     /// Forwards of one kind, as texts in an array.
     Forwards(forwarding::Kind),
+    /// Texts in an array, none empty.
+    Texts,
+    /// Name of a provider.
+    Provider,
+    /// An amount of money with at most two decimal places, more than 0.
+    Money,
+    /// A number of hours, up to a month.
+    Hours,
 }
+
+/// Largest amount of money, in the provider's currency.
+pub const MONEY_MAX: u32 = 1_000_000;
+/// Longest time for which an instance is rented, in hours.
+pub const HOURS_MAX: u32 = 720;
 
 impl Kind {
     /// Returns the end of the sentence "expected …".
@@ -66,6 +79,10 @@ impl Kind {
             Self::Switch => "true or false".into(),
             Self::Alias => "a command in quotes, such as \"tunnel start\" or \"!echo hello\"".into(),
             Self::Forwards(kind) => format!("texts in an array, each {}", kind.form()),
+            Self::Texts => "texts in an array, such as [\"a\", \"b\"]".into(),
+            Self::Provider => "the name of a provider in quotes".into(),
+            Self::Money => format!("an amount from 0.01 to {MONEY_MAX}, with at most two decimal places"),
+            Self::Hours => format!("a number of hours, from 0.1 to {HOURS_MAX}"),
         }
     }
 }
@@ -157,6 +174,36 @@ pub const KEYS: &[Key] = &[
         "",
         "command that prints the API key, run without a shell; used instead of the stored key",
     ),
+    key(
+        "launch.provider",
+        Kind::Provider,
+        "",
+        "provider that soong launch rents from; default: the only enabled one that can",
+    ),
+    key("launch.gpu", Kind::Texts, "", "GPUs to rent, the preferred one first; default: the cheapest of all"),
+    key(
+        "launch.regions",
+        Kind::Texts,
+        "",
+        "regions to rent in, the preferred one first; * stands for any text",
+    ),
+    key("launch.max-price", Kind::Money, "", "highest price per hour; nothing dearer is launched"),
+    key(
+        "launch.hours",
+        Kind::Hours,
+        "4",
+        "hours for which an instance is rented: for the plan and the guard",
+    ),
+    key("launch.ssh-key", Kind::Text, "", "name of your SSH key at the provider"),
+    key("launch.filesystems", Kind::Texts, "", "file systems of the provider to attach"),
+    key("launch.recipe", Kind::Path, "", "cloud-init file for new instances; see docs/renting.md"),
+    key(
+        "launch.guard",
+        Kind::Switch,
+        "false",
+        "install the status daemon, which ends the instance, after a launch",
+    ),
+    key("launch.budget", Kind::Money, "", "amount per month; a launch beyond it is refused"),
     key("alias.*", Kind::Alias, "", "command line that soong NAME runs; with a leading !, a shell command"),
     key(
         "completion.timeout",

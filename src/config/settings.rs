@@ -28,6 +28,8 @@ pub struct Config {
     pub providers: Vec<String>,
     /// `[lambda]`.
     pub lambda: Lambda,
+    /// `[launch]`.
+    pub launch: Launch,
     /// Aliases, by name.
     pub aliases: BTreeMap<String, String>,
     /// Aliases that have the name of a built-in command and are ignored. The command may be newer than the
@@ -69,6 +71,31 @@ pub struct Lambda {
     pub base_url: Option<String>,
     /// Command that prints the API key; empty for none.
     pub api_key_command: Vec<String>,
+}
+
+/// The `[launch]` table.
+#[derive(Debug, Clone, Default)]
+pub struct Launch {
+    /// Provider to rent from.
+    pub provider: Option<String>,
+    /// GPUs to rent, the preferred one first; empty for any.
+    pub gpu: Vec<String>,
+    /// Patterns of regions, the preferred one first; empty for any.
+    pub regions: Vec<String>,
+    /// Highest price per hour, in cents.
+    pub max_price: Option<u64>,
+    /// Time for which an instance is rented.
+    pub time: Option<Duration>,
+    /// Name of the SSH key at the provider.
+    pub ssh_key: Option<String>,
+    /// File systems to attach.
+    pub filesystems: Vec<String>,
+    /// Cloud-init file.
+    pub recipe: Option<PathBuf>,
+    /// True to install the status daemon.
+    pub guard: bool,
+    /// Budget per month, in cents.
+    pub budget: Option<u64>,
 }
 
 /// The `[ssh]` table.

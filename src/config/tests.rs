@@ -67,6 +67,46 @@ fn providers_are_switched_on_by_name() {
 }
 
 #[test]
+fn launches_have_defaults_and_limits() {
+    assert!(parse("").unwrap().launch.budget.is_none());
+    let launch = parse(
+        "[launch]\nprovider = \"lambda\"\ngpu = [\"H100\", \"A100\"]\nregions = [\"us-*\"]\nmax-price = 2.49\nhours = 1.5\n\
+         ssh-key = \"me\"\nfilesystems = [\"data\"]\nrecipe = \"/r.yaml\"\nguard = true\nbudget = 200\n",
+    )
+    .unwrap()
+    .launch;
+    assert_eq!((launch.max_price, launch.budget), (Some(249), Some(20_000)));
+    assert_eq!((launch.gpu.len(), launch.regions, launch.guard), (2, vec!["us-*".to_owned()], true));
+    assert_eq!((launch.time, launch.ssh_key.as_deref()), (Some(Duration::from_secs(5400)), Some("me")));
+    let amount = "expected an amount from 0.01 to 1000000, with at most two decimal places, found";
+    let hours = "expected a number of hours, from 0.1 to 720, found";
+    let texts = "expected texts in an array, such as [\"a\", \"b\"], found";
+    for (line, expected) in [
+        ("budget = 0", format!("launch.budget: {amount} 0")),
+        ("budget = -5", format!("launch.budget: {amount} -5")),
+        ("budget = \"200\"", format!("launch.budget: {amount} \"200\"")),
+        ("budget = inf", format!("launch.budget: {amount} inf")),
+        ("max-price = 0.001", format!("launch.max-price: {amount} 0.001")),
+        ("hours = 0", format!("launch.hours: {hours} 0")),
+        ("hours = 721", format!("launch.hours: {hours} 721")),
+        ("hours = nan", format!("launch.hours: {hours} nan")),
+        ("gpu = \"H100\"", format!("launch.gpu: {texts} \"H100\"")),
+        ("regions = [1]", format!("launch.regions: {texts} an array")),
+        (
+            "provider = \"../x\"",
+            "launch.provider: expected the name of a provider in quotes, found \"../x\"".into(),
+        ),
+        ("guard = \"yes\"", "launch.guard: expected true or false, found \"yes\"".into()),
+        ("ssh_key = \"x\"", "unknown key launch.ssh_key | did you mean 'ssh-key'?".into()),
+    ] {
+        assert_eq!(
+            fault(&format!("[launch]\n{line}")),
+            format!("cannot read config.toml: line 2: {expected}")
+        );
+    }
+}
+
+#[test]
 fn faults_name_line_expectation_and_fix() {
     let table = [
         ("[ssh]\nprot = 1", "line 2: unknown key ssh.prot | did you mean 'port'?"),

@@ -22,6 +22,13 @@ pub fn date_and_clock(moment: u64) -> String {
     clock(moment, 0, &TimeZone::system())
 }
 
+/// Returns `11-27 18:30` in `zone`.
+pub fn day_and_clock(moment: u64, zone: &TimeZone) -> String {
+    let timestamp = i64::try_from(moment).ok().and_then(|moment| Timestamp::from_second(moment).ok());
+    let local = timestamp.map(|timestamp| timestamp.to_zoned(zone.clone()));
+    local.map_or_else(|| "unknown".to_owned(), |local| local.strftime("%m-%d %H:%M").to_string())
+}
+
 fn clock(moment: u64, now: u64, zone: &TimeZone) -> String {
     let local = |seconds: u64| {
         let timestamp = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
@@ -51,6 +58,17 @@ pub fn span(seconds: u64) -> String {
         (0, 0, _) => format!("{minutes} min"),
         (0, _, _) => two(hours, "h", minutes % 60, "min"),
         _ => two(days, "d", hours % 24, "h"),
+    }
+}
+
+/// Returns a duration in at most six columns: `0m`, `12m`, `5h12m`, `3d4h`.
+pub fn narrow_span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours) {
+        (0, 0) => format!("{minutes}m"),
+        (0, _) => format!("{hours}h{}m", minutes % 60),
+        (1..100, _) => format!("{days}d{}h", hours % 24),
+        _ => format!("{}d", days.min(99_999)),
     }
 }
 
@@ -94,6 +112,11 @@ mod tests {
         ];
         for (seconds, text) in table {
             assert_eq!(span(seconds), text);
+        }
+        for (seconds, text) in
+            [(59, "0m"), (3599, "59m"), (18_720, "5h12m"), (8_636_399, "99d22h"), (u64::MAX, "99999d")]
+        {
+            assert_eq!(narrow_span(seconds), text);
         }
     }
 

@@ -38,6 +38,7 @@ mod picker;
 mod prompt;
 mod providers;
 mod questions;
+mod renting;
 mod retarget;
 mod run;
 mod sample_provider;

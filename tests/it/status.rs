@@ -67,11 +67,11 @@ fn instances_of_the_config_and_of_providers_stand_in_one_table() {
     let sandbox = sandbox(&lists(LIST));
     status(&sandbox, &[])
         .stdout(
-            "NAME   ID        STATE    ADDRESS    TUNNEL  LEASE\n\
-             dev    dev       -        192.0.2.9  -       -\n\
-             train  0920582c  active   192.0.2.1  -       -\n    \
-                 gpu_1x_a100 in us-west-1, $1.29/h\n\
-             -      b5d6      booting  -          -       -\n",
+            "NAME   ID        STATE    ADDRESS    TUNNEL  LEASE  UP  $/H   SO FAR\n\
+             dev    dev       -        192.0.2.9  -       -      -   -     -\n\
+             train  0920582c  active   192.0.2.1  -       -      0m  1.29  $0.00+\n    \
+                 gpu_1x_a100 in us-west-1\n\
+             -      b5d6      booting  -          -       -      0m  -     -\n",
         )
         .run();
     let answer = json(&sandbox, &[]);

@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["daemon"],
     &["openssh", "runtime"],
     &["instances", "extension"],
-    &["config"],
+    &["config", "ledger"],
     &["command_line"],
     &["system"],
 ];

@@ -16,7 +16,9 @@ use crate::completion::Values;
     long_about = "Show instances, their tunnels and leases.\n\n\
         Lists the instances of config.toml and of all enabled providers. When a provider is \
         unreachable, its instances are shown from the last answer, with its age. Lease, model and GPU \
-        load come from the status daemon of instances whose tunnel is up.",
+        load come from the status daemon of instances whose tunnel is up. UP and SO FAR count from the \
+        launch; a '+' marks an amount that may be higher, because soong did not launch the instance and \
+        counts from the first time that it saw it.",
     after_help = "Examples:
   soong status
   soong status --watch            refresh every 5 seconds

@@ -19,6 +19,7 @@ use self::overview::Overview;
 use crate::config::Config;
 use crate::error::{EXIT_FAILED, Error, Result};
 use crate::instances::inventory::{Failures, Inventory};
+use crate::ledger::{self, History};
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry;
 use crate::system::paths::Paths;
@@ -92,7 +93,12 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
     };
     let survey = registry::survey(paths)?;
     let doing = TunnelStatus::of_all(&survey.running);
-    let overview = Overview::new(inventory, survey, &doing);
+    // A ledger that cannot be read hides costs, not instances.
+    let history = ledger::read(paths).unwrap_or_else(|error| {
+        error.report("soong-status");
+        History::default()
+    });
+    let overview = Overview::new(inventory, survey, &doing, &history);
     match &arguments.instance_id {
         Some(wanted) => overview.only(wanted),
         None => Ok(overview),

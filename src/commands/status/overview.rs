@@ -2,6 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::instances::inventory::{Inventory, Source, Status};
+use crate::ledger::History;
+use crate::ledger::cost::Cost;
 use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{Running, Survey};
@@ -19,6 +21,8 @@ pub(super) struct Overview {
     pub rows: Vec<Row>,
     /// Enabled providers.
     pub sources: Vec<Source>,
+    /// Launches without an outcome: name, and time of the request.
+    pub lost: Vec<(String, u64)>,
     /// Time of the overview, in seconds since the epoch.
     pub now: u64,
 }
@@ -35,8 +39,20 @@ pub(super) struct Row {
     pub price_cents_per_hour: Option<u64>,
     pub provider: Option<String>,
     pub stale: bool,
+    pub rental: Option<Rental>,
     pub tunnel: Option<Tunnel>,
     pub facts: Facts,
+}
+
+/// The ledger's data on an instance that costs money.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rental {
+    /// True if soong launched it.
+    pub is_launched: bool,
+    /// True once its launch has done all its steps.
+    pub is_ready: bool,
+    /// Time and cost until now.
+    pub so_far: Cost,
 }
 
 /// The tunnel to an instance.
@@ -49,9 +65,25 @@ pub(super) struct Tunnel {
 }
 
 impl Overview {
-    /// Combines the inventory with running tunnels; `doing` is the condition of each.
-    pub(super) fn new(inventory: Inventory, survey: Survey, doing: &[TunnelStatus]) -> Self {
+    /// Combines the inventory with running tunnels and the ledger; `doing` is the condition of each tunnel.
+    pub(super) fn new(
+        inventory: Inventory,
+        survey: Survey,
+        doing: &[TunnelStatus],
+        history: &History,
+    ) -> Self {
+        let now = now();
         let mut rows: Vec<Row> = inventory.machines.into_iter().map(Row::from).collect();
+        for row in &mut rows {
+            row.rental = row.provider.as_ref().and_then(|provider| {
+                let stay = history.open(provider, &row.id)?;
+                Some(Rental {
+                    is_launched: stay.is_launched,
+                    is_ready: stay.is_ready,
+                    so_far: stay.cost_so_far(now),
+                })
+            });
+        }
         for (running, doing) in survey.running.iter().zip(doing) {
             let Some(state) = running.state.clone() else { continue };
             row_of(&mut rows, &state).merge(running, state, *doing);
@@ -61,7 +93,8 @@ impl Overview {
             let tunnel = Tunnel::from(&state);
             row.tunnel.get_or_insert(tunnel);
         }
-        Self { rows, sources: inventory.sources, now: now() }
+        let lost = history.wishes.iter().map(|wish| (wish.name.clone(), wish.asked)).collect();
+        Self { rows, sources: inventory.sources, lost, now }
     }
 
     /// Keeps only the rows that `wanted` means: an id, a name, or the start of ids.
@@ -98,7 +131,33 @@ impl Overview {
         if self.rows.is_empty() && self.sources.is_empty() {
             return vec![format!("{} run 'soong configure'\n", hint_label())];
         }
-        self.sources.iter().filter_map(remark).collect()
+        let sources = self.sources.iter().filter_map(remark);
+        let lost = self.lost.iter().map(|(name, asked)| self.unknown_outcome(name, *asked));
+        sources.chain(self.rows.iter().filter_map(|row| self.unfinished(row))).chain(lost).collect()
+    }
+
+    /// Returns the line about a launch that was cut short before the tunnel was up.
+    fn unfinished(&self, row: &Row) -> Option<String> {
+        let rental = row.rental.filter(|rental| rental.is_launched && !rental.is_ready)?;
+        let living = matches!(row.status, Status::Booting | Status::Active | Status::Unknown);
+        if row.tunnel.is_some() || !living {
+            return None;
+        }
+        let (name, age) = (printable(&row.name), span(self.now.saturating_sub(rental.so_far.from)));
+        let word = shell_words::quote(&row.name);
+        Some(format!(
+            "soong-status: {name} was launched {age} ago and has no tunnel\n{} start it: soong tunnel start --instance-id {} --wait\n",
+            hint_label(),
+            printable(&word)
+        ))
+    }
+
+    fn unknown_outcome(&self, name: &str, asked: u64) -> String {
+        let (name, age) = (printable(name), span(self.now.saturating_sub(asked)));
+        format!(
+            "soong-status: the launch of {name}, {age} ago, has no outcome, and {name} is not listed yet\n{} look again: soong status\n",
+            hint_label()
+        )
     }
 }
 
@@ -134,6 +193,7 @@ impl From<crate::instances::inventory::Machine> for Row {
             price_cents_per_hour: machine.price_cents_per_hour,
             provider: machine.provider,
             stale: machine.stale,
+            rental: None,
             tunnel: None,
             facts: Facts::default(),
         }
@@ -152,6 +212,7 @@ impl Row {
             price_cents_per_hour: None,
             provider: None,
             stale: false,
+            rental: None,
             tunnel: None,
             facts: Facts::default(),
         }

@@ -2,22 +2,44 @@
 
 use console::{measure_text_width, pad_str, truncate_str};
 
-use super::overview::{Overview, Row};
+use super::overview::{Overview, Rental, Row};
 use crate::instances::inventory::Status;
+use crate::ledger::cost::dollars;
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::state::Phase;
-use crate::system::time::span;
+use crate::system::time::{narrow_span, span};
 use crate::terminal::printable;
 
 /// Column headings with maximum widths. Names get the remaining width, ids what they need to be unique.
-const COLUMNS: [(&str, usize); 6] =
-    [("NAME", WIDTH), ("ID", WIDTH), ("STATE", 12), ("ADDRESS", 15), ("TUNNEL", 12), ("LEASE", 10)];
+const COLUMNS: [(&str, usize); COUNT] = [
+    ("NAME", WIDTH),
+    ("ID", WIDTH),
+    ("STATE", 12),
+    ("ADDRESS", 15),
+    ("TUNNEL", 12),
+    ("LEASE", 10),
+    ("UP", 6),
+    ("$/H", 7),
+    ("SO FAR", 10),
+];
+/// Number of columns.
+const COUNT: usize = 9;
+/// Place of the address, which moves below its row if the table is too wide.
+const ADDRESS: usize = 3;
+/// Places of the state and the tunnel, which are truncated if that is not enough.
+const WORDS: [usize; 2] = [2, 4];
+/// Width of a truncated word.
+const WORD_SHOWN: usize = 8;
+/// Place of the first column about money.
+const MONEY: usize = 6;
 /// Width of the table.
 const WIDTH: usize = 80;
 /// Space between two columns.
 const GAP: &str = "  ";
 /// Minimum width of a name, even if the table becomes wider.
 const NAME_SHOWN: usize = 8;
+/// Width of a name for which the address gives way.
+const NAME_ENOUGH: usize = 16;
 /// Minimum number of characters of an id.
 const ID_SHOWN: usize = 8;
 
@@ -28,13 +50,15 @@ pub(super) fn render(overview: &Overview) -> String {
         text.push_str("No instances\n");
     } else {
         let ids = Ids::new(&overview.rows);
-        let cells: Vec<[String; 6]> =
+        let cells: Vec<[String; COUNT]> =
             overview.rows.iter().map(|row| cells(overview.now, &ids, row)).collect();
-        let widths = widths(&cells);
+        let has_costs =
+            overview.rows.iter().any(|row| row.rental.is_some() || row.price_cents_per_hour.is_some());
+        let widths = widths(&cells, has_costs);
         text.push_str(&line(&COLUMNS.map(|(heading, _)| heading.to_owned()), &widths));
         for (row, cells) in overview.rows.iter().zip(&cells) {
             text.push_str(&line(cells, &widths));
-            text.push_str(&details(row));
+            text.push_str(&details(row, widths[ADDRESS]));
         }
     }
     for source in overview.sources.iter().filter(|source| source.error.is_some()) {
@@ -51,7 +75,7 @@ pub(super) fn render(overview: &Overview) -> String {
     text
 }
 
-fn cells(now: u64, ids: &Ids<'_>, row: &Row) -> [String; 6] {
+fn cells(now: u64, ids: &Ids<'_>, row: &Row) -> [String; COUNT] {
     let tunnel = row.tunnel.as_ref().map_or("-", |tunnel| doing(tunnel.doing));
     let lease = row.facts.lease_end.map_or_else(
         || "-".to_owned(),
@@ -74,7 +98,19 @@ fn cells(now: u64, ids: &Ids<'_>, row: &Row) -> [String; 6] {
         row.host.as_ref().map_or_else(|| "-".to_owned(), |host| printable(host).into_owned()),
         tunnel.to_owned(),
         lease,
+        row.rental.map_or_else(dash, |rental| narrow_span(rental.so_far.to - rental.so_far.from)),
+        row.price_cents_per_hour.map_or_else(dash, |cents| format!("{}.{:02}", cents / 100, cents % 100)),
+        row.rental.map_or_else(dash, |rental| so_far(&rental)),
     ]
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+fn so_far(rental: &Rental) -> String {
+    let mark = if rental.so_far.is_at_least { "+" } else { "" };
+    rental.so_far.cents.map_or_else(dash, |cents| format!("{}{mark}", dollars(cents)))
 }
 
 /// All ids, sorted, so that similar ones are adjacent.
@@ -114,19 +150,18 @@ fn doing(doing: TunnelStatus) -> &'static str {
     }
 }
 
-/// Returns facts without a column: type, region, price, and the status daemon's.
-fn details(row: &Row) -> String {
+/// Returns facts without a column: address, type, region, and the status daemon's. `address` is the width of
+/// the column for addresses.
+fn details(row: &Row, address: usize) -> String {
     let mut parts: Vec<String> = Vec::new();
-    // Addresses that their column truncates, such as IPv6.
-    parts.extend(
-        row.host.iter().filter(|host| host.len() > COLUMNS[3].1).map(|host| printable(host).into_owned()),
-    );
+    // Addresses that their column truncates, such as IPv6, or that have none.
+    parts
+        .extend(row.host.iter().filter(|host| host.len() > address).map(|host| printable(host).into_owned()));
     match (&row.kind, &row.region) {
         (Some(kind), Some(region)) => parts.push(format!("{} in {}", printable(kind), printable(region))),
         (Some(one), None) | (None, Some(one)) => parts.push(printable(one).into_owned()),
         (None, None) => {}
     }
-    parts.extend(row.price_cents_per_hour.map(|cents| format!("${}.{:02}/h", cents / 100, cents % 100)));
     parts.extend(row.facts.gpu_load.map(|load| format!("GPU {load} %")));
     parts.extend(row.facts.model.as_ref().map(|model| printable(model).into_owned()));
     // An explanation says it as well.
@@ -184,21 +219,34 @@ fn wrapped(parts: &[String]) -> String {
     text
 }
 
-fn widths(cells: &[[String; 6]]) -> [usize; 6] {
-    let mut widths: [usize; 6] = std::array::from_fn(|column| {
+/// Returns the widths of the columns; 0 hides one.
+fn widths(cells: &[[String; COUNT]], has_costs: bool) -> [usize; COUNT] {
+    let mut widths: [usize; COUNT] = std::array::from_fn(|column| {
         let (heading, limit) = COLUMNS[column];
         let widest = cells.iter().map(|row| measure_text_width(&row[column])).max().unwrap_or_default();
-        widest.max(heading.len()).min(limit)
+        if column >= MONEY && !has_costs { 0 } else { widest.max(heading.len()).min(limit) }
     });
-    let others: usize = widths[1..].iter().map(|width| width + GAP.len()).sum();
-    widths[0] = widths[0].min(WIDTH.saturating_sub(others).max(NAME_SHOWN));
+    let others = |widths: &[usize; COUNT]| -> usize {
+        widths[1..].iter().filter(|width| **width > 0).map(|width| width + GAP.len()).sum()
+    };
+    let is_too_wide = |widths: &[usize; COUNT]| others(widths) + widths[0].min(NAME_ENOUGH) > WIDTH;
+    if has_costs && is_too_wide(&widths) {
+        widths[ADDRESS] = 0;
+    }
+    if has_costs && is_too_wide(&widths) {
+        for column in WORDS {
+            widths[column] = widths[column].min(WORD_SHOWN);
+        }
+    }
+    widths[0] = widths[0].min(WIDTH.saturating_sub(others(&widths)).max(NAME_SHOWN));
     widths
 }
 
-fn line(cells: &[String; 6], widths: &[usize; 6]) -> String {
+fn line(cells: &[String; COUNT], widths: &[usize; COUNT]) -> String {
     let padded: Vec<String> = cells
         .iter()
         .zip(widths)
+        .filter(|(_, width)| **width > 0)
         .map(|(cell, width)| {
             let cell = truncate_str(cell, *width, "…");
             pad_str(&cell, *width, console::Alignment::Left, None).into_owned()
@@ -215,6 +263,7 @@ mod tests {
     use crate::commands::status::overview::Tunnel;
     use crate::error::Error;
     use crate::instances::inventory::Source;
+    use crate::ledger::cost::Cost;
     use crate::runtime::state::Facts;
 
     fn row(name: &str, id: &str) -> Row {
@@ -228,13 +277,19 @@ mod tests {
             price_cents_per_hour: None,
             provider: None,
             stale: false,
+            rental: None,
             tunnel: None,
             facts: Facts::default(),
         }
     }
 
+    fn rental(seconds: u64, cents: u64, is_launched: bool) -> Rental {
+        let so_far = Cost { from: 0, to: seconds, cents: Some(cents), is_at_least: !is_launched };
+        Rental { is_launched, is_ready: true, so_far }
+    }
+
     fn overview(rows: Vec<Row>) -> Overview {
-        Overview { rows, sources: Vec::new(), now: 1000 }
+        Overview { rows, sources: Vec::new(), lost: Vec::new(), now: 1000 }
     }
 
     #[test]
@@ -256,13 +311,29 @@ mod tests {
             idle_minutes: Some(12),
             why: Some("idle for 12 min; it ends in 18 min unless it is used".into()),
         };
+        full.rental = Some(rental(2880, 104, true));
+        let mut seen = row("staging", "b2");
+        seen.rental = Some(rental(400_000, 20_000, false));
         assert_eq!(
-            render(&overview(vec![full, row("staging", "b2")])),
-            "NAME     ID        STATE   ADDRESS      TUNNEL  LEASE\n\
-             dev      0920582c  active  203.0.113.7  up      3 h 12 min\n    \
-                 gpu_1x_a100 in us-west-1, $1.29/h, GPU 42 %, qwen\n    \
+            render(&overview(vec![full, seen.clone()])),
+            "NAME     ID        STATE   TUNNEL  LEASE       UP     $/H   SO FAR\n\
+             dev      0920582c  active  up      3 h 12 min  48m    1.29  $1.04\n    \
+                 203.0.113.7, gpu_1x_a100 in us-west-1, GPU 42 %, qwen\n    \
                  idle for 12 min; it ends in 18 min unless it is used\n\
-             staging  b2        active  203.0.113.7  -       -\n"
+             staging  b2        active  -       -           4d15h  -     $200.00+\n    \
+                 203.0.113.7\n"
+        );
+        assert_eq!(
+            render(&overview(vec![seen])),
+            "NAME     ID  STATE   ADDRESS      TUNNEL  LEASE  UP     $/H  SO FAR\n\
+             staging  b2  active  203.0.113.7  -       -      4d15h  -    $200.00+\n",
+            "the address stays where there is room"
+        );
+        assert_eq!(
+            render(&overview(vec![row("staging", "b2")])),
+            "NAME     ID  STATE   ADDRESS      TUNNEL  LEASE\n\
+             staging  b2  active  203.0.113.7  -       -\n",
+            "no columns without content"
         );
         assert_eq!(render(&overview(vec![])), "No instances\n");
     }
@@ -283,6 +354,9 @@ mod tests {
             last_error: Some(long),
             forwards: vec![],
         });
+        odd.price_cents_per_hour = Some(123_456);
+        odd.rental = Some(rental(8_000_000, 99_999_999, false));
+        odd.facts.lease_end = Some(1000 + 86_400 * 9 + 36_000);
         let text = render(&overview(vec![odd]));
         assert!(text.lines().all(|line| measure_text_width(line) <= 80), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");

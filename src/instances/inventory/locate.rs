@@ -2,14 +2,13 @@
 
 use super::machine::Machine;
 use super::readiness::{Readiness, readiness};
-use super::sources::Inventory;
+use super::sources::{Inventory, record};
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
-use crate::instances::provider::{self, cache};
+use crate::instances::provider;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
-use crate::system::time::now;
 use crate::terminal::printable;
 
 /// A provider's answer about an instance.
@@ -33,8 +32,7 @@ pub fn locate(id: &str, config: &Config, paths: &Paths, watch: &Watch) -> Result
         return Ok(Location::Unknown);
     };
     let listed = provider::list(&name, watch)?;
-    // An unwritable state directory must not withhold the answer.
-    let _ = cache::remember(paths, &name, now(), &listed, &config.providers);
+    record(paths, &name, &listed, config);
     let now = listed.into_iter().find(|listed| listed.id == id);
     Ok(judge(&machine, now.map(|listed| machine.renewed(listed, &config.ssh))))
 }

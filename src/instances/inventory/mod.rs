@@ -25,5 +25,5 @@ pub use self::choose::{choose, choose_cached};
 pub use self::locate::{Location, locate};
 pub use self::machine::Machine;
 pub use self::progress::Progress;
-pub use self::sources::{Failures, Inventory, Source};
+pub use self::sources::{Failures, Inventory, Source, record};
 pub use crate::instances::provider::answer::Status;

@@ -7,8 +7,9 @@ use std::thread;
 use super::machine::{Machine, mark_namesakes};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::instances::provider::answer::Listed;
+use crate::instances::provider::answer::{Listed, Status};
 use crate::instances::provider::{self, cache};
+use crate::ledger::observe::{self, Answer, Sighting};
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 use crate::system::spinner::Spinner;
@@ -61,9 +62,7 @@ impl Inventory {
         drop(spinner);
         let answers = config.providers.iter().zip(answers).map(|(name, answer)| match answer {
             Ok(listed) => {
-                let taken = now();
-                // An unwritable state directory must not withhold the answer.
-                let _ = cache::remember(paths, name, taken, &listed, &config.providers);
+                let taken = record(paths, name, &listed, config);
                 (Source { provider: name.clone(), taken: Some(taken), error: None }, listed)
             }
             Err(error) => last_known(paths, name, Some(Arc::new(error))),
@@ -114,6 +113,34 @@ impl Inventory {
     /// Returns the first provider's failure.
     pub(super) fn into_failure(self) -> Option<Error> {
         self.sources.into_iter().find_map(|source| source.error).and_then(Arc::into_inner)
+    }
+}
+
+/// Stores the answer of the provider `name` in the cache and enters its news into the ledger; returns its time.
+/// An unwritable state directory must not withhold the answer.
+pub fn record(paths: &Paths, name: &str, listed: &[Listed], config: &Config) -> u64 {
+    let taken = now();
+    let before = cache::recall(paths, name).map(|remembered| remembered.taken);
+    let sightings: Vec<Sighting<'_>> = listed.iter().map(sighting).collect();
+    let answer = Answer { provider: name, sightings: &sightings, time: taken, before };
+    let _ = observe::observe(paths, &answer);
+    let _ = cache::remember(paths, name, taken, listed, &config.providers);
+    taken
+}
+
+fn sighting(listed: &Listed) -> Sighting<'_> {
+    let over = match listed.status {
+        // It costs money until it is terminated.
+        Status::Terminated | Status::Preempted => Some(listed.status.word()),
+        _ => None,
+    };
+    Sighting {
+        id: &listed.id,
+        name: listed.name.as_deref(),
+        kind: listed.kind.as_deref(),
+        region: listed.region.as_deref(),
+        price_cents_per_hour: listed.price_cents_per_hour,
+        over,
     }
 }
 

@@ -99,6 +99,21 @@ impl Paths {
         self.state.join("instances.json")
     }
 
+    /// Returns the path of the ledger of rented instances.
+    pub fn ledger(&self) -> PathBuf {
+        self.state.join("ledger.jsonl")
+    }
+
+    /// Returns the lock of the writers of [`Paths::ledger`].
+    pub fn ledger_lock(&self) -> PathBuf {
+        self.state.join("ledger.lock")
+    }
+
+    /// Returns the lock of a launch, from the check of the budget to the provider's answer.
+    pub fn launch_lock(&self) -> PathBuf {
+        self.state.join("launch.lock")
+    }
+
     /// Returns the lock of the writers of the PID file.
     pub fn pid_file_lock(&self) -> PathBuf {
         self.state.join("pid.lock")

@@ -34,6 +34,7 @@ const RELATED: &[(&str, &str, u8)] = &[
     ("ext", "soong-extensions", 7),
     ("daemon", "soong-extend", 1),
     ("daemon", "soong-statusd", 8),
+    ("cost", "soong-status", 1),
     ("extend", "soong-keep", 1),
     ("extend", "soong-status", 1),
     ("keep", "soong-extend", 1),

@@ -1,0 +1,7 @@
+//! `soong-cost`: what rented instances cost.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    soong::commands::cost::main()
+}

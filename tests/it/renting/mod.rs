@@ -1,0 +1,3 @@
+//! Renting: what instances cost, and how they begin and end.
+
+mod cost;
