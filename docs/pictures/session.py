@@ -87,7 +87,7 @@ def record(demo, terminal):
     tell("up")
     terminal.wait_for(r"\"id\".*\n⇄ dev ~ \$\Z")
     terminal.type("soong tunnel status")
-    terminal.wait_for(r"Tunnel is running\n⇄ dev ~ \$\Z")
+    terminal.wait_for(r"Tunnel is running\n(  .*\n)+⇄ dev ~ \$\Z")
 
 
 def draw(lines):

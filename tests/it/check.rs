@@ -62,8 +62,7 @@ fn services_that_answer_are_told_with_what_they_say() {
     sandbox.tunnel(["status", "missing", "--check"]).fails(1, ["no instance 'missing'"]).run();
     let [a, b, c] = sandbox.config.local;
     let all = format!(
-        "Tunnel is running\n  \
-         localhost:{a} sglang: answering: HTTP 200, model qwen\\u{{1b}}[2J\n  \
+        "\n  localhost:{a} sglang: answering: HTTP 200, model qwen\\u{{1b}}[2J\n  \
          localhost:{b} n8n: answering: HTTP 404\n  \
          localhost:{c} status: answering: HTTP 404\n"
     );
@@ -90,9 +89,8 @@ fn a_service_that_does_not_answer_is_no_lost_link() {
     sandbox
         .tunnel(["status", "--check"])
         .code(1)
-        .stdout(format!(
-            "Tunnel is running\n  \
-             localhost:{a} sglang: not answering: HTTP 503\n  \
+        .stdout_has(format!(
+            "\n  localhost:{a} sglang: not answering: HTTP 503\n  \
              localhost:{b} n8n: not answering: accepts connections but does not answer\n  \
              localhost:{c} status: not answering: refused on the instance\n"
         ))

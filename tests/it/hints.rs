@@ -95,7 +95,7 @@ fn a_name_that_nothing_has_is_told_from_an_instance_without_a_tunnel() {
     }
     sandbox.tunnel(["status", "de"]).fails(1, ["'de'"]).hint("did you mean 'dev'?").run();
     sandbox.tunnel(["logs", "nope"]).fails(1, ["no instance 'nope'"]).run();
-    sandbox.tunnel(["status", "a1b2"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status", "a1b2"]).stdout_has("Tunnel is running\n").run();
     sandbox.tunnel(["stop", "my box"]).stdout_has("Stopped").run();
     sandbox
         .tunnel(["status", "my box"])
@@ -136,7 +136,7 @@ fn a_supervisor_that_is_suspended_is_judged_alike_everywhere_and_the_hint_ends_i
         sandbox.tunnel(["status", "dev"]).code(1).stdout("Tunnel is not responding\n").stderr_has("").run();
     assert_eq!(commands(&output), ["soong tunnel stop dev"]);
     follow(&sandbox, "soong tunnel stop dev").stdout("Stopped tunnel (PID: [PID])\n").run();
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
 }
 
 #[test]

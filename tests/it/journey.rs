@@ -28,7 +28,7 @@ fn a_tunnel_from_start_to_stop() {
             assert_eq!(get(&format!("http://{address}/id")), service.name, "{address}");
         }
     }
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
     let stopped = sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
     assert_eq!(pid_in(&stopped.stdout), pid);
     assert!(!process::is_alive(pid), "stop returns when the tunnel is gone");
@@ -115,5 +115,5 @@ fn a_service_that_is_not_there_does_not_hurt_the_others() {
     let refused = curl().arg(sandbox.url(2, "id")).output().unwrap();
     assert!(!refused.status.success(), "nothing listens on {port} any more");
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
 }

@@ -127,7 +127,7 @@ fn sockets_take_nothing_from_other_users() {
         chmod(path, mode);
     }
     assert!(process::is_alive(pid));
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
 }
 
 /// Returns the answer that a client of the user `uid` gets for `request` at the local port `port`, up to

@@ -58,7 +58,7 @@ fn start_can_be_quiet() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
     sandbox.tunnel(["start", "-q"]).run();
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
     sandbox.tunnel(["start", "-q"]).code(1).stderr("Tunnel already running. Stop it first.\n").run();
 }
 
@@ -176,5 +176,5 @@ fn a_closed_stdout_is_no_error() {
     let output = sandbox.tunnel(["start"]).command().stdout(writer).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
 }

@@ -96,6 +96,6 @@ fn a_provider_that_cannot_be_asked_changes_nothing() {
     wait::until_true("the provider to be asked", || asked(&sandbox) == 2);
     instance.sshd.resume();
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
     assert_eq!(asked(&sandbox), 2, "not more than once a minute");
 }

@@ -33,7 +33,7 @@ fn without_a_runtime_directory_there_is_one_below_the_home() {
     bare(&sandbox, &["tunnel", "start"]).stdout(sandbox.started(&instance)).run();
     assert_eq!(mode(&sandbox.path(BELOW_HOME)), 0o700);
     assert!(sandbox.path(BELOW_HOME).join("tunnels/dev/ctl").exists());
-    bare(&sandbox, &["tunnel", "status"]).stdout("Tunnel is running\n").run();
+    bare(&sandbox, &["tunnel", "status"]).stdout_has("Tunnel is running\n").run();
     bare(&sandbox, &["tunnel", "stop"]).stdout(STOPPED).run();
     sandbox.assert_idle();
 }
@@ -85,7 +85,7 @@ fn a_tunnel_is_found_from_every_session() {
         here(&["tunnel", "start"]).stdout(sandbox.started(&instance)).run();
         let pid_file = fs::read_to_string(sandbox.pid_file()).unwrap();
         let where_it_is = format!("dev is running in another session: [ROOT]/{place}/tunnels/dev");
-        there(&["tunnel", "status"]).stdout("Tunnel is running\n").stderr_has(where_it_is).run();
+        there(&["tunnel", "status"]).stdout_has("Tunnel is running\n").stderr_has(where_it_is).run();
         let again = there(&["tunnel", "start"]).code(1);
         let again = again.stderr_has("Tunnel already running. Stop it first.\n").run();
         assert!(again.stderr.contains("it is running in another session: "), "{}", again.stderr);

@@ -18,7 +18,7 @@ fn a_tunnel_in_the_foreground_ends_with_ctrl_c() {
     tunnel.wait_for_stdout(&last);
     assert_eq!(pid_in(&tunnel.stdout()), tunnel.pid(), "the command is the tunnel");
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
     sandbox.tunnel(["start"]).code(1).stderr("Tunnel already running. Stop it first.\n").run();
     tunnel.interrupt();
     tunnel.finish();
@@ -79,7 +79,7 @@ fn a_tunnel_does_not_belong_to_the_terminal_it_was_started_in() {
     }
     process::signal(pid, Signal::SIGHUP);
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
 }
 
 #[test]

@@ -118,7 +118,8 @@ fn what_is_about_sessions_and_forwards_is_ignored() {
         let output = sandbox.tunnel(["start"]).unchecked();
         assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{lines}: {}", output.stdout);
         assert_eq!(get(&sandbox.url(0, "id")), "sglang", "{lines}");
-        assert_eq!(sandbox.tunnel(["status"]).unchecked().stdout, "Tunnel is running\n", "{lines}");
+        let status = sandbox.tunnel(["status"]).unchecked().stdout;
+        assert!(status.starts_with("Tunnel is running\n"), "{lines}{status}");
         sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
     }
     assert_eq!(instance.sshd.logins(), IGNORED.len(), "no link was lost");

@@ -119,7 +119,7 @@ pub struct StatusArguments {
     /// The fields are described in docs/json.md and do not change within a major version.
     #[arg(long)]
     pub json: bool,
-    /// Also show traffic, the last error and the next retry
+    /// Also show the supervisor's PID and the traffic of each port
     #[arg(short, long, conflicts_with = "json")]
     pub verbose: bool,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::arguments::StatusArguments;
 use super::check::{self, Condition, Finding};
 use super::choice;
-use crate::config::forwarding::{Kind, Listen};
+use crate::config::forwarding::Kind;
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::control::Flow;
 use crate::runtime::forward::Forward;
@@ -155,7 +155,6 @@ fn plain(looks: &[Look], verbose: bool) -> String {
 
 fn describe(look: &Look, several: bool, verbose: bool) -> String {
     let running = &look.running;
-    let phase = running.state.as_ref().map_or(Phase::Starting, |state| state.phase);
     let doing = match look.doing {
         TunnelStatus::Phase(phase) => format!("is {}", doing(phase)),
         TunnelStatus::Unresponsive => "is not responding".to_owned(),
@@ -166,8 +165,14 @@ fn describe(look: &Look, several: bool, verbose: bool) -> String {
     } else {
         format!("Tunnel {doing}\n")
     };
-    if let (Some(state), true) = (&running.state, verbose || phase == Phase::Reconnecting) {
-        text.push_str(&details(state, pid, look.traffic.as_deref(), verbose));
+    if let (Some(state), true) = (&running.state, look.doing.responds()) {
+        let pid = if verbose { format!(" (PID: {pid})") } else { String::new() };
+        text.push_str(&format!("  {}{pid}, for {}\n", running.shown_name(), age(state.since)));
+        text.push_str(&next_attempt(state));
+        // A check has a line for each port, too.
+        if verbose || look.findings.is_none() {
+            text.push_str(&ports(state, look.traffic.as_deref().filter(|_| verbose)));
+        }
     }
     text.extend(look.findings.iter().flatten().map(finding));
     text
@@ -192,29 +197,27 @@ fn finding(finding: &Finding) -> String {
     format!("  {}: {}\n", finding.shown, finding.text())
 }
 
-fn details(state: &State, pid: u32, traffic: Option<&[Flow]>, verbose: bool) -> String {
+/// Returns a line for each forward, with its traffic if that is known.
+fn ports(state: &State, traffic: Option<&[Flow]>) -> String {
     let mut text = String::new();
-    if verbose {
-        text.push_str(&format!(
-            "  {} (PID: {pid}), for {}\n",
-            printable(&state.instance.name),
-            age(state.since)
-        ));
-        let flow = |local: &Listen| traffic.unwrap_or_default().iter().find(|flow| flow.local == *local);
-        for forward in &state.forwards {
-            text.push_str(&arrow(forward, &state.instance.host));
-            // Only ssh knows the traffic of a remote one.
-            if forward.spec.kind() != Kind::Remote {
-                text.extend(flow(&forward.spec.listen()).map(flow_line));
-            }
+    for forward in &state.forwards {
+        text.push_str(&arrow(forward, &state.instance.host));
+        // Only ssh knows the traffic of a remote one.
+        if forward.spec.kind() != Kind::Remote {
+            let listen = forward.spec.listen();
+            let flow = traffic.unwrap_or_default().iter().find(|flow| flow.local == listen);
+            text.extend(flow.map(flow_line));
         }
     }
-    if let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) {
-        // Setting the clock back makes it look far away.
-        let wait = state.next_retry.unwrap_or_default().saturating_sub(now()).min(RETRY_MAX.as_secs());
-        text.push_str(&format!("  attempt {}, next in {wait} s: {}\n", state.attempt, printable(error)));
-    }
     text
+}
+
+/// Returns the line about the next attempt of a tunnel that reconnects; empty otherwise.
+fn next_attempt(state: &State) -> String {
+    let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) else { return String::new() };
+    // Setting the clock back makes it look far away.
+    let wait = state.next_retry.unwrap_or_default().saturating_sub(now()).min(RETRY_MAX.as_secs());
+    format!("  attempt {}, next in {wait} s: {}\n", state.attempt, printable(error))
 }
 
 /// Returns the error for a supervisor that does not respond.

@@ -95,7 +95,7 @@ pub fn request(port: u16, patience: Duration) -> bool {
 }
 
 fn status(sandbox: &Sandbox) -> bool {
-    sandbox.tunnel(["status"]).unchecked().stdout == "Tunnel is running\n"
+    sandbox.tunnel(["status"]).unchecked().stdout.starts_with("Tunnel is running\n")
 }
 
 /// Reads the prompt file as a shell's hook does (`soong2 PID NOT_AFTER TTL STATE …`).

@@ -77,7 +77,7 @@ fn odd_names_work_and_are_never_executed() {
         let flag = format!("--instance-id={name}");
         sandbox.tunnel(["start", &flag]).stdout(sandbox.started(&instance)).run();
         assert_eq!(get(&sandbox.url(0, "id")), "sglang", "{name}");
-        sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+        sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
         sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
         sandbox.assert_idle();
         assert_nothing_was_executed(&sandbox);

@@ -73,7 +73,7 @@ fn only_what_is_forbidden_is_named() {
         .tunnel(["forward", &format!("{}:localhost:{port}", ports::free())])
         .stdout_has("Forwarding")
         .run();
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
 }
 
 /// The probe leads to a socket; that the server refuses it is as good an answer as any.

@@ -104,7 +104,7 @@ fn a_supervisor_that_is_held_is_not_told_to_be_up() {
     let told = told(&sandbox);
     assert_eq!((told["state"].as_str(), told["pid"].as_i64()), (Some("unresponsive"), Some(pid.into())));
     process::signal(pid, Signal::SIGCONT);
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
     process::signal(pid, Signal::SIGSTOP);
     sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();

@@ -108,7 +108,7 @@ fn the_line_of_a_dead_supervisor_goes_when_somebody_looks() {
     wait::until_true("the supervisor to die", || !process::is_alive(dead));
     // No process could remove it on exit; readers check the process.
     assert_eq!(states(&sandbox), [dev, staging.clone()]);
-    sandbox.tunnel(["status"]).stdout("Tunnel is running\n").run();
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
     assert_eq!(states(&sandbox), [staging]);
     sandbox.tunnel(["stop", "--all"]).stdout("Stopped tunnel (PID: [PID])\n").run();
     assert!(states(&sandbox).is_empty());
