@@ -75,6 +75,8 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "uninstall")]
     pub install: bool,
     /// Remove the line from your shell's startup file
+    ///
+    /// Also from copies beside it, such as .zshrc.pre-oh-my-zsh, which frameworks put back when they are uninstalled.
     #[arg(long)]
     pub uninstall: bool,
     /// Change the file without asking

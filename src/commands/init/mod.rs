@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 use crate::terminal::{self, printable};
 
+/// Longest copy of a startup file, in bytes.
+const COPY_MAX: u64 = 1 << 20;
+
 /// Runs `soong-init` and returns the exit code.
 pub fn main() -> ExitCode {
     command_line::main("soong-init", run)
@@ -83,27 +86,61 @@ fn install(shell: Shell, arguments: &Arguments, soong: &Path, file: &Path) -> Re
 }
 
 fn uninstall(file: &Path, arguments: &Arguments) -> Result<u8> {
-    let shown = printable(&file.to_string_lossy()).into_owned();
-    let text = read(file)?.unwrap_or_default();
-    let changed = startup::remove(&text);
-    if changed == text {
-        command_line::print(&format!("{shown} has no line that soong added\n"))?;
-        return Ok(0);
+    let mut files = vec![file.to_owned()];
+    files.extend(copies(file));
+    let mut found = false;
+    for file in &files {
+        let text = read(file)?.unwrap_or_default();
+        let changed = startup::remove(&text);
+        if changed == text {
+            continue;
+        }
+        found = true;
+        if !remove_line(file, &text, &changed, arguments)? {
+            return Ok(1);
+        }
     }
+    if !found {
+        let shown = printable(&file.to_string_lossy()).into_owned();
+        command_line::print(&format!("{shown} has no line that soong added\n"))?;
+    }
+    Ok(0)
+}
+
+/// Writes `changed`, the `text` of `file` without our line; returns false if the user does not agree.
+fn remove_line(file: &Path, text: &[u8], changed: &[u8], arguments: &Arguments) -> Result<bool> {
+    let shown = printable(&file.to_string_lossy()).into_owned();
     if !agreed(arguments, &format!("Remove soong's line from {shown}?"))? {
-        return Ok(1);
+        return Ok(false);
     }
     // A link's target can belong to another package.
-    if startup::is_ours_alone(&text) && !file.is_symlink() {
+    if startup::is_ours_alone(text) && !file.is_symlink() {
         fs::remove_file(file).map_err(|error| Error::io("remove", file, error))?;
         command_line::print(&format!(
             "Removed {shown}, which had nothing else. In running shells: soong_unload\n"
         ))?;
     } else {
-        write(file, &changed)?;
+        write(file, changed)?;
         command_line::print(&format!("Removed from {shown}. In running shells: soong_unload\n"))?;
     }
-    Ok(0)
+    Ok(true)
+}
+
+/// Returns the copies of a startup file beside it, such as `.zshrc.pre-oh-my-zsh`: frameworks put them back when they
+/// are uninstalled. Other programs' data, such as an editor's swap file, has zero bytes and is left out.
+fn copies(file: &Path) -> Vec<PathBuf> {
+    let (Some(directory), Some(name)) = (file.parent(), file.file_name()) else { return Vec::new() };
+    let start = format!("{}.", name.to_string_lossy());
+    let is_copy = |entry: &fs::DirEntry| {
+        entry.file_type().is_ok_and(|kind| kind.is_file())
+            && entry.file_name().to_string_lossy().starts_with(&start)
+            && entry.metadata().is_ok_and(|metadata| metadata.len() <= COPY_MAX)
+            && fs::read(entry.path()).is_ok_and(|text| !text.contains(&0))
+    };
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut copies: Vec<PathBuf> = entries.filter(is_copy).map(|entry| entry.path()).collect();
+    copies.sort();
+    copies
 }
 
 fn agreed(arguments: &Arguments, question: &str) -> Result<bool> {

@@ -60,6 +60,72 @@ fn a_file_goes_again_only_where_there_was_none() {
     assert!(zsh.is_symlink() && fs::read(&zsh).unwrap().is_empty(), "what a link leads to stays");
 }
 
+/// A framework that edits the startup file, as a script that does to `$RC` what the real one does.
+struct Editor {
+    shell: &'static str,
+    rc: &'static str,
+    /// Installs it, or repeats the installation.
+    add: &'static str,
+    /// Removes it.
+    remove: &'static str,
+}
+
+const EDITORS: &[Editor] = &[
+    // `conda init` and `conda init --reverse`: a block between two marks, replaced in place when repeated.
+    Editor { shell: "bash", rc: "home/.bashrc", add: CONDA, remove: CONDA_REVERSE },
+    Editor { shell: "zsh", rc: "home/.zshrc", add: CONDA, remove: CONDA_REVERSE },
+    Editor { shell: "fish", rc: "home/.config/fish/config.fish", add: CONDA, remove: CONDA_REVERSE },
+    // The installer of oh-my-zsh moves the file away, and its uninstaller puts it back.
+    Editor {
+        shell: "zsh",
+        rc: "home/.zshrc",
+        add: "[ -e \"$RC.pre-oh-my-zsh\" ] || { mv \"$RC\" \"$RC.pre-oh-my-zsh\"; echo 'source $ZSH/oh-my-zsh.sh' >\"$RC\"; }",
+        remove: "rm \"$RC\"; mv \"$RC.pre-oh-my-zsh\" \"$RC\"",
+    },
+    // bash-it keeps a copy and writes a file of its own.
+    Editor {
+        shell: "bash",
+        rc: "home/.bashrc",
+        add: "[ -e \"$RC.bak\" ] || { cp \"$RC\" \"$RC.bak\"; echo 'source $BASH_IT/bash_it.sh' >\"$RC\"; }",
+        remove: "mv \"$RC.bak\" \"$RC\"",
+    },
+];
+
+const CONDA: &str = "if grep -q '^# >>> conda' \"$RC\"; then \
+    sed -i 's/^eval conda.*/eval conda again/' \"$RC\"; \
+    else printf '\\n# >>> conda initialize >>>\\neval conda\\n# <<< conda initialize <<<\\n' >>\"$RC\"; fi";
+const CONDA_REVERSE: &str = "sed -i '/^# >>> conda/,/^# <<< conda/d' \"$RC\"";
+
+#[test]
+fn what_frameworks_do_to_the_file_leaves_no_trace_of_ours() {
+    for editor in EDITORS {
+        for order in ["+s +f +f -f -s", "+f +s -f -s", "+s +f -s -f", "+f +s +f -s -f", "+s +f +s -f -s"] {
+            let alone: Vec<&str> = order.split(' ').filter(|step| step.ends_with('f')).collect();
+            let with = order.split(' ').collect::<Vec<_>>();
+            let [alone, with] = [alone, with].map(|steps| edited(editor, &steps));
+            assert_eq!(with, alone, "{} {order} {}", editor.shell, editor.add);
+        }
+    }
+}
+
+/// Returns the startup file after `steps`: `+` adds and `-` removes `s`oong or the `f`ramework.
+fn edited(editor: &Editor, steps: &[&str]) -> String {
+    let sandbox = Sandbox::new();
+    let rc = sandbox.path(editor.rc);
+    sandbox.write(&rc, "# mine\n");
+    for step in steps {
+        let script = if step.starts_with('+') { editor.add } else { editor.remove };
+        let flag = if step.starts_with('+') { "--install" } else { "--uninstall" };
+        if step.ends_with('f') {
+            let status = std::process::Command::new("sh").args(["-ec", script]).env("RC", &rc).status();
+            assert!(status.unwrap().success(), "{script}");
+        } else {
+            sandbox.soong(["init", editor.shell, flag, "--yes"]).stdout_has("").run();
+        }
+    }
+    fs::read_to_string(&rc).unwrap()
+}
+
 #[test]
 fn a_disk_that_is_full_leaves_the_file() {
     let sandbox = Sandbox::new();
