@@ -1,4 +1,4 @@
-//! `soong-provider-lambda`: lists the instances of an account at Lambda Cloud.
+//! `soong-provider-lambda`: lists, rents and ends instances at Lambda Cloud.
 
 use std::process::ExitCode;
 

@@ -29,6 +29,7 @@ mod hooks;
 mod installation;
 mod journey;
 mod lambda;
+mod lambda_rental;
 mod leftovers;
 mod lifetime;
 mod local_ports;

@@ -1,18 +1,21 @@
-//! Parsing of the API's answers: instances and errors.
+//! Parsing of the API's answers: instances, types of machines, and what orders return.
 //!
 //! Reads only the fields that a provider lists; the secrets `jupyter_token` and `jupyter_url` are never read.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Number;
 
-use super::key::Origin;
 use crate::error::Error;
+use crate::instances::provider::Offer;
 use crate::instances::provider::answer::{Listed, Status};
-use crate::terminal::printable;
 
+/// Frame of all answers.
 #[derive(Deserialize)]
-struct List {
-    data: Vec<Instance>,
+struct Answer<T> {
+    data: T,
 }
 
 #[derive(Deserialize)]
@@ -34,18 +37,111 @@ struct Region {
 #[derive(Deserialize)]
 struct Kind {
     name: Option<String>,
+    description: Option<String>,
+    gpu_description: Option<String>,
     price_cents_per_hour: Option<Number>,
+    specs: Option<Specs>,
+}
+
+#[derive(Deserialize)]
+struct Specs {
+    gpus: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct Type {
+    #[serde(rename = "instance_type")]
+    kind: Kind,
+    #[serde(default, rename = "regions_with_capacity_available")]
+    regions: Vec<Region>,
+}
+
+#[derive(Deserialize)]
+struct SshKey {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Launched {
+    instance_ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Terminated {
+    terminated_instances: Vec<Instance>,
 }
 
 /// Parses the list of instances.
 pub(super) fn instances(body: &[u8]) -> Result<Vec<Listed>, Error> {
-    let list: List = serde_json::from_slice(body).map_err(|error| {
+    let list: Vec<Instance> = parse(body, "a list of instances")?;
+    Ok(list.into_iter().map(listed).collect())
+}
+
+/// Parses the types of machines with the regions that have capacity.
+pub(super) fn offers(body: &[u8]) -> Result<Vec<Offer>, Error> {
+    let types: BTreeMap<String, Type> = parse(body, "a list of instance types")?;
+    // A type without a price cannot be compared with a cap.
+    Ok(types.into_iter().filter_map(|(name, kind)| offer(name, kind)).collect())
+}
+
+fn offer(type_name: String, Type { kind, regions }: Type) -> Option<Offer> {
+    let count = kind.specs.and_then(|specs| specs.gpus).unwrap_or_default();
+    let (gpu, memory_gib) = match kind.gpu_description.filter(|_| count > 0) {
+        Some(text) => model(&text),
+        None => (None, None),
+    };
+    Some(Offer {
+        provider: String::new(),
+        type_name,
+        description: kind.description,
+        gpu,
+        count,
+        memory_gib,
+        price_cents_per_hour: kind.price_cents_per_hour?.as_u64()?,
+        regions: regions.into_iter().filter_map(|region| region.name).collect(),
+    })
+}
+
+/// Returns model and memory of a GPU from a description such as `H100 (80 GB SXM5)`.
+fn model(text: &str) -> (Option<String>, Option<u32>) {
+    let (model, rest) = text.split_once('(').unwrap_or((text, ""));
+    let mut words = rest.split(|c: char| c.is_whitespace() || c == ')');
+    let size = words.next().and_then(|word| word.parse().ok());
+    let memory = size.filter(|_| matches!(words.next(), Some("GB" | "GiB")));
+    (Some(model.trim().to_owned()).filter(|model| !model.is_empty()), memory)
+}
+
+/// Parses the names of the account's SSH keys.
+pub(super) fn ssh_keys(body: &[u8]) -> Result<Vec<String>, Error> {
+    let keys: Vec<SshKey> = parse(body, "a list of SSH keys")?;
+    Ok(keys.into_iter().map(|key| key.name).collect())
+}
+
+/// Parses the id of the launched instance.
+pub(super) fn launched(body: &[u8]) -> Result<String, Error> {
+    let Launched { instance_ids } = parse(body, "a launch")?;
+    match <[String; 1]>::try_from(instance_ids) {
+        Ok([id]) => Ok(id),
+        Err(ids) => {
+            Err(Error::failed(format!("Lambda Cloud launched {} instances instead of one", ids.len())))
+        }
+    }
+}
+
+/// Parses the terminated instances.
+pub(super) fn terminated(body: &[u8]) -> Result<Vec<Listed>, Error> {
+    let Terminated { terminated_instances } = parse(body, "a termination")?;
+    Ok(terminated_instances.into_iter().map(listed).collect())
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Error> {
+    let answer: Answer<T> = serde_json::from_slice(body).map_err(|error| {
         // Not the parser's message, which quotes the input.
         let place = format!("line {}, column {}", error.line(), error.column());
-        Error::failed(format!("Lambda Cloud's answer is not a list of instances ({place})"))
+        Error::failed(format!("Lambda Cloud's answer is not {expected} ({place})"))
             .with_hint("check lambda.base-url and SOONG_LAMBDA_ENDPOINT")
     })?;
-    Ok(list.data.into_iter().map(listed).collect())
+    Ok(answer.data)
 }
 
 fn listed(instance: Instance) -> Listed {
@@ -64,75 +160,6 @@ fn listed(instance: Instance) -> Listed {
         region: instance.region.and_then(|region| region.name),
         price_cents_per_hour: price.and_then(|price| price.as_u64()),
     }
-}
-
-/// Body of an error answer.
-#[derive(Default, Deserialize)]
-struct Refusal {
-    error: Reason,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Reason {
-    code: String,
-    message: String,
-    suggestion: Option<String>,
-}
-
-/// Returns the error for an answer with `status`. `origin` is the source of the API key.
-pub(super) fn refusal(status: u16, body: &[u8], origin: Origin) -> Error {
-    let reason = serde_json::from_slice::<Refusal>(body).unwrap_or_default().error;
-    let suggestion = reason.suggestion.as_deref().filter(|text| !text.is_empty()).map(shown);
-    let another_key = match origin {
-        Origin::Stored => "create one at https://cloud.lambda.ai/api-keys, then run 'soong configure'",
-        Origin::Printed => {
-            "check that lambda.api-key-command prints a key of https://cloud.lambda.ai/api-keys"
-        }
-    };
-    match (reason.code.as_str(), status) {
-        ("global/invalid-api-key", _) | ("", 401) => {
-            Error::failed("Lambda Cloud rejects the API key").with_hint(another_key)
-        }
-        ("global/account-inactive", _) => {
-            Error::failed("the Lambda Cloud account is inactive").with_hint(suggestion.unwrap_or_else(|| {
-                "verify your e-mail address and payment method at https://cloud.lambda.ai".to_owned()
-            }))
-        }
-        ("global/forbidden", _) | ("", 403) => {
-            Error::failed("this API key may not list instances at Lambda Cloud")
-                .with_hint(suggestion.unwrap_or_else(|| another_key.to_owned()))
-        }
-        ("global/object-does-not-exist" | "global/not-found", _) | ("", 404) => {
-            Error::failed(format!("Lambda Cloud has no list of instances at this address (HTTP {status})"))
-                .with_hint("check lambda.base-url and SOONG_LAMBDA_ENDPOINT")
-        }
-        ("", 429) => Error::failed("too many requests to Lambda Cloud (HTTP 429)"),
-        ("", 500..) => {
-            Error::failed(format!("Lambda Cloud has a problem (HTTP {status})")).with_hint("try again later")
-        }
-        (code, _) => {
-            let words: Vec<String> = [code, reason.message.as_str()]
-                .iter()
-                .filter(|text| !text.is_empty())
-                .map(|text| shown(text))
-                .collect();
-            let words = if words.is_empty() { String::new() } else { format!(": {}", words.join(": ")) };
-            let error = Error::failed(format!("Lambda Cloud answers with HTTP {status}{words}"));
-            match suggestion {
-                Some(suggestion) => error.with_hint(suggestion),
-                None => error,
-            }
-        }
-    }
-}
-
-/// Returns a text of the server, printable and clipped.
-fn shown(text: &str) -> String {
-    const LENGTH: usize = 200;
-    let text = text.trim_end_matches('.');
-    let clipped: String = text.chars().take(LENGTH).collect();
-    printable(&clipped).into_owned()
 }
 
 #[cfg(test)]
@@ -178,35 +205,57 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_to_do() {
-        let told = |status, body: &str| {
-            let error = refusal(status, body.as_bytes(), Origin::Stored);
-            format!("{error}{}", error.hints().iter().map(|hint| format!(" | {hint}")).collect::<String>())
+    fn types_are_offers_with_model_memory_and_regions() {
+        let body = br#"{"data":{
+            "gpu_8x_h100":{"instance_type":{"name":"gpu_8x_h100","description":"8x H100 (80 GB SXM5)",
+                "gpu_description":"H100 (80 GB SXM5)","price_cents_per_hour":2392,"specs":{"vcpus":208,"memory_gib":1800,
+                "storage_gib":22528,"gpus":8}},"regions_with_capacity_available":[{"name":"us-west-1","description":"x"}]},
+            "cpu_4x":{"instance_type":{"name":"cpu_4x","description":"4x CPU","gpu_description":"N/A",
+                "price_cents_per_hour":8,"specs":{"gpus":0}}},
+            "free":{"instance_type":{"name":"free"}}}}"#;
+        let cpu = Offer {
+            type_name: "cpu_4x".into(),
+            description: Some("4x CPU".into()),
+            price_cents_per_hour: 8,
+            ..Offer::default()
         };
-        let error =
-            |code: &str, message: &str| format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#);
-        let key = "Lambda Cloud rejects the API key | create one at https://cloud.lambda.ai/api-keys, then run 'soong configure'";
-        assert_eq!(told(401, &error("global/invalid-api-key", "x")), key);
-        assert_eq!(told(401, "<html>"), key);
+        let h100 = Offer {
+            type_name: "gpu_8x_h100".into(),
+            description: Some("8x H100 (80 GB SXM5)".into()),
+            gpu: Some("H100".into()),
+            count: 8,
+            memory_gib: Some(80),
+            price_cents_per_hour: 2392,
+            regions: vec!["us-west-1".into()],
+            ..Offer::default()
+        };
+        assert_eq!(offers(body).unwrap(), [cpu, h100]);
+        for (text, expected, memory) in [
+            ("A10 (24 GB PCIe)", "A10", Some(24)),
+            ("RTX 6000 (24 GB)", "RTX 6000", Some(24)),
+            ("GH200 (96 GiB)", "GH200", Some(96)),
+            ("B200 (SXM6)", "B200", None),
+            ("V100", "V100", None),
+            ("X (1 TB)", "X", None),
+        ] {
+            assert_eq!(model(text), (Some(expected.to_owned()), memory), "{text}");
+        }
+    }
+
+    #[test]
+    fn orders_return_ids_and_instances() {
+        assert_eq!(launched(br#"{"data":{"instance_ids":["a1"]}}"#).unwrap(), "a1");
+        for body in
+            [r#"{"data":{"instance_ids":[]}}"#, r#"{"data":{"instance_ids":["a","b"]}}"#, "{}", "<html>"]
+        {
+            assert!(launched(body.as_bytes()).is_err(), "{body}");
+        }
+        let body =
+            br#"{"data":{"terminated_instances":[{"id":"a1","status":"terminating","jupyter_token":"x"}]}}"#;
+        assert_eq!(terminated(body).unwrap()[0].status, Status::Terminating);
         assert_eq!(
-            told(403, &error("global/invalid-api-key", "x")),
-            key,
-            "the code says more than the status"
+            ssh_keys(br#"{"data":[{"id":"1","name":"laptop","public_key":"ssh-rsa"}]}"#).unwrap(),
+            ["laptop"]
         );
-        assert_eq!(
-            told(403, r#"{"error":{"code":"global/account-inactive","message":"m","suggestion":"Pay."}}"#),
-            "the Lambda Cloud account is inactive | Pay"
-        );
-        assert!(told(404, &error("global/object-does-not-exist", "x")).contains("lambda.base-url"));
-        assert!(told(404, "").contains("lambda.base-url"));
-        assert_eq!(told(429, ""), "too many requests to Lambda Cloud (HTTP 429)");
-        assert_eq!(told(503, ""), "Lambda Cloud has a problem (HTTP 503) | try again later");
-        assert_eq!(
-            told(400, &error("global/invalid-parameters", "\\u001b[2JInvalid request data.")),
-            "Lambda Cloud answers with HTTP 400: global/invalid-parameters: \\u{1b}[2JInvalid request data"
-        );
-        assert!(told(418, &error("", &"x".repeat(10_000))).len() < 300);
-        let printed = refusal(401, b"", Origin::Printed);
-        assert!(printed.hints()[0].contains("lambda.api-key-command"));
     }
 }

@@ -1,9 +1,11 @@
-//! HTTP client of the API: one request, repeated where that can help.
+//! HTTP client of the API: one request, repeated where that helps and harms nothing.
 //!
-//! Temporary failures are repeated with doubling pauses: 429 (the server can set the pause), 5xx, and dropped
-//! connections. Others are reported at once: a rejected key stays rejected, and repeating it could lock the
-//! account. Redirects are not followed: the key is for the configured address.
+//! [`Client::ask`] repeats temporary failures with doubling pauses: 429 (the server can set the pause), 5xx, and
+//! dropped connections. Others are reported at once: a rejected key stays rejected, and repeating it could lock
+//! the account. [`Client::send_once`] never repeats: a second launch would be a second machine. Redirects are not
+//! followed: the key is for the configured address.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime};
 use std::{io, thread};
 
@@ -11,11 +13,11 @@ use ureq::http::{HeaderMap, Response, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
-use super::answer;
 use super::endpoint::Endpoint;
 use super::key::Key;
-use crate::error::{Error, Result, io_reason};
-use crate::instances::provider::answer::Listed;
+use super::refusal::refusal;
+use crate::error::{Error, io_reason};
+use crate::instances::provider::{Code, Refused, Verb};
 use crate::terminal::printable;
 
 /// Time limit for lookup and connection.
@@ -26,7 +28,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 const ATTEMPTS_MAX: u32 = 5;
 /// Pause before the second attempt; doubles each time.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Pause after a 429 that names none: the published limit is one request per second.
+/// Time between requests, and pause after a 429 that names none: the published limit is one request per second.
 const RATE: Duration = Duration::from_secs(1);
 /// Largest answer, in bytes.
 const ANSWER_MAX: u64 = 16 << 20;
@@ -39,23 +41,49 @@ const REFUSAL_MAX: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
-    url: String,
+    endpoint: Endpoint,
     key: Key,
     pause: Duration,
+    spacing: Duration,
+    last: Cell<Option<Instant>>,
+}
+
+/// A request.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Path below the API's address.
+    pub path: &'a str,
+    /// JSON to post; `None` for a `GET`.
+    pub body: Option<&'a [u8]>,
+    /// Verb of the provider that the request serves; refusals are worded for it.
+    pub verb: Verb,
 }
 
 /// Failure of an attempt.
 #[derive(Debug)]
-enum Trouble {
-    /// A repetition would fail too.
-    Lasting(Error),
-    /// A repetition can succeed, after the server's pause if it names one.
-    Passing(Error, Option<Duration>),
+struct Trouble {
+    refused: Refused,
+    /// A repetition can succeed.
+    passing: bool,
+    /// The server may have carried out the request.
+    open: bool,
+}
+
+impl Trouble {
+    /// A repetition would fail too, and the server did nothing.
+    fn lasting(refused: impl Into<Refused>) -> Self {
+        Self { refused: refused.into(), passing: false, open: false }
+    }
+
+    /// A repetition can succeed, and the server may have done something.
+    fn passing(refused: impl Into<Refused>) -> Self {
+        Self { refused: refused.into(), passing: true, open: true }
+    }
 }
 
 impl Client {
     /// Returns a client that sends `key` to `endpoint`.
-    pub fn new(endpoint: &Endpoint, key: Key) -> Self {
+    pub fn new(endpoint: Endpoint, key: Key) -> Self {
         let mut config = Agent::config_builder()
             .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
@@ -70,24 +98,21 @@ impl Client {
             // A proxy must not read unencrypted requests to this machine.
             config = config.proxy(None);
         }
-        Self { agent: config.build().new_agent(), url: endpoint.instances(), key, pause: PAUSE }
+        let agent = config.build().new_agent();
+        Self { agent, endpoint, key, pause: PAUSE, spacing: RATE, last: Cell::new(None) }
     }
 
-    /// Returns the account's instances; repeats until `deadline` at the latest.
-    pub fn instances(&self, deadline: Instant) -> Result<Vec<Listed>> {
+    /// Returns the answer to a request that can be repeated; repeats until `deadline` at the latest.
+    pub fn ask(&self, request: &Request<'_>, deadline: Instant) -> Result<Vec<u8>, Refused> {
         let mut attempt = 1;
         loop {
-            let (error, wait) = match self.attempt(deadline) {
-                Ok(instances) => return Ok(instances),
-                Err(Trouble::Lasting(error)) => return Err(error),
-                Err(Trouble::Passing(error, wait)) => (error, wait),
+            let trouble = match self.attempt(request, ATTEMPT, deadline) {
+                Ok(body) => return Ok(body),
+                Err(trouble) => trouble,
             };
-            let pause = wait.unwrap_or_else(|| backoff(self.pause, attempt));
-            if attempt == ATTEMPTS_MAX || Instant::now() + pause >= deadline {
-                return Err(match wait {
-                    Some(wait) => error.with_hint(format!("try again in {} s", wait.as_secs().max(1))),
-                    None => error,
-                });
+            let pause = trouble.refused.retry_after.unwrap_or_else(|| backoff(self.pause, attempt));
+            if !trouble.passing || attempt == ATTEMPTS_MAX || Instant::now() + pause >= deadline {
+                return Err(trouble.refused);
             }
             // soong ends this program when its caller gives up.
             thread::sleep(pause);
@@ -95,35 +120,73 @@ impl Client {
         }
     }
 
-    fn attempt(&self, deadline: Instant) -> std::result::Result<Vec<Listed>, Trouble> {
-        let left = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT);
-        let request = self
-            .agent
-            .get(&self.url)
-            .config()
-            .timeout_global(Some(left))
-            .build()
-            .header(header::ACCEPT, "application/json")
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.key.secret.expose()));
-        let mut response = request.call().map_err(|error| self.trouble(error))?;
+    /// Returns the answer to a request that is sent once. A failure that leaves it open whether the server
+    /// carried it out is [`Code::UnknownOutcome`].
+    pub fn send_once(&self, request: &Request<'_>, deadline: Instant) -> Result<Vec<u8>, Refused> {
+        self.attempt(request, deadline.saturating_duration_since(Instant::now()), deadline).map_err(
+            |trouble| {
+                let code = if trouble.open { Code::UnknownOutcome } else { trouble.refused.code };
+                Refused { code, ..trouble.refused }
+            },
+        )
+    }
+
+    fn attempt(&self, request: &Request<'_>, time: Duration, deadline: Instant) -> Result<Vec<u8>, Trouble> {
+        self.keep_distance();
+        let result = self.exchange(request, deadline.saturating_duration_since(Instant::now()).min(time));
+        self.last.set(Some(Instant::now()));
+        result
+    }
+
+    fn exchange(&self, request: &Request<'_>, left: Duration) -> Result<Vec<u8>, Trouble> {
+        let mut response = self.send(request, left).map_err(|error| self.trouble(error))?;
         let status = response.status();
         if status.is_success() {
-            let body = body(&mut response, ANSWER_MAX).map_err(|error| self.trouble(error))?;
-            return answer::instances(&body).map_err(Trouble::Lasting);
+            return body(&mut response, ANSWER_MAX).map_err(|error| {
+                // The server has carried it out, whatever went wrong with its answer.
+                Trouble { open: true, ..self.trouble(error) }
+            });
         }
         if status.is_redirection() {
-            return Err(Trouble::Lasting(redirected(response.headers())));
+            return Err(Trouble::lasting(redirected(response.headers())));
         }
         // An unreadable body adds nothing to the status.
         let body = body(&mut response, REFUSAL_MAX).unwrap_or_default();
-        let error = answer::refusal(status.as_u16(), &self.redacted(&body), self.key.origin);
-        match status.as_u16() {
+        let refused = refusal(status.as_u16(), &self.redacted(&body), self.key.origin, request.verb);
+        let wait = retry_after(response.headers(), SystemTime::now());
+        Err(match status.as_u16() {
             429 => {
-                let wait = retry_after(response.headers(), SystemTime::now()).unwrap_or(RATE);
-                Err(Trouble::Passing(error, Some(wait)))
+                let refused = Refused { retry_after: Some(wait.unwrap_or(RATE)), ..refused };
+                Trouble { passing: true, ..Trouble::lasting(refused) }
             }
-            500.. => Err(Trouble::Passing(error, retry_after(response.headers(), SystemTime::now()))),
-            _ => Err(Trouble::Lasting(error)),
+            500.. => Trouble::passing(Refused { retry_after: wait, ..refused }),
+            408 => Trouble::passing(refused),
+            _ => Trouble::lasting(refused),
+        })
+    }
+
+    fn send(&self, request: &Request<'_>, time: Duration) -> Result<Response<Body>, ureq::Error> {
+        let url = self.endpoint.resource(request.path);
+        let key = format!("Bearer {}", self.key.secret.expose());
+        let json = "application/json";
+        match request.body {
+            None => {
+                let builder = self.agent.get(url).config().timeout_global(Some(time)).build();
+                builder.header(header::ACCEPT, json).header(header::AUTHORIZATION, key).call()
+            }
+            Some(body) => {
+                let builder = self.agent.post(url).config().timeout_global(Some(time)).build();
+                let builder = builder.header(header::ACCEPT, json).header(header::CONTENT_TYPE, json);
+                builder.header(header::AUTHORIZATION, key).send(body)
+            }
+        }
+    }
+
+    /// Waits until the published rate of requests allows another one. Counts from the last answer, as the server
+    /// may have seen its request late.
+    fn keep_distance(&self) {
+        if let Some(last) = self.last.get() {
+            thread::sleep((last + self.spacing).saturating_duration_since(Instant::now()));
         }
     }
 
@@ -133,43 +196,58 @@ impl Client {
     }
 
     fn trouble(&self, error: ureq::Error) -> Trouble {
-        let host = self.url.split('/').nth(2).unwrap_or_default();
-        let host = printable(host);
+        let host = printable(self.endpoint.host());
         let unreachable = |reason: &str| {
             Error::failed(format!("cannot reach {host}: {reason}"))
                 .with_hint("check your network, or try again later")
         };
         match error {
-            ureq::Error::Timeout(_) => Trouble::Passing(unreachable("no answer in time"), None),
-            ureq::Error::HostNotFound => Trouble::Lasting(unreachable("unknown host name")),
+            ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
+                Trouble { passing: true, ..Trouble::lasting(unreachable("no answer in time")) }
+            }
+            ureq::Error::Timeout(_) => Trouble::passing(unreachable("no answer in time")),
+            ureq::Error::HostNotFound => Trouble::lasting(unreachable("unknown host name")),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Trouble::Lasting(untrusted(&host, &error.to_string()))
+                distrust(&host, &error.to_string())
             }
             ureq::Error::Io(error) => match error.to_string().strip_prefix(UNRESOLVED) {
                 // Without a network, the user wants to know at once.
-                Some(reason) => Trouble::Lasting(unreachable(&printable(reason))),
-                None => Trouble::Passing(unreachable(&printable(&io_reason(&error))), None),
+                Some(reason) => Trouble::lasting(unreachable(&printable(reason))),
+                None => Trouble {
+                    open: !is_before_sending(error.kind()),
+                    ..Trouble::passing(unreachable(&printable(&io_reason(&error))))
+                },
             },
-            ureq::Error::Rustls(error) => Trouble::Lasting(untrusted(&host, &error.to_string())),
-            ureq::Error::Tls(error) => Trouble::Lasting(untrusted(&host, error)),
+            ureq::Error::Rustls(error) => distrust(&host, &error.to_string()),
+            ureq::Error::Tls(error) => distrust(&host, error),
             ureq::Error::BodyExceedsLimit(_) => {
-                Trouble::Lasting(Error::failed(format!("{host} sent more than {} MiB", ANSWER_MAX >> 20)))
+                Trouble::lasting(Error::failed(format!("{host} sent more than {} MiB", ANSWER_MAX >> 20)))
             }
-            ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
-                Trouble::Passing(unreachable("no HTTP answer"), None)
+            ureq::Error::ConnectionFailed => {
+                Trouble { open: false, ..Trouble::passing(unreachable("no HTTP answer")) }
             }
-            other => Trouble::Lasting(unreachable(&printable(&other.to_string()))),
+            ureq::Error::Protocol(_) => Trouble::passing(unreachable("no HTTP answer")),
+            other => Trouble { open: true, ..Trouble::lasting(unreachable(&printable(&other.to_string()))) },
         }
     }
 }
 
-fn body(response: &mut Response<Body>, limit: u64) -> std::result::Result<Vec<u8>, ureq::Error> {
+/// Returns true for errors of `connect`, after which nothing has been sent.
+fn is_before_sending(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(kind, AddrNotAvailable | ConnectionRefused | HostUnreachable | NetworkUnreachable)
+}
+
+fn body(response: &mut Response<Body>, limit: u64) -> Result<Vec<u8>, ureq::Error> {
     response.body_mut().with_config().limit(limit).read_to_vec()
 }
 
-fn untrusted(host: &str, reason: &str) -> Error {
-    Error::failed(format!("cannot trust {host}: {}", printable(reason)))
-        .with_hint("check this machine's certificates; on Debian and Ubuntu: apt install ca-certificates")
+/// Failure of encryption. A bad certificate ends the connection before anything is sent; other faults can
+/// come later.
+fn distrust(host: &str, reason: &str) -> Trouble {
+    let error = Error::failed(format!("cannot trust {host}: {}", printable(reason)))
+        .with_hint("check this machine's certificates; on Debian and Ubuntu: apt install ca-certificates");
+    Trouble { open: !reason.contains("certificate"), ..Trouble::lasting(error) }
 }
 
 fn redirected(headers: &HeaderMap) -> Error {

@@ -59,9 +59,14 @@ impl Endpoint {
         Ok(Self { base: url.trim_end_matches('/').to_owned(), encrypted })
     }
 
-    /// Returns the address of the list of instances.
-    pub fn instances(&self) -> String {
-        format!("{}/instances", self.base)
+    /// Returns the address of the resource `path`, such as `instances`.
+    pub fn resource(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// Returns the host and port, for messages.
+    pub fn host(&self) -> &str {
+        self.base.split('/').nth(2).unwrap_or_default()
     }
 
     /// Returns true if requests there are encrypted.
@@ -81,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_environment_goes_before_the_config() {
-        let url = |environment, config| Endpoint::resolve(environment, config).unwrap().instances();
+        let url = |environment, config| Endpoint::resolve(environment, config).unwrap().resource("instances");
         assert_eq!(url(None, None), "https://cloud.lambda.ai/api/v1/instances");
         assert_eq!(url(None, Some("https://a.example/v2/")), "https://a.example/v2/instances");
         assert_eq!(

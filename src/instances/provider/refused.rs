@@ -97,6 +97,13 @@ impl fmt::Display for Refused {
     }
 }
 
+impl From<Error> for Refused {
+    /// Returns the refusal for an error after which nothing was carried out.
+    fn from(error: Error) -> Self {
+        Self::from_error(Code::Other, &error)
+    }
+}
+
 impl From<Refused> for Error {
     fn from(refused: Refused) -> Self {
         let error = refused.hints.iter().fold(Self::failed(refused.message), Self::with_hint);

@@ -8,6 +8,7 @@ pub mod curl;
 pub mod daemon;
 pub mod http;
 pub mod instance;
+pub mod lambda_cloud;
 #[cfg(target_os = "linux")]
 pub mod namespaces;
 pub mod network;

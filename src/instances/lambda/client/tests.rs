@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::config::credentials::Secret;
+use crate::instances::lambda::account::Account;
 use crate::instances::lambda::key::Origin;
+use crate::instances::provider::LaunchOrder;
+use crate::instances::provider::answer::Listed;
 
 const KEY: &str = "secret_k3y";
 const LIST: &str = r#"{"data":[{"id":"a1","status":"active","ip":"198.51.100.2","surprise":{"x":[1]}}]}"#;
@@ -48,11 +51,29 @@ impl Server {
         let endpoint =
             Endpoint::resolve(Some(&format!("http://127.0.0.1:{}/api/v1", self.port)), None).unwrap();
         let key = Key { secret: Secret::new(KEY).unwrap(), origin: Origin::Stored };
-        Client { pause: Duration::from_millis(1), ..Client::new(&endpoint, key) }
+        Client { pause: Duration::from_millis(1), spacing: Duration::ZERO, ..Client::new(endpoint, key) }
     }
 
-    fn ask(&self) -> Result<Vec<Listed>> {
-        self.client().instances(Instant::now() + Duration::from_secs(10))
+    fn ask(&self) -> Result<Vec<Listed>, Error> {
+        self.ask_within(Duration::from_secs(10))
+    }
+
+    fn ask_within(&self, time: Duration) -> Result<Vec<Listed>, Error> {
+        let account = Account { client: self.client(), deadline: Instant::now() + time };
+        account.instances().map_err(Error::from)
+    }
+
+    /// Sends a launch for the time `time`.
+    fn launch(&self, time: Duration) -> Result<Listed, Refused> {
+        let account = Account { client: self.client(), deadline: Instant::now() + time };
+        let order = LaunchOrder {
+            name: "dev".into(),
+            type_name: "gpu_1x_a10".into(),
+            region: "us-west-1".into(),
+            ssh_key: Some("k".into()),
+            ..LaunchOrder::default()
+        };
+        account.launch(&order)
     }
 
     fn count(&self) -> usize {
@@ -86,7 +107,7 @@ fn ok() -> Reply {
     reply("200 OK", "Content-Type: application/json\r\n", LIST)
 }
 
-fn told(result: Result<Vec<Listed>>) -> String {
+fn told(result: Result<Vec<Listed>, Error>) -> String {
     let error = result.unwrap_err();
     assert!(!format!("{error:?}").contains(KEY), "{error:?}");
     format!("{error}{}", error.hints().iter().map(|hint| format!(" | {hint}")).collect::<String>())
@@ -180,7 +201,7 @@ fn a_server_that_says_nothing_is_not_waited_for() {
         let server =
             Server::start(vec![reply, Reply::Silence, Reply::Silence, Reply::Silence, Reply::Silence]);
         let begun = Instant::now();
-        let result = server.client().instances(Instant::now() + Duration::from_millis(700));
+        let result = server.ask_within(Duration::from_millis(700));
         assert!(told(result).contains("no answer in time"));
         assert!(begun.elapsed() < Duration::from_secs(60));
     }
@@ -220,6 +241,56 @@ fn the_key_is_not_taken_elsewhere() {
         assert!(told(server.ask()).starts_with("Lambda Cloud redirects to http://127.0.0.1:"), "{status}");
         assert_eq!((server.count(), other.count()), (1, 0));
     }
+}
+
+#[test]
+fn a_launch_is_sent_once_whatever_becomes_of_it() {
+    let cut = |text: &str| Reply::Raw(text.to_owned());
+    let refused = |code: &str| {
+        reply("400 Bad Request", "", &format!(r#"{{"error":{{"code":"{code}","message":"the key {KEY}"}}}}"#))
+    };
+    let none_left = "instance-operations/launch/insufficient-capacity";
+    for (name, first, expected) in [
+        ("cut before an answer", cut(""), Code::UnknownOutcome),
+        ("cut in the head", cut("HTTP/1.1 200 OK\r\nConte"), Code::UnknownOutcome),
+        ("cut in the body", cut("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"), Code::UnknownOutcome),
+        ("cut in a refusal", cut("HTTP/1.1 400 Bad\r\nContent-Length: 99\r\n\r\n{"), Code::Other),
+        ("no HTTP", cut("SSH-2.0-x\r\n\r\n"), Code::UnknownOutcome),
+        ("no JSON", reply("200 OK", "", "<html>"), Code::UnknownOutcome),
+        ("no id", reply("200 OK", "", r#"{"data":{"instance_ids":[]}}"#), Code::UnknownOutcome),
+        ("silence", Reply::Silence, Code::UnknownOutcome),
+        ("500", reply("500 Internal Server Error", "", ""), Code::UnknownOutcome),
+        ("503", reply("503 Service Unavailable", "Retry-After: 9\r\n", ""), Code::UnknownOutcome),
+        ("504", reply("504 Gateway Timeout", "", "<html>"), Code::UnknownOutcome),
+        ("408", reply("408 Request Timeout", "", ""), Code::UnknownOutcome),
+        ("429", reply("429 Too Many Requests", "", "{}"), Code::RateLimited),
+        ("401", reply("401 Unauthorized", "", ""), Code::Unauthorized),
+        ("302", reply("302 Found", "Location: http://127.0.0.1:9/\r\n", ""), Code::Other),
+        ("no capacity", refused(none_left), Code::NoCapacity),
+        ("quota", refused("global/quota-exceeded"), Code::Quota),
+    ] {
+        let server = Server::start(vec![first, ok(), ok()]);
+        let time = if name == "silence" { Duration::from_millis(700) } else { Duration::from_secs(10) };
+        let refused = server.launch(time).unwrap_err();
+        assert_eq!(refused.code, expected, "{name}: {refused:?}");
+        assert_eq!(server.count(), 1, "{name}");
+        assert!(!format!("{refused:?}").contains(KEY), "{refused:?}");
+    }
+    let server = Server::start(vec![reply("200 OK", "", r#"{"data":{"instance_ids":["a1"]}}"#)]);
+    assert_eq!(server.launch(Duration::from_secs(10)).unwrap().id, "a1");
+    let closed = Server { port: free_port(), requests: Arc::default() };
+    let refused = closed.launch(Duration::from_secs(10)).unwrap_err();
+    assert_eq!(refused.code, Code::Other, "without a connection nothing was sent: {refused:?}");
+}
+
+#[test]
+fn pauses_that_the_rate_needs_are_kept() {
+    let server = Server::start(vec![ok(), ok()]);
+    let client = Client { spacing: Duration::from_millis(300), ..server.client() };
+    let account = Account { client, deadline: Instant::now() + Duration::from_secs(10) };
+    let begun = Instant::now();
+    assert!(account.instances().is_ok() && account.instances().is_ok());
+    assert!(begun.elapsed() >= Duration::from_millis(300));
 }
 
 #[test]
