@@ -5,6 +5,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("tunnel", "Forward an instance's ports to localhost"),
     ("ssh", "Open a shell on an instance, or run a command there"),
     ("status", "Show instances, their tunnels and leases"),
+    ("offers", "List machines for rent"),
     ("cost", "Show what instances cost in a month"),
     ("extend", "Extend the lease of an instance"),
     ("keep", "Keep an unused instance up for a while"),

@@ -11,6 +11,7 @@ pub mod ext;
 pub mod extend;
 pub mod init;
 pub mod keep;
+pub mod offers;
 pub mod prompt;
 pub mod ssh;
 pub mod status;

@@ -106,6 +106,11 @@ pub fn colours_stderr() -> bool {
     ColourPreferences::of_user().colour(io::stderr().is_terminal())
 }
 
+/// Returns true if stdout gets colour.
+pub fn colours_stdout() -> bool {
+    ColourPreferences::of_user().colour(io::stdout().is_terminal())
+}
+
 /// Returns true if a prompt gets colour. It is printed for a shell, which shows it on its own terminal.
 pub fn colours_prompt() -> bool {
     ColourPreferences { term: true, ..ColourPreferences::of_user() }.colour(true)

@@ -33,6 +33,7 @@ mod lambda_rental;
 mod leftovers;
 mod lifetime;
 mod local_ports;
+mod offers;
 mod other_users;
 mod output;
 mod picker;

@@ -39,6 +39,7 @@ const RELATED: &[(&str, &str, u8)] = &[
     ("extend", "soong-status", 1),
     ("keep", "soong-extend", 1),
     ("init", "soong-prompt", 1),
+    ("offers", "soong-cost", 1),
     ("prompt", "soong-init", 1),
     ("ssh", "soong-tunnel", 1),
     ("ssh", "ssh", 1),
