@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock::{Anchor, Continuation, Reading, milliseconds};
+use crate::activity::{Load, Observation};
+use crate::clock::{Anchor, Continuation, Reading, rfc3339};
+use crate::why::{explain, span};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -131,6 +133,8 @@ enum Event {
     Restart,
     /// The machine is down for some minutes.
     Reboot(u32),
+    /// The machine is suspended for some minutes.
+    Suspend(u32),
     /// The wall clock is set, forwards or back.
     StepClock(i64),
 }
@@ -139,15 +143,16 @@ enum Event {
 struct Scene {
     /// How long after the scene before, in seconds.
     pause: u32,
-    usage: Usage,
+    observation: Observation,
     event: Event,
 }
 
 fn scene() -> impl Strategy<Value = Scene> {
-    let usage = prop_oneof![
-        4 => Just(Usage::Quiet),
-        1 => Just(busy()),
-        1 => Just(Usage::InUse("GPU unknown".into())),
+    let quiet = || Observation { gpu: Load::Quiet, sessions: Load::Quiet, models: Load::Quiet };
+    let observation = prop_oneof![
+        4 => Just(quiet()),
+        1 => Just(Observation { gpu: Load::Busy("GPU 0 at 80 %".into()), ..quiet() }),
+        1 => Just(Observation { models: Load::Unknown("no answer".into()), ..quiet() }),
     ];
     let event = prop_oneof![
         20 => Just(Event::Nothing),
@@ -156,9 +161,14 @@ fn scene() -> impl Strategy<Value = Scene> {
         2 => Just(Event::Request),
         2 => Just(Event::Restart),
         1 => (0u32..200).prop_map(Event::Reboot),
+        1 => (0u32..200).prop_map(Event::Suspend),
         2 => (-10_000_000i64..10_000_000).prop_map(Event::StepClock),
     ];
-    (1u32..900, usage, event).prop_map(|(pause, usage, event)| Scene { pause, usage, event })
+    (1u32..900, observation, event).prop_map(|(pause, observation, event)| Scene {
+        pause,
+        observation,
+        event,
+    })
 }
 
 /// Model of a machine that knows the true time, in seconds.
@@ -172,12 +182,36 @@ struct Model {
 }
 
 impl Model {
-    /// Why the machine must end at `now`, in the order in which ends come.
-    fn must_end(&self, now: u64, usage: &Usage, idle: u64) -> Option<bool> {
+    /// When the machine ends, and why, if its use stays as it is. Where two ends come at once, the lease counts.
+    fn end(&self, is_used: bool, idle: u64) -> (u64, Reason) {
         let lease = self.lease_end.min(self.limit).max(self.not_before);
         let idle_end = (self.last_use + idle).max(self.keep);
-        let by_idle = *usage == Usage::Quiet && idle_end <= now;
-        (lease <= now || by_idle).then_some(lease <= now)
+        if !is_used && idle_end < lease {
+            (idle_end, Reason::Idle)
+        } else {
+            (lease, if self.lease_end < self.limit { Reason::Lease } else { Reason::Limit })
+        }
+    }
+
+    /// The sentence that is true at `now`, when the wall clock shows `wall`.
+    fn why(&self, observation: &Observation, idle: u64, now: u64, wall: u64) -> String {
+        let time = |at: u64| rfc3339((wall + at - now) * 1000);
+        let in_words = |seconds: u64| span(Duration::from_secs(seconds));
+        let state = match (&observation.gpu, &observation.models) {
+            (Load::Busy(what), _) => format!("in use: {what}"),
+            (_, Load::Unknown(reason)) => {
+                format!("in use: model servers unknown, which counts as use: {reason}")
+            }
+            _ if self.keep > now => format!("kept until {}", time(self.keep)),
+            _ => format!("idle for {}", in_words(now - self.last_use)),
+        };
+        let (at, reason) = self.end(observation.usage() != Usage::Quiet, idle);
+        let when = format!("in {} ({})", in_words(at - now), time(at));
+        match reason {
+            Reason::Lease => format!("{state}; the lease ends it {when}"),
+            Reason::Limit => format!("{state}; the hard limit ends it {when}"),
+            Reason::Idle => format!("{state}; it ends {when} unless it is used"),
+        }
     }
 }
 
@@ -197,6 +231,13 @@ impl Clocks {
             wall: u64::try_from(wall).unwrap() * 1000,
         }
     }
+}
+
+/// Asserts that `lease` ends at `at` for `reason` if it is used as now until then, and not a second before.
+fn assert_ends(policy: &Policy, lease: &Lease, usage: &Usage, at: u64, reason: Reason) {
+    let step = |seconds: u64| lease.clone().step(policy, usage, Moment(seconds * 1000));
+    assert_eq!(step(at), Some(Action::End(reason)), "at {at} s");
+    assert!(!matches!(step(at - 1), Some(Action::End(_))), "a second before {at} s");
 }
 
 proptest! {
@@ -227,6 +268,9 @@ proptest! {
                 model.last_use = truth;
                 model.not_before = truth + (15 * 60).min(lease * 60);
             }
+            if let Event::Suspend(asleep) = scene.event {
+                truth += u64::from(asleep) * 60;
+            }
             if let Event::StepClock(step) = scene.event {
                 clocks.wall_offset = 1_700_000_000 + step;
             }
@@ -255,24 +299,30 @@ proptest! {
                     prop_assert_eq!(continuation, Continuation::Reboot);
                     subject = subject.after_reboot(&policy, now);
                 }
-                Event::Nothing | Event::StepClock(_) => {}
+                Event::Nothing | Event::Suspend(_) | Event::StepClock(_) => {}
             }
-            if scene.usage != Usage::Quiet {
+            let usage = scene.observation.usage();
+            if usage != Usage::Quiet {
                 model.last_use = truth;
             }
-            let expected = model.must_end(truth, &scene.usage, idle * 60);
-            let action = subject.step(&policy, &scene.usage, now);
-            match (expected, action) {
-                (Some(by_lease), Some(Action::End(reason))) => {
-                    prop_assert!(by_lease || reason == Reason::Idle, "{:?}", reason);
-                    return Ok(());
-                }
-                (None, Some(Action::Warn(plan))) => {
-                    prop_assert!(plan.at > now && milliseconds(plan.at.since(now)) <= 15 * 60_000);
-                }
-                (None, None) => {}
-                (expected, action) => prop_assert!(false, "{:?}, but {:?} at {} s", expected, action, truth),
+            let (end, reason) = model.end(usage != Usage::Quiet, idle * 60);
+            let action = subject.step(&policy, &usage, now);
+            if end <= truth {
+                prop_assert_eq!(action, Some(Action::End(reason)), "at {} s", truth);
+                return Ok(());
             }
+            match action {
+                None => {}
+                Some(Action::Warn(plan)) => {
+                    prop_assert_eq!((plan.at, plan.reason), (Moment(end * 1000), reason));
+                    prop_assert!(end - truth <= 15 * 60);
+                }
+                Some(Action::End(reason)) => prop_assert!(false, "{:?} at {} s, not {} s", reason, truth, end),
+            }
+            let said = explain(&policy, &subject, &scene.observation, &anchor, now);
+            let wall = clocks.reading(truth).wall / 1000;
+            prop_assert_eq!(said, model.why(&scene.observation, idle * 60, truth, wall));
+            assert_ends(&policy, &subject, &usage, end, reason);
         }
     }
 }
