@@ -4,8 +4,12 @@ CARGO ?= cargo
 
 .PHONY: build statusd test requirements format lint tests generate install install-files uninstall demo pictures bench peers deny help
 
+# The program for instances, which are Linux machines; elsewhere it does not compile.
+daemon = $(if $(filter Linux,$(shell uname -s)),soong-statusd)
+
 build: ## Build the programs into target/release
 	$(CARGO) build --release --bins
+	$(if $(daemon),$(CARGO) build --release --package $(daemon))
 
 statusd: ## Build soong-statusd, which runs on instances, for this architecture
 	$(CARGO) build --release --package soong-statusd
@@ -48,7 +52,8 @@ install: build install-files ## Build and install into PREFIX (default /usr/loca
 install-files:
 	install -d $(root)/bin $(share)/bash-completion/completions $(share)/zsh/site-functions \
 		$(share)/fish/vendor_completions.d $(share)/fish/vendor_conf.d $(share)/soong/shell \
-		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/man/man8 $(share)/doc/soong/docs $(share)/doc/soong/examples $(share)/licenses/soong
+		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/man/man8 $(share)/doc/soong/docs $(share)/doc/soong/examples $(share)/licenses/soong \
+		$(if $(daemon),$(root)/lib/soong)
 	install -m 644 completions/soong.bash $(share)/bash-completion/completions/soong.bash
 	install -m 644 completions/_soong $(share)/zsh/site-functions/_soong
 	install -m 644 completions/soong.fish $(share)/fish/vendor_completions.d/soong.fish
@@ -67,10 +72,11 @@ install-files:
 	install -m 644 docs/*.md docs/*.svg $(share)/doc/soong/docs
 	install -m 755 $(examples) $(share)/doc/soong/examples
 	install -m 644 $(licences) $(share)/licenses/soong
+	for name in $(daemon); do install -m 755 "$(BINDIR)/$$name" "$(root)/lib/soong/$$name" || exit 1; done
 	for name in $(programs); do install -m 755 "$(BINDIR)/$$name" "$(root)/bin/$$name" || exit 1; done
 
 uninstall: ## Remove what install has put into PREFIX
-	rm -f $(addprefix $(root)/bin/,$(programs))
+	rm -f $(addprefix $(root)/bin/,$(programs)) $(root)/lib/soong/soong-statusd
 	rm -f $(share)/bash-completion/completions/soong.bash $(share)/zsh/site-functions/_soong \
 		$(share)/fish/vendor_completions.d/soong.fish $(share)/fish/vendor_conf.d/soong.fish
 	rm -f $(typed:%=$(share)/bash-completion/completions/%.bash) $(typed:%=$(share)/fish/vendor_completions.d/%.fish)
@@ -78,7 +84,7 @@ uninstall: ## Remove what install has put into PREFIX
 		page=$${page##*/}; rm -f "$(share)/man/man$${page##*.}/$$page" || exit 1; \
 	done
 	rm -rf $(share)/soong/shell $(share)/doc/soong $(share)/licenses/soong
-	rmdir $(share)/soong 2>/dev/null || :
+	rmdir $(share)/soong $(root)/lib/soong 2>/dev/null || :
 
 demo: ## Run a tour against a temporary instance on this machine
 	@$(CARGO) build --bins --example demo

@@ -40,8 +40,10 @@ END
     if [ "$system" = Linux ]; then
         cat <<'END'
 strace     strace          -
+sudo       sudo            -
 ip         iproute2        -
 unshare    util-linux      -
+systemd-nspawn systemd-container -
 END
     fi
 }

@@ -40,6 +40,8 @@ fn every_program_is_packaged() {
     for name in programs {
         assert!(takes(&format!("target/release/{name}"), &format!("usr/bin/{name}")), "{name}");
     }
+    // Where soong daemon install looks for the program for instances.
+    assert!(takes("target/release/soong-statusd", "usr/lib/soong/soong-statusd"));
 }
 
 #[test]
@@ -73,7 +75,10 @@ fn every_page_and_example_is_packaged() {
 #[test]
 fn nothing_is_packaged_that_is_not_there() {
     for (source, _) in assets() {
-        let built = source.strip_prefix("target/release/").map(|name| format!("src/bin/{name}.rs"));
+        let built = source.strip_prefix("target/release/").map(|name| match name {
+            "soong-statusd" => "crates/soong-statusd/src/main.rs".to_owned(),
+            name => format!("src/bin/{name}.rs"),
+        });
         let there = match source.split_once('*') {
             Some((directory, ending)) => files(directory).iter().any(|name| name.ends_with(ending)),
             None => path(&built.unwrap_or(source.clone())).is_file(),

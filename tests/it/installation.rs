@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 use crate::completion::shell::{Kind, Shell, own_directory};
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
+#[cfg(target_os = "linux")]
+use crate::support::statusd;
 use crate::support::tools;
 
-/// `make TARGET`, with the programs that were built for the tests.
-fn make(sandbox: &Sandbox, target: &str) {
+/// `make TARGET` with the prefix `usr` of the sandbox and the programs that were built for the tests.
+pub fn make(sandbox: &Sandbox, target: &str) {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    #[cfg(target_os = "linux")]
+    statusd::program();
     let prefix = format!("PREFIX={}", sandbox.path("usr").display());
     let built = format!("BINDIR={}", own_directory().display());
     let run = Run::new(sandbox, &tools::tool("make"), [target, prefix.as_str(), built.as_str()]);
@@ -57,6 +61,7 @@ fn each_file_is_where_it_is_looked_for() {
         // Through links, which must lead somewhere.
         assert!(sandbox.path("usr").join(name).is_file(), "no {name}");
     }
+    assert_eq!(sandbox.path("usr/lib/soong/soong-statusd").is_file(), cfg!(target_os = "linux"));
     let soong = sandbox.path("usr/bin/soong");
     Run::new(&sandbox, &soong, ["--version"]).stdout_has(env!("CARGO_PKG_VERSION")).run();
     Run::new(&sandbox, &soong, ["tunnel", "--help"]).stdout_has("soong tunnel").run();
@@ -66,6 +71,8 @@ fn each_file_is_where_it_is_looked_for() {
 #[test]
 fn a_prefix_at_home_may_be_written_with_a_tilde() {
     let sandbox = Sandbox::new();
+    #[cfg(target_os = "linux")]
+    statusd::program();
     let built = format!("BINDIR={}", own_directory().display());
     let arguments = ["install-files", "PREFIX=~/.local", built.as_str()];
     let run = Run::new(&sandbox, &tools::tool("make"), arguments);

@@ -17,10 +17,10 @@ use crate::completion::Values;
     long_about = "Install the status daemon on an instance.\n\n\
         The status daemon (soong-statusd) ends an instance when its lease is over or when nothing \
         uses it, so that a forgotten machine stops costing money. These commands work over the SSH \
-        connection and need root there, or sudo without a password.",
+        connection and need root there, or sudo. If sudo asks for a password, you type it here.",
     disable_help_subcommand = true,
     after_help = "Examples:
-  soong daemon install dev --binary target/release/soong-statusd
+  soong daemon install dev
   soong daemon status dev
   soong daemon logs dev --follow"
 )]
@@ -44,7 +44,8 @@ pub enum Command {
     /// Replace an installed daemon by another version
     ///
     /// If the new version does not answer, the old one is started again.
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
+  soong daemon upgrade dev
   soong daemon upgrade dev --binary target/release/soong-statusd")]
     Upgrade(Upgrade),
     /// Show whether the daemon runs and what it plans
@@ -80,7 +81,7 @@ pub struct Install {
     /// The instance.
     #[command(flatten)]
     pub target: Target,
-    /// Program to install [default: soong-statusd beside soong]
+    /// Program to install [default: the one installed with soong]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub binary: Option<PathBuf>,
     /// Length of the lease [default: 4h]
@@ -106,7 +107,7 @@ pub struct Upgrade {
     /// The instance.
     #[command(flatten)]
     pub target: Target,
-    /// Program to install [default: soong-statusd beside soong]
+    /// Program to install [default: the one installed with soong]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub binary: Option<PathBuf>,
 }

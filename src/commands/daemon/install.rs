@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::arguments::{Install, Upgrade};
-use super::binary::Binary;
-use super::remote::{Answer, Remote};
-use super::setting::{Setting, quoted};
+use super::binary::{Binary, Candidates};
+use super::remote::{Answer, Remote, quoted};
+use super::setting::{PROBE, Setting};
 use crate::command_line;
 use crate::config::credentials::Secret;
 use crate::config::token_store;
@@ -17,7 +17,6 @@ use crate::runtime::state::Facts;
 use crate::system::time;
 use crate::terminal::{print_error, printable};
 
-const PROBE: &str = include_str!("probe.sh");
 const UPLOAD: &str = include_str!("upload.sh");
 const INSTALL: &str = include_str!("install.sh");
 const ROLLBACK: &str = include_str!("rollback.sh");
@@ -40,21 +39,16 @@ pub(super) fn upgrade(arguments: &Upgrade, setting: &Setting) -> Result<()> {
 
 fn put(setting: &Setting, root: &str, binary: Option<&Path>, config: &str, is_upgrade: bool) -> Result<()> {
     let name = printable(&setting.instance.name).into_owned();
-    let binary = Binary::load(binary)?;
+    let candidates = Candidates::find(binary)?;
     let remote = Remote::new(&setting.instance);
     let machine = remote.run(PROBE, &[], b"")?;
-    binary.check(machine.get("system"), machine.get("machine"))?;
-    let is_root = machine.get("uid") == "0" || !root.is_empty();
-    if !is_root && !machine.is("sudo") {
-        return Err(Error::failed(format!("installing on {name} needs root or sudo without a password"))
-            .with_hint("log in as root: soong configure set instances.NAME.user root"));
-    }
-    let uploaded = remote.run(UPLOAD, &[&binary.bytes.len().to_string()], &binary.bytes)?;
+    let binary = candidates.choose(machine.get("system"), machine.get("machine"))?;
+    let root_remote = setting.root_with(Remote::new(&setting.instance), root, &machine)?;
+    let uploaded = upload(&remote, &binary)?;
     let token = match client::own_token(&setting.instance, &setting.paths)? {
         Some(token) => token,
         None => token_store::generate()?,
     };
-    let root_remote = remote.elevated(is_root);
     let unit = UNIT.replace("@ROOT@", root);
     let upgrade = if is_upgrade { "yes" } else { "no" };
     let arguments = [root, uploaded.get("directory"), config, &unit, upgrade];
@@ -72,6 +66,18 @@ fn put(setting: &Setting, root: &str, binary: Option<&Path>, config: &str, is_up
         .with_hint("run it as root there: /usr/local/bin/soong-statusd --config /etc/soong/statusd.toml"));
     }
     prove(setting, &root_remote, root, &token, &answer, uploaded.get("version"))
+}
+
+/// Copies the program to the instance and runs it there once.
+fn upload(remote: &Remote<'_>, binary: &Binary) -> Result<Answer> {
+    let size = binary.bytes.len().to_string();
+    remote.run(UPLOAD, &[&size], &binary.bytes).map_err(|error| {
+        if error.to_string().contains("GLIBC_") {
+            error.with_hint("build it on a system as old as the instance, or static (docs/guard.md)")
+        } else {
+            error
+        }
+    })
 }
 
 /// Waits for an answer of the daemon; without one, restores the state before.

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! arguments ─ install ─ binary    the program to install
-//!           │         └ remote    shell scripts on the instance, by soong ssh
 //!           ├ status, logs, uninstall
-//!           └ setting ─ remote    the instance, and the way to it
+//!           └ setting ┬ remote    shell scripts on the instance, by soong ssh
+//!                     └ rights    root there: the account, or sudo
 //! ```
 
 pub mod arguments;
@@ -12,13 +12,14 @@ pub mod arguments;
 mod binary;
 mod install;
 mod remote;
+mod rights;
 mod setting;
 
 use std::process::ExitCode;
 
 use self::arguments::{Arguments, Command, Logs, Target, Uninstall};
-use self::remote::Remote;
-use self::setting::{Setting, quoted};
+use self::remote::{Remote, quoted};
+use self::setting::Setting;
 use crate::command_line;
 use crate::config::token_store;
 use crate::daemon::{self, client};

@@ -1,14 +1,17 @@
 //! The instance of a command, and the ways to it.
 
 use super::arguments::Target;
-use super::remote::Remote;
+use super::remote::{Answer, Remote, Rights};
+use super::rights;
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::daemon::client;
 use crate::error::Result;
 use crate::instances::inventory::{self, Selector};
 use crate::system::paths::Paths;
-use crate::terminal::printable;
+
+/// The script that describes the instance.
+pub(super) const PROBE: &str = include_str!("probe.sh");
 
 /// The instance and everything needed to reach it.
 pub(super) struct Setting {
@@ -31,15 +34,17 @@ impl Setting {
         client::send(&self.instance, &self.config, &self.paths, request)
     }
 
-    /// Returns the instance as root.
+    /// Returns the instance as root; `root` replaces its root directory.
     pub fn root(&self, root: &str) -> Result<Remote<'_>> {
         let remote = Remote::new(&self.instance);
-        let uid = remote.run("printf 'uid=%s\\n' \"$(id -u)\"", &[], b"")?;
-        Ok(remote.elevated(uid.get("uid") == "0" || !root.is_empty()))
+        let facts = remote.run(PROBE, &[], b"")?;
+        self.root_with(remote, root, &facts)
     }
-}
 
-/// Quotes `name` as a word for a shell.
-pub(super) fn quoted(name: &str) -> String {
-    printable(&shell_words::quote(name)).into_owned()
+    /// Returns `remote`, which printed `facts`, as root.
+    pub fn root_with<'a>(&self, remote: Remote<'a>, root: &str, facts: &Answer) -> Result<Remote<'a>> {
+        // In a directory of its own, the account needs no further rights.
+        let rights = if root.is_empty() { rights::of_root(&self.instance, facts)? } else { Rights::Account };
+        Ok(remote.with_rights(rights))
+    }
 }

@@ -1,12 +1,15 @@
 //! `soong daemon`: the real daemon, installed over a real `sshd` into its own directory, with a `systemctl`
 //! that records its calls and starts the unit's program.
 
+mod booted;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::installation::make;
 use crate::support::daemon::{on_port, start};
 use crate::support::instance::Instance;
 use crate::support::run::Run;
@@ -206,7 +209,11 @@ fn a_program_that_cannot_run_there_replaces_nothing() {
     let before = fs::read(machine.file("usr/local/bin/soong-statusd")).unwrap();
     let upgrade = |file: &str| machine.daemon(&["upgrade", "dev", "--binary", file]);
     let foreign = machine.variant(|bytes| bytes[18] = if bytes[18] == 62 { 183 } else { 62 });
-    upgrade(&foreign).fails(1, [" is for ", "the instance has "]).hint("--binary").run();
+    upgrade(&foreign)
+        .fails(1, [" is for ", "the instance has "])
+        .hint("cargo build --release --package soong-statusd --target ")
+        .hint("--binary target/")
+        .run();
     let torn = machine.variant(|bytes| bytes.truncate(4096));
     upgrade(&torn).fails(1, ["dev: the program does not run there (exit status "]).run();
     let script = machine.variant(|bytes| *bytes = b"#!/bin/sh\nexit 0\n".to_vec());
@@ -219,6 +226,37 @@ fn a_program_that_cannot_run_there_replaces_nothing() {
     let other = machine.variant(|bytes| bytes.push(0));
     upgrade(&other).fails(1, ["statusd.toml: line 1: unknown field `leaze`"]).run();
     assert!(fs::read(machine.file("usr/local/bin/soong-statusd")).unwrap() == before);
+}
+
+#[test]
+fn the_program_for_the_instance_is_the_one_installed_with_soong() {
+    let machine = Machine::new();
+    let sandbox = &machine.sandbox;
+    make(sandbox, "install-files");
+    let root = machine.root.path().to_str().unwrap();
+    let install = || {
+        let words = ["daemon", "install", "dev", "--no-gpu", "--root", root];
+        Run::new(sandbox, &sandbox.path("usr/bin/soong"), words)
+    };
+    let directory = sandbox.path("usr/lib/soong");
+    let [program, own] = ["", std::env::consts::ARCH]
+        .map(|machine| directory.join(format!("soong-statusd-{machine}").trim_end_matches('-')));
+    fs::rename(&program, &own).unwrap();
+    let foreign = machine.variant(|bytes| bytes[18] = if bytes[18] == 62 { 183 } else { 62 });
+    fs::rename(foreign, &program).unwrap();
+    install().stdout_has("now guards dev\n").run();
+    assert_eq!(machine.installed(), [true, true]);
+    fs::remove_file(own).unwrap();
+    install()
+        .fails(1, ["lib/soong/soong-statusd is for ", "the instance has "])
+        .hint("cargo build --release --package soong-statusd --target ")
+        .run();
+    fs::remove_file(program).unwrap();
+    install()
+        .fails(1, ["soong-statusd is not installed with soong"])
+        .hint("cargo build --release --package soong-statusd")
+        .hint("--binary target/release/soong-statusd")
+        .run();
 }
 
 #[test]

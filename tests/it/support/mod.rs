@@ -2,6 +2,8 @@
 //! that inspect processes and ports. Nothing here asserts what `soong` should do, except that it leaves
 //! nothing behind.
 
+#[cfg(target_os = "linux")]
+pub mod booted;
 pub mod challenge;
 pub mod config;
 pub mod curl;
