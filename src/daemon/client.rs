@@ -2,14 +2,14 @@
 
 use crate::config::credentials::{Credentials, Secret};
 use crate::config::instance::Instance;
-use crate::config::{Config, Service};
+use crate::config::{Config, Service, token_store};
 use crate::daemon::exchange;
 use crate::error::{Error, Result};
 use crate::openssh::Login;
 use crate::runtime::registry;
 use crate::system::paths::Paths;
 use crate::system::spinner::Spinner;
-use crate::terminal::printable;
+use crate::terminal::{self, printable};
 
 /// Service name of the daemon among the forwards of a tunnel.
 pub const SERVICE: &str = "status";
@@ -29,17 +29,34 @@ pub fn own_token(instance: &Instance, paths: &Paths) -> Result<Option<Secret>> {
     Ok(Credentials::load(paths)?.instance_tokens.remove(&instance.id))
 }
 
-/// Returns the token, or an error that says how to get one.
+/// Returns the token, or an error that says how to get one. Asks whether to send the global one to an instance that
+/// the config does not name; a yes makes it the instance's own.
 pub fn require_token(instance: &Instance, config: &Config, paths: &Paths) -> Result<Secret> {
-    token(&instance.id, &instance.name, config, paths)?.ok_or_else(|| {
-        let name = printable(&shell_words::quote(&instance.name)).into_owned();
-        Error::failed(format!(
-            "no token for the status daemon of {} is configured",
-            printable(&instance.name)
-        ))
-        .with_hint(format!("install a daemon there: soong daemon install {name}"))
-        .with_hint("or store the token of the instances in config.toml: soong configure set daemon.token")
-    })
+    if let Some(token) = token(&instance.id, &instance.name, config, paths)? {
+        return Ok(token);
+    }
+    let name = printable(&instance.name).into_owned();
+    let word = printable(&shell_words::quote(&instance.name)).into_owned();
+    let install = format!("install a daemon there: soong daemon install {word}");
+    let Some(global) = Credentials::load(paths)?.daemon_token else {
+        return Err(Error::failed(format!("no token for the status daemon of {name} is configured"))
+            .with_hint(install)
+            .with_hint(
+                "or store the token of the instances in config.toml: soong configure set daemon.token",
+            ));
+    };
+    let question = format!(
+        "{name} has no token of its own, and config.toml does not name it. \
+         Send it daemon.token, the token of your other instances?"
+    );
+    let answer = terminal::confirm_with(&question, false).map_err(|source| Error::cannot("ask", source))?;
+    if answer == Some(true) {
+        token_store::store_token(paths, &instance.id, Some(&global))?;
+        return Ok(global);
+    }
+    Err(Error::failed(format!("daemon.token is not sent to {name}, which config.toml does not name"))
+        .with_hint(install)
+        .with_hint("or run this in a terminal and answer yes"))
 }
 
 /// Sends `request` to the daemon on `instance`, through the tunnel if it is up and otherwise over an ssh of
