@@ -44,6 +44,8 @@ sudo       sudo            -
 ip         iproute2        -
 unshare    util-linux      -
 systemd-nspawn systemd-container -
+chromium   chromium        -
+chromedriver chromium-driver -
 END
     fi
 }

@@ -2,6 +2,7 @@
 //! that records its calls and starts the unit's program.
 
 mod booted;
+mod page;
 mod tokens;
 
 use std::fs;

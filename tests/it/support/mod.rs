@@ -4,6 +4,8 @@
 
 #[cfg(target_os = "linux")]
 pub mod booted;
+#[cfg(target_os = "linux")]
+pub mod browser;
 pub mod challenge;
 pub mod config;
 pub mod curl;
