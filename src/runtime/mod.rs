@@ -6,6 +6,7 @@ pub mod check_connection;
 pub mod control;
 pub mod directory;
 pub mod forward;
+pub mod hook;
 pub mod liveness;
 pub(crate) mod log;
 pub mod orphan;

@@ -5,23 +5,15 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 use std::{fs, thread};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::runtime::hook;
 use crate::runtime::log::Log;
 use crate::supervisor::protocol::hook_event::Event;
-use crate::system::child::{self, Fault, Limits};
-use crate::system::paths::{self, Paths};
+use crate::system::paths::Paths;
 use crate::system::signals::Watch;
-use crate::system::trust;
-
-/// Limits of a hook.
-const LIMITS: Limits = Limits { time: Duration::from_secs(30), output: 1 << 20 };
-/// Number of a hook's output lines to log.
-const LINES_MAX: usize = 100;
 
 /// `soong-tunnel hooks`: runs the hooks of the tunnel `name` for the events on standard input.
 pub fn run(name: &str, paths: &Paths) {
@@ -62,34 +54,8 @@ fn report(event: &Event, said: Result<Vec<String>>) -> Vec<String> {
     }
 }
 
-/// Runs one hook; returns its output, and how it ended if it failed.
 fn run_one(hook: &Path, event: &Event) -> Result<Vec<String>> {
-    refuse_unsafe(hook)?;
-    let watch = Watch::new()?;
-    let mut command = Command::new(hook);
-    command.current_dir("/").envs(event.variables.iter().map(|(name, value)| (name, value)));
-    let outcome = child::run(&mut command, LIMITS, &watch).map_err(|fault| match fault {
-        Fault::TooLong(_) => Error::failed(format!("ended after {} s", LIMITS.time.as_secs())),
-        fault => Error::failed(fault.to_string()),
-    })?;
-    let said = String::from_utf8_lossy(&outcome.stdout).into_owned() + &outcome.stderr;
-    let mut lines: Vec<String> = said.lines().take(LINES_MAX).map(str::to_owned).collect();
-    if !outcome.status.success() {
-        lines.push(format!("{}", outcome.status));
-    }
-    Ok(lines)
-}
-
-/// Refuses a hook that another user could have written.
-fn refuse_unsafe(hook: &Path) -> Result<()> {
-    if let Some(fault) = trust::fault(hook) {
-        return Err(fault.refuse(hook));
-    }
-    if !paths::is_executable(hook) {
-        return Err(Error::failed(format!("{} is not executable", hook.display()))
-            .with_hint(format!("chmod +x {}", shell_words::quote(&hook.to_string_lossy()))));
-    }
-    Ok(())
+    hook::run(hook, &event.variables, &Watch::new()?)
 }
 
 #[cfg(test)]
