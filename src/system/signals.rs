@@ -6,7 +6,7 @@
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -23,22 +23,45 @@ static CAUGHT: AtomicI32 = AtomicI32::new(0);
 /// Descriptor to which the handler writes a byte to wake a poll; -1 for none.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 
-/// Delays signals until dropped. One at a time.
+/// True while a first signal is recorded only; see [`Watch::hold`].
+static HELD: AtomicBool = AtomicBool::new(false);
+
+/// Delays signals until dropped. An inner watch passes its signal on to the outer one.
 #[derive(Debug)]
 pub struct Watch {
     reader: PipeReader,
     /// Open as long as the handler may write to it.
     _writer: PipeWriter,
     before: Vec<(Signal, SigAction)>,
+    /// Value of [`WAKE`] before, that of an outer watch.
+    outer: i32,
 }
 
 extern "C" fn note(signal: libc::c_int) {
     // The first signal counts: a later one can be a library's reaction to it.
-    if CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-        let before = Errno::last_raw();
-        // SAFETY: write may be called in a signal handler, and the byte lives long enough.
-        unsafe { libc::write(WAKE.load(Ordering::Relaxed), [0u8].as_ptr().cast(), 1) };
-        Errno::set_raw(before);
+    let is_first = CAUGHT.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+    let wakes = if is_first { !HELD.load(Ordering::Relaxed) } else { HELD.swap(false, Ordering::Relaxed) };
+    if wakes {
+        wake();
+    }
+}
+
+fn wake() {
+    let before = Errno::last_raw();
+    // SAFETY: write may be called in a signal handler, and the byte lives long enough.
+    unsafe { libc::write(WAKE.load(Ordering::Relaxed), [0u8].as_ptr().cast(), 1) };
+    Errno::set_raw(before);
+}
+
+/// Lets a first signal wait until dropped; a second one ends the hold.
+#[derive(Debug)]
+pub struct Hold(());
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if HELD.swap(false, Ordering::Relaxed) && CAUGHT.load(Ordering::Relaxed) != 0 {
+            wake();
+        }
     }
 }
 
@@ -50,9 +73,8 @@ impl Watch {
 
     fn install() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        CAUGHT.store(0, Ordering::Relaxed);
-        WAKE.store(writer.as_raw_fd(), Ordering::Relaxed);
-        let mut watch = Self { reader, _writer: writer, before: Vec::new() };
+        let outer = WAKE.swap(writer.as_raw_fd(), Ordering::Relaxed);
+        let mut watch = Self { reader, _writer: writer, before: Vec::new(), outer };
         let action = SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
         for signal in SIGNALS {
             // SAFETY: the handler only stores a number and writes a byte.
@@ -67,7 +89,14 @@ impl Watch {
 
     /// Returns true if a signal is recorded.
     pub fn interrupted(&self) -> bool {
-        CAUGHT.load(Ordering::Relaxed) != 0
+        CAUGHT.load(Ordering::Relaxed) != 0 && !HELD.load(Ordering::Relaxed)
+    }
+
+    /// Holds a first signal back, for a request that must not be cut in half: until then, this watch does not
+    /// show it. A second signal shows both.
+    pub fn hold(&self) -> Hold {
+        HELD.store(!self.interrupted(), Ordering::Relaxed);
+        Hold(())
     }
 
     /// Waits for `time` or until a signal comes; returns true in the latter case.
@@ -109,7 +138,7 @@ impl Drop for Watch {
         while !self.before.is_empty() {
             self.restore_last();
         }
-        WAKE.store(-1, Ordering::Relaxed);
+        WAKE.store(self.outer, Ordering::Relaxed);
         if let Ok(signal) = Signal::try_from(CAUGHT.swap(0, Ordering::Relaxed)) {
             let _ = raise(signal);
         }
