@@ -6,6 +6,8 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("ssh", "Open a shell on an instance, or run a command there"),
     ("status", "Show instances, their tunnels and leases"),
     ("offers", "List machines for rent"),
+    ("launch", "Rent an instance and open a tunnel to it"),
+    ("terminate", "Terminate rented instances"),
     ("cost", "Show what instances cost in a month"),
     ("extend", "Extend the lease of an instance"),
     ("keep", "Keep an unused instance up for a while"),

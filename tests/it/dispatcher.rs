@@ -197,7 +197,10 @@ fn an_unknown_command_is_told_with_what_it_may_have_meant() {
 #[test]
 fn start_and_stop_point_to_those_of_the_tunnel() {
     let sandbox = Sandbox::new();
-    for (name, hint) in [("start", "did you mean 'tunnel start'?"), ("stop", "did you mean 'tunnel stop'?")] {
+    for (name, hint) in [
+        ("start", "did you mean 'tunnel start' or 'launch'?"),
+        ("stop", "did you mean 'tunnel stop' or 'terminate'?"),
+    ] {
         soong(&sandbox, [name]).fails(2, [&format!("soong: no command '{name}'")[..]]).hint(hint).run();
         soong(&sandbox, [name, "dev"])
             .fails(2, [&format!("soong: no command '{name}'")[..]])

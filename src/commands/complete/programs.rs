@@ -5,7 +5,9 @@ use clap::{Arg, Command};
 use super::engine;
 use crate::built_in::BUILT_IN;
 use crate::command_line;
-use crate::commands::{configure, cost, daemon, ext, extend, init, keep, offers, ssh, status, tunnel};
+use crate::commands::{
+    configure, cost, daemon, ext, extend, init, keep, launch, offers, ssh, status, terminate, tunnel,
+};
 use crate::completion::{Answer, Candidate, Directive, Values};
 use crate::extension::completion as foreign;
 use crate::instances::lambda;
@@ -27,6 +29,8 @@ pub fn definition(name: &str) -> Option<Command> {
         "ssh" => command_line::definition::<ssh::arguments::Arguments>(),
         "status" => command_line::definition::<status::arguments::Arguments>(),
         "offers" => command_line::definition::<offers::arguments::Arguments>(),
+        "launch" => command_line::definition::<launch::arguments::Arguments>(),
+        "terminate" => command_line::definition::<terminate::arguments::Arguments>(),
         "cost" => command_line::definition::<cost::arguments::Arguments>(),
         "extend" => command_line::definition::<extend::arguments::Arguments>(),
         "keep" => command_line::definition::<keep::arguments::Arguments>(),

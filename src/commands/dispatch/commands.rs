@@ -33,13 +33,14 @@ impl Settings {
     }
 }
 
-/// Commands that people know from other tools, and soong's for the same thing.
-const FOREIGN: &[(&str, &str)] = &[("start", "tunnel start"), ("stop", "tunnel stop")];
+/// Commands that people know from other tools, and soong's for the same thing. The harmless one comes first.
+const FOREIGN: &[(&str, &[&str])] =
+    &[("start", &["tunnel start", "launch"]), ("stop", &["tunnel stop", "terminate"])];
 
 /// Returns the commands that `wanted` probably stands for, best first.
 pub(super) fn nearest(wanted: &str, settings: &Settings) -> Vec<String> {
-    if let Some((_, command)) = FOREIGN.iter().find(|(name, _)| *name == wanted) {
-        return vec![(*command).to_owned()];
+    if let Some((_, commands)) = FOREIGN.iter().find(|(name, _)| *name == wanted) {
+        return commands.iter().map(|command| (*command).to_owned()).collect();
     }
     let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     names.push("help".to_owned());

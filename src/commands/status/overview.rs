@@ -13,6 +13,9 @@ use crate::suggest;
 use crate::system::time::{now, span};
 use crate::terminal::{hint_label, printable};
 
+/// Age of a launch, in seconds, until which a missing tunnel is worth a line.
+const UNFINISHED: u64 = 12 * 3600;
+
 /// The overview.
 #[derive(Debug)]
 pub(super) struct Overview {
@@ -140,10 +143,11 @@ impl Overview {
     fn unfinished(&self, row: &Row) -> Option<String> {
         let rental = row.rental.filter(|rental| rental.is_launched && !rental.is_ready)?;
         let living = matches!(row.status, Status::Booting | Status::Active | Status::Unknown);
-        if row.tunnel.is_some() || !living {
+        let age = self.now.saturating_sub(rental.so_far.from);
+        if row.tunnel.is_some() || !living || age > UNFINISHED {
             return None;
         }
-        let (name, age) = (printable(&row.name), span(self.now.saturating_sub(rental.so_far.from)));
+        let (name, age) = (printable(&row.name), span(age));
         let word = shell_words::quote(&row.name);
         Some(format!(
             "soong-status: {name} was launched {age} ago and has no tunnel\n{} start it: soong tunnel start --instance-id {} --wait\n",

@@ -1,0 +1,42 @@
+//! The whole way: from nothing, over one command, to an answered request, and back to nothing.
+
+use super::pretended::Renter;
+use crate::support::curl::get;
+use crate::support::instance::Instance;
+
+#[test]
+fn from_launch_to_an_answered_request_and_back() {
+    let instance = Instance::start();
+    let renter = Renter::of(&instance).with("BOOT", "2");
+    let output = renter
+        .soong(&["launch", "--gpu", "H100", "--hours", "2", "--yes"])
+        .stdout(renter.sandbox.started(&instance))
+        .stderr_has(
+            "Launch dev at static\n  1  gpu_1x_h100 in us-west-1, 1x H100 80 GiB, $2.49/h\n  2 h: $4.98\n",
+        )
+        .stderr_has("  launched dev (static-1): gpu_1x_h100 in us-west-1, $2.49/h\n")
+        .stderr_has("  dev is active at 127.0.0.1\n")
+        .stderr_has("  its SSH server answers\n")
+        .stderr_has("  the tunnel is up\n")
+        .stderr_has("End it: soong terminate dev\n")
+        .run();
+    // Each step has its time.
+    let steps = output.stderr.lines().filter(|line| line.starts_with("   ") && line.contains(" s  "));
+    assert_eq!(steps.count(), 4, "{}", output.stderr);
+    for (service, local) in instance.services.iter().zip(renter.sandbox.config.local) {
+        assert_eq!(get(&format!("http://localhost:{local}/id")), service.name);
+    }
+    assert_eq!(renter.ledger(), ["launch-asked dev", "launched dev", "ready dev"]);
+    let table = renter.soong(&["status"]).stdout_has("  2.49  $0.0").run().stdout;
+    assert!(!table.contains('+'), "soong launched it, so the amount is exact: {table}");
+    let output = renter
+        .soong(&["terminate", "dev", "--yes"])
+        .stdout_has("Terminated dev\n")
+        .stderr_has("up for ")
+        .run();
+    assert!(!output.stderr.contains("at least"), "{}", output.stderr);
+    assert_eq!((renter.calls("launch"), renter.calls("terminate")), (1, 1));
+    let json = renter.soong(&["cost", "--json"]).stdout_has(r#""running":false"#).run().stdout;
+    assert!(json.contains(r#""at_least":false,"#) || json.contains(r#""at_least":false}"#), "{json}");
+    renter.sandbox.assert_idle();
+}
