@@ -11,7 +11,7 @@ use crate::terminal::printable;
 const GAP: &str = "  ";
 /// Headings, alignments and maximum widths of the columns before the regions.
 const COLUMNS: [(&str, Alignment, usize); 6] = [
-    ("GPU", Alignment::Left, 16),
+    ("GPU", Alignment::Left, 24),
     ("COUNT", Alignment::Right, 5),
     ("MEMORY", Alignment::Right, 8),
     ("$/H", Alignment::Right, 9),
@@ -66,7 +66,7 @@ pub(super) fn render(offers: &[Offer], format: Format) -> String {
             line(&row[..columns], &widths) + &below
         };
         let dim = format.colour && offer.regions.is_empty();
-        text.push_str(&if dim { lines.dimmed().to_string() } else { lines });
+        text.push_str(&if dim { format!("{}\n", lines.trim_end().dimmed()) } else { lines });
     }
     text
 }
@@ -212,7 +212,7 @@ mod tests {
         let all = [offers(), vec![odd]].concat();
         for width in [40, 60, 80, 100, 200] {
             let text = render(&all, Format { width: Some(width), colour: false });
-            assert!(text.lines().all(|line| measure_text_width(line) <= width.max(46)), "{width}: {text}");
+            assert!(text.lines().all(|line| measure_text_width(line) <= width.max(54)), "{width}: {text}");
             assert!(!text.contains('\u{1b}'), "{text}");
         }
     }
