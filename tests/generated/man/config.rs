@@ -91,7 +91,7 @@ const DETAILS: &[(&str, &str)] = &[
     ("instances.*.socks", "Other local users cannot use the proxy on Linux, unless tunnel.only-me is false."),
     (
         "providers.*",
-        "The executable is looked up beside soong and then on PATH. docs/instances-and-providers.md describes how to write one.",
+        "The executable is looked up beside soong and then on PATH. docs/writing-a-provider.md describes how to write one.",
     ),
     ("lambda.base-url", "Must be https, or http on this machine."),
     (
