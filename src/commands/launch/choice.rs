@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::instances::provider::Offer;
+use crate::instances::provider::pattern::matches;
 use crate::ledger::cost::dollars;
 use crate::terminal::printable;
 
@@ -114,20 +115,6 @@ impl Wanted {
             error.with_hint(format!("available GPUs: {}", names.join(", ")))
         }
     }
-}
-
-/// Returns true if `text` fits `pattern`, in which each `*` stands for any text.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    let mut rest = rest;
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]

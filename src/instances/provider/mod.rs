@@ -9,6 +9,7 @@ pub mod answer;
 pub mod cache;
 pub mod offer;
 pub mod order;
+pub mod pattern;
 pub mod refused;
 pub mod rental;
 
