@@ -37,11 +37,14 @@ enum Answer {
 }
 
 impl ModelServers {
-    /// Asks all `endpoints`; returns their load and the name of the first model.
+    /// Asks all `endpoints`, at once; returns their load and the name of the first model. Together they take no
+    /// longer than the slowest, so that servers that hang do not put off the end of a lease.
     pub async fn look(&mut self, endpoints: &[Endpoint]) -> (Load, Option<String>) {
         let (mut busy, mut unknown, mut model) = (None, None, None);
-        for endpoint in endpoints {
-            let load = match ask(endpoint).await {
+        let start = |endpoint: Endpoint| tokio::spawn(async move { ask(&endpoint).await });
+        let asked: Vec<_> = endpoints.iter().cloned().map(start).collect();
+        for (endpoint, answer) in endpoints.iter().zip(asked) {
+            let load = match answer.await.unwrap_or_else(|error| Answer::Unknown(error.to_string())) {
                 Answer::Work(work, name) => {
                     model = model.or(name);
                     self.load(endpoint, work)

@@ -69,6 +69,20 @@ fn a_model_server_without_metrics_is_unknown_and_one_that_is_off_is_not_used() {
     wait_until("the end", || machine.has_ended());
 }
 
+/// Asked one after the other, they would take a minute and more, and systemd's watchdog would kill the daemon before it
+/// ends anything.
+#[test]
+fn servers_that_hang_do_not_put_off_the_end_of_a_lease() {
+    let silent: Vec<_> = (0..20).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let urls: Vec<_> = silent.iter().map(|it| format!("\"http://{}\"", it.local_addr().unwrap())).collect();
+    let machine = Machine::ending(&format!("models = [{}]\nlease = \"1s\"\n", urls.join(", ")));
+    let begun = std::time::Instant::now();
+    let daemon = machine.start();
+    wait_until("the end", || machine.has_ended());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert!(daemon.status()["activity"]["models"]["detail"].as_str().unwrap().contains("no answer in 5 s"));
+}
+
 #[test]
 fn a_login_keeps_a_machine_up_and_a_tunnel_does_not() {
     let machine = Machine::ending(IDLE);
