@@ -130,6 +130,9 @@ impl Watch {
             log::warning("taking up an end that was begun before");
             tokio::spawn(ending::end(Arc::clone(&self.guard), reason, Vec::new()));
         }
+        if let Some(gpus) = &self.gpus {
+            gpus.wait_for_first().await;
+        }
         loop {
             let look = self.look().await;
             let terminals = look.terminals.clone();

@@ -77,6 +77,9 @@ impl Driver for NvidiaDriver {
 const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
 
 fn load_library() -> Result<Nvml, String> {
+    if cfg!(target_feature = "crt-static") {
+        return Err("a static soong-statusd cannot load NVIDIA's library".into());
+    }
     let mut reason = String::new();
     for name in LIBRARIES {
         match Nvml::builder().lib_path(OsStr::new(name)).init() {
@@ -161,17 +164,22 @@ pub struct Monitor {
 }
 
 struct Latest {
+    /// False until the driver has answered for the first time.
+    is_known: bool,
     taken: Instant,
     reading: Result<Vec<Gpu>, String>,
 }
 
 /// How long the driver may take to answer.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long to wait for its first answer, for which it loads the library.
+const FIRST_ANSWER_MAX: Duration = Duration::from_secs(10);
 
 impl Monitor {
     /// Starts a thread that asks `driver` every `interval`.
     pub fn start<D: Driver + Send + 'static>(mut driver: D, interval: Duration) -> std::io::Result<Self> {
-        let latest = Latest { taken: Instant::now(), reading: Err("not looked at yet".into()) };
+        let latest =
+            Latest { is_known: false, taken: Instant::now(), reading: Err("not looked at yet".into()) };
         let latest = Arc::new(Mutex::new(latest));
         let shared = Arc::clone(&latest);
         thread::Builder::new().name("gpu".into()).spawn(move || {
@@ -182,6 +190,20 @@ impl Monitor {
             }
         })?;
         Ok(Self { latest })
+    }
+
+    /// Waits until the driver has answered, but not for long. An unknown load counts as use, so that a
+    /// look before the first answer would forget how long the machine has been idle.
+    pub async fn wait_for_first(&self) {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let end = Instant::now() + FIRST_ANSWER_MAX;
+        while !self.is_known() && Instant::now() < end {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn is_known(&self) -> bool {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).is_known
     }
 
     /// The newest reading. Peaks are those since the last call.
@@ -195,6 +217,7 @@ impl Latest {
     /// Replaces the reading, keeping peaks that were not yet taken.
     fn accept(&mut self, reading: Result<Vec<Gpu>, String>) {
         let before = std::mem::replace(&mut self.reading, reading);
+        self.is_known = true;
         self.taken = Instant::now();
         if let (Ok(before), Ok(gpus)) = (before, &mut self.reading) {
             for gpu in gpus {
@@ -255,7 +278,11 @@ mod tests {
 
     #[test]
     fn a_peak_is_kept_until_it_is_taken_and_silence_is_unknown() {
-        let mut latest = Latest { taken: Instant::now(), reading: Ok(vec![gpu(0, Some(0), Some(90), None)]) };
+        let mut latest = Latest {
+            is_known: true,
+            taken: Instant::now(),
+            reading: Ok(vec![gpu(0, Some(0), Some(90), None)]),
+        };
         latest.accept(Ok(vec![gpu(0, Some(1), Some(1), Some(2))]));
         let now = Instant::now();
         assert_eq!(latest.take(now).unwrap()[0].peak, Some(90));
@@ -276,11 +303,9 @@ mod tests {
         let monitor = Monitor::start(Scripted(receiver), Duration::from_millis(1)).unwrap();
         assert!(monitor.take().unwrap_err().contains("not looked at"));
         sender.send(Ok(vec![gpu(0, Some(7), Some(7), None)])).unwrap();
-        let end = Instant::now() + Duration::from_secs(60);
-        while monitor.take().is_err() {
-            assert!(Instant::now() < end);
-            thread::sleep(Duration::from_millis(1));
-        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(monitor.wait_for_first());
+        assert_eq!(monitor.take().unwrap()[0].utilization, Some(7));
     }
 
     #[test]
