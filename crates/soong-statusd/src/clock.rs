@@ -84,6 +84,11 @@ impl Anchor {
         Self { boot_id: reading.boot_id.clone(), boottime: reading.boottime, wall: reading.wall, moment }
     }
 
+    /// The moment of the reading that the anchor holds.
+    pub fn last(&self) -> Moment {
+        self.moment
+    }
+
     /// The moment of `reading`, which is of the same boot as the anchor or a later one.
     pub fn moment(&self, reading: &Reading) -> (Moment, Continuation) {
         if self.boot_id == reading.boot_id && reading.boottime >= self.boottime {

@@ -8,7 +8,7 @@ use crate::activity::Look;
 use crate::clock::{Anchor, Continuation, Moment, Reading};
 use crate::config::Config;
 use crate::error::Result;
-use crate::lease::{Action, Extension, Lease, Phase, Plan, Reason};
+use crate::lease::{Action, Extension, Lease, Phase, Plan, Reason, SAVE_INTERVAL};
 use crate::log;
 use crate::store::Store;
 
@@ -61,9 +61,6 @@ pub struct Snapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLate;
 
-/// How often the state is saved when nothing happens, so that a reboot loses little.
-const SAVE_INTERVAL: Duration = Duration::from_secs(60);
-
 impl Guard {
     /// Takes up the lease that the state directory holds, or begins one.
     pub fn new(config: Config) -> Result<Self> {
@@ -73,9 +70,10 @@ impl Guard {
             None => (Anchor::first(&reading), Lease::new(&config.policy, Moment(0))),
             Some(saved) => {
                 let mut anchor = saved.anchor;
+                let last = anchor.last();
                 let (now, continuation) = anchor.advance(&reading);
                 let lease = match continuation {
-                    Continuation::SameBoot => saved.lease,
+                    Continuation::SameBoot => saved.lease.after_restart(last, now),
                     Continuation::Reboot => saved.lease.after_reboot(&config.policy, now),
                 };
                 (anchor, lease)
@@ -102,11 +100,14 @@ impl Guard {
     pub fn observe(&self, look: Look) -> Option<Action> {
         let mut inner = self.inner();
         let now = inner.now();
+        let usage = look.observation.usage();
         inner.look = look;
-        let usage = inner.look.observation.usage();
-        let before = inner.lease.warned;
+        let (warned, was_in_use) = (inner.lease.warned, inner.lease.in_use);
         let action = inner.lease.step(&self.config.policy, &usage, now);
-        if action.is_some() || inner.lease.warned != before || inner.saved.elapsed() >= SAVE_INTERVAL {
+        // A crash must not forget that use has begun.
+        let begins = inner.lease.in_use && !was_in_use;
+        let is_due = inner.saved.elapsed() >= SAVE_INTERVAL;
+        if action.is_some() || inner.lease.warned != warned || begins || is_due {
             inner.save();
         }
         action

@@ -13,6 +13,9 @@ pub const WARNINGS: [Duration; 2] = [Duration::from_secs(15 * 60), Duration::fro
 /// The time that users have after a reboot even if the lease ran out while the machine was down.
 pub const BOOT_GRACE: Duration = WARNINGS[0];
 
+/// The longest time between two saves of a lease whose machine is in use.
+pub const SAVE_INTERVAL: Duration = Duration::from_secs(60);
+
 /// The limits that the configuration sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -68,7 +71,7 @@ pub enum Phase {
 
 /// The lease of a machine: what has to survive restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct Lease {
     /// When the lease began; the hard limit counts from here.
     pub began: Moment,
@@ -80,6 +83,9 @@ pub struct Lease {
     pub last_use: Moment,
     /// Source of that use.
     pub last_use_by: String,
+    /// True if the machine was in use at the last look.
+    #[serde(default)]
+    pub in_use: bool,
     /// Lease and limit end nothing before this moment: set after a reboot.
     pub not_before: Moment,
     /// How many warnings of the planned end were given.
@@ -126,10 +132,19 @@ impl Lease {
             keep_until: None,
             last_use: now,
             last_use_by: "start".into(),
+            in_use: false,
             not_before: now,
             warned: 0,
             phase: Phase::Running,
         }
+    }
+
+    /// The lease after a restart of the daemon, which saved it last at the moment `saved`. If the machine was
+    /// in use then, it counts as used until the next save was due: what it did after the last one is unknown.
+    #[must_use]
+    pub fn after_restart(self, saved: Moment, now: Moment) -> Self {
+        let last_use = if self.in_use { now.min(saved.after(SAVE_INTERVAL)) } else { self.last_use };
+        Self { last_use, in_use: false, ..self }
     }
 
     /// The lease after a reboot: the same one, with time to react. A machine that was ended and
@@ -141,6 +156,7 @@ impl Lease {
             Phase::Running => Self {
                 last_use: now,
                 last_use_by: "boot".into(),
+                in_use: false,
                 not_before: now.after(BOOT_GRACE.min(policy.lease)),
                 ..self
             },
@@ -179,6 +195,7 @@ impl Lease {
         if self.phase != Phase::Running {
             return None;
         }
+        self.in_use = *usage != Usage::Quiet;
         if let Usage::InUse(by) = usage {
             self.touch(by, now);
         }

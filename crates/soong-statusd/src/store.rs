@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::lease::Lease;
 use crate::log;
 
-/// Content of the state file.
+/// Content of the state file. Unknown fields are ignored: a daemon that was rolled back reads the state that a
+/// newer one of the same format saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Saved {
     /// The version of the format.
     api: u32,
@@ -139,7 +139,10 @@ mod tests {
             assert_eq!(store.load().unwrap(), None);
             assert!(directory.path().join("state.json.damaged").exists());
         }
-        let other = String::from_utf8(whole).unwrap().replace("\"api\":1", "\"api\":2");
+        let whole = String::from_utf8(whole).unwrap();
+        fs::write(store.file(), whole.replace("\"warned\"", "\"new\":1,\"warned\"")).unwrap();
+        assert_eq!(store.load().unwrap().unwrap().lease, lease);
+        let other = whole.replace("\"api\":1", "\"api\":2");
         fs::write(store.file(), other).unwrap();
         assert_eq!(store.load().unwrap(), None);
     }

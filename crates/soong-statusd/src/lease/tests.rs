@@ -114,6 +114,20 @@ fn a_reboot_leaves_time_to_react_and_a_new_start_gets_a_new_lease() {
 }
 
 #[test]
+fn a_crash_does_not_cut_use_short() {
+    let mut lease = Lease::new(&policy(), at(0));
+    lease.step(&policy(), &busy(), at(20));
+    // In use at the last save: perhaps until the crash, which may be up to a minute later.
+    let after = |now: Moment| lease.clone().after_restart(at(20), now);
+    let second = at(20).after(Duration::from_secs(1));
+    assert_eq!((after(second).last_use, after(at(25)).last_use), (second, at(21)));
+    // A restart is no use, nor is the next one.
+    assert_eq!(after(second).after_restart(second, at(22)).last_use, second);
+    lease.step(&policy(), &Usage::Quiet, at(21));
+    assert_eq!(lease.after_restart(at(21), at(25)).last_use, at(20));
+}
+
+#[test]
 fn a_shorter_limit_in_the_configuration_counts_at_once() {
     let mut lease = Lease::new(&policy(), at(0));
     lease.extend(&policy(), MINUTE * 240, at(1));
