@@ -64,6 +64,13 @@ fn the_page_works_in_a_browser_through_the_tunnel() {
     browser.click("button[data-path='/activity']");
     browser.wait_for("[...document.querySelectorAll('button')].every((button) => !button.disabled)");
     assert_eq!(browser.console(), Vec::<String>::new());
+
+    machine.sandbox.tunnel(["stop"]).stdout_has("Stopped tunnel").run();
+    browser.click("button[data-path='/activity']");
+    browser.wait_for(&format!("{}.startsWith('The status daemon does not answer.')", text("error")));
+    start(&machine.sandbox).run();
+    browser.click("button[data-path='/activity']");
+    browser.wait_for("document.getElementById('error').hidden");
 }
 
 #[test]
