@@ -6,6 +6,7 @@
 
 mod activity;
 mod endings;
+mod footprint;
 mod hostile;
 mod requests;
 mod restarts;
