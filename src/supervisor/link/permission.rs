@@ -96,17 +96,17 @@ impl Permission {
     /// Returns ssh's reason if the server cannot connect to `target` now.
     pub async fn why_not(&self, target: &Target) -> Option<String> {
         let _turn = self.turn.lock().await;
-        self.open_failure(target).await
+        self.open_failure(self.open_channel(target.clone())).await
     }
 
     /// Returns the reason if the server refuses `target`; `None` if it connects, tries to, or fails.
     async fn refusal(&self, target: &Target) -> Option<String> {
-        self.open_failure(target).await.filter(|reason| is_forbidding(reason))
+        self.open_failure(self.connect_soon(target)).await.filter(|reason| is_forbidding(reason))
     }
 
-    async fn open_failure(&self, target: &Target) -> Option<String> {
+    async fn open_failure(&self, connect: impl Future<Output = Result<(), Refusal>>) -> Option<String> {
         self.state().asking = true;
-        let answer = timeout(PATIENCE, self.connect(target)).await;
+        let answer = timeout(PATIENCE, connect).await;
         let log = self.state().log.clone();
         // Its lines go to `handle_line`.
         let _ = log.map(|log| log.catch_up());
@@ -123,12 +123,12 @@ impl Permission {
         }
     }
 
-    /// Makes the server connect to `target`.
+    /// Makes the server connect to `target` and answer without delay.
     ///
     /// After a login the server has just sent something, and sends its answer only after our acknowledgement
     /// (Nagle's algorithm). Our kernel acknowledges with the next data that ssh sends, or 40 ms later. So ssh
-    /// gets more to send.
-    async fn connect(&self, target: &Target) -> Result<(), Refusal> {
+    /// gets more to send: connections that fail, so that only a prohibition says something about `target`.
+    async fn connect_soon(&self, target: &Target) -> Result<(), Refusal> {
         const MORE_MAX: usize = 3;
         let mut pause = Duration::from_millis(2);
         let mut more = JoinSet::new();
