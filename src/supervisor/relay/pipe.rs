@@ -1,7 +1,7 @@
 //! Moves bytes from one socket to another without copying them through this process: `splice(2)` through a
 //! pipe.
 //!
-//! It saves half of the processor time of large transfers and nothing of small ones; [`copy`](super::copy)
+//! It saves half of the processor time of large uploads and nothing of small ones; [`copy`](super::copy)
 //! chooses. Linux only; elsewhere there are no pipes to use.
 
 use std::cell::{Cell, RefCell};
