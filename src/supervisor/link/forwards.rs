@@ -32,7 +32,10 @@ impl Requester {
         };
         let targets: Vec<Target> = forwards.iter().filter_map(of_local).collect();
         let forwards: Vec<ForwardSpec> = forwards.into_iter().chain([self.probe.clone()]).collect();
-        let answers = mux::open_all(&self.control, &forwards).await.map_err(|error| Failure {
+        // The server is asked meanwhile: a start waits for both.
+        let (answers, refused) =
+            tokio::join!(mux::open_all(&self.control, &forwards), self.permission.forbidden(&targets));
+        let answers = answers.map_err(|error| Failure {
             kind: Kind::Other,
             reason: format!("ssh is not answering on its control socket: {error}"),
         })?;
@@ -41,7 +44,7 @@ impl Requester {
         {
             return Err(self.refused(forward, &said));
         }
-        match forbidden(&self.permission.forbidden(&targets).await) {
+        match forbidden(&refused) {
             Some(failure) => Err(failure),
             None => Ok(()),
         }

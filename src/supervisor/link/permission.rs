@@ -129,8 +129,8 @@ impl Permission {
     /// (Nagle's algorithm). Our kernel acknowledges with the next data that ssh sends, or 40 ms later. So ssh
     /// gets more to send: connections that fail, so that only a prohibition says something about `target`.
     async fn connect_soon(&self, target: &Target) -> Result<(), Refusal> {
-        const MORE_MAX: usize = 3;
-        let mut pause = Duration::from_millis(2);
+        const MORE_MAX: usize = 4;
+        let mut pause = Duration::from_millis(1);
         let mut more = JoinSet::new();
         let mut asked = pin!(self.open_channel(target.clone()));
         loop {
