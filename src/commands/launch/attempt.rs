@@ -48,6 +48,7 @@ pub(super) fn attempt(candidate: &Candidate, setting: &Setting) -> Result<Attemp
     let listed = provider::list(provider, &setting.watch)?;
     inventory::record(&setting.paths, provider, &listed, &setting.config);
     let history = ledger::read(&setting.paths)?;
+    refuse_open(setting, &history)?;
     let name = free_name(setting, &listed, &history)?;
     let price = candidate.offer.price_cents_per_hour;
     Forecast::new(&history, price, setting.time, setting.config.launch.budget, now(), &TimeZone::system())
@@ -79,36 +80,43 @@ pub(super) fn attempt(candidate: &Candidate, setting: &Setting) -> Result<Attemp
 fn lock(setting: &Setting) -> Result<Lock> {
     const PAUSE: Duration = Duration::from_millis(200);
     setting.paths.ensure_state()?;
-    loop {
+    for round in 0u32.. {
         if let Some(lock) = try_lock(&setting.paths.launch_lock(), Duration::ZERO)? {
             return Ok(lock);
+        }
+        if round == 5 {
+            print_error("Waiting for the answer to another launch...\n");
         }
         if setting.watch.sleep(PAUSE) {
             return Err(Error::interrupted());
         }
     }
+    unreachable!("the rounds do not end")
+}
+
+/// Refuses the name of a launch that has no outcome; without a wanted name, any launch. Launches in progress hold the
+/// lock, so those without an outcome were cut short.
+fn refuse_open(setting: &Setting, history: &History) -> Result<()> {
+    let open = history.wishes.iter().filter(|wish| wish.provider == setting.provider);
+    let mut open = open.filter(|wish| setting.name.as_ref().is_none_or(|name| *name == wish.name));
+    let Some(wish) = open.next() else { return Ok(()) };
+    let (name, age) = (printable(&wish.name), span(now().saturating_sub(wish.asked)));
+    Err(Error::failed(format!("the launch of {name}, {age} ago, has no outcome yet"))
+        .with_hint(format!(
+            "soong status shows {name} once its provider lists it; after {} min, the launch counts as failed",
+            LOST / 60
+        ))
+        .with_hint("launch another one all the same: --name OTHER"))
 }
 
 /// Returns the name of the new instance: the wanted one, else the first of dev, dev-2, … that is free.
 pub(super) fn free_name(setting: &Setting, listed: &[Listed], history: &History) -> Result<String> {
-    let provider = &setting.provider;
     let is_listed = |name: &str| {
         let living =
             listed.iter().filter(|listed| !listed.status.is_final() || listed.status == Status::Terminating);
         living.into_iter().any(|listed| listed.name.as_deref() == Some(name))
     };
     let is_configured = |name: &str| setting.config.instances.iter().any(|instance| instance.name == name);
-    let open = history.wishes.iter().find(|wish| wish.provider == *provider);
-    let open = open.filter(|wish| setting.name.as_ref().is_none_or(|name| *name == wish.name));
-    if let Some(wish) = open {
-        let (name, age) = (printable(&wish.name), span(now().saturating_sub(wish.asked)));
-        return Err(Error::failed(format!("the launch of {name}, {age} ago, has no outcome yet"))
-            .with_hint(format!(
-                "soong status shows {name} once its provider lists it; after {} min, the launch counts as failed",
-                LOST / 60
-            ))
-            .with_hint("launch another one all the same: --name OTHER"));
-    }
     match &setting.name {
         Some(name) if is_listed(name) || is_configured(name) => Err(taken(name, setting, listed, history)),
         Some(name) => Ok(name.clone()),

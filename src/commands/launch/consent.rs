@@ -31,7 +31,7 @@ fn line(watch: &Watch) -> Result<Option<String>> {
     loop {
         if watch.interrupted() {
             print_error("\n");
-            return Err(Error::failed("interrupted; nothing was launched"));
+            return Err(Error::interrupted());
         }
         let mut ends = [stdin.as_fd(), watch.as_fd()].map(|end| PollFd::new(end, PollFlags::POLLIN));
         // An interrupted poll is repeated after a look at the watch.

@@ -21,6 +21,7 @@ mod setting;
 mod steps;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -34,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::instances::inventory;
 use crate::instances::provider;
 use crate::ledger::{self, Entry, Event};
+use crate::system::lock::try_lock;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 use crate::system::spinner::Spinner;
@@ -57,10 +59,11 @@ pub fn main() -> ExitCode {
 }
 
 fn launch(arguments: &Arguments, setting: &Setting) -> Result<()> {
-    let (candidates, ceiling) = look(arguments, setting)?;
-    if !agree(arguments, &candidates, ceiling, setting)? {
+    let Some((candidates, ceiling)) =
+        agreed(arguments, setting).map_err(|error| interrupted(error, setting))?
+    else {
         return Ok(());
-    }
+    };
     let outcome = rent::rent(&candidates, arguments.wait_capacity, ceiling, setting);
     follow_up::notify(outcome.as_ref(), setting);
     let rented = match outcome {
@@ -70,7 +73,13 @@ fn launch(arguments: &Arguments, setting: &Setting) -> Result<()> {
     finish(&rented, setting).map_err(|error| with_remains(&error, setting))
 }
 
-/// Returns the candidates and the highest price that the user agrees to.
+/// Returns the candidates and the highest price to which the user has agreed; `None` without agreement.
+fn agreed(arguments: &Arguments, setting: &Setting) -> Result<Option<(Vec<Candidate>, u64)>> {
+    let (candidates, ceiling) = look(arguments, setting)?;
+    Ok(agree(arguments, &candidates, ceiling, setting)?.then_some((candidates, ceiling)))
+}
+
+/// Returns the candidates and the highest price that the plan allows.
 fn look(arguments: &Arguments, setting: &Setting) -> Result<(Vec<Candidate>, u64)> {
     let spinner = Spinner::new(&format!("Asking {}", printable(&setting.provider)));
     let offers = rent::offers(setting).map_err(Error::from);
@@ -107,6 +116,11 @@ fn agree(arguments: &Arguments, candidates: &[Candidate], ceiling: u64, setting:
         ceiling: arguments.wait_capacity.map(|_| ceiling),
     };
     let text = plan::render(&facts, candidates, &forecast);
+    if let (Some(line), Some(_)) = (history.unreadable.first(), budget) {
+        print_error(&format!(
+            "soong-launch: warning: the ledger has unreadable lines, the first at {line}; the month may have cost more\n"
+        ));
+    }
     if arguments.dry_run {
         command_line::print(&text)?;
         forecast.check(setting.over_budget)?;
@@ -129,6 +143,15 @@ fn agree(arguments: &Arguments, candidates: &[Candidate], ceiling: u64, setting:
 
 /// Waits for the instance and does the steps that follow. A guard that fails does not keep the tunnel back.
 fn finish(rented: &Rented, setting: &Setting) -> Result<()> {
+    // Other commands do not mention an instance whose launch goes on.
+    let progress = setting.paths.launch_in_progress(&rented.name);
+    let _lock = try_lock(&progress, Duration::ZERO);
+    let outcome = steps_after(rented, setting);
+    let _ = std::fs::remove_file(&progress);
+    outcome
+}
+
+fn steps_after(rented: &Rented, setting: &Setting) -> Result<()> {
     boot::wait(rented, setting)?;
     let guard = if setting.guard { follow_up::guard(rented, setting) } else { Ok(()) };
     if setting.watch.interrupted() {
@@ -146,6 +169,11 @@ fn finish(rented: &Rented, setting: &Setting) -> Result<()> {
     })?;
     print_error(&format!("End it: soong terminate {}\n", rented.name));
     Ok(())
+}
+
+/// Adds what exists to an error that an interrupt caused.
+fn interrupted(error: Error, setting: &Setting) -> Error {
+    if setting.watch.interrupted() { with_remains(&error, setting) } else { error }
 }
 
 /// Adds what exists to an error.

@@ -16,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use self::arguments::Arguments;
 use self::overview::Overview;
-use crate::config::Config;
+use crate::config::{Config, is_provider_name};
 use crate::error::{EXIT_FAILED, Error, Result};
 use crate::instances::inventory::{Failures, Inventory};
 use crate::ledger::{self, History};
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry;
+use crate::system::lock::is_locked;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 use crate::{command_line, terminal};
@@ -98,7 +99,10 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
         error.report("soong-status");
         History::default()
     });
-    let overview = Overview::new(inventory, survey, &doing, &history);
+    let mut overview = Overview::new(inventory, survey, &doing, &history);
+    overview.leave_out(is_locked(&paths.launch_lock())?, |name| {
+        is_provider_name(name) && is_locked(&paths.launch_in_progress(name)).unwrap_or(false)
+    });
     match &arguments.instance_id {
         Some(wanted) => overview.only(wanted),
         None => Ok(overview),

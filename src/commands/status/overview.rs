@@ -100,6 +100,19 @@ impl Overview {
         Self { rows, sources: inventory.sources, lost, now }
     }
 
+    /// Leaves out remarks about launches in progress: those that `goes_on` knows by name, and a request that `is_sent`
+    /// and not answered.
+    pub(super) fn leave_out(&mut self, is_sent: bool, goes_on: impl Fn(&str) -> bool) {
+        if is_sent {
+            self.lost.clear();
+        }
+        for rental in
+            self.rows.iter_mut().filter_map(|row| row.rental.as_mut().filter(|_| goes_on(&row.name)))
+        {
+            rental.is_ready = true;
+        }
+    }
+
     /// Keeps only the rows that `wanted` means: an id, a name, or the start of ids.
     pub(super) fn only(mut self, wanted: &str) -> Result<Self> {
         let exact: Vec<Row> =

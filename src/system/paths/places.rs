@@ -114,6 +114,12 @@ impl Paths {
         self.state.join("launch.lock")
     }
 
+    /// Returns the lock of a launch of the instance `name` that goes on: its boot, its guard, its tunnel. `name` must be
+    /// one that `soong launch` accepts.
+    pub fn launch_in_progress(&self, name: &str) -> PathBuf {
+        self.state.join(format!("launch-{name}.lock"))
+    }
+
     /// Returns the lock of the writers of the PID file.
     pub fn pid_file_lock(&self) -> PathBuf {
         self.state.join("pid.lock")

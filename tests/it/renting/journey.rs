@@ -40,3 +40,17 @@ fn from_launch_to_an_answered_request_and_back() {
     assert!(json.contains(r#""at_least":false,"#) || json.contains(r#""at_least":false}"#), "{json}");
     renter.sandbox.assert_idle();
 }
+
+#[test]
+fn a_server_that_answers_after_the_instance_is_active_is_waited_for() {
+    let mut instance = Instance::start();
+    let renter = Renter::of(&instance);
+    instance.sshd.stop();
+    let launch = renter.soong(&["launch", "-y"]).stdout(renter.sandbox.started(&instance));
+    let mut launch = launch.stderr_has("  its SSH server answers\n").spawn();
+    launch.wait_for_stderr("Waiting for the SSH server of dev");
+    instance.sshd.resume();
+    launch.finish();
+    renter.soong(&["terminate", "dev", "--yes"]).stdout_has("Terminated dev\n").stderr_has("dev").run();
+    renter.sandbox.assert_idle();
+}

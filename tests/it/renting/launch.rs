@@ -62,6 +62,8 @@ fn an_interrupt_says_what_exists_and_how_to_end_it() {
         .stderr_has("hint: end it: soong terminate dev\n")
         .spawn();
     launch.wait_for_stderr("Waiting for dev to boot");
+    // Its launch goes on, so there is nothing to pick up.
+    renter.soong(&["status"]).stdout_has("dev").run();
     launch.interrupt();
     launch.finish();
     assert_eq!(renter.rented(), ["dev"]);

@@ -1,6 +1,7 @@
 //! Renting: what instances cost, and how they begin and end.
 
 mod cost;
+mod follow_up;
 mod journey;
 mod launch;
 mod order;

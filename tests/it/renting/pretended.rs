@@ -10,6 +10,7 @@ use crate::support::instance::Instance;
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 use crate::support::sshd::Sshd;
+use crate::support::tools;
 
 /// A user who rents from the sample provider.
 pub struct Renter {
@@ -66,7 +67,19 @@ impl Renter {
 
     /// Returns `soong WORDS`, to be run against the provider.
     pub fn soong(&self, words: &[&str]) -> Run<'_> {
-        let run = self.sandbox.soong_with_bin(words).env("SOONG_STATIC_STATE", self.state());
+        self.pretend(self.sandbox.soong_with_bin(words))
+    }
+
+    /// Returns `program WORDS`, to be run against the provider.
+    pub fn program(&self, program: &Path, words: &[&str]) -> Run<'_> {
+        let mut path = self.sandbox.path("bin").into_os_string();
+        path.push(":");
+        path.push(tools::system_path());
+        self.pretend(Run::new(&self.sandbox, program, words).env("PATH", path))
+    }
+
+    fn pretend<'a>(&'a self, run: Run<'a>) -> Run<'a> {
+        let run = run.env("SOONG_STATIC_STATE", self.state());
         let run = run.env("SOONG_STATIC_HOST", "127.0.0.1").env("SOONG_STATIC_PORT", self.port.to_string());
         let run = run.env("SOONG_STATIC_USER", user());
         self.settings.iter().fold(run, |run, (name, value)| run.env(&format!("SOONG_STATIC_{name}"), value))
