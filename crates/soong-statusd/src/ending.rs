@@ -2,16 +2,16 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{sleep, timeout};
 
 use crate::clock::rfc3339;
@@ -20,12 +20,14 @@ use crate::error::{Error, Result};
 use crate::guard::Guard;
 use crate::lease::{Plan, Reason};
 use crate::why::{over, span};
-use crate::{activity::sessions, log};
+use crate::{activity::sessions, log, provider};
 
 /// The longest that one attempt may take.
 const ATTEMPT_MAX: Duration = Duration::from_secs(120);
 /// How long a machine may go on after an attempt that succeeded.
 const GRACE: Duration = Duration::from_secs(120);
+/// How long to wait for the rest of an answer after the exit of a provider.
+const ANSWER_TIME: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -108,8 +110,8 @@ async fn try_to_end(guard: &Guard, attempt: u32) -> Result<()> {
     match &guard.config.end {
         End::PowerOff => run_command(&power_off(attempt), None, guard).await,
         End::Command(words) => run_command(words, None, guard).await,
-        End::Terminate(provider) => {
-            let program = find_provider(provider)?;
+        End::Terminate(name) => {
+            let program = provider::find(name)?;
             let request = serde_json::json!({ "api": 1, "id": guard.config.instance_id });
             let words = [program.display().to_string(), "terminate".to_owned()];
             run_command(&words, Some(request.to_string()), guard).await
@@ -130,22 +132,6 @@ fn power_off(attempt: u32) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// The executable of a provider, on PATH. Others must not be able to replace it.
-fn find_provider(name: &str) -> Result<PathBuf> {
-    let program = format!("soong-provider-{name}");
-    #[allow(clippy::disallowed_methods, reason = "the unit says where programs are")]
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let candidates = std::env::split_paths(&path).filter(|directory| directory.is_absolute());
-    let file = candidates.map(|directory| directory.join(&program)).find(|file| file.is_file());
-    let file = file.ok_or_else(|| Error::new(format!("{program} is not on PATH")))?;
-    let metadata = file.metadata().map_err(|error| Error::io("look at", &file, &error))?;
-    let own = nix::unistd::geteuid().as_raw();
-    if (metadata.uid() != 0 && metadata.uid() != own) || metadata.permissions().mode() & 0o022 != 0 {
-        return Err(Error::new(format!("{} is not used: other users can replace it", file.display())));
-    }
-    Ok(file)
-}
-
 /// Runs `words` to success, with `input` on standard input. A provider finds its configuration and
 /// its key beside the daemon's.
 async fn run_command(words: &[String], input: Option<String>, guard: &Guard) -> Result<()> {
@@ -153,15 +139,37 @@ async fn run_command(words: &[String], input: Option<String>, guard: &Guard) -> 
     command.env("SOONG_CONFIG", guard.directory().join("config.toml"));
     // The only place that the unit lets it write to.
     command.env("HOME", &guard.config.state);
-    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    if input.is_some() {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    }
     let cannot = |error: io::Error| Error::new(format!("cannot run {}: {error}", words[0]));
     let mut child = command.spawn().map_err(cannot)?;
     if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
         // A program that does not read its input is judged by its exit code.
         let _ = pipe.write_all(input.as_bytes()).await;
     }
-    let status = wait(&mut child).await.map_err(cannot)?;
-    if status.success() { Ok(()) } else { Err(Error::new(format!("{} failed: {status}", words[0]))) }
+    let (mut pipe, mut answer) = (child.stdout.take(), Vec::new());
+    let status = tokio::select! {
+        status = wait(&mut child) => status.map_err(cannot)?,
+        never = async { collect(&mut pipe, &mut answer).await; std::future::pending().await } => never,
+    };
+    if status.success() {
+        return Ok(());
+    }
+    // A child of the program may hold the pipe open.
+    let _ = timeout(ANSWER_TIME, collect(&mut pipe, &mut answer)).await;
+    let reason = provider::reason(&answer).unwrap_or_else(|| status.to_string());
+    Err(Error::new(format!("{} failed: {reason}", words[0])))
+}
+
+/// Appends what comes through `pipe` to `answer`, up to its end, an error, or the longest answer.
+async fn collect(pipe: &mut Option<ChildStdout>, answer: &mut Vec<u8>) {
+    while let Some(open) = pipe {
+        match open.read_buf(answer).await {
+            Ok(1..) if answer.len() <= provider::ANSWER_MAX => {}
+            _ => *pipe = None,
+        }
+    }
 }
 
 fn command(words: &[String]) -> Result<Command> {

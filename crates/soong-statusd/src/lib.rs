@@ -4,7 +4,7 @@
 //! The core is pure: [`lease`] decides from a policy, an observation and a moment what to do, and
 //! [`why`] explains it. Everything else is an edge: [`clock`] reads the time, [`store`] the state
 //! file, [`activity`] GPUs, logins and model servers, [`http`] answers requests, [`ending`] warns and
-//! ends. [`guard`] connects them.
+//! ends, by a [`provider`] if need be. [`guard`] connects them.
 
 #![cfg(target_os = "linux")]
 
@@ -18,6 +18,7 @@ pub mod http;
 pub mod lease;
 pub mod log;
 pub mod program;
+pub mod provider;
 pub mod status;
 pub mod store;
 pub mod systemd;

@@ -3,6 +3,7 @@
 
 mod booted;
 mod page;
+mod terminate;
 mod tokens;
 
 use std::fs;

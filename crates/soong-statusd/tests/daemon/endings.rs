@@ -125,6 +125,19 @@ fn a_provider_terminates_the_instance() {
 }
 
 #[test]
+fn the_reason_of_a_provider_is_reported() {
+    let machine = Machine::new("lease = \"1s\"\nend = { terminate = \"fake\" }\ninstance-id = \"a1b2\"\n");
+    let answer = r#"{"error":{"code":"unauthorized","message":"the key is revoked"}}"#;
+    machine
+        .script("bin/soong-provider-fake", &format!("cat > /dev/null; sleep 1000 & echo '{answer}'; exit 1"));
+    let daemon = machine.start();
+    wait_until("two attempts", || daemon.status()["end_attempts"].as_u64() >= Some(2));
+    let error = daemon.status()["end_error"].as_str().unwrap().to_owned();
+    assert!(error.ends_with("soong-provider-fake failed: unauthorized: the key is revoked"), "{error}");
+    assert!(daemon.log().contains("the key is revoked; next in "), "{}", daemon.log());
+}
+
+#[test]
 fn a_provider_that_others_can_replace_is_not_run() {
     use std::os::unix::fs::PermissionsExt;
     let machine = Machine::new("lease = \"1s\"\nend = { terminate = \"fake\" }\n");
