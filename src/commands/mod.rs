@@ -7,6 +7,7 @@ pub mod configure;
 pub mod cost;
 pub mod daemon;
 pub mod dispatch;
+pub mod doctor;
 pub mod ext;
 pub mod extend;
 pub mod init;

@@ -7,7 +7,7 @@ mod messages;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::advice::{forward_hints, hints, timeout_hints};
+pub use self::advice::{doctor_hint, forward_hints, hints, timeout_hints};
 pub use self::kind::Kind;
 use crate::terminal::printable;
 

@@ -87,10 +87,7 @@ enum Server<'a> {
 
 impl<'a> Server<'a> {
     fn find(login: &'a Login, watch: &Watch) -> Self {
-        let mut lookup = Command::new(&login.program);
-        let answer = child::run(lookup.args(login.lookup_arguments()), LIMITS, watch).ok();
-        let endpoint = answer.and_then(|outcome| route::direct(&String::from_utf8_lossy(&outcome.stdout)));
-        endpoint.map_or(Self::Through(login), Self::Direct)
+        endpoint(login, watch).map_or(Self::Through(login), Self::Direct)
     }
 
     /// Returns true if the server answers, and an error with the reason if a retry can help.
@@ -103,13 +100,8 @@ impl<'a> Server<'a> {
 }
 
 fn greets_directly(endpoint: &Endpoint) -> std::result::Result<(), String> {
-    let used = |address: &SocketAddr| {
-        if address.is_ipv4() { endpoint.families.0 } else { endpoint.families.1 }
-    };
-    let found = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
-    let found = found.map_err(|error| format!("cannot look up {}: {}", endpoint.host, io_reason(&error)))?;
-    let mut reason = format!("{} has no address", endpoint.host);
-    for address in found.filter(used) {
+    let mut reason = String::new();
+    for address in look_up(endpoint)? {
         match greeting(address) {
             Ok(()) => return Ok(()),
             Err(why) => reason = why,
@@ -118,23 +110,57 @@ fn greets_directly(endpoint: &Endpoint) -> std::result::Result<(), String> {
     Err(reason)
 }
 
+/// Returns the addresses of `endpoint` that ssh uses, at least one; the error is a sentence.
+pub fn look_up(endpoint: &Endpoint) -> std::result::Result<Vec<SocketAddr>, String> {
+    let Endpoint { host, port, families } = endpoint;
+    let found = (host.as_str(), *port).to_socket_addrs();
+    let found = found.map_err(|error| format!("cannot look up {host}: {}", io_reason(&error)))?;
+    let is_used = |address: &SocketAddr| if address.is_ipv4() { families.0 } else { families.1 };
+    let used: Vec<SocketAddr> = found.filter(is_used).collect();
+    if used.is_empty() { Err(format!("{host} has no address")) } else { Ok(used) }
+}
+
 /// Connects to `address` and reads up to the greeting.
 fn greeting(address: SocketAddr) -> std::result::Result<(), String> {
-    let told = |error: io::Error| if is_late(&error) { "timed out".to_owned() } else { io_reason(&error) };
-    let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(told)?;
+    read_greeting(connect(address)?).map(drop)
+}
+
+/// Connects to `address`; the error is the reason in a few words.
+pub fn connect(address: SocketAddr) -> std::result::Result<TcpStream, String> {
+    TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| reason_of(&error))
+}
+
+/// Returns the greeting of the server behind `stream`, without its line end: unchecked text, for example
+/// `SSH-2.0-OpenSSH_9.2`. The error is the reason in a few words.
+pub fn read_greeting(stream: TcpStream) -> std::result::Result<String, String> {
     let mut stream = DeadlineStream::new(stream, PATIENCE);
     let (mut said, mut piece) = (Vec::new(), [0; 256]);
     while said.len() < PREAMBLE_MAX {
         match stream.read(&mut piece) {
             Ok(0) => break,
             Ok(length) => said.extend_from_slice(&piece[..length]),
-            Err(error) => return Err(told(error)),
+            Err(error) if is_late(&error) => {
+                return Err(format!("no SSH greeting in {} s", PATIENCE.as_secs()));
+            }
+            Err(error) => return Err(reason_of(&error)),
         }
-        if said.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"SSH-")) {
-            return Ok(());
+        if let Some(line) = said.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"SSH-")) {
+            return Ok(String::from_utf8_lossy(line).trim_end().to_owned());
         }
     }
     Err(if said.is_empty() { "it closes the connection" } else { "it is not an SSH server" }.to_owned())
+}
+
+fn reason_of(error: &io::Error) -> String {
+    if is_late(error) { "timed out".to_owned() } else { io_reason(error) }
+}
+
+/// Returns the end point that ssh connects to for `login`; `None` if a proxy or jump host is in between, or ssh
+/// connects in another way.
+pub fn endpoint(login: &Login, watch: &Watch) -> Option<Endpoint> {
+    let mut lookup = Command::new(&login.program);
+    let outcome = child::run(lookup.args(login.lookup_arguments()), LIMITS, watch).ok()?;
+    route::direct(&String::from_utf8_lossy(&outcome.stdout))
 }
 
 /// Makes ssh connect without logging in.

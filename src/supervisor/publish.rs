@@ -135,7 +135,8 @@ impl<'a> Publisher<'a> {
 
     /// Publishes that the tunnel failed and returns its error.
     pub(super) fn failed(&mut self, failure: &Failure, login: &Login, was_up: bool) -> Error {
-        let hints = failure::hints(failure.kind, login, self.denials());
+        let mut hints = failure::hints(failure.kind, login, self.denials());
+        hints.extend(failure::doctor_hint(failure.kind, login));
         if was_up {
             self.enter_failed(&failure.reason, &hints);
         }

@@ -10,5 +10,6 @@ pub mod script;
 pub mod signals;
 pub mod sock_diag;
 pub(crate) mod spinner;
+pub(crate) mod tcp_port;
 pub mod time;
 pub mod trust;

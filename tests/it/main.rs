@@ -14,6 +14,7 @@ mod colours;
 mod completion;
 mod configure;
 mod dispatcher;
+mod doctor;
 mod equivalence;
 mod errors;
 mod extend;

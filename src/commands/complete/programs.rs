@@ -6,7 +6,7 @@ use super::engine;
 use crate::built_in::BUILT_IN;
 use crate::command_line;
 use crate::commands::{
-    configure, cost, daemon, ext, extend, init, keep, launch, offers, ssh, status, terminate, tunnel,
+    configure, cost, daemon, doctor, ext, extend, init, keep, launch, offers, ssh, status, terminate, tunnel,
 };
 use crate::completion::{Answer, Candidate, Directive, Values};
 use crate::extension::completion as foreign;
@@ -32,6 +32,7 @@ pub fn definition(name: &str) -> Option<Command> {
         "launch" => command_line::definition::<launch::arguments::Arguments>(),
         "terminate" => command_line::definition::<terminate::arguments::Arguments>(),
         "cost" => command_line::definition::<cost::arguments::Arguments>(),
+        "doctor" => command_line::definition::<doctor::arguments::Arguments>(),
         "extend" => command_line::definition::<extend::arguments::Arguments>(),
         "keep" => command_line::definition::<keep::arguments::Arguments>(),
         "daemon" => command_line::definition::<daemon::arguments::Arguments>(),

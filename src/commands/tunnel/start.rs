@@ -17,7 +17,8 @@ use super::stop;
 use crate::config::Config;
 use crate::config::forwarding::display::path_of;
 use crate::error::{Error, Result};
-use crate::openssh::{self, failure, greeting};
+use crate::openssh::failure::{self, Kind};
+use crate::openssh::{self, greeting};
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
 use crate::runtime::registry::{self, Form};
@@ -239,7 +240,9 @@ fn follow(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 // Our own child, not reaped yet. Its ssh ends with it.
                 let _ = child.kill().and_then(|()| child.wait());
-                return Err(Error::TimedOut { hints: failure::timeout_hints(&request.login) });
+                let mut hints = failure::timeout_hints(&request.login);
+                hints.extend(failure::doctor_hint(Kind::TimedOut, &request.login));
+                return Err(Error::TimedOut { hints });
             }
             Ok(None) | Err(_) => {
                 let log = paths.log(&request.name);

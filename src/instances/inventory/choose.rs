@@ -56,7 +56,8 @@ fn choose_configured(selector: &Selector<'_>, config: &Config) -> Result<Instanc
     Ok(config.instances[picked].clone())
 }
 
-fn pick(inventory: Inventory, selector: &Selector<'_>, watch: &Watch) -> Result<Machine> {
+/// Chooses from `inventory`. If several match, asks on a terminal, and otherwise fails with a list.
+pub fn pick(inventory: Inventory, selector: &Selector<'_>, watch: &Watch) -> Result<Machine> {
     let found = candidates(&inventory.machines, selector.wanted);
     // An instance of a silent provider could match too, unless the match is known already.
     let known =

@@ -21,7 +21,7 @@ mod sources;
 mod wait;
 
 pub use self::arguments::{InstanceArguments, Selector, WAIT_MAX};
-pub use self::choose::{choose, choose_cached};
+pub use self::choose::{choose, choose_cached, pick};
 pub use self::locate::{Location, locate};
 pub use self::machine::Machine;
 pub use self::progress::Progress;

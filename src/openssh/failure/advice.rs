@@ -159,6 +159,23 @@ fn offered(login: &Login) -> String {
     }
 }
 
+/// Returns the hint to look further, for failures that do not name their cause.
+pub fn doctor_hint(kind: Kind, login: &Login) -> Option<String> {
+    let is_unclear = matches!(
+        kind,
+        Kind::UnknownHost
+            | Kind::Refused
+            | Kind::HungUp
+            | Kind::Unreachable
+            | Kind::TimedOut
+            | Kind::ProxyFailed
+            | Kind::Lost
+            | Kind::Other
+    );
+    let name = shell_words::quote(&login.instance.name);
+    is_unclear.then(|| format!("find out more: soong doctor {}", printable(&name)))
+}
+
 /// Returns the hints if an instance does not answer, most likely first.
 pub fn timeout_hints(login: &Login) -> Vec<String> {
     let port = login.instance.port.unwrap_or(22);

@@ -15,6 +15,5 @@ pub(crate) mod reserve;
 pub(crate) mod serve;
 pub(crate) mod socks;
 mod stream;
-pub(crate) mod tcp_port;
 pub(crate) mod unix_socket;
 pub(crate) mod uplink;

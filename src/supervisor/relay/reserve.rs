@@ -2,7 +2,6 @@
 
 use std::io;
 
-use super::tcp_port::{bind, bind_above, first_above, holder, is_taken};
 use super::unix_socket::{self, Endpoint};
 use crate::config::forwarding::Listen;
 use crate::error::{Error, Result, io_reason};
@@ -12,6 +11,7 @@ use crate::runtime::registry;
 use crate::runtime::state::State;
 use crate::supervisor::protocol::request::Request;
 use crate::system::paths::Paths;
+use crate::system::tcp_port::{bind, bind_above, first_above, holder, is_taken};
 use crate::terminal::printable;
 
 /// A forward whose listening end is reserved.

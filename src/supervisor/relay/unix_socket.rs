@@ -8,9 +8,9 @@ use std::{fs, io};
 
 use nix::sys::stat::{Mode, umask};
 
-use super::tcp_port;
 use crate::config::forwarding::{ForwardSpec, Listen};
 use crate::error::{Error, io_reason};
+use crate::system::tcp_port;
 use crate::terminal::printable;
 
 /// A listening end.

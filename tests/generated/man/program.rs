@@ -40,6 +40,7 @@ const RELATED: &[(&str, &str, u8)] = &[
     ("launch", "soong-daemon", 1),
     ("terminate", "soong-launch", 1),
     ("terminate", "soong-cost", 1),
+    ("doctor", "soong-tunnel", 1),
     ("extend", "soong-keep", 1),
     ("extend", "soong-status", 1),
     ("keep", "soong-extend", 1),
