@@ -133,7 +133,7 @@ fn from_an_empty_home_to_more_time() {
     )
     .unwrap();
 
-    let listed = ["train", "0920582c", "active", "127.0.0.1", "gpu_1x_a100 in us-west-1, $1.29/h"];
+    let listed = ["train", "0920582c", "active", "127.0.0.1", "1.29", "gpu_1x_a100 in us-west-1"];
     person.runs("soong status", listed);
     let arrow = format!("localhost:{} -> 127.0.0.1:{}", local[0], remote[0]);
     person.runs(

@@ -53,7 +53,7 @@ const LINES: &[(&str, &[&str])] = &[
     ("soong tunnel logs 2>/dev/null --fol|", &["soong", "tunnel", "logs", "--follow"]),
     // Nothing fits, and nothing is offered in its place.
     ("soong tunnel stop pla|", &["soong", "tunnel", "stop", "pla"]),
-    ("soong configure get pla|", &["soong", "configure", "get", "pla"]),
+    ("soong configure get zzq|", &["soong", "configure", "get", "zzq"]),
 ];
 
 /// Behind an assignment, bash 3 takes the assigned value for the command and runs no completion.
