@@ -183,6 +183,32 @@ fn a_key_comes_from_a_command_or_a_private_file_or_not_at_all() {
     assert!(!output.stderr.contains(KEY));
 }
 
+/// Where others may write, they may have put it.
+#[test]
+fn the_program_that_prints_the_key_comes_from_a_safe_place_or_not_at_all() {
+    let api = Api::start("200 OK", r#"{"data":[]}"#);
+    let mut sandbox = sandbox(&api);
+    sandbox.configure(|config| {
+        config.set(["lambda", "api-key-command"], "print-key");
+    });
+    let [here, below, open] = ["tmp", "tmp/sub", "open"].map(|directory| sandbox.path(directory));
+    for directory in [&here, &below, &open] {
+        let program = directory.join("print-key");
+        sandbox.write(&program, format!("#!/bin/sh\necho {KEY}\n"));
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for path in ["", ":/bin", "sub:/bin", "./sub", "."] {
+        let list = provider(&sandbox, &["list"]).env("PATH", path);
+        list.fails(1, ["print-key is not on PATH"]).run();
+    }
+    let list = || provider(&sandbox, &["list"]).env("PATH", format!("{}:/bin:/usr/bin", open.display()));
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    list().fails(1, ["print-key is not used", "is writable by everyone"]).run();
+    assert!(api.requests().is_empty());
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+    list().stdout("{\"api\":1,\"instances\":[]}\n").run();
+}
+
 #[test]
 fn the_environment_names_another_address_and_the_key_stays_safe() {
     let api = Api::start("200 OK", r#"{"data":[]}"#);
