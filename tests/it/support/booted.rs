@@ -87,7 +87,8 @@ impl Booted {
         }
     }
 
-    fn write(&self, name: &str, text: &str, mode: u32) {
+    /// Writes a file of the machine.
+    pub fn write(&self, name: &str, text: &str, mode: u32) {
         let file = self.file(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, text).unwrap();
