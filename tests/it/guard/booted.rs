@@ -146,8 +146,9 @@ fn systemd_keeps_the_daemon_running_and_the_lease_survives_a_power_cut() {
 fn a_machine_that_nothing_uses_turns_itself_off_and_gets_a_new_lease_when_it_is_started() {
     let Some(mut machine) = Booted::start(Sudo::NoPassword) else { return };
     let sandbox = machine.sandbox();
-    install(&sandbox).args(["--lease", "1h", "--idle", "10s"]).stdout_has("now guards dev\n").run();
     let session = machine.log_in();
+    wait::until_true("the login", || machine.root("who").contains("pts/"));
+    install(&sandbox).args(["--lease", "1h", "--idle", "10s"]).stdout_has("now guards dev\n").run();
     wait::until_true("the login to count", || {
         status(&machine)["why"].as_str().unwrap().starts_with("in use: ubuntu is logged in on pts/")
     });
