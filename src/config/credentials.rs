@@ -18,20 +18,24 @@ pub use self::secret::Secret;
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
 
-/// Key of the provider's API key.
+/// Key of Lambda Cloud's API key.
 pub const API_KEY: &str = "lambda.api-key";
+/// Key of RunPod's API key.
+pub const RUNPOD_API_KEY: &str = "runpod.api-key";
 /// Key of the status daemon's token.
 pub const DAEMON_TOKEN: &str = "daemon.token";
 /// Table of the tokens of single instances, by id.
 pub const INSTANCE_TOKENS: [&str; 2] = ["daemon", "tokens"];
 /// All keys of the file that have one name.
-pub const NAMES: [&str; 2] = [API_KEY, DAEMON_TOKEN];
+pub const NAMES: [&str; 3] = [API_KEY, RUNPOD_API_KEY, DAEMON_TOKEN];
 
 /// The stored secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
-    /// API key of the provider.
+    /// API key of Lambda Cloud.
     pub api_key: Option<Secret>,
+    /// API key of RunPod.
+    pub runpod_api_key: Option<Secret>,
     /// Token of status daemons that have none of their own.
     pub daemon_token: Option<Secret>,
     /// Tokens of status daemons by the id of their instance.
@@ -91,6 +95,7 @@ impl Credentials {
                         continue;
                     }
                     ("lambda", "api-key") => &mut credentials.api_key,
+                    ("runpod", "api-key") => &mut credentials.runpod_api_key,
                     ("daemon", "token") => &mut credentials.daemon_token,
                     _ => return Err(unknown(key.span().start)),
                 };

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::check::money;
 use super::settings::{
     Autocorrect, Config, DEFAULT_COMPLETION_TIMEOUT, DEFAULT_SERVICES, HostKeyCheck, InstanceForwards,
-    Lambda, Launch, Service, Ssh,
+    Lambda, Launch, Runpod, Service, Ssh,
 };
 use crate::built_in::is_built_in;
 use crate::config::forwarding::{ForwardSpec, Kind};
@@ -31,6 +31,7 @@ pub(super) struct Document {
     instances: BTreeMap<String, InstanceTable>,
     providers: BTreeMap<String, bool>,
     lambda: LambdaTable,
+    runpod: RunpodTable,
     launch: LaunchTable,
     alias: BTreeMap<String, String>,
     completion: CompletionTable,
@@ -54,6 +55,15 @@ struct HelpTable {
 struct LambdaTable {
     base_url: Option<String>,
     api_key_command: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+struct RunpodTable {
+    base_url: Option<String>,
+    catalog_url: Option<String>,
+    api_key_command: String,
+    image: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -137,7 +147,7 @@ impl Document {
         let services = services(self.services)?;
         let forwards = forwards(&self.instances)?;
         let instances = instances(self.instances, &self.ssh, paths)?;
-        let (ssh, lambda) = (self.ssh, self.lambda);
+        let (ssh, lambda, runpod) = (self.ssh, self.lambda, self.runpod);
         let (hidden, aliases): (BTreeMap<_, _>, _) =
             self.alias.into_iter().partition(|(name, _)| is_built_in(name));
         let words =
@@ -163,6 +173,12 @@ impl Document {
             lambda: Lambda {
                 base_url: lambda.base_url,
                 api_key_command: words("lambda.api-key-command", &lambda.api_key_command)?,
+            },
+            runpod: Runpod {
+                base_url: runpod.base_url,
+                catalog_url: runpod.catalog_url,
+                api_key_command: words("runpod.api-key-command", &runpod.api_key_command)?,
+                image: runpod.image,
             },
             launch: self.launch.into_launch(paths),
             aliases,

@@ -174,6 +174,25 @@ pub const KEYS: &[Key] = &[
         "",
         "command that prints the API key, run without a shell; used instead of the stored key",
     ),
+    key("runpod.base-url", Kind::Text, "https://rest.runpod.io/v1", "address of the RunPod API"),
+    key(
+        "runpod.catalog-url",
+        Kind::Text,
+        "https://api.runpod.io/v2/catalog",
+        "address of RunPod's catalog of GPUs",
+    ),
+    key(
+        "runpod.api-key-command",
+        Kind::Words,
+        "",
+        "command that prints the API key, run without a shell; used instead of the stored key",
+    ),
+    key(
+        "runpod.image",
+        Kind::Text,
+        "runpod/pytorch:2.8.0-py3.11-cuda12.8.1-cudnn-devel-ubuntu22.04",
+        "container image of new pods; it must run an SSH server",
+    ),
     key(
         "launch.provider",
         Kind::Provider,

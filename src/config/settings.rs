@@ -28,6 +28,8 @@ pub struct Config {
     pub providers: Vec<String>,
     /// `[lambda]`.
     pub lambda: Lambda,
+    /// `[runpod]`.
+    pub runpod: Runpod,
     /// `[launch]`.
     pub launch: Launch,
     /// Aliases, by name.
@@ -71,6 +73,19 @@ pub struct Lambda {
     pub base_url: Option<String>,
     /// Command that prints the API key; empty for none.
     pub api_key_command: Vec<String>,
+}
+
+/// The `[runpod]` table.
+#[derive(Debug, Clone, Default)]
+pub struct Runpod {
+    /// Address of the API; `None` for the public one.
+    pub base_url: Option<String>,
+    /// Address of the catalog of GPUs; `None` for the public one.
+    pub catalog_url: Option<String>,
+    /// Command that prints the API key; empty for none.
+    pub api_key_command: Vec<String>,
+    /// Container image of new pods.
+    pub image: Option<String>,
 }
 
 /// The `[launch]` table.

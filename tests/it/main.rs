@@ -44,6 +44,7 @@ mod questions;
 mod renting;
 mod retarget;
 mod run;
+mod runpod;
 mod sample_provider;
 mod secrets;
 mod sessions;

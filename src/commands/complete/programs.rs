@@ -10,7 +10,7 @@ use crate::commands::{
 };
 use crate::completion::{Answer, Candidate, Directive, Values};
 use crate::extension::completion as foreign;
-use crate::instances::lambda;
+use crate::instances::{lambda, runpod};
 use crate::terminal::Colour;
 
 /// Options of `soong` itself.
@@ -46,7 +46,11 @@ pub fn definition(name: &str) -> Option<Command> {
 
 /// Returns the definition of the helper program `soong-NAME`; `None` if it takes no options.
 pub fn helper(name: &str) -> Option<Command> {
-    (name == "provider-lambda").then(command_line::definition::<lambda::Arguments>)
+    match name {
+        "provider-lambda" => Some(command_line::definition::<lambda::Arguments>()),
+        "provider-runpod" => Some(command_line::definition::<runpod::Arguments>()),
+        _ => None,
+    }
 }
 
 /// Returns the definition of `soong prompt`, which has no parser for speed; used for completion and the

@@ -103,7 +103,8 @@ fn all(command: &Command, name: &str) -> Vec<(String, Command)> {
 /// Returns all help texts with the commands that print them.
 fn texts() -> Vec<(String, String)> {
     let own = BUILT_IN.iter().map(|(name, _)| (format!("soong {name}"), definition(name).unwrap()));
-    let helpers = [("soong-provider-lambda".to_owned(), helper("provider-lambda").unwrap())];
+    let helpers =
+        ["provider-lambda", "provider-runpod"].map(|name| (format!("soong-{name}"), helper(name).unwrap()));
     let mut texts = vec![
         ("soong".to_owned(), dispatch::overview()),
         ("soong-prompt".to_owned(), prompt::HELP.to_owned()),

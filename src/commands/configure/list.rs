@@ -139,6 +139,7 @@ fn secret_rows(credentials: &Credentials) -> impl Iterator<Item = Row> {
             secret: true,
             summary: match name {
                 SecretName::ApiKey => "API key of Lambda Cloud",
+                SecretName::RunpodApiKey => "API key of RunPod",
                 SecretName::DaemonToken => "token of the instance's status daemon",
             },
         }

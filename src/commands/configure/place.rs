@@ -21,20 +21,23 @@ pub enum Place {
 /// Names of the secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretName {
-    /// API key of the provider.
+    /// API key of Lambda Cloud.
     ApiKey,
+    /// API key of RunPod.
+    RunpodApiKey,
     /// Token of the status daemon.
     DaemonToken,
 }
 
 impl SecretName {
     /// All secrets.
-    pub const ALL: [Self; 2] = [Self::ApiKey, Self::DaemonToken];
+    pub const ALL: [Self; 3] = [Self::ApiKey, Self::RunpodApiKey, Self::DaemonToken];
 
     /// Returns its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::ApiKey => credentials::API_KEY,
+            Self::RunpodApiKey => credentials::RUNPOD_API_KEY,
             Self::DaemonToken => credentials::DAEMON_TOKEN,
         }
     }

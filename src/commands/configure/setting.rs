@@ -48,6 +48,7 @@ fn get_secret(name: SecretName, reveal: bool, paths: &Paths) -> Result<()> {
 pub fn stored(credentials: &Credentials, name: SecretName) -> Option<&Secret> {
     match name {
         SecretName::ApiKey => credentials.api_key.as_ref(),
+        SecretName::RunpodApiKey => credentials.runpod_api_key.as_ref(),
         SecretName::DaemonToken => credentials.daemon_token.as_ref(),
     }
 }
@@ -127,8 +128,13 @@ fn set_secret(name: SecretName, new: Option<&str>, paths: &Paths) -> Result<()> 
     let store = Store::open(paths)?;
     let text = document::set(&store.credentials()?, &name.segments(), &secret.expose().into())?;
     store.write(&Change { config: None, credentials: Some(text) })?;
-    if name == SecretName::ApiKey && !Config::load(paths)?.providers.iter().any(|name| name == "lambda") {
-        print_error("To list its instances: soong configure set providers.lambda true\n");
+    let provider = match name {
+        SecretName::ApiKey => "lambda",
+        SecretName::RunpodApiKey => "runpod",
+        SecretName::DaemonToken => return Ok(()),
+    };
+    if !Config::load(paths)?.providers.iter().any(|name| name == provider) {
+        print_error(&format!("To list its instances: soong configure set providers.{provider} true\n"));
     }
     Ok(())
 }

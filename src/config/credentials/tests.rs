@@ -30,6 +30,8 @@ fn both_secrets_are_found_where_they_belong() {
     let credentials = parse(FULL).unwrap();
     assert_eq!(credentials.api_key.unwrap().expose(), "key-1");
     assert_eq!(credentials.daemon_token.unwrap().expose(), "token-1");
+    let runpod = parse("[runpod]\napi-key = \"key-2\"\n").unwrap();
+    assert_eq!((runpod.runpod_api_key.unwrap().expose(), runpod.api_key), ("key-2", None));
     let empty = parse("").unwrap();
     assert!(empty.api_key.is_none() && empty.daemon_token.is_none());
     assert!(parse("[lambda]\n[daemon]\n").unwrap().api_key.is_none());
@@ -47,7 +49,10 @@ fn faults_name_the_line_and_quote_nothing() {
     let table = [
         ("[lambda]\napi-key = hush", "line 2: not valid TOML"),
         ("[lambda]\napi-key = \"hush\n", "line 2: not valid TOML"),
-        ("[lambda]\napi_key = \"hush\"", "line 2: unknown key | available: lambda.api-key, daemon.token"),
+        (
+            "[lambda]\napi_key = \"hush\"",
+            "line 2: unknown key | available: lambda.api-key, runpod.api-key, daemon.token",
+        ),
         ("\n\nhush = \"hush\"", "line 3: unknown key"),
         ("[[lambda]]\napi-key = \"hush\"", "line 1: unknown key"),
         ("[lambda]\napi-key = [\"hush\"]", "line 2: lambda.api-key is not a secret"),

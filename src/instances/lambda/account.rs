@@ -3,15 +3,24 @@
 //! A launch is one `POST` that is never repeated; before it come only `GET`s. A termination is repeated like a
 //! question: ending an instance twice ends it once.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::answer;
-use super::client::{Client, Request};
+use super::service::{ADDRESS, SERVICE};
+use crate::config::Config;
+use crate::config::credentials::Credentials;
+use crate::error::Result;
 use crate::instances::provider::answer::{Listed, Status};
 use crate::instances::provider::order::TerminateOrder;
 use crate::instances::provider::{Code, LaunchOrder, Offer, Refused, Verb};
+use crate::instances::rest::client::{Client, Method, Request};
+use crate::instances::rest::endpoint::Endpoint;
+use crate::instances::rest::key::Key;
+use crate::instances::rest::service::Service;
+use crate::instances::rest::verbs::{self, Outcome};
+use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
 
 /// Longest name of an instance, in characters.
@@ -47,21 +56,33 @@ struct Terminate<'a> {
     instance_ids: [&'a str; 1],
 }
 
-impl Account {
-    /// Returns its instances.
-    pub fn instances(&self) -> Result<Vec<Listed>, Refused> {
+impl verbs::Account for Account {
+    const SERVICE: &'static Service = &SERVICE;
+
+    fn open(deadline: Instant, time: Duration) -> Result<Self> {
+        let paths = Paths::from_env()?;
+        let settings = Config::load(&paths)?.lambda;
+        let endpoint = match (paths::lambda_url()?, &settings.base_url) {
+            (Some(url), _) => Endpoint::parse(&url, "SOONG_LAMBDA_ENDPOINT"),
+            (None, url) => Endpoint::parse(url.as_deref().unwrap_or(ADDRESS), "lambda.base-url"),
+        }?;
+        let stored = || Ok(Credentials::load(&paths)?.api_key);
+        let key = Key::obtain(&SERVICE, &settings.api_key_command, stored, time)?;
+        Ok(Self { client: Client::new(&SERVICE, endpoint, key), deadline })
+    }
+
+    fn instances(&self) -> Outcome<Vec<Listed>> {
         let body = self.get("instances", Verb::List)?;
         Ok(answer::instances(&body)?)
     }
 
-    /// Returns the types of machines for rent.
-    pub fn offers(&self) -> Result<Vec<Offer>, Refused> {
+    fn offers(&self) -> Outcome<Vec<Offer>> {
         let body = self.get("instance-types", Verb::Offers)?;
         Ok(answer::offers(&body)?)
     }
 
-    /// Rents a machine. The answer holds only its id; the rest is the order's.
-    pub fn launch(&self, order: &LaunchOrder) -> Result<Listed, Refused> {
+    /// The answer holds only its id; the rest is the order's.
+    fn launch(&self, order: &LaunchOrder) -> Outcome<Listed> {
         check(order)?;
         let key = match &order.ssh_key {
             Some(key) => key.clone(),
@@ -75,7 +96,8 @@ impl Account {
             name: &order.name,
             user_data: order.user_data.as_deref(),
         })?;
-        let request = Request { path: "instance-operations/launch", body: Some(&body), verb: Verb::Launch };
+        let request =
+            Request { method: Method::Post(&body), path: "instance-operations/launch", verb: Verb::Launch };
         let answer = self.client.send_once(&request, self.deadline)?;
         let open = |error| Refused::from_error(Code::UnknownOutcome, &error);
         Ok(Listed {
@@ -88,11 +110,13 @@ impl Account {
         })
     }
 
-    /// Ends an instance.
-    pub fn terminate(&self, order: &TerminateOrder) -> Result<Listed, Refused> {
+    fn terminate(&self, order: &TerminateOrder) -> Outcome<Listed> {
         let body = json(&Terminate { instance_ids: [&order.id] })?;
-        let request =
-            Request { path: "instance-operations/terminate", body: Some(&body), verb: Verb::Terminate };
+        let request = Request {
+            method: Method::Post(&body),
+            path: "instance-operations/terminate",
+            verb: Verb::Terminate,
+        };
         let answer = self.client.ask(&request, self.deadline)?;
         let open = |error| Refused::from_error(Code::UnknownOutcome, &error);
         let ended = answer::terminated(&answer).map_err(open)?;
@@ -101,9 +125,11 @@ impl Account {
             Refused::new(Code::UnknownOutcome, "Lambda Cloud did not confirm that the instance is terminated")
         })
     }
+}
 
+impl Account {
     /// Returns the name of the account's SSH key if it has only one.
-    fn only_ssh_key(&self) -> Result<String, Refused> {
+    fn only_ssh_key(&self) -> Outcome<String> {
         let keys = answer::ssh_keys(&self.get("ssh-keys", Verb::Launch)?)?;
         let (message, hint) = match keys.as_slice() {
             [key] => return Ok(key.clone()),
@@ -119,13 +145,13 @@ impl Account {
         Err(Refused { hints: vec![hint], ..Refused::new(Code::Other, message) })
     }
 
-    fn get(&self, path: &str, verb: Verb) -> Result<Vec<u8>, Refused> {
-        self.client.ask(&Request { path, body: None, verb }, self.deadline)
+    fn get(&self, path: &str, verb: Verb) -> Outcome<Vec<u8>> {
+        self.client.ask(&Request { method: Method::Get, path, verb }, self.deadline)
     }
 }
 
 /// Refuses what the API would refuse, before anything is sent.
-fn check(order: &LaunchOrder) -> Result<(), Refused> {
+fn check(order: &LaunchOrder) -> Outcome<()> {
     let refuse = |message: String| Err(Refused::new(Code::Other, message));
     if order.name.is_empty() || order.name.chars().count() > NAME_MAX {
         return refuse(format!("a name at Lambda Cloud has 1 to {NAME_MAX} characters"));
@@ -139,6 +165,6 @@ fn check(order: &LaunchOrder) -> Result<(), Refused> {
     Ok(())
 }
 
-fn json(body: &impl Serialize) -> Result<Vec<u8>, Refused> {
+fn json(body: &impl Serialize) -> Outcome<Vec<u8>> {
     serde_json::to_vec(body).map_err(|error| Refused::new(Code::Other, format!("cannot write JSON: {error}")))
 }

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::key::Origin;
 use crate::error::Error;
 use crate::instances::provider::{Code, Refused, Verb};
+use crate::instances::rest::service::{Origin, Rejection};
 use crate::terminal::printable;
 
 /// Body of an error answer.
@@ -21,8 +21,9 @@ struct Reason {
     suggestion: Option<String>,
 }
 
-/// Returns the error for an answer with `status` to a request for `verb`. `origin` is the source of the API key.
-pub(super) fn refusal(status: u16, body: &[u8], origin: Origin, verb: Verb) -> Refused {
+/// Returns the words for a refused request.
+pub(super) fn refusal(rejection: &Rejection<'_>) -> Refused {
+    let Rejection { status, body, origin, verb, .. } = *rejection;
     let reason = serde_json::from_slice::<Refusal>(body).unwrap_or_default().error;
     Refused::from_error(code(&reason.code, status, verb), &error(&reason, status, origin, verb))
 }
@@ -121,6 +122,11 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instances::lambda::SERVICE;
+
+    fn refusal(status: u16, body: &[u8], origin: Origin, verb: Verb) -> Refused {
+        super::refusal(&Rejection { service: &SERVICE, status, body, origin, verb })
+    }
 
     #[test]
     fn errors_say_what_to_do() {

@@ -1,4 +1,4 @@
-//! HTTP client of the API: one request, repeated where that helps and harms nothing.
+//! HTTP client of an API: one request, repeated where that helps and harms nothing.
 //!
 //! [`Client::ask`] repeats temporary failures with doubling pauses: 429 (the server can set the pause), 5xx, and
 //! dropped connections. Others are reported at once: a rejected key stays rejected, and repeating it could lock
@@ -15,7 +15,7 @@ use ureq::{Agent, Body};
 
 use super::endpoint::Endpoint;
 use super::key::Key;
-use super::refusal::refusal;
+use super::service::{Rejection, Service};
 use crate::error::{Error, io_reason};
 use crate::instances::provider::{Code, Refused, Verb};
 use crate::terminal::printable;
@@ -28,8 +28,6 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 const ATTEMPTS_MAX: u32 = 5;
 /// Pause before the second attempt; doubles each time.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Time between requests, and pause after a 429 that names none: the published limit is one request per second.
-const RATE: Duration = Duration::from_secs(1);
 /// Largest answer, in bytes.
 const ANSWER_MAX: u64 = 16 << 20;
 /// Start of the standard library's error for a failed lookup, which has no kind.
@@ -40,6 +38,7 @@ const REFUSAL_MAX: u64 = 64 << 10;
 /// Client for one account.
 #[derive(Debug)]
 pub struct Client {
+    service: &'static Service,
     agent: Agent,
     endpoint: Endpoint,
     key: Key,
@@ -51,12 +50,23 @@ pub struct Client {
 /// A request.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
+    /// Method, with JSON to post.
+    pub method: Method<'a>,
     /// Path below the API's address.
     pub path: &'a str,
-    /// JSON to post; `None` for a `GET`.
-    pub body: Option<&'a [u8]>,
     /// Verb of the provider that the request serves; refusals are worded for it.
     pub verb: Verb,
+}
+
+/// Method of a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Method<'a> {
+    /// Asks.
+    Get,
+    /// Orders, with this JSON.
+    Post(&'a [u8]),
+    /// Deletes.
+    Delete,
 }
 
 /// Failure of an attempt.
@@ -82,8 +92,8 @@ impl Trouble {
 }
 
 impl Client {
-    /// Returns a client that sends `key` to `endpoint`.
-    pub fn new(endpoint: Endpoint, key: Key) -> Self {
+    /// Returns a client that sends `key` to `endpoint` of `service`.
+    pub fn new(service: &'static Service, endpoint: Endpoint, key: Key) -> Self {
         let mut config = Agent::config_builder()
             .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
@@ -99,7 +109,7 @@ impl Client {
             config = config.proxy(None);
         }
         let agent = config.build().new_agent();
-        Self { agent, endpoint, key, pause: PAUSE, spacing: RATE, last: Cell::new(None) }
+        Self { service, agent, endpoint, key, pause: PAUSE, spacing: service.spacing, last: Cell::new(None) }
     }
 
     /// Returns the answer to a request that can be repeated; repeats until `deadline` at the latest.
@@ -148,15 +158,20 @@ impl Client {
             });
         }
         if status.is_redirection() {
-            return Err(Trouble::lasting(redirected(response.headers())));
+            return Err(Trouble::lasting(redirected(self.service, response.headers())));
         }
         // An unreadable body adds nothing to the status.
         let body = body(&mut response, REFUSAL_MAX).unwrap_or_default();
-        let refused = refusal(status.as_u16(), &self.redacted(&body), self.key.origin, request.verb);
+        let body = self.redacted(&body);
+        let (service, status, origin) = (self.service, status.as_u16(), self.key.origin);
+        let refused =
+            (self.service.refusal)(&Rejection { service, status, body: &body, origin, verb: request.verb });
         let wait = retry_after(response.headers(), SystemTime::now());
-        Err(match status.as_u16() {
+        Err(match status {
+            // The provider's words say that nothing was carried out.
+            _ if refused.code == Code::NoCapacity => Trouble::lasting(refused),
             429 => {
-                let refused = Refused { retry_after: Some(wait.unwrap_or(RATE)), ..refused };
+                let refused = Refused { retry_after: Some(wait.unwrap_or(self.service.spacing)), ..refused };
                 Trouble { passing: true, ..Trouble::lasting(refused) }
             }
             500.. => Trouble::passing(Refused { retry_after: wait, ..refused }),
@@ -169,17 +184,17 @@ impl Client {
         let url = self.endpoint.resource(request.path);
         let key = format!("Bearer {}", self.key.secret.expose());
         let json = "application/json";
-        match request.body {
-            None => {
-                let builder = self.agent.get(url).config().timeout_global(Some(time)).build();
-                builder.header(header::ACCEPT, json).header(header::AUTHORIZATION, key).call()
-            }
-            Some(body) => {
+        let builder = match request.method {
+            Method::Get => self.agent.get(url),
+            Method::Delete => self.agent.delete(url),
+            Method::Post(body) => {
                 let builder = self.agent.post(url).config().timeout_global(Some(time)).build();
                 let builder = builder.header(header::ACCEPT, json).header(header::CONTENT_TYPE, json);
-                builder.header(header::AUTHORIZATION, key).send(body)
+                return builder.header(header::AUTHORIZATION, key).send(body);
             }
-        }
+        };
+        let builder = builder.config().timeout_global(Some(time)).build();
+        builder.header(header::ACCEPT, json).header(header::AUTHORIZATION, key).call()
     }
 
     /// Waits until the published rate of requests allows another one. Counts from the last answer, as the server
@@ -250,11 +265,13 @@ fn distrust(host: &str, reason: &str) -> Trouble {
     Trouble { open: !reason.contains("certificate"), ..Trouble::lasting(error) }
 }
 
-fn redirected(headers: &HeaderMap) -> Error {
+fn redirected(service: &Service, headers: &HeaderMap) -> Error {
     let target = headers.get(header::LOCATION).and_then(|target| target.to_str().ok()).unwrap_or("nowhere");
     let target: String = target.chars().take(200).collect();
-    Error::failed(format!("Lambda Cloud redirects to {}", printable(&target)))
-        .with_hint("soong does not send the API key there; if the API has moved, set lambda.base-url")
+    Error::failed(format!("{} redirects to {}", service.title, printable(&target))).with_hint(format!(
+        "soong does not send the API key there; if the API has moved, set {}.base-url",
+        service.table
+    ))
 }
 
 /// Parses `Retry-After`: seconds or a date (RFC 9110, section 10.2.3).

@@ -7,8 +7,8 @@ use ureq::http::Uri;
 use crate::error::{Error, Result};
 use crate::terminal::printable;
 
-/// Public address of the API.
-const PUBLIC: &str = "https://cloud.lambda.ai/api/v1";
+/// Form of an address, for hints.
+const EXAMPLE: &str = "https://cloud.lambda.ai/api/v1";
 
 /// An address that may receive the API key: encrypted, or on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,20 +18,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Returns the address from the environment, else from the config, else the public one.
-    pub fn resolve(environment: Option<&str>, config: Option<&str>) -> Result<Self> {
-        match (environment, config) {
-            (Some(url), _) => Self::parse(url, "SOONG_LAMBDA_ENDPOINT"),
-            (None, Some(url)) => Self::parse(url, "lambda.base-url"),
-            (None, None) => Self::parse(PUBLIC, "lambda.base-url"),
-        }
-    }
-
-    /// Checks the address `url`, which `origin` gave.
-    fn parse(url: &str, origin: &str) -> Result<Self> {
+    /// Checks the address `url`, which `origin` gave: a variable or a setting.
+    pub fn parse(url: &str, origin: &str) -> Result<Self> {
         let refused = |why: &str| {
             Err(Error::failed(format!("{origin} is not a usable address: {why}"))
-                .with_hint(format!("write it like {PUBLIC}")))
+                .with_hint(format!("write it like {EXAMPLE}")))
         };
         let Ok(uri) = url.parse::<Uri>() else {
             return refused("it is not a URL");
@@ -85,14 +76,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_goes_before_the_config() {
-        let url = |environment, config| Endpoint::resolve(environment, config).unwrap().resource("instances");
-        assert_eq!(url(None, None), "https://cloud.lambda.ai/api/v1/instances");
-        assert_eq!(url(None, Some("https://a.example/v2/")), "https://a.example/v2/instances");
-        assert_eq!(
-            url(Some("http://127.0.0.1:8/x"), Some("https://a.example")),
-            "http://127.0.0.1:8/x/instances"
-        );
+    fn resources_are_below_the_address() {
+        let resource = |url| Endpoint::parse(url, "x").unwrap().resource("instances");
+        assert_eq!(resource("https://a.example/v2/"), "https://a.example/v2/instances");
+        assert_eq!(resource("http://127.0.0.1:8/x"), "http://127.0.0.1:8/x/instances");
+        assert_eq!(Endpoint::parse("http://127.0.0.1:8/x", "x").unwrap().host(), "127.0.0.1:8");
     }
 
     #[test]

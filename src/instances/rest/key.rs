@@ -1,11 +1,12 @@
-//! Source of the API key: a command that prints it, or the stored credentials.
+//! Source of an API key: a command that prints it, or the stored credentials.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::config::credentials::{Credentials, Secret};
+use super::service::{Origin, Service};
+use crate::config::credentials::Secret;
 use crate::error::{Error, Result};
 use crate::system::child::{self, Fault, Limits};
 use crate::system::paths;
@@ -25,36 +26,30 @@ pub struct Key {
     pub origin: Origin,
 }
 
-/// Origin of a key; hints depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// The credentials file.
-    Stored,
-    /// The command in `lambda.api-key-command`.
-    Printed,
-}
-
 impl Key {
-    /// Returns the key that `command` prints within `time`, or the stored one if there is no command.
+    /// Returns the key for `service` that `command` prints within `time`, or the stored one if there is no
+    /// command.
     pub fn obtain(
+        service: &Service,
         command: &[String],
-        stored: impl FnOnce() -> Result<Credentials>,
+        stored: impl FnOnce() -> Result<Option<Secret>>,
         time: Duration,
     ) -> Result<Self> {
         if let Some((program, arguments)) = command.split_first() {
-            return Ok(Self { secret: printed(program, arguments, time)?, origin: Origin::Printed });
+            let secret = printed(program, arguments, time, &|reason| at_fault(service, reason))?;
+            return Ok(Self { secret, origin: Origin::Printed });
         }
-        match stored()?.api_key {
+        match stored()? {
             Some(secret) => Ok(Self { secret, origin: Origin::Stored }),
-            None => Err(Error::failed("no API key for Lambda Cloud is configured")
-                .with_hint("create one at https://cloud.lambda.ai/api-keys, then run 'soong configure'")),
+            None => Err(Error::failed(format!("no API key for {} is configured", service.title))
+                .with_hint(format!("create one at {}, then run '{}'", service.keys, service.store_key))),
         }
     }
 }
 
 /// Returns the command's program, which no other user can have placed: an absolute path, or a name in an
 /// absolute directory of `PATH`.
-fn find(program: &str) -> Result<PathBuf> {
+fn find(program: &str, at_fault: &impl Fn(&str) -> Error) -> Result<PathBuf> {
     let name = printable(program);
     let file = match (Path::new(program).is_absolute(), program.contains('/')) {
         (true, _) => PathBuf::from(program),
@@ -75,11 +70,16 @@ fn find(program: &str) -> Result<PathBuf> {
 
 /// Returns the first line that the command prints. Neither output nor arguments are ever shown: both can be
 /// secrets.
-fn printed(program: &str, arguments: &[String], time: Duration) -> Result<Secret> {
+fn printed(
+    program: &str,
+    arguments: &[String],
+    time: Duration,
+    at_fault: &impl Fn(&str) -> Error,
+) -> Result<Secret> {
     let watch = Watch::new().map_err(|error| at_fault(&error.to_string()))?;
     let limits = Limits { time, output: OUTPUT_MAX };
     let name = printable(program);
-    let file = find(program)?;
+    let file = find(program, at_fault)?;
     let outcome =
         child::run(Command::new(file).arg0(program).args(arguments), limits, &watch).map_err(|fault| {
             let error = at_fault(&format!("{name}: {fault}"));
@@ -97,18 +97,18 @@ fn printed(program: &str, arguments: &[String], time: Duration) -> Result<Secret
         .ok_or_else(|| at_fault(&format!("the first line that {name} prints is not a key")))
 }
 
-fn at_fault(reason: &str) -> Error {
-    Error::failed(format!("lambda.api-key-command printed no key: {reason}"))
+fn at_fault(service: &Service, reason: &str) -> Error {
+    Error::failed(format!("{}.api-key-command printed no key: {reason}", service.table))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instances::lambda::SERVICE;
 
     fn obtain(command: &[&str]) -> Result<Key> {
         let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
-        let stored = || Ok(Credentials { api_key: Secret::new("stored"), ..Credentials::default() });
-        Key::obtain(&command, stored, Duration::from_secs(5))
+        Key::obtain(&SERVICE, &command, || Ok(Secret::new("stored")), Duration::from_secs(5))
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
             assert_eq!(error.to_string(), expected);
             assert!(!format!("{error:?}").contains("s3cret"));
         }
-        let none = Key::obtain(&[], || Ok(Credentials::default()), Duration::ZERO).unwrap_err();
+        let none = Key::obtain(&SERVICE, &[], || Ok(None), Duration::ZERO).unwrap_err();
         assert_eq!(none.to_string(), "no API key for Lambda Cloud is configured");
     }
 }

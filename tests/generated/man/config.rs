@@ -13,7 +13,7 @@ pub fn page() -> String {
         soong-configure(1) sets up the file, changes single keys without losing comments, and lists all keys\n\
         with their values. Running tunnels keep their settings; 'soong tunnel restart' applies a change.\n\n\
         soong refuses a configuration that other users can write. API keys and tokens (lambda.api-key,\n\
-        daemon.token) are kept in credentials.toml beside it, which only you may read.\n\n\
+        runpod.api-key, daemon.token) are kept in credentials.toml beside it, which only you may read.\n\n\
         In the keys below, NAME is a name that you choose.",
     );
     page.section("KEYS");
@@ -98,6 +98,13 @@ const DETAILS: &[(&str, &str)] = &[
         "lambda.api-key-command",
         "Quoted as in a shell, but run without one; the program is looked up in absolute directories of PATH only.",
     ),
+    ("runpod.base-url", "Must be https, or http on this machine."),
+    ("runpod.catalog-url", "Must be https, or http on this machine. Prices and capacity come from there."),
+    (
+        "runpod.api-key-command",
+        "Quoted as in a shell, but run without one; the program is looked up in absolute directories of PATH only.",
+    ),
+    ("runpod.image", "RunPod's own images install the SSH keys of the account, or the one of --ssh-key."),
     ("launch.provider", "soong-launch(1) needs a provider that can launch; see soong-offers(1)."),
     ("launch.gpu", "Each text is part of a GPU's name, in any case. Overridden by --gpu."),
     ("launch.regions", "Overridden by --region."),
@@ -157,6 +164,7 @@ fn example(key: &Key) -> String {
     let value = match (key.path, key.kind) {
         ("ssh.options", _) => "\"-o ProxyJump=gate\"".to_owned(),
         ("lambda.api-key-command", _) => "\"pass show lambda\"".to_owned(),
+        ("runpod.api-key-command", _) => "\"pass show runpod\"".to_owned(),
         ("instances.*.id", _) => "\"a1b2c3d4\"".to_owned(),
         ("instances.*.port", _) => "2222".to_owned(),
         ("instances.*.socks", _) => "1080".to_owned(),

@@ -20,6 +20,7 @@ pub mod ports;
 pub mod process;
 pub mod provider;
 pub mod run;
+pub mod runpod_cloud;
 pub mod sandbox;
 pub mod service;
 pub mod spawned;

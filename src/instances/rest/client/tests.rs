@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::config::credentials::Secret;
+use crate::instances::lambda::SERVICE;
 use crate::instances::lambda::account::Account;
-use crate::instances::lambda::key::Origin;
 use crate::instances::provider::LaunchOrder;
 use crate::instances::provider::answer::Listed;
+use crate::instances::rest::service::Origin;
+use crate::instances::rest::verbs::Account as _;
 
 const KEY: &str = "secret_k3y";
 const LIST: &str = r#"{"data":[{"id":"a1","status":"active","ip":"198.51.100.2","surprise":{"x":[1]}}]}"#;
@@ -48,10 +50,13 @@ impl Server {
     }
 
     fn client(&self) -> Client {
-        let endpoint =
-            Endpoint::resolve(Some(&format!("http://127.0.0.1:{}/api/v1", self.port)), None).unwrap();
+        let endpoint = Endpoint::parse(&format!("http://127.0.0.1:{}/api/v1", self.port), "x").unwrap();
         let key = Key { secret: Secret::new(KEY).unwrap(), origin: Origin::Stored };
-        Client { pause: Duration::from_millis(1), spacing: Duration::ZERO, ..Client::new(endpoint, key) }
+        Client {
+            pause: Duration::from_millis(1),
+            spacing: Duration::ZERO,
+            ..Client::new(&SERVICE, endpoint, key)
+        }
     }
 
     fn ask(&self) -> Result<Vec<Listed>, Error> {
