@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build statusd test requirements format lint tests generate install install-files uninstall demo pictures bench peers deny help
+.PHONY: build statusd test requirements format lint tests generate install install-files uninstall demo pictures bench charts peers deny help
 
 # The program for instances, which are Linux machines; elsewhere it does not compile.
 daemon = $(if $(filter Linux,$(shell uname -s)),soong-statusd)
@@ -99,6 +99,9 @@ pictures: ## Redraw the pictures in docs/ from real runs (needs tmux, curl, pyth
 
 bench: ## Compare with ssh and others; a part: make bench GROUPS="start size"
 	@CARGO="$(CARGO)" sh benches/run.sh $(GROUPS)
+
+charts: ## Copy the report of the last make bench and its charts into docs/
+	sh benches/publish.sh
 
 peers: ## Install every tool that make bench can compare with (takes minutes)
 	@CARGO="$(CARGO)" sh benches/install-peers.sh --all
