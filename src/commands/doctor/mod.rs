@@ -78,10 +78,10 @@ fn examine(arguments: &Arguments, paths: &Paths, findings: &mut Findings) -> Res
 /// Checks `config.toml` and `credentials.toml`.
 fn settings(paths: &Paths, findings: &mut Findings) -> Option<Config> {
     let file = paths.config_file();
+    let shown = paths.abbreviate(file);
     if !file.exists() && !paths.legacy_config().exists() {
         findings.add(
-            Finding::failed("config", format!("{} does not exist", file.display()))
-                .command(["soong", "configure"]),
+            Finding::failed("config", format!("{shown} does not exist")).command(["soong", "configure"]),
         );
         return None;
     }
@@ -93,7 +93,7 @@ fn settings(paths: &Paths, findings: &mut Findings) -> Option<Config> {
         }
     };
     let named: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
-    findings.add(Finding::ok("config", format!("{}, services {}", file.display(), named.join(", "))));
+    findings.add(Finding::ok("config", format!("{shown}, services {}", named.join(", "))));
     if let Err(error) = Credentials::load(paths) {
         findings.add(Finding::error("credentials", &error));
     }

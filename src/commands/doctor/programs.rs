@@ -82,7 +82,7 @@ fn ssh(watch: &Watch) -> Finding {
         Ok(outcome) => outcome.stderr.lines().next().unwrap_or_default().to_owned(),
         Err(fault) => return Finding::failed(CHECK, format!("cannot run {}: {fault}", program.display())),
     };
-    let text = format!("{told} at {}", program.display());
+    let text = format!("{} at {}", told.split(',').next().unwrap_or_default(), program.display());
     match version(&told) {
         None => Finding::warning(CHECK, text).advice("soong is made for OpenSSH; other clients may not work"),
         Some(found) if found < OLDEST_SSH => Finding::failed(CHECK, text)
