@@ -8,10 +8,10 @@ use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::chart::Chart;
-use harness::report::{Goal, Group, Table, rounded};
+use harness::report::{Goal, Group, Table};
 use harness::sandbox::{Sandbox, check_signals, failed};
 use harness::sshd::{Sshd, free_port};
-use harness::statistics::{Summary, median};
+use harness::statistics::{Summary, median, rounded};
 use harness::{budget, config, idle, program};
 use soong::error::{Error, Result};
 

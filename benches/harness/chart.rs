@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::report::rounded;
+use super::statistics::rounded;
 
 /// Bars that share a unit.
 #[derive(Debug, Serialize, Deserialize)]

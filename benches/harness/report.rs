@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::{Deserialize, Serialize};
 
 use super::chart::Chart;
-use super::statistics::Summary;
+use super::statistics::{Summary, rounded};
 
 /// Results of one benchmark.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -144,18 +144,4 @@ impl Display for Goal {
         let (measured, verdict) = self.verdict();
         write!(f, "goal: {}: {}, measured {measured}: {verdict}", self.what, self.wanted())
     }
-}
-
-/// Formats a figure with as many digits as a reader can use.
-pub fn rounded(figure: f64) -> String {
-    let decimals = match figure.abs() {
-        0.0 => 0,
-        size if size < 0.1 => 4,
-        size if size < 1.0 => 3,
-        size if size < 10.0 => 2,
-        size if size < 100.0 => 1,
-        _ => 0,
-    };
-    let text = format!("{figure:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

@@ -59,3 +59,17 @@ pub fn percentile(values: &mut [f64], share: f64) -> f64 {
     let rank = rank.round() as usize;
     values.get(rank).copied().unwrap_or_default()
 }
+
+/// Formats a figure with as many digits as a reader can use.
+pub fn rounded(figure: f64) -> String {
+    let decimals = match figure.abs() {
+        0.0 => 0,
+        size if size < 0.1 => 4,
+        size if size < 1.0 => 3,
+        size if size < 10.0 => 2,
+        size if size < 100.0 => 1,
+        _ => 0,
+    };
+    let text = format!("{figure:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
