@@ -60,6 +60,28 @@ fn modules_look_downwards_only() {
     assert!(report.is_empty(), "paths against the layers of src/lib.rs:\n{report}");
 }
 
+/// Largest number of lines of a file.
+const LINES_MAX: usize = 350;
+
+#[test]
+fn no_file_is_too_long() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "crates/soong-statusd/src", "crates/soong-extension/src"] {
+        collect(&root.join(folder), &mut files);
+    }
+    let long: Vec<String> = files
+        .iter()
+        .map(|file| (file, fs::read_to_string(file).unwrap().lines().count()))
+        .filter(|(_, lines)| *lines > LINES_MAX)
+        .map(|(file, lines)| format!("{}: {lines}", file.display()))
+        .collect();
+    assert!(
+        long.is_empty(),
+        "over {LINES_MAX} lines; move a part, or the tests, to a file of its own: {long:?}"
+    );
+}
+
 #[test]
 fn a_wrong_path_is_found() {
     let rule = |file: &str, text: &str| {
