@@ -1,7 +1,6 @@
 //! One link: an ssh [`process`], the client of its control socket ([`mux`]), and checks of its liveness.
 
 pub(crate) mod check;
-mod control_watch;
 pub(crate) mod forwards;
 pub(crate) mod line_reader;
 pub(crate) mod liveness;

@@ -11,9 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::control_watch::ControlWatch;
 use super::line_reader::{LineHandler, LineReader};
 use super::mux::Control;
 use crate::openssh::failure::{self, Failure, Kind, SshOutput};
@@ -62,16 +61,20 @@ impl Link {
 
     /// Waits until the control socket accepts a connection, which means that ssh has logged in; otherwise
     /// returns the failure.
+    ///
+    /// Polls at intervals that grow with the elapsed time, adding at most a two-hundredth of it, or a
+    /// millisecond, the timer's resolution.
     pub async fn up(&mut self, control: &Control) -> Result<(), Failure> {
-        let watch = ControlWatch::new(control.path());
+        let begun = Instant::now();
         let (log, others) = (self.log.clone(), self.others.clone());
         // One future for all rounds: a program that ssh started can delay the report of its end beyond a
         // round.
         let mut ended = pin!(self.ended());
         loop {
+            let pause = (begun.elapsed() / 200).clamp(Duration::from_millis(1), Duration::from_millis(100));
             tokio::select! {
                 failure = &mut ended => return Err(failure),
-                () = watch.changed() => {}
+                () = sleep(pause) => {}
             }
             // Checking for the file is cheaper than a refused connection.
             if !control.path().exists() {
