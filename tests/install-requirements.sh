@@ -67,8 +67,11 @@ as_root() {
 }
 
 apt_install() {
-    packages=$(missing | cut -d' ' -f2 | sort -u)
     as_root apt-get update
+    # A package that the distribution lacks, such as Chromium on Ubuntu, must not keep the others away.
+    packages=$(missing | cut -d' ' -f2 | sort -u | while read -r package; do
+        if apt-cache show "$package" >/dev/null 2>&1; then echo "$package"; fi
+    done)
     # shellcheck disable=SC2086 # A word per package is meant.
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $packages
 }
