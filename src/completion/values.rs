@@ -40,6 +40,8 @@ pub enum Values {
     TunnelThenForwards,
     /// Extensions.
     Extensions,
+    /// Enabled providers.
+    Providers,
 }
 
 impl ArgExt for Values {}

@@ -211,7 +211,7 @@ pub const KEYS: &[Key] = &[
         "launch.hours",
         Kind::Hours,
         "4",
-        "hours for which an instance is rented: for the plan and the guard",
+        "hours for which an instance is rented: they set the price shown and the guard's lease",
     ),
     key("launch.ssh-key", Kind::Text, "", "name of your SSH key at the provider"),
     key("launch.filesystems", Kind::Texts, "", "file systems of the provider to attach"),

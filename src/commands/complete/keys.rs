@@ -119,6 +119,10 @@ pub(super) fn values(typed: &str) -> Answer {
         Kind::Choice(words) => Answer::words(words.iter().copied().map(word).collect()),
         Kind::Switch => Answer::words(["true", "false"].map(word).into()),
         Kind::Path => Answer::files(),
+        Kind::Provider => {
+            let installed = |name: &String| Candidate::new(name.clone(), "installed");
+            Answer::words(providers().iter().map(installed).collect())
+        }
         _ if key.default.is_empty() => Answer::nothing(),
         _ => Answer::words(vec![word(key.default)]),
     }

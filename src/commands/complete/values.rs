@@ -66,6 +66,10 @@ fn from_files(kind: Values, typed: &Input, paths: &Paths) -> Vec<Candidate> {
             words
         }
         Values::Extensions => extensions(),
+        Values::Providers => {
+            let names = config().map_or_else(Vec::new, |config| config.providers);
+            names.into_iter().map(|name| Candidate::new(name, "enabled")).collect()
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Parser, ValueHint};
 
-use crate::config::{is_provider_name, money};
+use crate::completion::Values;
+use crate::config::is_provider_name;
+use crate::instances::provider::arguments::{amount, word};
 use crate::system::time::parse_length;
 
 /// The command line of `soong-launch`.
@@ -67,7 +69,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub recipe: Option<PathBuf>,
     /// Provider to rent from
-    #[arg(long, value_name = "NAME", value_parser = provider)]
+    #[arg(long, value_name = "NAME", value_parser = provider, add = Values::Providers)]
     pub provider: Option<String>,
     /// Wait until there is capacity [default: 6h]
     ///
@@ -96,15 +98,6 @@ pub struct Arguments {
     pub yes: bool,
 }
 
-fn word(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("an empty name".to_owned()) } else { Ok(text.trim().to_owned()) }
-}
-
-fn amount(text: &str) -> Result<u64, String> {
-    let amount = text.strip_prefix('$').unwrap_or(text).parse().ok().and_then(money);
-    amount.ok_or_else(|| "an amount per hour, such as 2.50".to_owned())
-}
-
 fn name(text: &str) -> Result<String, String> {
     if is_provider_name(text) {
         Ok(text.to_owned())
@@ -122,11 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_and_names_are_checked() {
-        assert_eq!((amount("2.5"), amount("$3"), amount("0.01")), (Ok(250), Ok(300), Ok(1)));
-        for text in ["0", "-1", "1.005", "nan", "inf", "", "$", "1e99"] {
-            assert!(amount(text).is_err(), "{text}");
-        }
+    fn names_are_checked() {
         assert!(name("dev-2").is_ok());
         for text in ["", "-x", "a b", "a\n", "$(x)", &"x".repeat(65)] {
             assert!(name(text).is_err(), "{text}");

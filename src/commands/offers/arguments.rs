@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use crate::config::money;
+use crate::instances::provider::arguments::{amount, word};
 
 /// The command line of `soong-offers`.
 #[derive(Debug, Default, Parser)]
@@ -45,15 +45,6 @@ pub struct Arguments {
     /// The fields are described in docs/json.md and do not change within a major version.
     #[arg(long)]
     pub json: bool,
-}
-
-fn word(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("an empty name".to_owned()) } else { Ok(text.trim().to_owned()) }
-}
-
-fn amount(text: &str) -> Result<u64, String> {
-    let amount = text.strip_prefix('$').unwrap_or(text).parse().ok().and_then(money);
-    amount.ok_or_else(|| "an amount per hour, such as 2.50".to_owned())
 }
 
 /// Parses a size in gigabytes: `80`, `80GB`, `80 GiB`. Vendors name the same memory either way.

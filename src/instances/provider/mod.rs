@@ -6,6 +6,7 @@
 //! order, and the limits of its verb; processes that it starts end with it.
 
 pub mod answer;
+pub mod arguments;
 pub mod cache;
 pub mod offer;
 pub mod order;

@@ -122,3 +122,14 @@ fn what_is_wrong_is_no_news_to_whoever_presses_tab() {
     assert_eq!(answer(&sandbox, &["ls", ""]), ":1\n");
     assert_eq!(answer(&sandbox, &[]), ":1\n");
 }
+
+#[test]
+fn what_is_rented_and_where_is_completed() {
+    let mut sandbox = sandbox();
+    sandbox.provide("x", "exit 1");
+    assert_eq!(answer(&sandbox, &["soong", "launch", "--provider", ""]), "x\tenabled\n:4\n");
+    let instances = answer(&sandbox, &["soong", "terminate", ""]);
+    assert!(instances.lines().any(|line| line.starts_with("dev\t")), "{instances}");
+    let providers = answer(&sandbox, &["soong", "configure", "set", "launch.provider", ""]);
+    assert!(providers.contains("lambda\tinstalled\n"), "{providers}");
+}
