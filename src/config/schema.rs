@@ -197,7 +197,7 @@ pub const KEYS: &[Key] = &[
         "launch.provider",
         Kind::Provider,
         "",
-        "provider that soong launch rents from; default: the only enabled one that can",
+        "provider to rent from; default: the only enabled one that can",
     ),
     key("launch.gpu", Kind::Texts, "", "GPUs to rent, the preferred one first; default: the cheapest of all"),
     key(

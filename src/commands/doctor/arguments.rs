@@ -20,7 +20,7 @@ use crate::completion::Values;
     after_help = "Examples:
   soong doctor
   soong doctor dev --fix
-  soong doctor dev --report > report.txt"
+  soong doctor dev --report | less"
 )]
 pub struct Arguments {
     /// Instance: its name, id, or the start of its id

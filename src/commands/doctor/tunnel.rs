@@ -94,7 +94,7 @@ fn services(instance: &Instance, findings: &mut Findings) {
         serde_json::from_slice::<Value>(&command.output().ok()?.stdout).ok()
     });
     let Some(answer) = asked else {
-        findings.add(Finding::warning("services", "soong tunnel status --check gave no answer"));
+        findings.add(Finding::warning("services", "'soong tunnel status --check' gave no answer"));
         return;
     };
     for check in answer["tunnels"][0]["checks"].as_array().into_iter().flatten() {

@@ -103,7 +103,7 @@ fn refuse_open(setting: &Setting, history: &History) -> Result<()> {
     let (name, age) = (printable(&wish.name), span(now().saturating_sub(wish.asked)));
     Err(Error::failed(format!("the launch of {name}, {age} ago, has no outcome yet"))
         .with_hint(format!(
-            "soong status shows {name} once its provider lists it; after {} min, the launch counts as failed",
+            "'soong status' shows {name} once its provider lists it; after {} min, the launch counts as failed",
             LOST / 60
         ))
         .with_hint("launch another one all the same: --name OTHER"))
@@ -228,7 +228,7 @@ fn look_for(name: &str, setting: &Setting) -> Result<Option<Listed>> {
 fn unknown(name: &str, refused: &Refused) -> Error {
     Error::failed(format!("{}; the outcome is unknown, and {name} is not listed", refused.message)).with_hint(
         format!(
-            "nothing was sent again; soong status shows {name} if its provider lists it within {} min",
+            "nothing was sent again; 'soong status' shows {name} if its provider lists it within {} min",
             LOST / 60
         ),
     )

@@ -118,10 +118,10 @@ pub(super) fn render(facts: &Facts, candidates: &[Candidate], forecast: &Forecas
     let at_most = highest.filter(|highest| *highest > price);
     let at_most = at_most.map(|highest| format!(", at most {}", cost(highest))).unwrap_or_default();
     text.push_str(&format!("  {}: {}{at_most}\n", span(facts.time.as_secs()), cost(price)));
-    text.push_str(if facts.has_guard {
-        "  the status daemon ends it after that time, or when nothing uses it\n"
+    text.push_str(&if facts.has_guard {
+        "  the status daemon ends it after that time, or when nothing uses it\n".to_owned()
     } else {
-        "  nothing ends it but 'soong terminate'\n"
+        format!("  nothing ends it but 'soong terminate {}'\n", printable(&facts.name))
     });
     if !facts.filesystems.is_empty() {
         text.push_str(&format!("  file systems: {}\n", printable(&facts.filesystems.join(", "))));
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(
             render(&facts, &candidates, &forecast),
             "Launch dev at lambda\n  1  gpu_1x_h100 in us-west-1, 1x H100 80 GiB, $2.49/h\n  4 h: $9.96\n  \
-             nothing ends it but 'soong terminate'\n  2026-11: $0.00 so far, $9.96 of $200.00 with this launch\n"
+             nothing ends it but 'soong terminate dev'\n  2026-11: $0.00 so far, $9.96 of $200.00 with this launch\n"
         );
         let dearer =
             Candidate { offer: Offer { price_cents_per_hour: 300, ..offer }, region: "\u{1b}[2J".into() };

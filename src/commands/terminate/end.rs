@@ -35,7 +35,7 @@ pub(super) fn end(machine: &Machine, setting: &Setting) -> Result<()> {
     if request(machine, provider, setting)? {
         return wait_until_gone(machine, provider, setting);
     }
-    enter(setting, &entry(machine, provider, Event::Ended).because("soong terminate"));
+    enter(setting, &entry(machine, provider, Event::Ended).because("terminated by soong"));
     Ok(())
 }
 
@@ -108,7 +108,7 @@ fn wait_until_gone(machine: &Machine, provider: &str, setting: &Setting) -> Resu
                 let mine = listed.iter().find(|listed| listed.id == machine.id);
                 if mine.is_none_or(|mine| matches!(mine.status, Status::Terminated | Status::Preempted)) {
                     // The end is entered before its absence is noticed.
-                    let ended = entry(machine, provider, Event::Ended).because("soong terminate");
+                    let ended = entry(machine, provider, Event::Ended).because("terminated by soong");
                     enter(setting, &ended);
                     inventory::record(&setting.paths, provider, &listed, &setting.config);
                     return Ok(());
