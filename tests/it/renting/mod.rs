@@ -3,6 +3,7 @@
 mod cost;
 mod follow_up;
 mod journey;
+mod lambda;
 mod launch;
 mod order;
 mod outcomes;
