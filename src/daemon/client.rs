@@ -37,26 +37,23 @@ pub fn require_token(instance: &Instance, config: &Config, paths: &Paths) -> Res
     }
     let name = printable(&instance.name).into_owned();
     let word = printable(&shell_words::quote(&instance.name)).into_owned();
-    let install = format!("install a daemon there: soong daemon install {word}");
+    let missing = Error::failed(format!("no token for the status daemon of {name} is configured"))
+        .with_hint(format!("install a daemon there: soong daemon install {word}"));
     let Some(global) = Credentials::load(paths)?.daemon_token else {
-        return Err(Error::failed(format!("no token for the status daemon of {name} is configured"))
-            .with_hint(install)
-            .with_hint(
-                "or store the token of the instances in config.toml: soong configure set daemon.token",
-            ));
+        return Err(missing.with_hint(
+            "or store the token of the instances in config.toml: soong configure set daemon.token",
+        ));
     };
     let question = format!(
         "{name} has no token of its own, and config.toml does not name it. \
          Send it daemon.token, the token of your other instances?"
     );
     let answer = terminal::confirm_with(&question, false).map_err(|source| Error::cannot("ask", source))?;
-    if answer == Some(true) {
-        token_store::store_token(paths, &instance.id, Some(&global))?;
-        return Ok(global);
+    if answer != Some(true) {
+        return Err(missing.with_hint("or run this in a terminal and allow it to send daemon.token there"));
     }
-    Err(Error::failed(format!("daemon.token is not sent to {name}, which config.toml does not name"))
-        .with_hint(install)
-        .with_hint("or run this in a terminal and answer yes"))
+    token_store::store_token(paths, &instance.id, Some(&global))?;
+    Ok(global)
 }
 
 /// Sends `request` to the daemon on `instance`, through the tunnel if it is up and otherwise over an ssh of

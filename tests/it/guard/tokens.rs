@@ -33,8 +33,12 @@ fn the_token_of_all_is_sent_to_a_listed_instance_only_after_a_yes() {
     let (instance, daemon) = (Instance::start(), Daemon::start(9));
     let sandbox = listed(&instance, &daemon);
     let extend = || sandbox.soong_with_bin(["extend", "1"]);
-    let refusal = "daemon.token is not sent to dev, which config.toml does not name";
-    extend().fails(1, [refusal]).hint("soong daemon install dev").hint("in a terminal and answer yes").run();
+    let refusal = "no token for the status daemon of dev is configured";
+    extend()
+        .fails(1, [refusal])
+        .hint("soong daemon install dev")
+        .hint("in a terminal and allow it to send daemon.token there")
+        .run();
     for answer in ["\n", "n\n"] {
         let mut terminal = Terminal::run(&extend(), 24, 250);
         terminal.wait_for("Send it daemon.token, the token of your other instances? [y/N] ");
