@@ -293,3 +293,14 @@ fn questions_are_repeated_and_a_missing_key_is_told() {
     assert_eq!(user.call("capabilities", &Value::Null).code, 0);
     assert_eq!(user.cloud.requests().len(), 4);
 }
+
+#[test]
+fn before_the_user_agrees_soong_only_reads() {
+    let user = User::new();
+    user.sandbox.soong(["launch", "--dry-run", "--gpu", "A10"]).stdout_has("gpu_1x_a10 in us-").run();
+    user.sandbox.soong(["launch", "--gpu", "A10"]).code(1).stderr_has("pass --yes").run();
+    user.sandbox.soong(["offers"]).stdout_has("gpu_1x_a10  us-east-1, us-west-1\n").run();
+    let (launches, terminations, questions) = user.cloud.counts();
+    assert_eq!((launches, terminations), (0, 0));
+    assert!(questions > 0 && user.cloud.requests().iter().all(|request| request.line.starts_with("GET ")));
+}
