@@ -86,10 +86,10 @@ impl Wanted {
             let place = if self.regions.is_empty() { "" } else { " in these regions" };
             return Error::failed(format!(
                 "no capacity{place} for {name}{}",
-                if fitting.len() > 1 {
-                    format!(" and {} other offers", fitting.len() - 1)
-                } else {
-                    String::new()
+                match fitting.len() - 1 {
+                    0 => String::new(),
+                    1 => " and 1 other offer".to_owned(),
+                    others => format!(" and {others} other offers"),
                 }
             ))
             .with_hint("wait for it: --wait-capacity");
@@ -187,7 +187,7 @@ mod tests {
         );
         assert_eq!(
             none(Wanted { regions: texts(&["asia-*"]), max_price: Some(129), ..any() }),
-            "no capacity in these regions for a10 and 1 other offers | wait for it: --wait-capacity"
+            "no capacity in these regions for a10 and 1 other offer | wait for it: --wait-capacity"
         );
         assert_eq!(
             none(Wanted { gpu: texts(&["H100"]), max_price: Some(200), ..any() }),

@@ -28,7 +28,7 @@ const RATE_TRIES: u32 = 4;
 /// Result of a round over all candidates.
 enum Round {
     Launched(Rented),
-    /// No candidate had capacity; the last refusal.
+    /// No candidate had capacity, or the provider takes no requests now; the last refusal.
     NoCapacity(Option<Refused>),
 }
 
@@ -46,6 +46,7 @@ pub(super) fn rent(
     };
     match (limit, refused) {
         (Some(limit), _) => wait_for_capacity(limit, ceiling, setting),
+        (None, Some(refused)) if refused.code == Code::RateLimited => Err(refused.into()),
         (None, Some(refused)) => Err(Error::from(refused).with_hint("wait for capacity: --wait-capacity")),
         (None, None) => Err(Error::failed("no capacity").with_hint("wait for it: --wait-capacity")),
     }
@@ -62,6 +63,8 @@ fn round(candidates: &[Candidate], setting: &Setting) -> Result<Round> {
                     print_error(&format!("{:>11}  {}: {refused}\n", "", described(candidate)));
                     last = Some(refused);
                 }
+                // The others would be refused, too.
+                Code::RateLimited => return Ok(Round::NoCapacity(Some(refused))),
                 _ => return Err(refused.into()),
             },
         }
@@ -122,17 +125,21 @@ fn wait_for_capacity(limit: Duration, ceiling: u64, setting: &Setting) -> Result
             Ok(offers) => {
                 failures = 0;
                 let candidates = wanted.candidates(&offers);
+                let mut asked = Duration::ZERO;
                 if !candidates.is_empty() {
                     if let Some(step) = step.take() {
                         step.finish("there is capacity");
                     }
                     match round(&candidates, setting) {
                         Ok(Round::Launched(rented)) => return Ok(rented),
-                        Ok(Round::NoCapacity(_)) => step = Some(Step::begin("Waiting for capacity")),
+                        Ok(Round::NoCapacity(refused)) => {
+                            asked = refused.and_then(|refused| refused.retry_after).unwrap_or_default();
+                            step = Some(Step::begin("Waiting for capacity"));
+                        }
                         Err(error) => return Err(error),
                     }
                 }
-                jittered(INTERVAL)
+                jittered(INTERVAL).max(asked)
             }
             Err(_) if setting.watch.interrupted() => return Err(Error::interrupted()),
             Err(refused) if refused.code == Code::Unauthorized => return Err(refused.into()),
