@@ -118,7 +118,7 @@ mod tests {
         );
         assert_eq!(fill("a@b.c @NAME@ @soong", "r").unwrap(), "a@b.c @NAME@ @soong");
         for (text, told) in [
-            ("\n@soong:nmae@", "cannot use r.yaml: line 2: unknown placeholder @soong:nmae@"),
+            ("\n@soong:nope@", "cannot use r.yaml: line 2: unknown placeholder @soong:nope@"),
             ("@soong:name", "cannot use r.yaml: line 1: unknown placeholder @soong:name@"),
             ("@soong:@", "cannot use r.yaml: line 1: unknown placeholder @soong:@"),
         ] {

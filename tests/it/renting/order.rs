@@ -54,7 +54,7 @@ fn a_recipe_that_cannot_be_used_costs_nothing() {
         let run = sandbox.soong_with_bin(["launch", "-y", "--recipe", path(&recipe)]);
         run.fails(1, [first]).run();
     };
-    launch("#cloud-config\nhostname: @soong:nmae@\n", "line 2: unknown placeholder @soong:nmae@");
+    launch("#cloud-config\nhostname: @soong:nope@\n", "line 2: unknown placeholder @soong:nope@");
     launch("hello\n", "not a cloud-init file");
     assert!(!sandbox.home().join("order").exists());
 }
