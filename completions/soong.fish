@@ -38,8 +38,9 @@ function __soong_command
 end
 
 # begin generated
-for program in soong soong-tunnel soong-ssh soong-status soong-offers soong-launch soong-terminate soong-cost soong-extend soong-keep soong-daemon soong-doctor soong-configure soong-init soong-prompt soong-ext
-    # end generated
+set -g __soong_programs soong soong-tunnel soong-ssh soong-status soong-offers soong-launch soong-terminate soong-cost soong-extend soong-keep soong-daemon soong-doctor soong-configure soong-init soong-prompt soong-ext
+# end generated
+for program in $__soong_programs
     complete --erase --command $program
     complete --command $program --condition __soong_ask --no-files --keep-order --arguments '$__soong_candidates'
 end

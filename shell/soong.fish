@@ -325,13 +325,13 @@ end
 function soong_unload
     __soong_withdraw
     builtin test -n "$__soong_alias"; and functions -e $__soong_alias
-    for name in soong soong-{tunnel,ssh,status,extend,keep,daemon,configure,init,prompt,ext} $__soong_alias
+    for name in $__soong_programs $__soong_alias
         complete -e -c $name
     end
     # A copy of the wrapper may still call it.
     builtin test "$__soong_placed" = taken; or functions -e __soong_before
     set -e SOONG_{STATE,TEXT,PROMPT,UP,WAIT,DOWN} _soong_completer __soong_candidates
-    set -e __soong_{proc,boot,path,symbols,placed,site,alias,seen,file,from,until,proof}
+    set -e __soong_{proc,boot,path,symbols,placed,site,alias,programs,seen,file,from,until,proof}
     functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,choose,alone,right,left,ask,command} soong_unload
 end
 

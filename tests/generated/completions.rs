@@ -33,6 +33,6 @@ fn zsh() {
 
 #[test]
 fn fish() {
-    let part = format!("for program in {}", programs().join(" "));
+    let part = format!("set -g __soong_programs {}", programs().join(" "));
     check("completions/soong.fish", &with_part("completions/soong.fish", &part));
 }

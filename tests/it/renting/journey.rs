@@ -3,6 +3,8 @@
 use super::pretended::Renter;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
+use crate::support::namespaces::{self, THERE};
+use crate::support::sshd::Options;
 
 #[test]
 fn from_launch_to_an_answered_request_and_back() {
@@ -39,6 +41,23 @@ fn from_launch_to_an_answered_request_and_back() {
     let json = renter.soong(&["cost", "--json"]).stdout_has(r#""running":false"#).run().stdout;
     assert!(json.contains(r#""at_least":false,"#) || json.contains(r#""at_least":false}"#), "{json}");
     renter.sandbox.assert_idle();
+}
+
+/// The rented machine is a network namespace, reached over a cable.
+#[test]
+fn from_launch_to_an_answered_request_of_another_machine() {
+    const TEST: &str = "renting::journey::from_launch_to_an_answered_request_of_another_machine";
+    let instance = || Instance::with(Options::default().line(&format!("ListenAddress {THERE}")));
+    namespaces::across(TEST, instance, |instance| {
+        let renter = Renter::of(instance).with("HOST", THERE).with("BOOT", "2");
+        let launched = renter.soong(&["launch", "-y"]).stdout_has("SSH tunnel started");
+        let launched = launched.stderr_has(format!("  dev is active at {THERE}\n"));
+        launched.stderr_has("  its SSH server answers\n").stderr_has("  the tunnel is up\n").run();
+        assert_eq!(get(&renter.sandbox.url(0, "id")), instance.services[0].name);
+        assert_eq!((renter.calls("launch"), instance.sshd.logins()), (1, 1));
+        renter.soong(&["terminate", "dev", "-y"]).stdout_has("Terminated dev\n").stderr_has("").run();
+        renter.sandbox.assert_idle();
+    });
 }
 
 #[test]
