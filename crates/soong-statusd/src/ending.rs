@@ -42,9 +42,9 @@ pub fn warn(guard: &Arc<Guard>, plan: Plan, terminals: Vec<String>) {
         Reason::Idle => "nothing uses it",
     };
     let fix = match plan.reason {
-        Reason::Lease => "; soong extend 1h adds an hour",
+        Reason::Lease => "; soong extend 1h, or here sudo soong-statusd extend 1h, adds an hour",
         Reason::Limit => "",
-        Reason::Idle => "; soong keep 1h keeps it up for an hour",
+        Reason::Idle => "; soong keep 1h, or here sudo soong-statusd keep 1h, keeps it up for an hour",
     };
     let text = format!("this machine ends in {} ({at}): {reason}{fix}", span(left));
     log::warning(&text);

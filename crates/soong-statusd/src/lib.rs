@@ -19,6 +19,7 @@ pub mod lease;
 pub mod log;
 pub mod program;
 pub mod provider;
+pub mod request;
 pub mod status;
 pub mod store;
 pub mod systemd;

@@ -1,12 +1,13 @@
 //! The program: reads the configuration, answers requests and watches the machine.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::guard::Guard;
 use crate::lease::{Action, Policy};
 use crate::systemd::Notifier;
-use crate::{ending, http, log};
+use crate::{ending, http, log, request};
 
 /// The command line of `soong-statusd`.
 #[derive(Debug, Parser)]
@@ -31,6 +32,7 @@ use crate::{ending, http, log};
 
 Examples:
   soong-statusd --check
+  sudo soong-statusd keep 2h
   soong-statusd --config ./statusd.toml"
 )]
 pub struct Arguments {
@@ -40,6 +42,26 @@ pub struct Arguments {
     /// Check the configuration and exit
     #[arg(long)]
     pub check: bool,
+    /// Request to the daemon that runs with this configuration; without one, this becomes the daemon.
+    #[command(subcommand)]
+    pub request: Option<Request>,
+}
+
+/// Requests by a user of the machine.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Request {
+    /// Keep the machine up for a time although nothing uses it
+    Keep {
+        /// Such as 2h or 90m
+        #[arg(value_parser = humantime::parse_duration)]
+        time: Duration,
+    },
+    /// Extend the lease
+    Extend {
+        /// Such as 2h or 90m
+        #[arg(value_parser = humantime::parse_duration)]
+        time: Duration,
+    },
 }
 
 /// Does what the command line says.
@@ -58,6 +80,15 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(request) = &arguments.request {
+        let told = match request {
+            Request::Keep { time } => request::keep(&arguments.config, *time),
+            Request::Extend { time } => request::extend(&arguments.config, *time),
+        };
+        // A closed standard output does not undo what was asked.
+        let _ = writeln!(std::io::stdout(), "{}", told?);
+        return Ok(());
+    }
     let config = Config::load(&arguments.config)?;
     if arguments.check {
         return Ok(());

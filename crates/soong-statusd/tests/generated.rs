@@ -73,7 +73,9 @@ const HOOK_VARIABLES: &[(&str, &str)] = &[
 fn page() -> String {
     let mut page = Page::new("soong-statusd", 8, "Guard a GPU instance");
     page.section("SYNOPSIS");
-    page.line("\\fBsoong\\-statusd\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR] [\\fB\\-\\-check\\fR]");
+    page.line(
+        "\\fBsoong\\-statusd\\fR [\\fB\\-\\-config\\fR \\fIFILE\\fR] [\\fB\\-\\-check\\fR] [\\fICOMMAND\\fR]",
+    );
     page.section("DESCRIPTION");
     page.paragraphs(DESCRIPTION);
     page.section("OPTIONS");
@@ -85,6 +87,16 @@ fn page() -> String {
             .first()
             .map_or_else(String::new, |default| format!(" (default {})", default.to_string_lossy()));
         page.term(&format!("--{long}"), &format!("{help}{default}"));
+    }
+    page.section("COMMANDS");
+    page.paragraphs(
+        "These ask the daemon that runs on this machine, and exit. They read the token, so they need root.",
+    );
+    for command in Arguments::command().get_subcommands() {
+        let argument =
+            command.get_arguments().next().map(|argument| argument.get_id().as_str().to_uppercase());
+        let term = format!("{} {}", command.get_name(), argument.unwrap_or_default());
+        page.term(term.trim_end(), &command.get_about().map(ToString::to_string).unwrap_or_default());
     }
     page.section("CONFIGURATION");
     page.paragraphs(

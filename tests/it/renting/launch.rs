@@ -151,7 +151,7 @@ fn an_instance_that_is_taken_away_while_it_boots_is_told() {
 #[test]
 fn capacity_that_comes_later_is_waited_for_and_the_hook_says_so() {
     let sshd = Sshd::start();
-    let renter = Renter::at(&sshd).with("CAPACITY_AFTER", "40");
+    let renter = Renter::at(&sshd).with("CAPACITY_AFTER", "3");
     let hook = renter.sandbox.path("home/.config/soong/hooks/launched");
     renter.sandbox.write(
         &hook,
@@ -166,7 +166,7 @@ fn capacity_that_comes_later_is_waited_for_and_the_hook_says_so() {
     let told = fs::read_to_string(renter.sandbox.home().join("told")).unwrap();
     assert_eq!(told, "launched dev gpu_1x_h100 us-west-1 $2.49\n");
     assert_eq!((renter.calls("launch"), renter.rented().len()), (1, 1));
-    assert!(renter.calls("offers") <= 6, "{} questions", renter.calls("offers"));
+    assert!(renter.calls("offers") <= 4, "{} questions", renter.calls("offers"));
 }
 
 #[test]

@@ -142,19 +142,30 @@ impl Config {
         Self::parse(&text, file)
     }
 
+    /// Returns the token of a config that [`Config::load`] accepts, as text for a request.
+    pub fn load_token(file: &Path) -> Result<String> {
+        let text = read_private(file).map_err(|error| Error::io("read", file, &error))?;
+        let document: Document = toml::from_str(&text).map_err(|error| fault(file, None, error.message()))?;
+        let named = document.token_file.as_deref().map(read_private).transpose();
+        let token = named.map_err(|error| fault(file, None, &error.to_string()))?.or(document.token);
+        Ok(token.unwrap_or_default().trim().to_owned())
+    }
+
     fn parse(text: &str, file: &Path) -> Result<Self> {
-        let fault = |line: Option<usize>, message: &str| {
-            let place = line.map_or_else(String::new, |line| format!("line {line}: "));
-            Error::new(format!("cannot read {}: {place}{message}", file.display()))
-        };
         let document: Document = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            fault(line, error.message()).with_hint("soong-statusd(8) lists the keys and their values")
+            fault(file, line, error.message()).with_hint("soong-statusd(8) lists the keys and their values")
         })?;
-        let token = token(&document, |message| fault(None, message))?;
+        let token = token(&document, |message| fault(file, None, message))?;
         let directory = file.parent().map_or_else(PathBuf::new, Path::to_owned);
-        document.into_config(token, directory).map_err(|message| fault(None, &message))
+        document.into_config(token, directory).map_err(|message| fault(file, None, &message))
     }
+}
+
+/// Returns the error for a faulty config.
+fn fault(file: &Path, line: Option<usize>, message: &str) -> Error {
+    let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+    Error::new(format!("cannot read {}: {place}{message}", file.display()))
 }
 
 /// The token of `document`, or of the file it names.

@@ -85,6 +85,32 @@ fn keep_and_activity_answer_and_are_shown() {
 }
 
 #[test]
+fn a_user_of_the_machine_asks_from_there() {
+    let machine = Machine::new("");
+    let daemon = machine.start();
+    let ask = |words: &[&str]| {
+        let output = machine.command_at(daemon.address).args(words).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let (asked, said, _) = ask(&["keep", "2h"]);
+    let until = said.strip_prefix("no idle shutdown until ").unwrap().trim_end();
+    assert!(asked);
+    assert_same(&daemon.status()["keep_until"], &until.into());
+    let before = daemon.status()["lease_end"].clone();
+    let (_, said, _) = ask(&["extend", "90m"]);
+    let end = said.strip_prefix("the lease ends at ").unwrap().trim_end();
+    assert_same(&daemon.status()["lease_end"], &end.into());
+    assert_ne!(daemon.status()["lease_end"], before);
+    let (asked, _, said) = ask(&["keep", "0s"]);
+    assert!(!asked && said.contains("set minutes (1 to 43200)"), "{said}");
+    assert!(!said.contains(TOKEN), "{said}");
+    let elsewhere = machine.command_at(([127, 0, 0, 1], 1).into()).args(["keep", "1h"]).output().unwrap();
+    let said = String::from_utf8(elsewhere.stderr).unwrap();
+    assert!(!elsewhere.status.success() && said.contains("127.0.0.1:1 does not answer"), "{said}");
+}
+
+#[test]
 fn everything_but_health_and_the_page_wants_the_token() {
     let daemon = Machine::new("").start();
     let before = daemon.status();

@@ -98,8 +98,17 @@ impl Machine {
     }
 
     pub fn command(&self) -> Command {
+        self.command_with(&self.config)
+    }
+
+    /// A command whose configuration says where the running daemon listens.
+    pub fn command_at(&self, address: SocketAddr) -> Command {
+        self.command_with(&self.config.replace("127.0.0.1:0", &address.to_string()))
+    }
+
+    fn command_with(&self, config: &str) -> Command {
         let file = self.file("statusd.toml");
-        fs::write(&file, &self.config).unwrap();
+        fs::write(&file, config).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_soong-statusd"));
         command.arg("--config").arg(file).env_remove("JOURNAL_STREAM").env_remove("NOTIFY_SOCKET");
