@@ -12,4 +12,4 @@ rm -f docs/benchmark-*.svg
 for chart in "$from"/*.svg; do
     cp "$chart" "docs/benchmark-$(basename "$chart")"
 done
-sed 's/](\([a-z]*-[0-9]*\.svg\))/](benchmark-\1)/' "$from/report.md" >docs/benchmarks.md
+sed -e 's/](\([a-z]*-[0-9]*\.svg\))/](benchmark-\1)/' -e 's/Linux \([0-9]*\.[0-9]*\)[^;]*/Linux \1/' "$from/report.md" >docs/benchmarks.md
