@@ -31,3 +31,11 @@ pub fn is_built_in(name: &str) -> bool {
 pub fn is_helper(name: &str) -> bool {
     HELPERS.contains(&name) || name.starts_with("provider-")
 }
+
+/// Returns true if `line` of a shell's startup file loads soong's hook, as documented or as `soong init --install`
+/// writes it.
+pub fn calls_init(line: &[u8]) -> bool {
+    let line = String::from_utf8_lossy(line);
+    let line = line.trim_start();
+    !line.starts_with('#') && line.contains("soong init ")
+}

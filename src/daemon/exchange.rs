@@ -120,9 +120,7 @@ fn absent(instance: &Instance) -> Error {
 /// ssh reports a port without a listener; other messages are about ssh itself.
 fn refused(said: &str, login: &Login) -> Error {
     let lines: Vec<String> = said.lines().map(str::to_owned).collect();
-    if lines.is_empty()
-        || lines.iter().any(|line| line.contains("open failed") || line.contains("stdio forwarding failed"))
-    {
+    if lines.is_empty() || failure::is_forward_failure(&lines) {
         return absent(&login.instance);
     }
     let failure = failure::classify(&failure::SshOutput { log: lines, others: Vec::new() });

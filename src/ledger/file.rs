@@ -74,7 +74,7 @@ fn write(path: &Path, entries: &[Entry]) -> io::Result<()> {
         file.set_permissions(Permissions::from_mode(MODE))?;
     }
     let mut text = String::new();
-    // A line that a crash cut short stays a line of its own.
+    // A line that a crash cut short must not run into this one.
     if !ends_with_newline(&file)? {
         text.push('\n');
     }

@@ -1,10 +1,12 @@
 //! The system's `ssh`: its command line, its options, and what its failures mean.
 
+pub(crate) mod agent;
 mod certificate;
 pub(crate) mod entry;
 pub(crate) mod failure;
 pub(crate) mod greeting;
 pub(crate) mod key;
+pub(crate) mod key_file;
 pub(crate) mod login;
 pub(crate) mod options;
 pub(crate) mod quoting;

@@ -15,6 +15,11 @@ pub fn check_path(path: &Path) -> Result<()> {
         .with_hint("choose a path without '${'"))
 }
 
+/// Returns `path` quoted for a shell, printable.
+pub(crate) fn for_shell(path: &Path) -> String {
+    printable(&shell_words::quote(&path.to_string_lossy())).into_owned()
+}
+
 /// Returns `path` for an argument in which ssh expands `%`.
 pub(crate) fn percent_escaped(path: &Path) -> String {
     path.to_string_lossy().replace('%', "%%")

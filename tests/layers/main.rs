@@ -76,10 +76,7 @@ fn no_file_is_too_long() {
         .filter(|(_, lines)| *lines > LINES_MAX)
         .map(|(file, lines)| format!("{}: {lines}", file.display()))
         .collect();
-    assert!(
-        long.is_empty(),
-        "over {LINES_MAX} lines; move a part, or the tests, to a file of its own: {long:?}"
-    );
+    assert!(long.is_empty(), "over {LINES_MAX} lines; move a part, or the tests, to another file: {long:?}");
 }
 
 #[test]

@@ -37,8 +37,8 @@ fn sentence(what: &str, answer: &Value, key: &str) -> String {
 
 /// Sends `form` to the daemon that runs with `config`; returns its answer.
 fn post(config: &Path, path: &str, form: &str) -> Result<Value> {
-    let address = reachable(Config::load(config)?.listen);
-    let token = Config::load_token(config)?;
+    let (config, token) = Config::load_with_token(config)?;
+    let address = reachable(config.listen);
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",

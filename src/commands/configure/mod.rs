@@ -16,7 +16,6 @@ mod dialog;
 mod document;
 mod edit;
 mod import;
-mod key_file;
 mod list;
 pub(crate) mod place;
 mod secret;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::{NamedHost, SetupArguments};
-use super::key_file::{self, Lock};
 use super::place::{self, Place, SecretName};
 use super::store::{Change, Store, shell};
 use super::{api_key, document, secret, setting, value};
@@ -11,6 +10,7 @@ use crate::command_line;
 use crate::config::Config;
 use crate::config::credentials::{Credentials, Secret};
 use crate::error::{Error, Result};
+use crate::openssh::key_file::{self, Lock};
 use crate::system::paths::Paths;
 use crate::terminal::{print_error, printable};
 

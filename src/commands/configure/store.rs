@@ -17,6 +17,7 @@ use super::place::SecretName;
 use crate::config::credentials::{self, Credentials};
 use crate::config::{self, Config};
 use crate::error::{Error, Result, errno};
+pub(super) use crate::openssh::quoting::for_shell as shell;
 use crate::system::lock::{self, Lock, WRITER_PATIENCE};
 use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
@@ -174,11 +175,6 @@ fn refusal(target: &Path, directory: &Path, error: io::Error) -> Error {
 
 fn plain(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
-}
-
-/// Returns `path` quoted for a shell.
-pub(super) fn shell(path: &Path) -> String {
-    printable(&shell_words::quote(&path.to_string_lossy())).into_owned()
 }
 
 /// Delays signals that would end this process. Writing takes little time.

@@ -1,7 +1,6 @@
 //! The wizard: asks one question at a time, checks each answer, and saves after the last.
 
 use super::arguments::NamedHost;
-use super::key_file::{self, Lock};
 use super::place::{self, Place};
 use super::setup::{self, Setup};
 use super::{api_key, dialog, document, secret, value};
@@ -9,6 +8,7 @@ use crate::config::address::Address;
 use crate::config::credentials::{Credentials, Secret};
 use crate::config::{self, Config, check};
 use crate::error::{Error, Result};
+use crate::openssh::key_file::{self, Lock};
 use crate::system::paths::Paths;
 use crate::terminal::{print_error, printable};
 

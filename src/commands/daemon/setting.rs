@@ -43,7 +43,7 @@ impl Setting {
 
     /// Returns `remote`, which printed `facts`, as root.
     pub fn root_with<'a>(&self, remote: Remote<'a>, root: &str, facts: &Answer) -> Result<Remote<'a>> {
-        // In a directory of its own, the account needs no further rights.
+        // Installing below another root directory needs the account's rights only.
         let rights = if root.is_empty() { rights::of_root(&self.instance, facts)? } else { Rights::Account };
         Ok(remote.with_rights(rights))
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 
 use super::finding::{Finding, Findings};
+use crate::built_in::calls_init;
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::runtime::directory::Directory;
@@ -116,10 +117,8 @@ pub(super) fn check_shell(paths: &Paths, findings: &mut Findings) {
     };
     let shown = paths.abbreviate(&file);
     let text = std::fs::read(&file).unwrap_or_default();
-    let calls = String::from_utf8_lossy(&text)
-        .lines()
-        .any(|line| !line.trim_start().starts_with('#') && line.contains("init") && line.contains("soong"));
-    findings.add(if calls {
+    let is_loaded = text.split(|byte| *byte == b'\n').any(calls_init);
+    findings.add(if is_loaded {
         Finding::ok(CHECK, format!("{shown} loads completion and prompt"))
     } else {
         Finding::warning(CHECK, format!("{shown} does not load completion and prompt")).command([

@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use super::finding::{Finding, Findings};
 use crate::config::Config;
 use crate::config::instance::Instance;
-use crate::openssh::Login;
 use crate::openssh::failure::{self, SshOutput};
+use crate::openssh::key_file::{self, Lock};
+use crate::openssh::{Login, agent};
 use crate::system::child::{self, Limits};
 use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
 
-/// Limits for programs that read a key.
-const LIMITS: Limits = Limits { time: Duration::from_secs(5), output: 1 << 16 };
 /// Time for a login beyond ssh's own time limit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -33,19 +32,20 @@ pub(super) fn check_key(
             return None;
         }
     };
+    let in_agent = agent::fingerprints(watch);
     if login.entry.has_keys {
         findings.add(Finding::ok("key", "as your ssh_config says"));
     } else if login.keys.files.is_empty() {
-        findings.add(no_file(watch));
+        findings.add(no_file(in_agent.len()));
     }
     for file in &login.keys.files {
-        findings.add(key(file, paths, watch));
+        let is_in_agent = agent::fingerprint(file, watch).is_some_and(|found| in_agent.contains(&found));
+        findings.add(key(file, &login, is_in_agent, paths));
     }
     Some(login)
 }
 
-fn no_file(watch: &Watch) -> Finding {
-    let in_agent = agent_keys(watch).len();
+fn no_file(in_agent: usize) -> Finding {
     if in_agent > 0 {
         return Finding::ok("key", format!("none in ~/.ssh; {in_agent} in the agent"));
     }
@@ -55,50 +55,28 @@ fn no_file(watch: &Watch) -> Finding {
 }
 
 /// Checks that ssh can use `file` without asking for a passphrase.
-fn key(file: &Path, paths: &Paths, watch: &Watch) -> Finding {
+fn key(file: &Path, login: &Login, is_in_agent: bool, paths: &Paths) -> Finding {
     let (shown, path) = (paths.abbreviate(file), file.to_string_lossy().into_owned());
-    if let Some(fingerprint) = fingerprint(file, watch)
-        && agent_keys(watch).contains(&fingerprint)
-    {
+    if is_in_agent {
         return Finding::ok("key", format!("{shown}, in the agent"));
     }
-    let mut command = Command::new("ssh-keygen");
-    // The empty passphrase is no secret.
-    command.args(["-y", "-P", "", "-f"]).arg(file).stdin(Stdio::null());
-    match child::run(&mut command, LIMITS, watch) {
-        Ok(outcome) if outcome.status.success() => Finding::ok("key", shown),
-        Ok(outcome) if outcome.stderr.contains("passphrase") && paths::has_ssh_agent() => {
+    match key_file::check(file) {
+        Ok(Lock::Open) => Finding::ok("key", shown),
+        Ok(Lock::Passphrase) if paths::has_ssh_agent() => {
             Finding::warning("key", format!("{shown} has a passphrase, and the agent does not have it"))
                 .command(["ssh-add".to_owned(), path])
         }
-        Ok(outcome) if outcome.stderr.contains("passphrase") => {
+        Ok(Lock::Passphrase) => {
             Finding::warning("key", format!("{shown} has a passphrase, and no agent is running"))
                 .advice("start one, so that a tunnel can come back by itself: eval \"$(ssh-agent)\"; ssh-add")
         }
-        Ok(outcome) => {
-            let reason = outcome.stderr.lines().last().unwrap_or("ssh-keygen cannot read it").to_owned();
-            Finding::warning("key", format!("{shown}: {reason}"))
+        Err(error) if login.keys.named => Finding::error("key", &error),
+        // Another key may fit.
+        Err(error) => {
+            let finding = Finding::warning("key", error.to_string());
+            error.hints().into_iter().fold(finding, Finding::advice)
         }
-        Err(fault) => Finding::warning("key", format!("{shown}: cannot run ssh-keygen: {fault}")),
     }
-}
-
-/// Returns the fingerprint of a key, from `ssh-keygen -l`: `256 SHA256:… comment (ED25519)`.
-fn fingerprint(file: &Path, watch: &Watch) -> Option<String> {
-    let mut command = Command::new("ssh-keygen");
-    let outcome = child::run(command.arg("-lf").arg(file).stdin(Stdio::null()), LIMITS, watch).ok()?;
-    String::from_utf8_lossy(&outcome.stdout).split_whitespace().nth(1).map(str::to_owned)
-}
-
-/// Returns the fingerprints of the agent's keys, from `ssh-add -l`.
-fn agent_keys(watch: &Watch) -> Vec<String> {
-    if !paths::has_ssh_agent() {
-        return Vec::new();
-    }
-    let outcome = child::run(Command::new("ssh-add").arg("-l").stdin(Stdio::null()), LIMITS, watch);
-    let Ok(outcome) = outcome else { return Vec::new() };
-    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    text.lines().filter_map(|line| line.split_whitespace().nth(1)).map(str::to_owned).collect()
 }
 
 /// Logs in without questions. Returns true if that works.
@@ -106,8 +84,7 @@ pub(super) fn check_login(login: &Login, findings: &mut Findings, watch: &Watch)
     let begun = Instant::now();
     let limits = Limits { time: Duration::from_secs(login.connect_timeout) + PATIENCE, output: 1 << 16 };
     let mut command = Command::new(&login.program);
-    // The connection to the server itself ends when its greeting has been written to a closed pipe, or at once if the
-    // server does not allow it.
+    // ssh ends when its input does, or at once if the server does not connect to the port.
     command.args(login.stdio_arguments("localhost", 22)).stdin(Stdio::null());
     let message = format!("Logging in to {}", login.instance.host);
     let outcome = findings.wait(&message, || child::run(&mut command, limits, watch));
@@ -121,12 +98,11 @@ pub(super) fn check_login(login: &Login, findings: &mut Findings, watch: &Watch)
             return findings.add(Finding::failed("login", format!("{at}: {fault}")).took(begun.elapsed()));
         }
     };
-    // The login worked if ssh got as far as a forward.
-    if said.contains("open failed") || said.contains("stdio forwarding failed") {
+    let lines: Vec<String> = said.lines().map(str::to_owned).collect();
+    if failure::is_forward_failure(&lines) {
         return findings.add(Finding::ok("login", at).took(begun.elapsed()));
     }
-    let failure =
-        failure::classify(&SshOutput { log: said.lines().map(str::to_owned).collect(), others: Vec::new() });
+    let failure = failure::classify(&SshOutput { log: lines, others: Vec::new() });
     let finding = Finding::failed("login", failure.reason).took(begun.elapsed());
     findings.add(failure::hints(failure.kind, login, 0).into_iter().fold(finding, Finding::advice))
 }

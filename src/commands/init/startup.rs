@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::arguments::{Arguments, Shell};
 use super::script::quote;
+use crate::built_in::calls_init;
 
 /// End of our line.
 const MARK: &str = "# soong init --install";
@@ -109,13 +110,6 @@ fn is_ours(line: &[u8]) -> bool {
 
 fn is_of_new(line: &[u8]) -> bool {
     trim(line).ends_with(MARK_OF_NEW.as_bytes())
-}
-
-/// Returns true if the line loads soong's hook as documented.
-fn calls_init(line: &[u8]) -> bool {
-    let line = String::from_utf8_lossy(line);
-    let line = line.trim_start();
-    !line.starts_with('#') && line.contains("soong init ")
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::system::time::parse_length;
 
 /// The command line of `soong-launch`.
 #[derive(Debug, Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate flag of the command line")]
 #[command(
     name = "soong-launch",
     bin_name = "soong launch",

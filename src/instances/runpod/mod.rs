@@ -1,8 +1,8 @@
 //! `soong-provider-runpod`: lists, rents and ends pods at RunPod.
 //!
 //! Pods: <https://docs.runpod.io/api-reference/pods/GET/pods> (REST v1). REST v1 has neither prices nor capacity;
-//! they come from the catalog of REST v2 (<https://docs.runpod.io/api-reference-v2/catalog/list-gpu-types>). A pod's
-//! SSH server has a port of its own on a shared address. The API key is sent in one header of each request and
+//! they come from the catalog of REST v2 (<https://docs.runpod.io/api-reference-v2/catalog/list-gpu-types>). Pods share
+//! addresses, and each has its SSH server on another port. The API key is sent in one header of each request and
 //! nowhere else.
 
 pub mod account;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::token;
+use super::{PROVIDER, rent_from, token};
 use crate::support::booted::{Booted, PASSWORD, Sudo};
 use crate::support::daemon::start;
 use crate::support::lambda_cloud::{KEY, LambdaCloud};
@@ -175,22 +175,14 @@ fn hooks_and_providers_work_inside_the_unit() {
     let Some(machine) = Booted::start(Sudo::NoPassword) else { return };
     let (cloud, mut sandbox) = (LambdaCloud::start(), machine.sandbox());
     install(&sandbox).stdout_has("now guards dev\n").run();
-    sandbox.configure(|config| {
-        config.set(["providers", "lambda"], true).set(["lambda", "base-url"], cloud.url());
-    });
-    sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n"));
-    let program = Path::new(env!("CARGO_BIN_EXE_soong-provider-lambda"));
-    let order =
-        json!({"api": 1, "name": "dev", "type": "gpu_1x_a10", "region": "us-west-1", "ssh_key": "laptop"});
-    let launched = Answer::of(&Run::new(&sandbox, program, ["launch"]), &order.to_string());
-    let id = launched.json["instance"]["id"].as_str().unwrap();
+    let id = rent_from(&cloud, &mut sandbox);
 
-    fs::copy(program, machine.file("usr/local/bin/soong-provider-lambda")).unwrap();
+    fs::copy(PROVIDER, machine.file("usr/local/bin/soong-provider-lambda")).unwrap();
     machine.write("usr/local/bin/sync", "#!/bin/sh\necho \"$1\" > /root/synced\n", 0o755);
     machine.write("etc/soong/config.toml", &format!("[lambda]\nbase-url = \"{}\"\n", cloud.url()), 0o600);
     machine.write("etc/soong/credentials.toml", &format!("[lambda]\napi-key = \"{KEY}\"\n"), 0o600);
     let config = fs::read_to_string(machine.file("etc/soong/statusd.toml")).unwrap();
-    let config = config.replace("a1b2c3d4", id)
+    let config = config.replace("a1b2c3d4", &id)
         + "idle = \"3s\"\nend = { terminate = \"lambda\" }\n[hooks]\n\
            ended = [\"/usr/bin/systemd-run\", \"--wait\", \"/usr/local/bin/sync\", \"results\"]\n";
     machine.write("etc/soong/statusd.toml", &config, 0o600);
@@ -199,6 +191,6 @@ fn hooks_and_providers_work_inside_the_unit() {
     let log = || machine.root("journalctl --no-pager --unit soong-statusd");
     wait::until_true("its success to be logged", || log().contains("attempt 1 succeeded"));
     assert_eq!(fs::read_to_string(machine.file("root/synced")).unwrap(), "results\n", "{}", log());
-    let list = Answer::of(&Run::new(&sandbox, program, ["list"]), "");
+    let list = Answer::of(&Run::new(&sandbox, Path::new(PROVIDER), ["list"]), "");
     assert_eq!(list.json["instances"][0]["status"], "terminating", "{list:?}");
 }

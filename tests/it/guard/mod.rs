@@ -8,16 +8,34 @@ mod tokens;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::installation::make;
 use crate::support::daemon::{on_port, start};
 use crate::support::instance::Instance;
+use crate::support::lambda_cloud::{KEY, LambdaCloud};
+use crate::support::provider::Answer;
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 use crate::support::{ports, process, statusd, wait};
+
+/// Enables the provider `lambda`, which asks `cloud`, and rents the instance `dev` there; returns its id.
+fn rent_from(cloud: &LambdaCloud, sandbox: &mut Sandbox) -> String {
+    sandbox.configure(|config| {
+        config.set(["providers", "lambda"], true).set(["lambda", "base-url"], cloud.url());
+    });
+    sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n"));
+    let order =
+        json!({"api": 1, "name": "dev", "type": "gpu_1x_a10", "region": "us-west-1", "ssh_key": "laptop"});
+    let program = Path::new(PROVIDER);
+    let launched = Answer::of(&Run::new(sandbox, program, ["launch"]), &order.to_string());
+    launched.json["instance"]["id"].as_str().unwrap().to_owned()
+}
+
+/// The real provider program of Lambda Cloud.
+const PROVIDER: &str = env!("CARGO_BIN_EXE_soong-provider-lambda");
 
 const SYSTEMCTL: &str = r#"#!/bin/sh
 root=${0%/bin/systemctl}

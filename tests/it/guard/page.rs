@@ -21,13 +21,8 @@ fn text(id: &str) -> String {
     format!("document.getElementById('{id}').textContent")
 }
 
-fn log_in(browser: &Browser, token: &str) {
-    browser.type_into("#token", token);
-    browser.click("#login button");
-}
-
-#[test]
-fn the_page_works_in_a_browser_through_the_tunnel() {
+/// Returns a guarded machine, a browser that shows the form of its page through the tunnel, and the page's URL.
+fn open_page() -> (Machine, Browser, String) {
     let machine = Machine::new();
     machine.install().stdout_has("now guards").run();
     start(&machine.sandbox).run();
@@ -35,6 +30,17 @@ fn the_page_works_in_a_browser_through_the_tunnel() {
     let url = machine.sandbox.url(2, "");
     browser.open(&url);
     browser.wait_for(FORM_IS_SHOWN);
+    (machine, browser, url)
+}
+
+fn log_in(browser: &Browser, token: &str) {
+    browser.type_into("#token", token);
+    browser.click("#login button");
+}
+
+#[test]
+fn the_page_works_in_a_browser_through_the_tunnel() {
+    let (machine, browser, _) = open_page();
     assert_eq!(browser.run("return document.getElementById('main').hidden"), true);
     log_in(&browser, "wrong");
     browser.wait_for(&format!("{} === 'The token is not accepted.'", text("error")));
@@ -75,13 +81,7 @@ fn the_page_works_in_a_browser_through_the_tunnel() {
 
 #[test]
 fn the_page_keeps_the_token_for_its_tab_and_lets_nothing_foreign_in() {
-    let machine = Machine::new();
-    machine.install().stdout_has("now guards").run();
-    start(&machine.sandbox).run();
-    let browser = Browser::start();
-    let url = machine.sandbox.url(2, "");
-    browser.open(&url);
-    browser.wait_for(FORM_IS_SHOWN);
+    let (machine, browser, url) = open_page();
     log_in(&browser, &token(&machine.sandbox));
     browser.wait_for(DATA_IS_SHOWN);
     let stored =

@@ -5,8 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::json;
-
+use super::{PROVIDER, rent_from};
 use crate::support::lambda_cloud::{Failure, KEY, LambdaCloud};
 use crate::support::provider::Answer;
 use crate::support::run::Run;
@@ -32,15 +31,7 @@ fn write_private(sandbox: &Sandbox, name: &str, text: &str) {
 #[test]
 fn an_instance_is_terminated_as_soon_as_its_provider_can() {
     let (cloud, mut sandbox) = (LambdaCloud::start(), Sandbox::new());
-    sandbox.configure(|config| {
-        config.set(["providers", "lambda"], true).set(["lambda", "base-url"], cloud.url());
-    });
-    sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n"));
-    let program = Path::new(env!("CARGO_BIN_EXE_soong-provider-lambda"));
-    let order =
-        json!({"api": 1, "name": "dev", "type": "gpu_1x_a10", "region": "us-west-1", "ssh_key": "laptop"});
-    let launched = Answer::of(&Run::new(&sandbox, program, ["launch"]), &order.to_string());
-    let id = launched.json["instance"]["id"].as_str().unwrap().to_owned();
+    let id = rent_from(&cloud, &mut sandbox);
 
     // The machine's own files, beside each other as in /etc/soong; the key comes later.
     let here = sandbox.path("");
@@ -55,7 +46,9 @@ fn an_instance_is_terminated_as_soon_as_its_provider_can() {
     let log = fs::File::create(sandbox.path("log")).unwrap();
     let mut command = Command::new(statusd::program());
     command.arg("--config").arg(sandbox.path("etc/statusd.toml")).stdin(Stdio::null()).stderr(log);
-    command.env_clear().env("PATH", format!("{}:/usr/bin:/bin", program.parent().unwrap().display()));
+    command
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", Path::new(PROVIDER).parent().unwrap().display()));
     let _daemon = Daemon(command.spawn().unwrap());
     let log = || fs::read_to_string(sandbox.path("log")).unwrap();
     wait::until_true("a refusal without a key", || log().contains("attempt 1 to end the machine failed: "));
@@ -66,7 +59,7 @@ fn an_instance_is_terminated_as_soon_as_its_provider_can() {
     write_private(&sandbox, "etc/credentials.toml", &format!("[lambda]\napi-key = \"{KEY}\"\n"));
     wait::until_true("the end", || log().contains(" succeeded"));
     assert!(log().contains("failed: unknown-outcome: "), "{}", log());
-    let list = Answer::of(&Run::new(&sandbox, program, ["list"]), "");
+    let list = Answer::of(&Run::new(&sandbox, Path::new(PROVIDER), ["list"]), "");
     assert_eq!(list.json["instances"][0]["status"], "terminating", "{list:?}");
     assert!(!log().contains(KEY), "{}", log());
 }

@@ -82,7 +82,7 @@ const EDITORS: &[Editor] = &[
         add: "[ -e \"$RC.pre-oh-my-zsh\" ] || { mv \"$RC\" \"$RC.pre-oh-my-zsh\"; echo 'source $ZSH/oh-my-zsh.sh' >\"$RC\"; }",
         remove: "rm \"$RC\"; mv \"$RC.pre-oh-my-zsh\" \"$RC\"",
     },
-    // bash-it keeps a copy and writes a file of its own.
+    // bash-it keeps a copy and writes another file in its place.
     Editor {
         shell: "bash",
         rc: "home/.bashrc",

@@ -54,7 +54,7 @@ fn the_budget_is_kept_and_can_be_exceeded_on_request() {
     let sshd = Sshd::start();
     let renter = Renter::at(&sshd).launch_key("budget", 7).launch_key("hours", 4);
     renter.launch(&[]).stderr_has("$0.00 so far, $3.00 of $7.00 with this launch").run();
-    // What is rented counts, not what has been spent.
+    // The price of the rented time counts, not the amount spent so far.
     renter.launch(&[]).stderr_has("$6.00 of $7.00").stderr_has("warning: 85 % of the budget").run();
     renter
         .launch(&[])

@@ -1,4 +1,4 @@
-//! A machine that systemd has booted: a container of systemd-nspawn with this machine's `/usr`, files of its own, a
+//! A machine that systemd has booted: a container of systemd-nspawn with this machine's `/usr`, separate files, a
 //! clock since its boot, and an SSH server on a loopback port of this machine. Needs root.
 
 use std::fs::{self, File, Permissions};
@@ -38,7 +38,7 @@ pub enum Sudo {
     Refuses,
 }
 
-/// Enters a cgroup and clocks of its own and starts the container. Mounts are those of this process alone.
+/// Enters a new cgroup and time namespace and starts the container. No other process sees its mounts.
 /// Arguments: the name of the machine, its directory.
 const BOOT: &str = r#"set -e
 mount -t cgroup2 none /sys/fs/cgroup

@@ -131,6 +131,11 @@ struct HookTable {
 impl Config {
     /// Reads `file`, which must belong to this user or root and be closed to others.
     pub fn load(file: &Path) -> Result<Self> {
+        Self::load_with_token(file).map(|(config, _)| config)
+    }
+
+    /// Reads `file` as [`Config::load`] does; returns also the token as text, for a request to the daemon.
+    pub fn load_with_token(file: &Path) -> Result<(Self, String)> {
         let text = read_private(file).map_err(|error| match Error::io("read", file, &error) {
             message if error.kind() == io::ErrorKind::NotFound => {
                 message.with_hint("write one, or name another with --config; see soong-statusd(8)")
@@ -142,23 +147,15 @@ impl Config {
         Self::parse(&text, file)
     }
 
-    /// Returns the token of a config that [`Config::load`] accepts, as text for a request.
-    pub fn load_token(file: &Path) -> Result<String> {
-        let text = read_private(file).map_err(|error| Error::io("read", file, &error))?;
-        let document: Document = toml::from_str(&text).map_err(|error| fault(file, None, error.message()))?;
-        let named = document.token_file.as_deref().map(read_private).transpose();
-        let token = named.map_err(|error| fault(file, None, &error.to_string()))?.or(document.token);
-        Ok(token.unwrap_or_default().trim().to_owned())
-    }
-
-    fn parse(text: &str, file: &Path) -> Result<Self> {
+    fn parse(text: &str, file: &Path) -> Result<(Self, String)> {
         let document: Document = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             fault(file, line, error.message()).with_hint("soong-statusd(8) lists the keys and their values")
         })?;
-        let token = token(&document, |message| fault(file, None, message))?;
+        let (token, text) = token(&document, |message| fault(file, None, message))?;
         let directory = file.parent().map_or_else(PathBuf::new, Path::to_owned);
-        document.into_config(token, directory).map_err(|message| fault(file, None, &message))
+        let config = document.into_config(token, directory).map_err(|message| fault(file, None, &message))?;
+        Ok((config, text))
     }
 }
 
@@ -168,22 +165,22 @@ fn fault(file: &Path, line: Option<usize>, message: &str) -> Error {
     Error::new(format!("cannot read {}: {place}{message}", file.display()))
 }
 
-/// The token of `document`, or of the file it names.
-fn token(document: &Document, fault: impl Fn(&str) -> Error) -> Result<Token> {
-    match (&document.token, &document.token_file) {
-        (Some(_), Some(_)) => Err(fault("token and token-file exclude each other")),
+/// The token of `document`, or of the file it names, and its text.
+fn token(document: &Document, fault: impl Fn(&str) -> Error) -> Result<(Token, String)> {
+    let (text, unusable) = match (&document.token, &document.token_file) {
+        (Some(_), Some(_)) => return Err(fault("token and token-file exclude each other")),
         (None, None) => {
-            Err(fault("no token").with_hint("set token or token-file; soong daemon install does"))
+            return Err(fault("no token").with_hint("set token or token-file; soong daemon install does"));
         }
-        (Some(text), None) => {
-            Token::new(text).ok_or_else(|| fault("token cannot be used").with_hint(TOKEN_SHAPE))
-        }
+        (Some(text), None) => (text.clone(), fault("token cannot be used")),
         (None, Some(file)) => {
             let text = read_private(file).map_err(|error| Error::io("read", file, &error))?;
-            Token::new(&text).ok_or_else(|| {
-                Error::new(format!("{} holds no usable token", file.display())).with_hint(TOKEN_SHAPE)
-            })
+            (text, Error::new(format!("{} holds no usable token", file.display())))
         }
+    };
+    match Token::new(&text) {
+        Some(token) => Ok((token, text.trim().to_owned())),
+        None => Err(unusable.with_hint(TOKEN_SHAPE)),
     }
 }
 

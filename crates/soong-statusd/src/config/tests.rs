@@ -6,7 +6,7 @@ use super::*;
 const TOKEN: &str = "token = \"0123456789abcdef\"\n";
 
 fn parse(text: &str) -> Result<Config> {
-    Config::parse(text, Path::new("/etc/soong/statusd.toml"))
+    Config::parse(text, Path::new("/etc/soong/statusd.toml")).map(|(config, _)| config)
 }
 
 #[test]

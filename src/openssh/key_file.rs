@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::store::shell;
+use super::quoting::for_shell as shell;
 use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
