@@ -33,10 +33,25 @@ impl Page {
         // Each section begins with roff's definition of the apostrophe.
         let is_definition = |line: &&str| line.starts_with(".ie ") || line.starts_with(".el ");
         text.extend(sections.lines().take_while(is_definition).map(|line| format!("{line}\n")));
+        let (mut is_filled, mut is_term) = (true, false);
         for line in sections.lines().filter(|line| !is_definition(line)) {
+            match line {
+                ".nf" | ".EX" => is_filled = false,
+                ".fi" | ".EE" => is_filled = true,
+                _ => {}
+            }
+            let line = line.trim_end().replace('…', "...");
+            let is_text = is_filled && !is_term && !line.starts_with(['.', '\'']);
             // An empty line within an option's paragraph; a bare one is bad style in man(7).
-            text.push_str(if line.is_empty() { ".sp" } else { line.trim_end() });
+            text.push_str(&if line.is_empty() {
+                ".sp".to_owned()
+            } else if is_text {
+                folded(&line)
+            } else {
+                line.clone()
+            });
             text.push('\n');
+            is_term = line == ".TP";
         }
         Self { text }
     }
@@ -114,6 +129,32 @@ impl Page {
     pub fn finish(self) -> String {
         self.text
     }
+}
+
+/// Longest line of text, as `mandoc -T lint` asks for.
+const LINE_MAX: usize = 80;
+
+/// Returns a line of roff text in lines that are not too long; roff fills them again. None of them begins like a
+/// request.
+fn folded(line: &str) -> String {
+    let (mut text, mut length) = (String::new(), 0);
+    for word in line.split(' ') {
+        let ends_in_escape = text.ends_with('\\');
+        if length > 0
+            && length + 1 + word.len() > LINE_MAX
+            && !word.starts_with(['.', '\''])
+            && !ends_in_escape
+        {
+            text.push('\n');
+            length = 0;
+        } else if !text.is_empty() {
+            text.push(' ');
+            length += 1;
+        }
+        text.push_str(word);
+        length += word.len();
+    }
+    text
 }
 
 /// Returns `text` with the characters escaped that roff interprets within a line.
