@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::config::instance::Instance;
 use crate::daemon::http::RESPONSE_MAX;
 use crate::error::{Error, Result};
-use crate::openssh::{Login, failure};
+use crate::openssh::{Login, failure, log_lines};
 use crate::system::deadline_stream::DeadlineStream;
 use crate::terminal::printable;
 
@@ -120,7 +120,7 @@ fn absent(instance: &Instance) -> Error {
 /// ssh reports a port without a listener; other messages are about ssh itself.
 fn refused(said: &str, login: &Login) -> Error {
     let lines: Vec<String> = said.lines().map(str::to_owned).collect();
-    if lines.is_empty() || failure::is_forward_failure(&lines) {
+    if lines.is_empty() || log_lines::is_forward_failure(&lines) {
         return absent(&login.instance);
     }
     let failure = failure::classify(&failure::SshOutput { log: lines, others: Vec::new() });

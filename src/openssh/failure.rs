@@ -44,13 +44,6 @@ pub fn classify(said: &SshOutput) -> Failure {
     }
 }
 
-/// Returns true if the lines of an ssh with `-W` say that the server did not connect to the target. The login has
-/// succeeded then.
-pub fn is_forward_failure(lines: &[String]) -> bool {
-    let words = ["open failed", "stdio forwarding failed"];
-    lines.iter().any(|line| words.iter().any(|words| line.contains(words)))
-}
-
 /// Returns true if a line of the tunnel's log reports a refused login.
 pub fn is_denial(text: &str) -> bool {
     let reason = text.strip_prefix("failed: ").or_else(|| text.strip_prefix("link lost: "));

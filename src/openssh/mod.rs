@@ -7,6 +7,7 @@ pub(crate) mod failure;
 pub(crate) mod greeting;
 pub(crate) mod key;
 pub(crate) mod key_file;
+pub(crate) mod log_lines;
 pub(crate) mod login;
 pub(crate) mod options;
 pub(crate) mod quoting;

@@ -12,7 +12,7 @@ use super::interrupts::Interrupts;
 use super::link::forwards::Requester;
 use super::link::line_reader::{LineHandler, LineReader, Quota, Use};
 use super::link::mux::Control;
-use super::link::permission::{self, Permission};
+use super::link::permission::Permission;
 use super::link::probe::{self, Probe};
 use super::link::process::Link;
 use super::link::tcp_probe::{self, Port};
@@ -28,6 +28,7 @@ use crate::config::forwarding::ForwardSpec;
 use crate::error::Error;
 use crate::openssh::Login;
 use crate::openssh::failure::{self, Failure, Kind};
+use crate::openssh::log_lines::open_failure;
 
 /// Connector of one tunnel: everything that an attempt needs beside the login.
 pub(super) struct Connector {
@@ -199,7 +200,7 @@ impl Connector {
                     log.write("too many messages from ssh; some are left out");
                 }
             }
-            if permission::failure(line).is_some() { Use::Drop } else { Use::Keep }
+            if open_failure(line).is_some() { Use::Drop } else { Use::Keep }
         })
     }
 

@@ -84,7 +84,7 @@ impl<'a> Publisher<'a> {
 
     /// Publishes the forwards with their final local ports, for the first time.
     pub(super) fn bound(&self, forwards: Vec<Forward>) -> Result<()> {
-        self.state.update(|state| state.forwards = forwards).map(drop)
+        self.state.update(|state| state.forwards = forwards)
     }
 
     /// Tells the starter that the first attempt begins.
@@ -254,7 +254,7 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    fn log_error<T>(&self, outcome: Result<T>) {
+    fn log_error(&self, outcome: Result<()>) {
         if let Err(error) = outcome {
             self.log.write(&error.to_string());
         }

@@ -32,19 +32,18 @@ impl StateFile {
         self.content().state.clone()
     }
 
-    /// Changes the state, and writes it if it differs from the file. Returns the new state, or the error of the
-    /// write; the change is kept either way. A directory that was deleted or replaced stays as it is, as it may be
+    /// Changes the state, and writes it if it differs from the file. The change is kept if the
+    /// write fails. A directory that was deleted or replaced stays as it is, as it may be
     /// another tunnel's.
-    pub(crate) fn update(&self, change: impl FnOnce(&mut State)) -> Result<State> {
+    pub(crate) fn update(&self, change: impl FnOnce(&mut State)) -> Result<()> {
         let mut content = self.content();
         change(&mut content.state);
-        let state = content.state.clone();
-        if content.written.as_ref() != Some(&state) && self.directory.is_held_by(&self.lock) {
+        if content.written.as_ref() != Some(&content.state) && self.directory.is_held_by(&self.lock) {
             content.written = None;
-            state.write(&self.directory)?;
-            content.written = Some(state.clone());
+            content.state.write(&self.directory)?;
+            content.written = Some(content.state.clone());
         }
-        Ok(state)
+        Ok(())
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {

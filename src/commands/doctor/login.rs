@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::openssh::failure::{self, SshOutput};
 use crate::openssh::key_file::{self, Lock};
-use crate::openssh::{Login, agent};
+use crate::openssh::{Login, agent, log_lines};
 use crate::system::child::{self, Limits};
 use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
@@ -99,7 +99,7 @@ pub(super) fn check_login(login: &Login, findings: &mut Findings, watch: &Watch)
         }
     };
     let lines: Vec<String> = said.lines().map(str::to_owned).collect();
-    if failure::is_forward_failure(&lines) {
+    if log_lines::is_forward_failure(&lines) {
         return findings.add(Finding::ok("login", at).took(begun.elapsed()));
     }
     let failure = failure::classify(&SshOutput { log: lines, others: Vec::new() });

@@ -19,6 +19,7 @@ use super::line_reader::LineReader;
 use super::mux::{self, Control, Refusal};
 use crate::config::forwarding::Target;
 use crate::error::io_reason;
+use crate::openssh::log_lines::{is_forbidding, open_failure};
 
 /// Time for the server to answer. A slower one is connecting, so it forbids nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -69,7 +70,7 @@ impl Permission {
 
     /// Handles a line of ssh's log; returns true if it belongs to a check.
     pub fn handle_line(&self, line: &str) -> bool {
-        let (mut state, reason) = (self.state(), failure(line));
+        let (mut state, reason) = (self.state(), open_failure(line));
         let is_answer = state.expected > 0 && reason.is_some();
         state.expected -= u32::from(is_answer);
         // Another connection can fail at the same time, for a lesser reason.
@@ -157,35 +158,4 @@ impl Permission {
 
 fn nowhere() -> Target {
     Target::Port(NOWHERE.to_owned(), 1)
-}
-
-/// Returns the reason for a failed channel, if `line` has one.
-pub fn failure(line: &str) -> Option<&str> {
-    let (number, reason) = line.strip_prefix("channel ")?.split_once(": open failed: ")?;
-    number.bytes().all(|byte| byte.is_ascii_digit()).then_some(reason)
-}
-
-/// Returns true if the reason means that the server refuses to connect, not that it cannot (RFC 4254, 5.1).
-fn is_forbidding(reason: &str) -> bool {
-    !reason.starts_with("connect failed")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prohibition_is_told_from_a_service_that_does_not_run() {
-        for (line, expected) in [
-            ("channel 2: open failed: administratively prohibited: open failed", Some(true)),
-            ("channel 12: open failed: unknown channel type: ", Some(true)),
-            ("channel 2: open failed: connect failed: Connection refused", Some(false)),
-            ("channel 2: open failed: connect failed: open failed", Some(false)),
-            ("channel x: open failed: administratively prohibited: open failed", None),
-            ("channel 2: administratively prohibited", None),
-            ("Upload a key: channel 2: open failed: x", None),
-        ] {
-            assert_eq!(failure(line).map(is_forbidding), expected, "{line}");
-        }
-    }
 }

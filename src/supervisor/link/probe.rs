@@ -16,6 +16,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Notify;
 
 use crate::config::forwarding::{ForwardSpec, Listen, Target};
+use crate::openssh::log_lines::{has_no_listener, open_failure};
 use crate::runtime::directory::Directory;
 
 /// A path at which nothing listens.
@@ -90,15 +91,9 @@ impl Probe {
     }
 }
 
-/// Returns true for ssh's report of a channel that the server could not open (`channels.c`,
-/// `channel_input_open_failure`), except for a port without a listener.
+/// Returns true for ssh's report of a channel that the server could not open, except for a port without a listener.
 fn is_refusal(line: &str) -> bool {
-    let Some((number, rest)) = line.strip_prefix("channel ").and_then(|rest| rest.split_once(": ")) else {
-        return false;
-    };
-    number.bytes().all(|byte| byte.is_ascii_digit())
-        && rest.starts_with("open failed: ")
-        && !rest.to_ascii_lowercase().contains("refused")
+    open_failure(line).is_some_and(|reason| !has_no_listener(reason))
 }
 
 #[cfg(test)]
