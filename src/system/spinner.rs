@@ -1,5 +1,5 @@
-//! Spinner: a line on stderr with what a command waits for and the elapsed time. indicatif draws it, after a
-//! second, on terminals only.
+//! Spinner: a line on stderr with what a command waits for and the elapsed time. indicatif draws it on a
+//! terminal, after a second. Elsewhere, a plain line says the same once.
 
 use std::io::{self, IsTerminal, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::poll::{PollFd, PollFlags, poll};
 
 use crate::system::signals::{self, Watch};
+use crate::terminal::print_error;
 
 /// Shorter waits show nothing.
 const DELAY: Duration = Duration::from_secs(1);
@@ -27,16 +28,35 @@ pub struct Spinner {
     drawing: Option<(PipeWriter, JoinHandle<()>)>,
 }
 
+/// Output where stderr is not a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    /// A plain line after [`DELAY`].
+    Line,
+    /// Nothing.
+    Nothing,
+}
+
 impl Spinner {
     /// Shows `message` until dropped. For callers that hold a [`Watch`] and drop it later.
     pub fn new(message: &str) -> Self {
-        Self::start(message, || None)
+        Self::start(message, Elsewhere::Line, || None)
+    }
+
+    /// Like [`Spinner::new`], for callers that print lines of their own where stderr is not a terminal.
+    pub fn on_terminal(message: &str) -> Self {
+        Self::start(message, Elsewhere::Nothing, || None)
     }
 
     /// Shows `message` until dropped, and removes the line before a signal ends the program. For callers
     /// without a [`Watch`].
     pub fn watching(message: &str) -> Self {
-        Self::start(message, || Watch::new().ok())
+        Self::start(message, Elsewhere::Line, || Watch::new().ok())
+    }
+
+    /// Like [`Spinner::watching`], for callers that print lines of their own where stderr is not a terminal.
+    pub fn watching_on_terminal(message: &str) -> Self {
+        Self::start(message, Elsewhere::Nothing, || Watch::new().ok())
     }
 
     /// Shows nothing.
@@ -44,12 +64,23 @@ impl Spinner {
         Self { bar: ProgressBar::hidden(), drawing: None }
     }
 
-    fn start(message: &str, watch: impl FnOnce() -> Option<Watch>) -> Self {
+    fn start(message: &str, elsewhere: Elsewhere, watch: impl FnOnce() -> Option<Watch>) -> Self {
         let mut spinner = Self::hidden();
-        if !io::stderr().is_terminal() {
+        let is_terminal = io::stderr().is_terminal();
+        if !is_terminal && elsewhere == Elsewhere::Nothing {
             return spinner;
         }
         let Ok((reader, writer)) = io::pipe() else { return spinner };
+        if !is_terminal {
+            let line = format!("{message}...\n");
+            let say = move || {
+                if !is_over(DELAY, reader.as_fd(), None) {
+                    print_error(&line);
+                }
+            };
+            spinner.drawing = thread::Builder::new().spawn(say).ok().map(|thread| (writer, thread));
+            return spinner;
+        }
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {elapsed}") {
             spinner.bar.set_style(style);
         }

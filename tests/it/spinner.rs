@@ -2,7 +2,9 @@
 //! again.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::support::instance::Instance;
@@ -61,6 +63,23 @@ fn a_slow_provider_is_waited_for_with_a_line_that_goes() {
 }
 
 #[test]
+fn known_instances_are_shown_until_the_answer_is_there() {
+    let sandbox = slow();
+    sandbox.write(&sandbox.home().join("answer"), "");
+    status(&sandbox, &[]).stdout_has("active").run();
+    fs::remove_file(sandbox.home().join("answer")).unwrap();
+    let mut terminal = Terminal::run(&status(&sandbox, &[]), 24, 80);
+    terminal.wait_for("active?");
+    terminal.wait_for("Asking slow");
+    sandbox.write(&sandbox.home().join("answer"), "");
+    assert_eq!(terminal.finish(), 0, "{}", terminal.screen());
+    let (_, rest) =
+        terminal.screen().rsplit_once("active?").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    // Up two lines and clear, then the answer.
+    assert!(rest.contains("\x1b[2A") && rest.contains("active ") && !rest.contains("active?"), "{rest:?}");
+}
+
+#[test]
 fn a_short_wait_and_one_for_a_program_show_nothing() {
     let sandbox = slow();
     let mut json = Terminal::run(&status(&sandbox, &["--json"]), 24, 80);
@@ -80,7 +99,22 @@ fn a_short_wait_and_one_for_a_program_show_nothing() {
         (begun.elapsed() < Duration::from_secs(1)).then(|| terminal.screen())
     };
     let screen = wait::until("a run that takes less than a second", quick);
-    assert!(!screen.contains("Asking") && !screen.contains(CLEARED), "{screen:?}");
+    assert!(!screen.contains("Asking"), "{screen:?}");
+}
+
+#[test]
+fn without_a_terminal_a_plain_line_says_it_once() {
+    let sandbox = slow();
+    let mut child =
+        status(&sandbox, &[]).command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert_eq!(line, "Asking slow...\n");
+    sandbox.write(&sandbox.home().join("answer"), "");
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!((child.wait().unwrap().code(), rest.as_str()), (Some(0), ""));
 }
 
 #[test]

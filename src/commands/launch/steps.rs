@@ -22,7 +22,7 @@ impl Step {
         if !io::stderr().is_terminal() {
             print_error(&format!("{doing}...\n"));
         }
-        Self { begun: Instant::now(), _spinner: Spinner::new(doing) }
+        Self { begun: Instant::now(), _spinner: Spinner::on_terminal(doing) }
     }
 
     /// Begins a step of another program, which writes to the terminal itself.

@@ -7,6 +7,7 @@
 pub mod arguments;
 
 mod json;
+mod known;
 mod overview;
 mod table;
 
@@ -15,6 +16,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use self::arguments::Arguments;
+use self::known::Known;
 use self::overview::Overview;
 use crate::config::{Config, is_provider_name};
 use crate::error::{EXIT_FAILED, Error, Result};
@@ -42,12 +44,23 @@ pub fn main() -> ExitCode {
 }
 
 fn show_once(arguments: &Arguments, paths: &Paths) -> Result<u8> {
+    let known = if arguments.cached || arguments.json { None } else { show_known(arguments, paths) };
     let overview = look(arguments, paths, &mut Failures::new(), arguments.cached)?;
+    if let Some(known) = known {
+        known.erase();
+    }
     show(&render(&overview, arguments.json)?)?;
     if !arguments.json {
         explain(&overview);
     }
     Ok(if overview.is_blind() { EXIT_FAILED } else { 0 })
+}
+
+/// Shows the cached rows until the providers have answered. An interrupted query leaves them on the screen.
+fn show_known(arguments: &Arguments, paths: &Paths) -> Option<Known> {
+    let overview = look(arguments, paths, &mut Failures::new(), true);
+    // A fault that remains is reported with the answers.
+    overview.ok().and_then(Known::show)
 }
 
 /// Refreshes until interrupted. Redraws in place on a terminal.
@@ -95,11 +108,10 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
     let survey = registry::survey(paths)?;
     let doing = TunnelStatus::of_all(&survey.running);
     // A ledger that cannot be read hides costs, not instances.
-    let history = ledger::read(paths).unwrap_or_else(|error| {
-        error.report("soong-status");
-        History::default()
-    });
+    let (history, fault) =
+        ledger::read(paths).map_or_else(|error| (History::default(), Some(error)), |history| (history, None));
     let mut overview = Overview::new(inventory, survey, &doing, &history);
+    overview.ledger_fault = fault;
     overview.leave_out(is_locked(&paths.launch_lock())?, |name| {
         is_provider_name(name) && is_locked(&paths.launch_in_progress(name)).unwrap_or(false)
     });

@@ -26,6 +26,8 @@ pub(super) struct Overview {
     pub sources: Vec<Source>,
     /// Launches without an outcome: name, and time of the request.
     pub lost: Vec<(String, u64)>,
+    /// Reason why the ledger is unreadable.
+    pub ledger_fault: Option<Error>,
     /// Time of the overview, in seconds since the epoch.
     pub now: u64,
 }
@@ -97,7 +99,7 @@ impl Overview {
             row.tunnel.get_or_insert(tunnel);
         }
         let lost = history.wishes.iter().map(|wish| (wish.name.clone(), wish.asked)).collect();
-        Self { rows, sources: inventory.sources, lost, now }
+        Self { rows, sources: inventory.sources, lost, ledger_fault: None, now }
     }
 
     /// Leaves out remarks about launches in progress: those that `goes_on` knows by name, and a request that `is_sent`
@@ -147,9 +149,14 @@ impl Overview {
         if self.rows.is_empty() && self.sources.is_empty() {
             return vec![format!("{} run 'soong configure'\n", hint_label())];
         }
-        let sources = self.sources.iter().filter_map(remark);
+        let ledger = self.ledger_fault.iter().map(remark);
+        let sources = self.sources.iter().filter_map(|source| source.error.as_deref()).map(remark);
         let lost = self.lost.iter().map(|(name, asked)| self.unknown_outcome(name, *asked));
-        sources.chain(self.rows.iter().filter_map(|row| self.unfinished(row))).chain(lost).collect()
+        ledger
+            .chain(sources)
+            .chain(self.rows.iter().filter_map(|row| self.unfinished(row)))
+            .chain(lost)
+            .collect()
     }
 
     /// Returns the line about a launch that was cut short before the tunnel was up.
@@ -178,14 +185,13 @@ impl Overview {
     }
 }
 
-/// Returns the reason why a provider failed, with hints.
-fn remark(source: &Source) -> Option<String> {
-    let error = source.error.as_ref()?;
+/// Returns an error with its hints.
+fn remark(error: &Error) -> String {
     let mut text = format!("soong-status: {error}\n");
     for hint in error.hints() {
         text.push_str(&format!("{} {hint}\n", hint_label()));
     }
-    Some(text)
+    text
 }
 
 /// Returns the row of a tunnel's instance; adds one if there is none.

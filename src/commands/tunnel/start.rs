@@ -217,7 +217,7 @@ fn follow(
     let mut ours = stream.try_clone().map_err(at_fault)?;
     let mut receiver = Receiver::new(stream);
     let message = format!("Waiting for {}", printable(&request.login.instance.name));
-    let start_spinner = || if spins { Spinner::watching(&message) } else { Spinner::hidden() };
+    let start_spinner = || if spins { Spinner::watching_on_terminal(&message) } else { Spinner::hidden() };
     let mut spinner = start_spinner();
     loop {
         match receiver.receive::<Event>() {

@@ -32,7 +32,7 @@ impl Progress {
         if !quiet && !io::stderr().is_terminal() {
             print_error(&format!("{message}...\n"));
         }
-        let spinner = if quiet { Spinner::hidden() } else { Spinner::new(&message) };
+        let spinner = if quiet { Spinner::hidden() } else { Spinner::on_terminal(&message) };
         Self { name: name.to_owned(), begun: Instant::now(), spinner, quiet }
     }
 

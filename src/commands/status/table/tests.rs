@@ -30,7 +30,7 @@ fn rental(seconds: u64, cents: u64, is_launched: bool) -> Rental {
 }
 
 fn overview(rows: Vec<Row>) -> Overview {
-    Overview { rows, sources: Vec::new(), lost: Vec::new(), now: 1000 }
+    Overview { rows, sources: Vec::new(), lost: Vec::new(), ledger_fault: None, now: 1000 }
 }
 
 #[test]
