@@ -4,6 +4,7 @@
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("tunnel", "Forward an instance's ports to localhost"),
     ("ssh", "Open a shell on an instance, or run a command there"),
+    ("code", "Open an editor on an instance"),
     ("status", "Show instances, their tunnels and leases"),
     ("offers", "List machines for rent"),
     ("launch", "Rent an instance and open a tunnel to it"),

@@ -2,6 +2,7 @@
 //!
 //! Commands do not import each other; only [`complete`] reads all definitions.
 
+pub mod code;
 pub mod complete;
 pub mod configure;
 pub mod cost;

@@ -15,6 +15,7 @@ use super::user_config::UserConfig;
 use crate::config::Ssh;
 use crate::config::address::is_user;
 use crate::config::instance::Instance;
+use crate::system::paths;
 
 /// The last entry.
 const UNSET: &str = "/unset";
@@ -57,6 +58,7 @@ fn query(instance: &Instance, options: &[String], program: &Path, files: &[PathB
     let mut command = Command::new(program);
     // The last -F counts.
     command.arg("-TG").args(options).args(["-F", "/dev/stdin", "--", &instance.host]);
+    paths::mark_query_of_ssh_config(&mut command);
     let output = command.stdin(Stdio::from(config)).stderr(Stdio::null()).output().ok()?;
     String::from_utf8(output.stdout).ok().filter(|_| output.status.success())
 }

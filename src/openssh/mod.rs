@@ -5,6 +5,7 @@ mod certificate;
 pub(crate) mod entry;
 pub(crate) mod failure;
 pub(crate) mod greeting;
+pub mod host_alias;
 pub(crate) mod key;
 pub(crate) mod key_file;
 pub(crate) mod log_lines;

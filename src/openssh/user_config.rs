@@ -48,7 +48,7 @@ impl UserConfig {
         let home = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir);
         let own = home.unwrap_or_default().join(".ssh");
         // Our own file, with the ciphers that we prefer.
-        let ours = paths.ssh_hosts();
+        let ours = paths.ssh_include();
         for option in options::read(given).unwrap_or_default() {
             config.keywords.extend(options::keyword(&option));
         }

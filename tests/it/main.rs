@@ -10,6 +10,7 @@
 mod addresses;
 mod booting;
 mod check;
+mod code;
 mod colours;
 mod completion;
 mod configure;

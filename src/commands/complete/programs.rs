@@ -6,7 +6,8 @@ use super::engine;
 use crate::built_in::BUILT_IN;
 use crate::command_line;
 use crate::commands::{
-    configure, cost, daemon, doctor, ext, extend, init, keep, launch, offers, ssh, status, terminate, tunnel,
+    code, configure, cost, daemon, doctor, ext, extend, init, keep, launch, offers, ssh, status, terminate,
+    tunnel,
 };
 use crate::completion::{Answer, Candidate, Directive, Values};
 use crate::extension::completion as foreign;
@@ -34,6 +35,7 @@ pub fn definition(name: &str) -> Option<Command> {
         "cost" => command_line::definition::<cost::arguments::Arguments>(),
         "doctor" => command_line::definition::<doctor::arguments::Arguments>(),
         "extend" => command_line::definition::<extend::arguments::Arguments>(),
+        "code" => command_line::definition::<code::arguments::Arguments>(),
         "keep" => command_line::definition::<keep::arguments::Arguments>(),
         "daemon" => command_line::definition::<daemon::arguments::Arguments>(),
         "configure" => command_line::definition::<configure::arguments::Arguments>(),

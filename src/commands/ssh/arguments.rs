@@ -67,8 +67,9 @@ pub struct Arguments {
 pub enum Command {
     /// Add every instance to ~/.ssh/config as soong-NAME
     ///
-    /// Lets ssh, scp, rsync and editors reach instances by name. Writes a file of its own and adds one Include line to
-    /// ~/.ssh/config, after asking. Run it again when instances have come or gone.
+    /// Lets ssh, scp, rsync and editors reach instances by name. Writes files of its own and adds one Include line to
+    /// ~/.ssh/config, after asking. From then on, ssh updates the hosts before it connects, so it finds new
+    /// instances and new addresses without another command.
     ///
     /// While a tunnel is up, ssh uses its connection. To forward an agent, open a separate one: ssh -S none -A soong-NAME.
     ///
@@ -81,6 +82,7 @@ pub enum Command {
 #[command(after_help = "Examples:
   soong ssh config            asks before changing ~/.ssh/config
   scp soong-dev:train.log .")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct ConfigArguments {
     /// Add the Include line to ~/.ssh/config without asking
     #[arg(long, conflicts_with_all = ["remove", "print"])]
@@ -91,6 +93,9 @@ pub struct ConfigArguments {
     /// Print the hosts without writing anything
     #[arg(long)]
     pub print: bool,
+    /// Update the hosts; ssh runs this
+    #[arg(long, hide = true, conflicts_with_all = ["install", "remove", "print"])]
+    pub refresh: bool,
 }
 
 /// A split command line.

@@ -7,13 +7,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::address::{is_host, is_user};
-use crate::config::instance::Instance;
+use crate::openssh::host_alias::alias;
 use crate::openssh::quoting::{in_config, quoted};
 use crate::openssh::{Login, options};
 use crate::terminal::printable;
-
-/// Prefix of all names.
-const PREFIX: &str = "soong-";
 
 /// `ssh_config` keywords for ssh's options, with the value for those that take none. Options about the call
 /// (`-v`, `-F`) and forwards, which belong to the tunnel, are left out.
@@ -84,12 +81,6 @@ pub fn render(hosts: &[Host]) -> Blocks {
         }
     }
     blocks
-}
-
-/// Returns the name of `instance`: its tunnel's, with `+` for `@`, which would end a user name. No other
-/// tunnel's name has a `+`.
-pub fn alias(instance: &Instance) -> String {
-    format!("{PREFIX}{}", instance.tunnel_name().replace('@', "+"))
 }
 
 fn block(host: &Host, alias: &str) -> Result<String, &'static str> {

@@ -1,4 +1,14 @@
 //! `soong ssh config`: writes the hosts to a file of their own and includes it in the user's `ssh_config`.
+//!
+//! ```text
+//! ~/.ssh/config          Include …/soong/ssh_config
+//! …/soong/ssh_config     Match exec: soong ssh config --refresh;  Include …/soong/ssh_hosts
+//! …/soong/ssh_hosts      a block per instance
+//! ```
+//!
+//! ssh reads its files in order, so the refresh comes before the hosts are read. Compared with a `ProxyCommand` for
+//! all hosts, ssh also learns a new user, port or key, connects by itself, and still has the last hosts when soong is
+//! gone.
 
 use std::path::Path;
 use std::{fs, io};
@@ -20,6 +30,8 @@ use crate::system::signals::Watch;
 use crate::terminal::{self, hint_label, print_error, printable};
 
 const HEADER: &str = "# Hosts of soong. Written by 'soong ssh config', which overwrites changes.\n";
+const HOSTS_HEADER: &str =
+    "# Written by 'soong ssh config' and before each connection; changes are overwritten.\n";
 /// Marks the file of a user who declined to include it.
 const DECLINED: &str = "# Not included in ~/.ssh/config; to include it: soong ssh config --install\n";
 
@@ -42,9 +54,9 @@ pub fn run(arguments: &ConfigArguments, paths: &Paths) -> Result<()> {
         return remove(paths);
     }
     let config = Config::load(paths)?;
-    let blocks = host_file::render(&hosts(&config, paths)?);
+    let blocks = host_file::render(&hosts(&config, paths, false)?);
     if arguments.print {
-        command_line::print(&format!("{HEADER}{}", blocks.text))?;
+        command_line::print(&format!("{HOSTS_HEADER}{}", blocks.text))?;
     } else {
         write(&blocks, arguments.install, paths)?;
     }
@@ -55,11 +67,12 @@ pub fn run(arguments: &ConfigArguments, paths: &Paths) -> Result<()> {
 }
 
 /// Returns the instances with their logins. For an unreachable provider, the cached ones: an outdated host is
-/// better than a missing one.
-fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
+/// better than a missing one. `quiet` leaves out all messages but the spinner.
+pub(super) fn hosts(config: &Config, paths: &Paths, quiet: bool) -> Result<Vec<Host>> {
     let watch = Watch::new()?;
     let inventory = Inventory::fresh(config, paths, &watch, false);
-    for error in inventory.sources.iter().filter_map(|source| source.error.as_ref()) {
+    let failed = inventory.sources.iter().filter_map(|source| source.error.as_ref());
+    for error in failed.filter(|_| !quiet) {
         error.report("soong-ssh");
     }
     let mut hosts = Vec::new();
@@ -76,7 +89,7 @@ fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
         let directory = directory.ok().filter(|_| paths.is_runtime_reserved());
         hosts.push(Host { login, control: directory.map(|directory| directory.ssh_control()) });
     }
-    if !paths.is_runtime_reserved() {
+    if !paths.is_runtime_reserved() && !quiet {
         // The process at a control socket gets the session, without a host key check.
         hint(&format!(
             "hosts have no ControlPath: other users could create {} after a reboot; set XDG_RUNTIME_DIR",
@@ -86,22 +99,42 @@ fn hosts(config: &Config, paths: &Paths) -> Result<Vec<Host>> {
     Ok(hosts)
 }
 
-/// Writes the file and includes it if the user agrees. Reports the changes.
+/// Returns the text of the file of the hosts.
+pub(super) fn file_text(blocks: &Blocks) -> String {
+    format!("{HOSTS_HEADER}{}", blocks.text)
+}
+
+/// Returns the text of the file that the user's includes. `declined` as the user answered.
+fn include_text(declined: &str, paths: &Paths) -> Result<String> {
+    let command = refresh_command(paths)?;
+    let command = command.replace('%', "%%").replace('\\', "\\\\").replace('"', "\\\"");
+    let include = include::line(&paths.ssh_hosts());
+    Ok(format!("{HEADER}{declined}Match originalhost soong-* exec \"{command}\"\nMatch all\n{include}\n"))
+}
+
+/// Returns the command that updates the hosts, for the user's shell.
+fn refresh_command(paths: &Paths) -> Result<String> {
+    // Links are kept: they lead to a program of the same name after an upgrade, too.
+    let program = match paths::find_program("soong-ssh") {
+        Some(program) => program,
+        None => paths::sibling("soong-ssh").map_err(|source| Error::cannot("find soong-ssh", source))?,
+    };
+    // Other programs, such as an editor, may have another environment.
+    let config = format!("SOONG_CONFIG={}", paths.config_file().display());
+    let words = ["env", &config, &program.to_string_lossy(), "config", "--refresh"];
+    Ok(shell_words::join(words))
+}
+
+/// Writes the files and includes it if the user agrees. Reports the changes.
 fn write(blocks: &Blocks, install: bool, paths: &Paths) -> Result<()> {
-    let (file, user_file) = (paths.ssh_hosts(), paths.ssh_config());
+    let (file, user_file) = (paths.ssh_include(), paths.ssh_config());
     let before = read(&file)?;
     let user_text = read(&user_file)?;
     let inclusion = inclusion(before.as_deref(), user_text.as_deref(), install, paths)?;
     let declined = if inclusion == Inclusion::Declined { DECLINED } else { "" };
-    let text = format!("{HEADER}{declined}{}", blocks.text);
-    let shown = shown(&file);
-    if before.as_deref() == Some(text.as_bytes()) {
-        command_line::print(&format!("{shown} is up to date\n"))?;
-    } else {
-        file.parent().map_or(Ok(()), paths::create_private)?;
-        paths::write_atomically(&file, &text)?;
-        command_line::print(&format!("Wrote {shown}\n"))?;
-    }
+    let text = include_text(declined, paths)?;
+    update(&paths.ssh_hosts(), &file_text(blocks))?;
+    update(&file, &text)?;
     // ssh will store the hosts' keys there.
     paths.ensure_state()?;
     command_line::print(&blocks.aliases.iter().map(|alias| format!("  ssh {alias}\n")).collect::<String>())?;
@@ -110,18 +143,29 @@ fn write(blocks: &Blocks, install: bool, paths: &Paths) -> Result<()> {
         Inclusion::Done => Ok(()),
         Inclusion::Wanted => {
             put_in(&user_file, user_text.as_deref(), &file)?;
-            command_line::print(&format!("Added to {}: {}\n", self::shown(&user_file), printable(&line)))?;
+            command_line::print(&format!("Added to {}: {}\n", shown(&user_file), printable(&line)))?;
             warn_of_another_home(&user_file);
             Ok(())
         }
         Inclusion::Declined | Inclusion::Open => {
-            let user_file = self::shown(&user_file);
+            let user_file = shown(&user_file);
             let line = printable(&line);
             hint(&format!("to let ssh find them, begin {user_file} with: {line}"));
             hint("or run: soong ssh config --install");
             Ok(())
         }
     }
+}
+
+/// Writes `text` to `file` unless it is there already. Reports either.
+fn update(file: &Path, text: &str) -> Result<()> {
+    let shown = shown(file);
+    if read(file)?.as_deref() == Some(text.as_bytes()) {
+        return command_line::print(&format!("{shown} is up to date\n"));
+    }
+    file.parent().map_or(Ok(()), paths::create_private)?;
+    paths::write_atomically(file, text)?;
+    command_line::print(&format!("Wrote {shown}\n"))
 }
 
 /// Returns the state of the Include line. Asks a user once.
@@ -131,7 +175,7 @@ fn inclusion(
     install: bool,
     paths: &Paths,
 ) -> Result<Inclusion> {
-    let file = paths.ssh_hosts();
+    let file = paths.ssh_include();
     let expand = |name: &str| paths.ssh_directory().join(paths.expand(name));
     if include::is_in(user_text.unwrap_or_default(), &file, expand) {
         return Ok(Inclusion::Done);
@@ -167,7 +211,7 @@ fn put_in(user_file: &Path, text: Option<&[u8]>, file: &Path) -> Result<()> {
 
 /// Undoes everything and reports it.
 fn remove(paths: &Paths) -> Result<()> {
-    let (file, user_file) = (paths.ssh_hosts(), paths.ssh_config());
+    let (file, user_file) = (paths.ssh_include(), paths.ssh_config());
     let mut told = String::new();
     let text = read(&user_file)?.unwrap_or_default();
     let line = include::line(&file);
@@ -183,9 +227,11 @@ fn remove(paths: &Paths) -> Result<()> {
         }
     };
     result.map_err(|error| error.with_hint(format!("remove this from it: {}", printable(&line))))?;
-    if read(&file)?.is_some() {
-        paths::remove(&file)?;
-        told.push_str(&format!("Removed {}\n", shown(&file)));
+    for file in [file, paths.ssh_hosts()] {
+        if read(&file)?.is_some() {
+            paths::remove(&file)?;
+            told.push_str(&format!("Removed {}\n", shown(&file)));
+        }
     }
     command_line::print(if told.is_empty() { "Nothing to remove\n" } else { &told })
 }

@@ -9,6 +9,7 @@ use crate::config::address::is_host;
 use crate::openssh::Login;
 use crate::openssh::quoting::in_config;
 use crate::system::child::{self, Limits};
+use crate::system::paths;
 use crate::system::signals::Watch;
 
 /// Time limit: ssh only reads files, unless its configuration runs programs.
@@ -19,6 +20,7 @@ const LIMITS: Limits = Limits { time: Duration::from_secs(5), output: 1 << 20 };
 pub fn complete(login: Login, watch: &Watch) -> Login {
     let mut command = Command::new(&login.program);
     command.arg("-TG").args(&login.options).args(["--", &login.instance.host]);
+    paths::mark_query_of_ssh_config(&mut command);
     match child::run(&mut command, LIMITS, watch) {
         Ok(outcome) if outcome.status.success() => {
             with_answer(login, &String::from_utf8_lossy(&outcome.stdout))

@@ -3,7 +3,8 @@
 //! ```text
 //! arguments ─ session ─ connection, remote_command   a session: exec ssh
 //!           ├ destination                            an instance in ssh's place for the host
-//!           └ hosts ─ lookup, host_file, include     soong ssh config
+//!           ├ hosts ─ lookup, host_file, include     soong ssh config
+//!           └ refresh ─ hosts                        soong ssh config --refresh, run by ssh
 //! ```
 
 pub mod arguments;
@@ -14,6 +15,7 @@ mod host_file;
 mod hosts;
 mod include;
 mod lookup;
+mod refresh;
 mod remote_command;
 mod session;
 
@@ -35,6 +37,7 @@ pub fn main() -> ExitCode {
             let paths = Paths::from_env()?;
             match &arguments.subcommand {
                 None => session::run(arguments, &split, &paths)?,
+                Some(Command::Config(arguments)) if arguments.refresh => refresh::run(&paths)?,
                 Some(Command::Config(arguments)) => hosts::run(arguments, &paths)?,
             }
             Ok(0)

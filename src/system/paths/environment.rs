@@ -3,6 +3,7 @@
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nix::unistd::geteuid;
 
@@ -106,6 +107,20 @@ pub fn search_path() -> Vec<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).filter(|directory| directory.is_absolute()).collect()
+}
+
+/// Variable that tells `soong ssh config --refresh`, which ssh runs for hosts of soong, that soong runs this ssh to read
+/// the user's `ssh_config`.
+const QUERY_OF_SSH_CONFIG: &str = "SOONG_READS_SSH_CONFIG";
+
+/// Marks `command`, an ssh that only prints its configuration, so that it does not lead back to soong.
+pub fn mark_query_of_ssh_config(command: &mut Command) {
+    command.env(QUERY_OF_SSH_CONFIG, "1");
+}
+
+/// Returns true in a process below such an ssh.
+pub fn is_query_of_ssh_config() -> bool {
+    variable(QUERY_OF_SSH_CONFIG).is_ok_and(|value| value.is_some())
 }
 
 /// Returns the user's login shell.

@@ -140,9 +140,19 @@ impl Paths {
         self.ssh_directory().join("config")
     }
 
-    /// Returns the path of the hosts that soong adds to it.
-    pub fn ssh_hosts(&self) -> PathBuf {
+    /// Returns the path of our file that it includes.
+    pub fn ssh_include(&self) -> PathBuf {
         self.config_file.with_file_name("ssh_config")
+    }
+
+    /// Returns the path of the hosts, which our file includes.
+    pub fn ssh_hosts(&self) -> PathBuf {
+        self.config_file.with_file_name("ssh_hosts")
+    }
+
+    /// Returns the lock of the writers of the hosts.
+    pub fn ssh_hosts_lock(&self) -> PathBuf {
+        self.state.join("ssh-hosts.lock")
     }
 
     /// Returns the startup file of interactive shells of the kind `shell` (bash, zsh or fish).

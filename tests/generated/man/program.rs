@@ -30,6 +30,7 @@ const VARIABLES: &[(&str, &str, &str)] = &[
 
 /// Further reading: page, related page, section.
 const RELATED: &[(&str, &str, u8)] = &[
+    ("code", "soong-ssh", 1),
     ("configure", "soong-status", 1),
     ("ext", "soong-extensions", 7),
     ("daemon", "soong-extend", 1),

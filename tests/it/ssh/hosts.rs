@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::time::{Duration, SystemTime};
 
 use super::path;
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
 use crate::support::terminal::Terminal;
+use crate::support::tools::system_path;
 
 const USERS: &[u8] = b"# mine \xff\r\nHost *\n\tForwardAgent no\nHost old\n  User x";
 
@@ -85,6 +87,7 @@ fn without_a_terminal_the_users_file_is_not_touched() {
     let sandbox = sandbox();
     sandbox
         .soong(["ssh", "config"])
+        .stdout_has("Wrote [ROOT]/home/.config/soong/ssh_hosts\n")
         .stdout_has("Wrote [ROOT]/home/.config/soong/ssh_config\n")
         .stderr_has("--install")
         .run();
@@ -200,6 +203,76 @@ fn instances_of_a_provider_are_hosts_too_and_stay_when_it_fails() {
         .stdout(sandbox.normalise(&first))
         .stderr_has("no network");
     run.run();
+}
+
+/// Makes the hosts two minutes older.
+fn age(sandbox: &Sandbox) {
+    let file = fs::File::options().write(true).open(sandbox.path("home/.config/soong/ssh_hosts")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(120)).unwrap();
+    for source in ["home/.config/soong/config.toml", "home/.ssh/config"] {
+        let file = fs::File::options().append(true).open(sandbox.path(source)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(180)).unwrap();
+    }
+}
+
+#[test]
+fn ssh_finds_new_addresses_and_new_instances_by_itself() {
+    let mut sandbox = Sandbox::new();
+    let lists = |address: &str, more: &str| {
+        let list =
+            format!(r#"{{"id":"a1","name":"train","status":"active","host":"{address}","port":2222}}{more}"#);
+        format!("echo asked >> \"$HOME/asked\"; echo '{{\"api\":1,\"instances\":[{list}]}}'")
+    };
+    super::provider(&mut sandbox, &lists("192.0.2.7", ""));
+    super::soong(&sandbox, &["ssh", "config", "--install"])
+        .stdout_has("ssh soong-train")
+        .stderr_has("")
+        .run();
+    let path = format!("{}:{}", sandbox.path("bin").display(), system_path().to_str().unwrap());
+    let asked_of_ssh = |sandbox: &Sandbox, host: &str| {
+        let run = super::ssh(sandbox, "ssh", &["-TG", "--", host]).env("PATH", &path);
+        run.stdout_has("").run().stdout
+    };
+    let log = sandbox.path("home/asked");
+    let queries = || fs::read_to_string(&log).unwrap_or_default().lines().count();
+    assert_eq!(queries(), 1);
+    super::provider(
+        &mut sandbox,
+        &lists(
+            "192.0.2.8",
+            r#",{"id":"b2","name":"new","status":"active","host":"192.0.2.9","user":"root"}"#,
+        ),
+    );
+    age(&sandbox);
+    assert!(asked_of_ssh(&sandbox, "example.org").contains("\nhostname example.org\n"));
+    assert_eq!(queries(), 1, "another host is no reason to query a provider");
+    assert!(asked_of_ssh(&sandbox, "soong-train").contains("\nhostname 192.0.2.8\n"));
+    let new = asked_of_ssh(&sandbox, "soong-new");
+    assert!(new.contains("\nhostname 192.0.2.9\n") && new.contains("\nuser root\n"), "{new}");
+    assert_eq!(queries(), 2, "the second ssh of a minute uses the first one's answer");
+    age(&sandbox);
+    super::provider(&mut sandbox, "echo asked >> \"$HOME/asked\"; echo no network >&2; exit 1");
+    age(&sandbox);
+    assert!(asked_of_ssh(&sandbox, "soong-train").contains("\nhostname 192.0.2.8\n"));
+    assert_eq!(queries(), 3);
+}
+
+#[test]
+fn a_change_of_the_config_reaches_ssh_at_once_and_a_lost_soong_leaves_the_hosts() {
+    let mut sandbox = sandbox();
+    sandbox.soong(["ssh", "config", "--install"]).stdout_has("").stderr_has("").run();
+    sandbox.configure(|config| {
+        config.instance("late", "192.0.2.77", 22);
+        // A host that ssh resolves with the help of soong itself.
+        config.set(["instances", "again", "host"], "soong-dev");
+    });
+    let asked = |host: &str| super::ssh(&sandbox, "ssh", &["-TG", "--", host]);
+    asked("soong-late").stdout_has("\nhostname 192.0.2.77\n").run();
+    let include = sandbox.path("home/.config/soong/ssh_config");
+    let text = fs::read_to_string(&include).unwrap();
+    assert!(text.contains("soong-ssh config --refresh"), "{text}");
+    sandbox.write(&include, text.replace("soong-ssh config", "gone config"));
+    asked("soong-late").stdout_has("\nhostname 192.0.2.77\n").stderr_has("").run();
 }
 
 #[test]
