@@ -76,6 +76,26 @@ fn nothing_is_wrong_with_what_works() {
 }
 
 #[test]
+fn what_applies_of_the_users_ssh_config_is_listed() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let (users, port) = (sandbox.path("home/users"), ports::free());
+    sandbox.write(
+        &users,
+        format!("Host *\n Ciphers aes128-ctr\n LocalForward {port} localhost:1\n ServerAliveInterval 7\n SendEnv X\n"),
+    );
+    sandbox.configure(|config| {
+        config.set(["ssh", "options"], format!("-F {}", users.display()));
+    });
+    let told = doctor(&sandbox, &["dev"]);
+    let line = "ok       ssh_config: obeyed: ciphers; replaced by config.toml: serveraliveinterval; \
+                ignored: localforward, sendenv\n";
+    assert!(told.contains(line), "{told}");
+    sandbox.write(&users, "");
+    assert!(!doctor(&sandbox, &["dev"]).contains("ssh_config:"));
+}
+
+#[test]
 fn what_is_wrong_with_files_is_named() {
     let instance = Instance::start();
     let broken = |spoil: &dyn Fn(&mut Sandbox), cause: &str, fix: &str| {
@@ -179,6 +199,11 @@ fn what_is_wrong_on_this_machine_is_named() {
     });
     let _taken = ports::occupy(port);
     assert_cause(&sandbox, &format!("{port} for sglang is held by "), "--auto-ports");
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.set(["instances", "dev", "socks"], i64::from(port));
+    });
+    assert_cause(&sandbox, &format!("{port} for socks {port} is held by "), "soong configure edit");
     let no_ssh = sandbox.soong(["doctor", "dev"]).env("PATH", sandbox.path("bin")).unchecked();
     assert!(no_ssh.stdout.contains("failed   ssh: not found on PATH"), "{}", no_ssh.stdout);
     // A copy of the dispatcher that is found first.

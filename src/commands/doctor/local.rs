@@ -9,7 +9,7 @@ use crate::built_in::calls_init;
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::runtime::directory::Directory;
-use crate::runtime::forward::Forward;
+use crate::runtime::forward::{Forward, Origin};
 use crate::runtime::state::State;
 use crate::runtime::{registry, remembered_ports};
 use crate::system::paths::{self, Paths};
@@ -19,7 +19,8 @@ use crate::terminal::bytes;
 /// Free space below which files of a tunnel may not fit, in bytes.
 const LITTLE_SPACE: u64 = 16 << 20;
 
-/// Checks that the local ports of the services are free, unless the tunnel in `state` has them.
+/// Checks that the local ports of the services and of the config's forwards are free, unless the tunnel in `state` has
+/// them.
 pub(super) fn check_ports(
     instance: &Instance,
     config: &Config,
@@ -29,13 +30,16 @@ pub(super) fn check_ports(
 ) {
     let remembered = remembered_ports::recall(paths, &instance.id);
     let mut free = Vec::new();
-    for service in &config.services {
+    let services = config.services.iter().map(|service| {
         let last = remembered.get(&service.name).filter(|_| !service.is_local_set);
-        let port = last.copied().unwrap_or(service.local);
+        Forward::of_service(&service.name, last.copied().unwrap_or(service.local), service.remote)
+    });
+    let others = config.forwardings(instance).into_iter().map(|spec| Forward::other(spec, Origin::Config));
+    for forward in services.chain(others) {
+        let Some(port) = forward.spec.local_port() else { continue };
         if state.is_some_and(|state| state.has_port(port)) {
             continue;
         }
-        let forward = Forward::of_service(&service.name, port, service.remote);
         match bind(port) {
             Ok(_) => free.push(port.to_string()),
             Err(error) => {
@@ -65,8 +69,12 @@ fn taken(
     };
     let name = shell_words::quote(&instance.name).into_owned();
     let flag = forward.flag(port.saturating_add(1));
-    Finding::failed("ports", format!("{port} for {forward} is {by}"))
-        .advice(format!("use others: soong tunnel start --instance-id {name} --auto-ports, or {flag}"))
+    let finding = Finding::failed("ports", format!("{port} for {forward} is {by}"));
+    if forward.is_service() {
+        finding.advice(format!("use others: soong tunnel start --instance-id {name} --auto-ports, or {flag}"))
+    } else {
+        finding.advice("free the port, or change the forward in config.toml: soong configure edit")
+    }
 }
 
 /// Checks the directories that a tunnel writes to.

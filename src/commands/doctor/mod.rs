@@ -9,6 +9,7 @@ mod login;
 mod network;
 mod programs;
 mod redaction;
+mod ssh_config;
 mod tunnel;
 
 use std::process::{Command, ExitCode};
@@ -61,6 +62,9 @@ fn examine(arguments: &Arguments, paths: &Paths, findings: &mut Findings) -> Res
         config.as_ref().and_then(|config| instance::check(arguments, config, paths, findings, &watch));
     if let (Some(config), Some(instance)) = (&config, &instance) {
         let login = login::check_key(instance, config, paths, findings, &watch);
+        if let Some(login) = &login {
+            ssh_config::check(login, findings, &watch);
+        }
         let is_reached = login.is_some_and(|login| {
             network::check(&login, findings, &watch) && login::check_login(&login, findings, &watch)
         });
