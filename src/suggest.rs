@@ -1,5 +1,8 @@
 //! "Did you mean": the names most similar to an unknown one.
 
+use crate::error::Error;
+use crate::terminal::printable;
+
 /// Returns at most three of `candidates` similar to `wanted`, closest first.
 ///
 /// Similarity is Jaro–Winkler with clap's threshold; a candidate that `wanted` abbreviates always counts.
@@ -35,6 +38,29 @@ pub fn join(names: &[impl std::fmt::Display]) -> Option<String> {
     }
 }
 
+/// Returns the error for an instance that does not exist. `known` are the names and ids of those that do, and
+/// `listing` shows them; empty without any.
+pub fn unknown_instance<'a>(
+    wanted: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    listing: &str,
+) -> Error {
+    /// Longest part of the name that is shown, in characters.
+    const SHOWN: usize = 80;
+    let mut shown: String = wanted.chars().take(SHOWN).collect();
+    if shown.len() < wanted.len() {
+        shown.push('…');
+    }
+    let mut error = Error::failed(format!("no instance '{}'", printable(&shown)));
+    if let Some(question) = did_you_mean(wanted, known) {
+        error = error.with_hint(printable(&question));
+    }
+    error.with_hint(match listing {
+        "" => "list all instances: soong status".to_owned(),
+        listing => format!("available: {listing}"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +83,15 @@ mod tests {
     #[test]
     fn several_are_joined() {
         assert_eq!(did_you_mean("ab", ["abc", "abd"]).unwrap(), "did you mean 'abc' or 'abd'?");
+    }
+
+    #[test]
+    fn an_unknown_instance_is_told_with_those_that_exist() {
+        let error = unknown_instance("stagin", ["dev", "staging"], "dev (a1), staging");
+        assert_eq!(error.to_string(), "no instance 'stagin'");
+        assert_eq!(error.hints(), ["did you mean 'staging'?", "available: dev (a1), staging"]);
+        let error = unknown_instance(&"\u{1b}".repeat(300), [], "");
+        assert!(error.to_string().ends_with("\\u{1b}…'") && error.to_string().len() < 600, "{error}");
+        assert_eq!(error.hints(), ["list all instances: soong status"]);
     }
 }

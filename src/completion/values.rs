@@ -20,6 +20,8 @@ pub enum Values {
     Logs,
     /// Services in the config.
     Services,
+    /// A service, or a running tunnel before one.
+    TunnelOrService,
     /// `SERVICE=`, followed by a port.
     ServicePorts,
     /// Config keys to read.

@@ -103,12 +103,8 @@ pub fn choose<'a>(instances: &'a [Instance], wanted: Option<&str>) -> Result<&'a
 }
 
 fn no_such(instances: &[Instance], wanted: &str) -> Error {
-    let error = Error::failed(format!("no instance '{}'", printable(wanted)));
     let names = instances.iter().flat_map(|i| [i.name.as_str(), i.id.as_str()]);
-    match suggest::did_you_mean(wanted, names) {
-        Some(question) => error.with_hint(printable(&question)),
-        None => error.with_hint(format!("available: {}", listing(instances))),
-    }
+    suggest::unknown_instance(wanted, names, &listing(instances))
 }
 
 /// Lists at most ten names with ids: `dev (a1b2c3d4), staging`.
@@ -159,7 +155,8 @@ mod tests {
         assert_eq!(ambiguous.to_string(), "more than one instance id starts with 'a1'");
         assert_eq!(ambiguous.hints(), ["choose one of: dev (a1b2c3), staging (a1ffff)"]);
         assert_eq!(choose(&all, None).unwrap_err().to_string(), "more than one instance is configured");
-        assert_eq!(choose(&all, Some("stagin")).unwrap_err().hints(), ["did you mean 'staging'?"]);
+        let unknown = choose(&all, Some("stagin")).unwrap_err();
+        assert_eq!(unknown.hints(), ["did you mean 'staging'?", "available: dev (a1b2c3), staging (a1ffff)"]);
         assert!(choose(&[], None).unwrap_err().hints()[0].contains("soong configure"));
         assert!(choose(&all, Some("")).is_err(), "an empty prefix is everybody's");
     }

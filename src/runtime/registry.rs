@@ -11,8 +11,10 @@ use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
 use crate::runtime::state::{Phase, State};
+use crate::system::menu;
 use crate::system::paths::{self, Paths};
-use crate::terminal::printable;
+use crate::system::signals::Watch;
+use crate::terminal::{self, printable};
 
 /// Time that a held lock may lack a supervisor's socket: a supervisor is starting, or a command is cleaning
 /// up.
@@ -27,15 +29,6 @@ pub struct Running {
     pub supervisor: Supervisor,
     /// Its last state; `None` in the first moments of a start.
     pub state: Option<State>,
-}
-
-/// Syntax of an instance's name in a command, for hints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// As an argument.
-    Argument,
-    /// As the value of `--instance-id`.
-    Option,
 }
 
 /// Result of a survey.
@@ -89,27 +82,30 @@ impl Survey {
     }
 
     /// Returns the running tunnel that `wanted` means: by name, id, or the start of an id. Without `wanted`,
-    /// the only one. `form` is the command's syntax for names.
-    pub fn take(&mut self, wanted: Option<&str>, form: Form) -> Result<Option<Running>> {
+    /// the only one. If several match, asks on a terminal, and otherwise fails with a list.
+    pub fn take(&mut self, wanted: Option<&str>) -> Result<Option<Running>> {
         let found: Vec<usize> = match wanted {
             None => (0..self.running.len()).collect(),
             Some(wanted) => matching(&self.running, wanted),
         };
-        match found.as_slice() {
-            [] => Ok(None),
-            [only] => Ok(Some(self.running.remove(*only))),
-            several => {
-                let names: Vec<String> =
-                    several.iter().map(|index| self.running[*index].quoted_name()).collect();
-                let how = match form {
-                    Form::Argument => "choose one",
-                    Form::Option => "choose one with --instance-id",
-                };
-                Err(Error::failed("more than one tunnel is running")
-                    .with_hint(format!("{how}: {}", names.join(", "))))
-            }
-        }
+        let chosen = match found.as_slice() {
+            [] => return Ok(None),
+            [only] => *only,
+            several => several[choose(&several.iter().map(|index| &self.running[*index]).collect::<Vec<_>>())?],
+        };
+        Ok(Some(self.running.remove(chosen)))
     }
+}
+
+/// Returns the index of one of `several` tunnels.
+fn choose(several: &[&Running]) -> Result<usize> {
+    if terminal::is_interactive() {
+        let rows: Vec<[String; 3]> = several.iter().map(|running| running.cells()).collect();
+        return menu::choose("Which tunnel?", "tunnel", &menu::columns(&rows), &Watch::new()?);
+    }
+    let names: Vec<String> = several.iter().map(|running| running.quoted_name()).collect();
+    Err(Error::failed("more than one tunnel is running")
+        .with_hint(format!("choose one with --instance-id: {}", names.join(", "))))
 }
 
 impl Running {
@@ -124,6 +120,14 @@ impl Running {
     pub fn quoted_name(&self) -> String {
         let name = self.state.as_ref().map_or("?", |state| &state.instance.name);
         printable(&shell_words::quote(name)).into_owned()
+    }
+
+    /// Returns its name, address and local ports, for a menu.
+    fn cells(&self) -> [String; 3] {
+        let Some(state) = &self.state else { return [self.shown_name(), String::new(), String::new()] };
+        let ports = state.services().map(|service| format!("{}:{}", printable(service.name), service.local));
+        let ports: Vec<String> = ports.collect();
+        [self.shown_name(), printable(&state.instance.host).into_owned(), ports.join(" ")]
     }
 
     fn has_name(&self, wanted: &str) -> bool {

@@ -4,6 +4,7 @@ pub mod child;
 pub(crate) mod deadline_stream;
 pub(crate) mod hidden_line;
 pub(crate) mod lock;
+pub(crate) mod menu;
 pub mod paths;
 pub mod peer;
 pub mod script;

@@ -86,7 +86,7 @@ fn auto_ports_takes_the_next_free_ones_and_list_shows_them() {
     }
     assert_eq!(text.lines().count(), 3, "{text}");
     assert!(text.contains("running  0     0 B"), "{text}");
-    sandbox.tunnel(["restart"]).code(1).stderr_has("choose one: dev, staging").run();
+    sandbox.tunnel(["restart"]).code(1).stderr_has("choose one with --instance-id: dev, staging").run();
     let again = sandbox.tunnel(["restart", "staging"]).stdout_has("SSH tunnel started").run().stdout;
     assert!(again.contains(&format!("  localhost:{} -> ", moved[0])), "{again}");
     sandbox.tunnel(["stop", "--all"]).stdout_has("Stopped").run();

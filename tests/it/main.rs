@@ -35,6 +35,7 @@ mod lambda_rental;
 mod leftovers;
 mod lifetime;
 mod local_ports;
+mod names;
 mod offers;
 mod other_users;
 mod output;

@@ -48,7 +48,12 @@ pub(super) fn complete(definition: Command, before: &[&str], last: &str, place: 
             && !is_spent(candidate, command, matches)
     });
     let is_offered = !last.starts_with('-') && candidates.iter().any(|candidate| has_id(candidate, COMMAND));
-    if let Some(index) = start_of_command(command, matches, before, is_offered) {
+    let is_name = |candidate: &CompletionCandidate| {
+        !is_option(candidate) && shown(candidate).is_some_and(|it| !it.value.is_empty() && it.value.starts_with(last))
+    };
+    // The name of an instance may stand before a command.
+    let may_be_name = is_offered && candidates.iter().any(is_name);
+    if let Some(index) = start_of_command(command, matches, before, is_offered && !may_be_name, &typed) {
         return Answer::command(place + index, None);
     }
     choose(candidates, stub.is_empty() && last.starts_with('-'))
@@ -146,19 +151,29 @@ fn start_of_command(
     matches: &ArgMatches,
     before: &[&str],
     is_offered: bool,
+    typed: &Input,
 ) -> Option<usize> {
     let argument =
         command.get_positionals().find(|it| it.get_value_hint() == ValueHint::CommandWithArguments)?;
     let values = matches.try_get_raw(argument.get_id().as_str()).ok().flatten();
     let count = values.map_or(0, Iterator::count);
     if count > 0 {
-        return Some(before.len() - count);
+        let start = before.len() - count;
+        let is_behind_name = names_instance(argument, &before[start..], typed) && !before[..start].contains(&"--");
+        return Some(if is_behind_name { start + 2 } else { start });
     }
     let dashes = before.iter().position(|word| *word == "--");
     match dashes {
         Some(dashes) => Some(dashes + 1),
         None => (is_offered && !argument.is_last_set()).then_some(before.len()),
     }
+}
+
+/// Returns true if the first of `words` is an instance, and the command begins after the second.
+fn names_instance(argument: &Arg, words: &[&str], typed: &Input) -> bool {
+    let [name, "--", ..] = words else { return false };
+    let known = argument.get::<Values>().map(|kind| values::of(*kind, typed));
+    known.is_some_and(|known| known.candidates.iter().any(|candidate| candidate.value == *name))
 }
 
 fn is_option(candidate: &CompletionCandidate) -> bool {

@@ -47,6 +47,11 @@ fn from_files(kind: Values, typed: &Input, paths: &Paths) -> Vec<Candidate> {
         Values::Tunnels => running(paths).iter().map(tunnel).collect(),
         Values::Logs => logs(paths),
         Values::Services => services(""),
+        Values::TunnelOrService => {
+            let mut words = services("");
+            words.extend(running(paths).iter().map(tunnel));
+            words
+        }
         // The user chooses the port.
         Values::ServicePorts if typed.value.contains('=') => Vec::new(),
         Values::ServicePorts => services("="),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use crate::completion::Values;
+use crate::instances::inventory::NameArguments;
 
 /// The command line of `soong-daemon`.
 #[derive(Debug, Parser)]
@@ -67,9 +67,9 @@ pub enum Command {
 /// The instance.
 #[derive(Debug, Args)]
 pub struct Target {
-    /// Instance: its name, id, or the start of its id
-    #[arg(value_name = "NAME", add = Values::Instances)]
-    pub name: Option<String>,
+    /// Its name.
+    #[command(flatten)]
+    pub which: NameArguments,
     /// Directory on the instance in place of /, for tests and images
     #[arg(long, value_name = "DIR", default_value = "", hide = true)]
     pub root: String,

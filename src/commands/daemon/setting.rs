@@ -24,8 +24,7 @@ impl Setting {
     pub fn load(target: &Target) -> Result<Self> {
         let paths = Paths::from_env()?;
         let config = Config::load(&paths)?;
-        let selector = Selector { wanted: target.name.as_deref(), ..Selector::default() };
-        let instance = inventory::choose(&selector, &config, &paths)?;
+        let instance = inventory::choose(&Selector::of(target.which.wanted()?), &config, &paths)?;
         Ok(Self { instance, config, paths })
     }
 

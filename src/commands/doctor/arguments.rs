@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use crate::completion::Values;
+use crate::instances::inventory::NameArguments;
 
 /// The command line of `soong-doctor`.
 #[derive(Debug, Parser)]
@@ -23,11 +23,9 @@ use crate::completion::Values;
   soong doctor dev --report | less"
 )]
 pub struct Arguments {
-    /// Instance: its name, id, or the start of its id
-    ///
-    /// Not needed if there is only one.
-    #[arg(value_name = "NAME", add = Values::Instances)]
-    pub name: Option<String>,
+    /// The instance; not needed if there is only one.
+    #[command(flatten)]
+    pub which: NameArguments,
     /// Run the commands that fix what was found; asks before each
     #[arg(long)]
     pub fix: bool,

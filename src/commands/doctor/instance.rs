@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use super::arguments::Arguments;
 use super::finding::{Finding, Findings};
 use crate::config::Config;
 use crate::config::instance::Instance;
@@ -12,9 +11,9 @@ use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 use crate::terminal::printable;
 
-/// Asks every provider and chooses the instance. Returns `None` if there is none to connect to.
+/// Asks every provider and chooses the instance `wanted`. Returns `None` if there is none to connect to.
 pub(super) fn check(
-    arguments: &Arguments,
+    wanted: Option<&str>,
     config: &Config,
     paths: &Paths,
     findings: &mut Findings,
@@ -35,8 +34,7 @@ pub(super) fn check(
         };
         is_complete &= findings.add(finding.took(begun.elapsed()));
     }
-    let selector = Selector { wanted: arguments.name.as_deref(), ..Selector::default() };
-    let machine = match inventory::pick(Inventory::cached(config, paths), &selector, watch) {
+    let machine = match inventory::pick(Inventory::cached(config, paths), &Selector::of(wanted), watch) {
         Ok(machine) => machine,
         // Otherwise the provider that failed may have it.
         Err(error) if is_complete => {

@@ -36,8 +36,9 @@ fn run(arguments: &Arguments) -> Result<u8> {
         return Err(Error::failed("not a terminal, so --fix cannot ask")
             .with_hint("run it without --fix, and type the commands that it prints"));
     }
+    let wanted = arguments.which.wanted()?;
     let mut findings = Findings::new(!arguments.json && !arguments.report);
-    let instance = examine(arguments, &paths, &mut findings)?;
+    let instance = examine(wanted, &paths, &mut findings)?;
     if arguments.json {
         command_line::print(&findings.json()?)?;
     }
@@ -47,19 +48,19 @@ fn run(arguments: &Arguments) -> Result<u8> {
     if arguments.fix && fix(&findings)? {
         print("\nChecking again\n").map_err(Error::output)?;
         findings = Findings::new(true);
-        examine(arguments, &paths, &mut findings)?;
+        examine(wanted, &paths, &mut findings)?;
     }
     Ok(if findings.pass() { 0 } else { EXIT_FAILED })
 }
 
 /// Runs all checks that make sense. Returns the instance, if one was found.
-fn examine(arguments: &Arguments, paths: &Paths, findings: &mut Findings) -> Result<Option<Instance>> {
+fn examine(wanted: Option<&str>, paths: &Paths, findings: &mut Findings) -> Result<Option<Instance>> {
     // Signals are held back, so that programs that the checks run end with this one.
     let watch = Watch::new()?;
     programs::check(findings, &watch);
     let config = settings(paths, findings);
     let instance =
-        config.as_ref().and_then(|config| instance::check(arguments, config, paths, findings, &watch));
+        config.as_ref().and_then(|config| instance::check(wanted, config, paths, findings, &watch));
     if let (Some(config), Some(instance)) = (&config, &instance) {
         let login = login::check_key(instance, config, paths, findings, &watch);
         if let Some(login) = &login {

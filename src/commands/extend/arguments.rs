@@ -1,11 +1,8 @@
 //! Command line of `soong extend`.
 
-use std::time::Duration;
-
 use clap::Parser;
 
-use crate::completion::Values;
-use crate::system::time::parse_length;
+use crate::instances::inventory::TimeArguments;
 
 /// The command line of `soong-extend`.
 #[derive(Debug, Parser)]
@@ -18,16 +15,15 @@ use crate::system::time::parse_length;
         Asks the status daemon on the instance, through the tunnel if it is up and otherwise over a \
         new SSH connection. The daemon can grant less than requested; the answer says when the \
         instance will shut down.",
+    override_usage = "soong extend [OPTIONS] TIME [NAME]
+       soong extend [OPTIONS] NAME TIME",
     after_help = "Examples:
   soong extend 2
-  soong extend 90m
+  soong extend dev 90m
   soong extend 4 --instance-id a1b2c3d4"
 )]
 pub struct Arguments {
-    /// Time to add: hours (2, 1.5) or a duration (90m, 2h30m)
-    #[arg(value_name = "TIME", value_parser = parse_length)]
-    pub time: Duration,
-    /// Instance: its name, id, or the start of its id
-    #[arg(long, value_name = "ID", add = Values::Instances)]
-    pub instance_id: Option<String>,
+    /// The time to add, and the instance.
+    #[command(flatten)]
+    pub words: TimeArguments,
 }

@@ -27,16 +27,16 @@ pub fn main() -> ExitCode {
 }
 
 fn extend(arguments: &Arguments, paths: &Paths) -> Result<()> {
+    let (asked, name) = arguments.words.resolve()?;
     let config = Config::load(paths)?;
-    let selector = Selector { wanted: arguments.instance_id.as_deref(), ..Selector::default() };
-    let instance = inventory::choose(&selector, &config, paths)?;
+    let instance = inventory::choose(&Selector::of(name), &config, paths)?;
     let token = client::require_token(&instance, &config, paths)?;
-    let request = daemon::extend_request(token.expose(), arguments.time);
+    let request = daemon::extend_request(token.expose(), asked);
     let answer = client::send(&instance, &config, paths, &request)?;
     let extension = daemon::extension(&answer)?;
     // Lets 'soong status' and the prompt show the new end at once.
     registry::refresh(paths, &instance);
-    let text = report(arguments.time, &extension)?;
+    let text = report(asked, &extension)?;
     command_line::print(&text)
 }
 

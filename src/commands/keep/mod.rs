@@ -24,11 +24,11 @@ pub fn main() -> ExitCode {
 }
 
 fn keep(arguments: &Arguments, paths: &Paths) -> Result<()> {
+    let (length, name) = arguments.words.resolve()?;
     let config = Config::load(paths)?;
-    let selector = Selector { wanted: arguments.instance_id.as_deref(), ..Selector::default() };
-    let instance = inventory::choose(&selector, &config, paths)?;
+    let instance = inventory::choose(&Selector::of(name), &config, paths)?;
     let token = client::require_token(&instance, &config, paths)?;
-    let request = daemon::keep_request(token.expose(), arguments.time.as_secs().div_ceil(60));
+    let request = daemon::keep_request(token.expose(), length.as_secs().div_ceil(60));
     let kept = daemon::kept(&client::send(&instance, &config, paths, &request)?)?;
     registry::refresh(paths, &instance);
     let (text, warning) = report(&kept, time::now());

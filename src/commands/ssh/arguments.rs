@@ -31,18 +31,21 @@ use crate::terminal::printable;
         SSH-OPTIONS are ssh's own: -t -A -L -R -D -o -v -q -C -X and all others.\n\n\
         A COMMAND of one word is a command line for the instance's shell, as with ssh. A COMMAND of \
         several words is a program and its arguments, passed on exactly as typed.\n\n\
-        INSTANCE may stand where ssh expects the host, so rsync and git can use 'soong ssh' as \
-        their ssh.",
-    override_usage = "soong ssh [OPTIONS] [SSH-OPTIONS] [-- COMMAND...]
-       soong ssh [OPTIONS] [SSH-OPTIONS] [USER@]INSTANCE [COMMAND...]
+        NAME is a name or id of an instance. It stands where ssh expects the host, so rsync and git \
+        can use 'soong ssh' as their ssh. Without NAME, '--' has to stand before COMMAND; after NAME, \
+        words without '--' are a line for the instance's shell, as with ssh.",
+    override_usage = "soong ssh [OPTIONS] [SSH-OPTIONS] [[USER@]NAME] [-- COMMAND...]
+       soong ssh [OPTIONS] [SSH-OPTIONS] [USER@]NAME [COMMAND...]
        soong ssh config [--install | --remove | --print]",
     disable_help_subcommand = true,
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
   soong ssh
+  soong ssh dev
   soong ssh -- nvidia-smi
+  soong ssh dev -- nvidia-smi
   soong ssh -- 'cd workspace && tail -f train.log'
-  soong ssh --instance-id dev -t -- htop
+  soong ssh -t dev htop
   rsync -e 'soong ssh' train.py dev:
   GIT_SSH_COMMAND='soong ssh' git clone dev:project
   soong ssh config                  add hosts named soong-NAME to ssh"
@@ -126,6 +129,9 @@ pub fn split(words: &[OsString], is_instance: impl Fn(&OsStr) -> bool) -> Result
                     split.line = take(&mut rest, usize::MAX);
                 } else if is_instance(word) {
                     split.destination = take(&mut rest, 1).pop();
+                } else if rest.get(1).is_some_and(|next| next == "--") {
+                    let word = word.to_string_lossy();
+                    return Err(Error::failed(format!("no instance '{}'", printable(&word))));
                 } else {
                     return Err(no_instance(word));
                 }
@@ -229,6 +235,7 @@ mod tests {
         assert_eq!((split.own, split.line), (words("ssh --print -- ls -l"), vec![]));
         assert_eq!(apart("ssh dev -Z").unwrap_err().to_string(), "unknown ssh option -Z");
         assert_eq!(apart("ssh other ls").unwrap_err().to_string(), "'--' is missing before other");
+        assert_eq!(apart("ssh -t other -- ls").unwrap_err().to_string(), "no instance 'other'");
         assert_eq!(apart("ssh -- dev").unwrap().destination, None);
     }
 

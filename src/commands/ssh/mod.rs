@@ -19,6 +19,7 @@ mod refresh;
 mod remote_command;
 mod session;
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
@@ -26,13 +27,20 @@ use self::arguments::{Arguments, Command};
 use self::destination::Destination;
 use crate::command_line;
 use crate::config::Config;
+use crate::error::Error;
+use crate::instances::inventory::{Inventory, listing};
 use crate::system::paths::Paths;
 
 /// Runs `soong-ssh`, which execs ssh or returns an exit code.
 pub fn main() -> ExitCode {
     const PROGRAM: &str = "soong-ssh";
     let words: Vec<_> = std::env::args_os().collect();
-    match arguments::split(&words, |word| destination(word).is_some()) {
+    let unknown = Cell::new(false);
+    let is_instance = |word: &OsStr| {
+        unknown.set(destination(word).is_none());
+        !unknown.get()
+    };
+    match arguments::split(&words, is_instance) {
         Ok(split) => command_line::main_from(PROGRAM, split.own.clone(), |arguments: &Arguments| {
             let paths = Paths::from_env()?;
             match &arguments.subcommand {
@@ -44,7 +52,8 @@ pub fn main() -> ExitCode {
         }),
         Err(error) => {
             command_line::apply_color(&words);
-            command_line::fail(PROGRAM, &error)
+            let available = available().filter(|_| unknown.get());
+            command_line::fail(PROGRAM, &available.into_iter().fold(error, Error::with_hint))
         }
     }
 }
@@ -52,5 +61,13 @@ pub fn main() -> ExitCode {
 /// Returns the instance that a word names. An invalid config names none; loading it reports the fault.
 fn destination(word: &OsStr) -> Option<Destination> {
     let paths = Paths::from_env().ok()?;
-    Destination::find(word, &Config::load(&paths).ok()?, &paths)
+    let config = Config::load(&paths).ok()?;
+    Destination::find(word, &config, &paths).or_else(|| Destination::ask(word, &config, &paths))
+}
+
+/// Returns the hint that lists the instances, if there are any.
+fn available() -> Option<String> {
+    let paths = Paths::from_env().ok()?;
+    let machines = Inventory::cached(&Config::load(&paths).ok()?, &paths).machines;
+    (!machines.is_empty()).then(|| format!("available: {}", listing(&machines)))
 }

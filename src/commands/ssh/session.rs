@@ -17,7 +17,7 @@ use super::{connection, remote_command};
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
-use crate::instances::inventory::{self, Selector};
+use crate::instances::inventory::{self, Selector, one_name};
 use crate::openssh::quoting::percent_escaped;
 use crate::openssh::{Login, greeting, options};
 use crate::system::paths::Paths;
@@ -56,10 +56,10 @@ fn destination(
     paths: &Paths,
 ) -> Result<Option<Destination>> {
     let Some(word) = &split.destination else { return Ok(None) };
-    if arguments.choice.instance_id.is_some() {
-        return Err(Error::usage("two instances given").with_hint("remove --instance-id"));
-    }
-    Ok(Destination::find(word, config, paths))
+    let found = Destination::find(word, config, paths);
+    let name = found.as_ref().map(|found| found.name.as_str());
+    one_name(name, arguments.choice.instance_id.as_deref())?;
+    Ok(found)
 }
 
 /// Returns the instance and user, and the control socket of its tunnel if the session can use it. A tunnel

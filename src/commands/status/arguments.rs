@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::completion::Values;
+use crate::instances::inventory::NameArguments;
 
 /// The command line of `soong-status`.
 #[derive(Debug, Parser)]
@@ -21,13 +21,14 @@ use crate::completion::Values;
         counts from the first time that it saw it.",
     after_help = "Examples:
   soong status
+  soong status dev
   soong status --watch            refresh every 5 seconds
   soong status --json | jq -r '.instances[] | select(.tunnel) | .name'"
 )]
 pub struct Arguments {
-    /// Show only this instance: its name, id, or the start of its id
-    #[arg(long, value_name = "ID", add = Values::Instances)]
-    pub instance_id: Option<String>,
+    /// The only instance to show.
+    #[command(flatten)]
+    pub which: NameArguments,
     /// Use each provider's last answer without a request
     #[arg(long)]
     pub cached: bool,

@@ -115,7 +115,7 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
     overview.leave_out(is_locked(&paths.launch_lock())?, |name| {
         is_provider_name(name) && is_locked(&paths.launch_in_progress(name)).unwrap_or(false)
     });
-    match &arguments.instance_id {
+    match arguments.which.wanted()? {
         Some(wanted) => overview.only(wanted),
         None => Ok(overview),
     }

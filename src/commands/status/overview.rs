@@ -1,6 +1,6 @@
 //! All data in one row per instance. Pure functions.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::instances::inventory::{Inventory, Source, Status};
 use crate::ledger::History;
 use crate::ledger::cost::Cost;
@@ -15,6 +15,9 @@ use crate::terminal::{hint_label, printable};
 
 /// Age of a launch, in seconds, until which a missing tunnel is worth a line.
 const UNFINISHED: u64 = 12 * 3600;
+
+/// Number of instances that an error lists.
+const LISTED_MAX: usize = 10;
 
 /// The overview.
 #[derive(Debug)]
@@ -123,11 +126,8 @@ impl Overview {
         let found = if exact.is_empty() { self.rows.iter().filter(start).cloned().collect() } else { exact };
         if found.is_empty() {
             let names = self.rows.iter().flat_map(|row| [row.name.as_str(), row.id.as_str()]);
-            let error = Error::failed(format!("no instance '{}'", printable(wanted)));
-            return Err(match suggest::did_you_mean(wanted, names) {
-                Some(question) => error.with_hint(printable(&question)),
-                None => error.with_hint("list all instances: soong status"),
-            });
+            let shown: Vec<_> = self.rows.iter().map(|row| printable(&row.name)).take(LISTED_MAX).collect();
+            return Err(suggest::unknown_instance(wanted, names, &shown.join(", ")));
         }
         self.rows = found;
         Ok(self)

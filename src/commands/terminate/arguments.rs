@@ -3,6 +3,8 @@
 use clap::Parser;
 
 use crate::completion::Values;
+use crate::error::Result;
+use crate::instances::inventory::one_name;
 
 /// The command line of `soong-terminate`.
 #[derive(Debug, Parser)]
@@ -22,12 +24,35 @@ use crate::completion::Values;
 )]
 pub struct Arguments {
     /// Instances: names, ids, or starts of ids
-    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all", add = Values::Instances)]
+    #[arg(
+        value_name = "NAME",
+        required_unless_present_any = ["all", "instance_id"],
+        conflicts_with = "all",
+        add = Values::Instances
+    )]
     pub names: Vec<String>,
+    /// The same as NAME
+    #[arg(long, value_name = "ID", conflicts_with = "all", add = Values::Instances)]
+    pub instance_id: Option<String>,
     /// All instances that enabled providers list; asks for each
     #[arg(long)]
     pub all: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+}
+
+impl Arguments {
+    /// Returns the names that were given. An option beside words is one of them: a slip must not end a machine.
+    pub fn wanted(&self) -> Result<Vec<&str>> {
+        let option = self.instance_id.as_deref();
+        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        for &name in &names {
+            one_name(Some(name), option)?;
+        }
+        if names.is_empty() {
+            names.extend(option);
+        }
+        Ok(names)
+    }
 }

@@ -81,6 +81,7 @@ fn terminate(arguments: &Arguments, config: &Config, paths: &Paths) -> Result<u8
 
 /// Returns the machines that the command line means. Nothing is ended if one of them cannot be.
 fn machines(arguments: &Arguments, config: &Config, paths: &Paths) -> Result<Vec<Machine>> {
+    let names = arguments.wanted()?;
     if config.providers.is_empty() {
         return Err(Error::failed("no provider is enabled")
             .with_hint("enable one: soong configure set providers.lambda true"));
@@ -95,7 +96,7 @@ fn machines(arguments: &Arguments, config: &Config, paths: &Paths) -> Result<Vec
         target::all(&inventory.machines).into_iter().cloned().collect()
     } else {
         let mut found: Vec<Machine> = Vec::new();
-        for name in &arguments.names {
+        for name in names {
             let machine = target::find(&inventory.machines, name)?;
             if !found.contains(machine) {
                 found.push(machine.clone());

@@ -1,8 +1,7 @@
 //! Instances that the command line means: pure functions of the inventory.
 
 use crate::error::{Error, Result};
-use crate::instances::inventory::{Machine, Status};
-use crate::suggest;
+use crate::instances::inventory::{self, Machine, Status};
 use crate::terminal::printable;
 
 /// Shortest start of an id that names an instance.
@@ -52,10 +51,5 @@ fn none(machines: &[Machine], wanted: &str) -> Error {
         let (name, status) = (printable(&gone.name), gone.status.word());
         return Error::failed(format!("the instance {name} is {status} already"));
     }
-    let error = Error::failed(format!("no instance '{}'", printable(wanted)));
-    let names = machines.iter().flat_map(|machine| [machine.name.as_str(), machine.id.as_str()]);
-    match suggest::did_you_mean(wanted, names) {
-        Some(question) => error.with_hint(printable(&question)),
-        None => error.with_hint("list all instances: soong status"),
-    }
+    inventory::unknown(all(machines), wanted)
 }

@@ -4,8 +4,9 @@ mod start;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::start::{LocalPort, RestartArguments, RunArguments, StartArguments};
+pub use self::start::{LocalPort, NamedStartArguments, RunArguments, StartArguments};
 use crate::completion::Values;
+use crate::instances::inventory::NameArguments;
 
 /// The command line of `soong-tunnel`.
 #[derive(Debug, Parser)]
@@ -22,7 +23,7 @@ use crate::completion::Values;
     disable_help_subcommand = true,
     after_help = "Examples:
   soong tunnel start                        the active instance, default ports
-  soong tunnel start --sglang-port 8001     when 8000 is taken
+  soong tunnel start dev --sglang-port 8001
   soong tunnel status && curl localhost:8000/v1/models
   soong tunnel stop"
 )]
@@ -40,8 +41,15 @@ pub enum Command {
     /// Returns when the instance has confirmed every forward, so the next command can use the ports. Prints the
     /// local addresses. The tunnel then runs until 'soong tunnel stop', a reboot, or the end of the instance.
     ///
-    /// Without --instance-id, the only active instance is used; if there are several, you choose one.
-    Start(StartArguments),
+    /// Without NAME, the only active instance is used; if there are several, you choose one.
+    #[command(after_help = "Examples:
+  soong tunnel start
+  soong tunnel start dev
+  soong tunnel start --wait                 while the instance boots
+  soong tunnel start --sglang-port 8001 --port comfyui=8189
+  soong tunnel start --forward 5432:db.internal:5432 --socks 1080
+  soong tunnel start --dry-run              show the ssh command")]
+    Start(Box<NamedStartArguments>),
     /// Show running tunnels and their ports
     ///
     /// Exits with 0 if a tunnel is running, 3 if none is, and with --check 1 if a service does not answer.
@@ -53,7 +61,13 @@ pub enum Command {
     /// Restart a tunnel on the same ports
     ///
     /// Reads the configuration again. Local ports stay the same unless an option changes them.
-    Restart(Box<RestartArguments>),
+    #[command(
+        mut_arg("name", |arg| arg.add(Values::Tunnels)),
+        after_help = "Examples:
+  soong tunnel restart
+  soong tunnel restart dev --sglang-port 8001"
+    )]
+    Restart(Box<NamedStartArguments>),
     /// List tunnels, one per line
     List(ListArguments),
     /// Add or remove forwards of a running tunnel
@@ -101,14 +115,17 @@ pub enum Command {
 
 /// Options of `status`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    mut_arg("name", |arg| arg.add(Values::Tunnels)),
+    after_help = "Examples:
   soong tunnel status
-  soong tunnel status --check           is it the link, or the service?
-  soong tunnel status --json | jq '.tunnels[].state'")]
+  soong tunnel status dev --check       is it the link, or the service?
+  soong tunnel status --json | jq '.tunnels[].state'"
+)]
 pub struct StatusArguments {
-    /// Show only the tunnel to this instance (name or id)
-    #[arg(add = Values::Tunnels)]
-    pub name: Option<String>,
+    /// The only tunnel to show.
+    #[command(flatten)]
+    pub which: NameArguments,
     /// Send a request to each service through the tunnel
     ///
     /// Tells a service that is not running from a link that is down.
@@ -126,10 +143,16 @@ pub struct StatusArguments {
 
 /// Options of `list`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    mut_arg("name", |arg| arg.add(Values::Tunnels)),
+    after_help = "Examples:
   soong tunnel list
-  soong tunnel list --json | jq -r '.tunnels[].name'")]
+  soong tunnel list --json | jq -r '.tunnels[].name'"
+)]
 pub struct ListArguments {
+    /// The only tunnel to list.
+    #[command(flatten)]
+    pub which: NameArguments,
     /// Print JSON, the same as status --json
     #[arg(long)]
     pub json: bool,
@@ -138,7 +161,7 @@ pub struct ListArguments {
 /// Options of `forward`.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "soong tunnel forward [NAME] [LOCAL:HOST:PORT]... [OPTIONS]",
+    override_usage = "soong tunnel forward [OPTIONS] [NAME] [LOCAL:HOST:PORT]...",
     after_help = "Examples:
   soong tunnel forward 5432:db.internal:5432
   soong tunnel forward dev --socks 1080
@@ -146,9 +169,14 @@ pub struct ListArguments {
   soong tunnel forward --remove 5432"
 )]
 pub struct ForwardArguments {
-    /// The forwards; name the tunnel first if several run
+    /// The forwards; NAME of the tunnel first if several run
+    ///
+    /// A word is a forward if it has a colon, is a port, or begins with / or ~. Any other first word is NAME.
     #[arg(value_name = "LOCAL:HOST:PORT", add = Values::TunnelThenForwards)]
     pub words: Vec<String>,
+    /// The same as NAME
+    #[arg(long, value_name = "ID", add = Values::Instances)]
+    pub instance_id: Option<String>,
     /// Forward a remote port to this machine, like ssh -R
     ///
     /// SPEC is PORT:HOST:PORT: PORT of the instance's localhost is forwarded to HOST:PORT as this machine sees it.
@@ -169,16 +197,19 @@ pub struct ForwardArguments {
 
 /// Options of `stop`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    mut_arg("name", |arg| arg.add(Values::Tunnels)),
+    after_help = "Examples:
   soong tunnel stop
   soong tunnel stop dev
-  soong tunnel stop --all")]
+  soong tunnel stop --all"
+)]
 pub struct StopArguments {
-    /// Name or id of the instance [default: the only running tunnel]
-    #[arg(conflicts_with = "all", add = Values::Tunnels)]
-    pub name: Option<String>,
+    /// The tunnel.
+    #[command(flatten)]
+    pub which: NameArguments,
     /// Stop all tunnels
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["name", "instance_id"])]
     pub all: bool,
     /// Print errors only
     #[arg(short, long)]
@@ -187,13 +218,16 @@ pub struct StopArguments {
 
 /// Options of `logs`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    mut_arg("name", |arg| arg.add(Values::Logs)),
+    after_help = "Examples:
   soong tunnel logs
-  soong tunnel logs dev --follow -n 200")]
+  soong tunnel logs dev --follow -n 200"
+)]
 pub struct LogsArguments {
-    /// Name or id of the instance [default: the running tunnel]
-    #[arg(add = Values::Logs)]
-    pub name: Option<String>,
+    /// The tunnel.
+    #[command(flatten)]
+    pub which: NameArguments,
     /// Keep printing new lines until interrupted
     #[arg(short, long)]
     pub follow: bool,
@@ -204,36 +238,47 @@ pub struct LogsArguments {
 
 /// Options of `url`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  curl $(soong tunnel url sglang)/v1/models")]
+#[command(
+    allow_missing_positional = true,
+    mut_arg("name", |arg| arg.add(Values::TunnelOrService)),
+    after_help = "Examples:
+  curl $(soong tunnel url sglang)/v1/models
+  soong tunnel url dev sglang               the tunnel to dev"
+)]
 pub struct UrlArguments {
+    /// The tunnel. A single word is the service.
+    #[command(flatten)]
+    pub which: NameArguments,
     /// Service, for example sglang
     #[arg(add = Values::Services)]
     pub service: String,
-    /// Instance: its name, id, or the start of its id
-    #[arg(long, value_name = "ID", add = Values::Instances)]
-    pub instance_id: Option<String>,
 }
 
 /// Options of `env`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    mut_arg("name", |arg| arg.add(Values::Tunnels)),
+    after_help = "Examples:
   eval \"$(soong tunnel env)\"
-  soong tunnel env --shell fish | source")]
+  soong tunnel env dev --shell fish | source"
+)]
 pub struct EnvArguments {
     /// Syntax: bash, zsh, fish or sh
     #[arg(long, value_enum, default_value_t = Shell::Sh, hide_possible_values = true)]
     pub shell: Shell,
-    /// Instance: its name, id, or the start of its id
-    #[arg(long, value_name = "ID", add = Values::Instances)]
-    pub instance_id: Option<String>,
+    /// The tunnel.
+    #[command(flatten)]
+    pub which: NameArguments,
 }
 
 /// Options of `wait`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    mut_arg("name", |arg| arg.add(Values::Tunnels)),
+    after_help = "Examples:
   soong tunnel wait && curl localhost:8000/v1/models
-  soong tunnel wait --service sglang --timeout 900      while a model loads")]
+  soong tunnel wait dev --service sglang --timeout 900      while a model loads"
+)]
 pub struct WaitArguments {
     /// Also wait until this service answers
     ///
@@ -248,9 +293,9 @@ pub struct WaitArguments {
         value_parser = clap::value_parser!(u64).range(0..=86400)
     )]
     pub timeout: u64,
-    /// Instance: its name, id, or the start of its id
-    #[arg(long, value_name = "ID", add = Values::Instances)]
-    pub instance_id: Option<String>,
+    /// The tunnel.
+    #[command(flatten)]
+    pub which: NameArguments,
 }
 
 /// Shell syntaxes of `env`.

@@ -1,8 +1,8 @@
 //! Choice of a running tunnel, and errors if there is none.
 
 use crate::config::Config;
-use crate::error::Error;
-use crate::instances::inventory::{Inventory, Machine};
+use crate::error::{Error, Result};
+use crate::instances::inventory::{self, Inventory, Machine};
 use crate::runtime::registry::{Running, Survey};
 use crate::runtime::state::Target;
 use crate::suggest;
@@ -12,6 +12,19 @@ use crate::terminal::printable;
 /// Returns true if `wanted` means the instance `target`: by name, id or the start of its id.
 pub fn is_meant(target: &Target, wanted: &str) -> bool {
     target.name == wanted || !wanted.is_empty() && target.id.starts_with(wanted)
+}
+
+/// Leaves only the tunnel to the instance `wanted` in `survey`. If it does not run, returns the hint about those that
+/// do. Fails if there is no such instance.
+pub fn narrow(survey: &mut Survey, wanted: &str, paths: &Paths) -> Result<Option<String>> {
+    if let Some(error) = unknown(wanted, survey, paths) {
+        return Err(with_running(error, survey));
+    }
+    let meant = survey.take(Some(wanted))?;
+    let others = running(survey).filter(|_| meant.is_none());
+    survey.running = meant.into_iter().collect();
+    survey.failed.retain(|state| is_meant(&state.instance, wanted));
+    Ok(others)
 }
 
 /// Returns the error if no tunnel that `wanted` means is running, with the command that starts one.
@@ -44,11 +57,7 @@ pub fn unknown(wanted: &str, survey: &Survey, paths: &Paths) -> Option<Error> {
     let machines = machines(paths);
     let names = targets(survey).flat_map(|target| [target.name.as_str(), target.id.as_str()]);
     let names = names.chain(machines.iter().flat_map(|machine| [machine.name.as_str(), machine.id.as_str()]));
-    let error = Error::failed(format!("no instance '{}'", printable(wanted)));
-    Some(match suggest::did_you_mean(wanted, names) {
-        Some(question) => error.with_hint(printable(&question)),
-        None => error.with_hint("list all instances: soong status"),
-    })
+    Some(suggest::unknown_instance(wanted, names, &inventory::listing(&machines)))
 }
 
 /// Returns the name of the instance that `wanted` means, from cached data: of a tunnel, the config, or a

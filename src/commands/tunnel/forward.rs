@@ -5,8 +5,9 @@ use super::choice;
 use crate::config::forwarding::display::{path_of, short};
 use crate::config::forwarding::{ForwardSpec, Kind, Listen};
 use crate::error::{Error, Result};
+use crate::instances::inventory::one_name;
 use crate::runtime::control::{self, Supervisor};
-use crate::runtime::registry::{self, Form};
+use crate::runtime::registry;
 use crate::runtime::state::State;
 use crate::system::paths::Paths;
 use crate::terminal::{print, printable};
@@ -14,8 +15,9 @@ use crate::terminal::{print, printable};
 /// Carries out the command line, forward by forward, until one fails.
 pub fn forward(arguments: &ForwardArguments, paths: &Paths) -> Result<()> {
     let (name, words) = split(&arguments.words);
+    let name = one_name(name, arguments.instance_id.as_deref())?;
     let mut survey = registry::survey(paths)?;
-    let running = survey.take(name, Form::Argument)?.ok_or_else(|| choice::absent(name, &survey, paths))?;
+    let running = survey.take(name)?.ok_or_else(|| choice::absent(name, &survey, paths))?;
     let state = running.state.ok_or_else(|| Error::failed("the tunnel is still starting; try again"))?;
     let wanted = wanted(arguments, words, &state, paths)?;
     let what = if arguments.remove { control::REMOVE } else { control::ADD };

@@ -1,6 +1,7 @@
 //! `soong tunnel list`.
 
 use super::arguments::ListArguments;
+use super::choice;
 use super::status::{self, Look};
 use crate::config::forwarding::display::short;
 use crate::error::{Error, Result};
@@ -10,7 +11,7 @@ use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Survey};
 use crate::runtime::state::State;
 use crate::system::paths::Paths;
-use crate::terminal::{bytes, print, print_error, printable};
+use crate::terminal::{bytes, hint_label, print, print_error, printable};
 
 const HEAD: [&str; 6] = ["NAME", "STATE", "OPEN", "UP", "DOWN", "PORTS"];
 
@@ -19,7 +20,12 @@ const UNKNOWN: &str = "-";
 
 /// Lists running and failed tunnels.
 pub fn list(arguments: &ListArguments, paths: &Paths) -> Result<()> {
-    let survey = registry::survey(paths)?;
+    let wanted = arguments.which.wanted()?;
+    let mut survey = registry::survey(paths)?;
+    let others = match wanted {
+        Some(wanted) => choice::narrow(&mut survey, wanted, paths)?,
+        None => None,
+    };
     if arguments.json {
         return print(&status::json(survey)?).map_err(Error::output);
     }
@@ -27,6 +33,9 @@ pub fn list(arguments: &ListArguments, paths: &Paths) -> Result<()> {
     let rows = rows(&status::look(running, false, true)?, &failed);
     if rows.is_empty() {
         print_error("soong-tunnel: no tunnels\n");
+        if let Some(others) = others {
+            print_error(&format!("{} {others}\n", hint_label()));
+        }
         return Ok(());
     }
     print(&table(&rows)).map_err(Error::output)

@@ -12,7 +12,7 @@ use super::choice;
 use crate::command_line;
 use crate::config::instance;
 use crate::error::{Error, Result};
-use crate::runtime::registry::{self, Form, Survey};
+use crate::runtime::registry::{self, Survey};
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
@@ -21,11 +21,12 @@ const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Prints the last lines of a log, and new lines with --follow.
 pub fn logs(arguments: &LogsArguments, paths: &Paths) -> Result<()> {
+    let wanted = arguments.which.wanted()?;
     let mut survey = registry::survey(paths)?;
-    let path = choose(arguments.name.as_deref(), &mut survey, paths)?;
+    let path = choose(wanted, &mut survey, paths)?;
     let refused = |error: io::Error| Error::io("read", &path, error);
     let mut follower = Follower::open(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => no_log(arguments.name.as_deref(), &survey, paths),
+        io::ErrorKind::NotFound => no_log(wanted, &survey, paths),
         _ => refused(error),
     })?;
     let text = follower.read().map_err(refused)?;
@@ -45,7 +46,7 @@ fn choose(wanted: Option<&str>, survey: &mut Survey, paths: &Paths) -> Result<Pa
         let name = choice::name_of(wanted, survey, paths);
         return Ok(paths.log(&instance::tunnel_name(name.as_deref().unwrap_or(wanted))));
     }
-    if let Some(state) = survey.take(None, Form::Argument)?.and_then(|running| running.state) {
+    if let Some(state) = survey.take(None)?.and_then(|running| running.state) {
         return Ok(paths.log(&instance::tunnel_name(&state.instance.name)));
     }
     latest(&paths.logs())

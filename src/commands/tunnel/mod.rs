@@ -39,8 +39,8 @@ pub fn main() -> ExitCode {
 fn execute(command: &Command) -> Result<u8> {
     let paths = Paths::from_env()?;
     match command {
-        Command::Start(arguments) => start::start(arguments, &paths)?,
-        Command::Restart(arguments) => start::restart(arguments, &paths)?,
+        Command::Start(arguments) => start::start(&arguments.resolve()?, &paths)?,
+        Command::Restart(arguments) => start::restart(arguments.resolve()?, &paths)?,
         Command::Stop(arguments) => stop::stop(arguments, &paths)?,
         Command::Status(arguments) => return status::status(arguments, &paths),
         Command::List(arguments) => list::list(arguments, &paths)?,

@@ -5,7 +5,7 @@
 
 pub(crate) mod foreground_child;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use super::arguments::{RunArguments, StartArguments};
 use super::start::{self, Opened};
-use super::{stop, wait};
+use super::{choice, stop, wait};
 use crate::config::Config;
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error, Result, io_reason};
-use crate::runtime::registry::{self, Form};
+use crate::instances::inventory::one_name;
+use crate::runtime::registry;
 use crate::runtime::state::State;
 use crate::runtime::urls::variables;
 use crate::system::paths::{self, Paths};
@@ -27,7 +28,11 @@ const PROGRAM: &str = "soong-tunnel";
 /// Runs the command of `arguments` and returns its exit code; ends by the same signal if the command did.
 pub fn run(arguments: &RunArguments, paths: &Paths) -> Result<u8> {
     refuse_other_modes(&arguments.start)?;
-    let Some((name, rest)) = arguments.command.split_first() else {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let (wanted, command) = split(&arguments.command, &line, |word| is_instance(word, paths));
+    let mut start = arguments.start.clone();
+    start.choice.instance_id = one_name(wanted, start.choice.instance_id.as_deref())?.map(str::to_owned);
+    let Some((name, rest)) = command.split_first() else {
         return Err(Error::usage("no command to run").with_hint("soong tunnel run -- COMMAND"));
     };
     // Checked before starting a tunnel.
@@ -35,7 +40,7 @@ pub fn run(arguments: &RunArguments, paths: &Paths) -> Result<u8> {
         Ok(program) => program,
         Err((reason, code)) => return Ok(refuse(name, &reason, code)),
     };
-    let tunnel = Tunnel::get(&arguments.start, paths)?;
+    let tunnel = Tunnel::get(&start, paths)?;
     let mut command = Command::new(program);
     command.arg0(name).args(rest).envs(variables(&tunnel.state.forwards));
     let status = foreground_child::run(&mut command);
@@ -51,6 +56,30 @@ pub fn run(arguments: &RunArguments, paths: &Paths) -> Result<u8> {
             refuse(name, &io_reason(&error), code)
         }
     })
+}
+
+/// Splits NAME off `command`, the last words of the command line `line`. NAME is a word directly before `--`, if an
+/// instance is called so or no program is. A word after `--` is always the command.
+fn split<'a>(
+    command: &'a [OsString],
+    line: &[OsString],
+    is_instance: impl Fn(&str) -> bool,
+) -> (Option<&'a str>, &'a [OsString]) {
+    let before = line.len().checked_sub(command.len() + 1).and_then(|at| line.get(at));
+    let is_marked = before.is_some_and(|word| word == "--");
+    match command {
+        [name, dashes, rest @ ..] if !is_marked && dashes == "--" => match name.to_str() {
+            Some(word) if is_instance(word) => (Some(word), rest),
+            _ => (None, command),
+        },
+        _ => (None, command),
+    }
+}
+
+/// Returns true if `word` is an instance rather than a program.
+fn is_instance(word: &str, paths: &Paths) -> bool {
+    let is_known = || registry::survey(paths).is_ok_and(|survey| choice::name_of(word, &survey, paths).is_some());
+    find(OsStr::new(word)).is_err() || is_known()
 }
 
 /// Refuses options of `start` that make no sense around a command.
@@ -128,9 +157,7 @@ impl Tunnel {
 
     /// Returns the running tunnel once it is up.
     fn present(arguments: &StartArguments, paths: &Paths) -> Result<Option<Self>> {
-        let Some(running) =
-            registry::survey(paths)?.take(arguments.choice.instance_id.as_deref(), Form::Option)?
-        else {
+        let Some(running) = registry::survey(paths)?.take(arguments.choice.instance_id.as_deref())? else {
             return Ok(None);
         };
         drop(running.supervisor);
@@ -163,5 +190,28 @@ fn refuse_other_ports(arguments: &StartArguments, state: &State) -> Result<()> {
         ))
         .with_hint("drop the option to use that tunnel, or stop it first: soong tunnel stop")),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stands_directly_before_the_dashes() {
+        let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
+        for (line, command, name, rest) in [
+            ("soong-tunnel run dev -- ls -l", "dev -- ls -l", Some("dev"), "ls -l"),
+            ("soong-tunnel run -q dev -- ls --", "dev -- ls --", Some("dev"), "ls --"),
+            ("soong-tunnel run -- dev -- ls", "dev -- ls", None, "dev -- ls"),
+            ("soong-tunnel run -- ls -l", "ls -l", None, "ls -l"),
+            ("soong-tunnel run ls -l", "ls -l", None, "ls -l"),
+            ("soong-tunnel run dev ls --", "dev ls --", None, "dev ls --"),
+            ("soong-tunnel run grep -- -x f", "grep -- -x f", None, "grep -- -x f"),
+        ] {
+            let (command, line_words) = (words(command), words(line));
+            let split = split(&command, &line_words, |word| word == "dev");
+            assert_eq!(split, (name, words(rest).as_slice()), "{line}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use self::resolve::resolve;
-use super::arguments::{RestartArguments, StartArguments};
+use super::arguments::StartArguments;
 use super::stop;
 use crate::config::Config;
 use crate::config::forwarding::display::path_of;
@@ -21,7 +21,7 @@ use crate::openssh::failure::{self, Kind};
 use crate::openssh::{self, greeting};
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
-use crate::runtime::registry::{self, Form};
+use crate::runtime::registry;
 use crate::supervisor::askpass::helper::Reply;
 use crate::supervisor::askpass::program;
 use crate::supervisor::askpass::prompt::Asked;
@@ -49,13 +49,10 @@ pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
 }
 
 /// Stops a running tunnel and starts it again, on its former ports unless options choose others.
-pub fn restart(arguments: &RestartArguments, paths: &Paths) -> Result<()> {
+pub fn restart(mut arguments: StartArguments, paths: &Paths) -> Result<()> {
     let begun = Instant::now();
     let config = Config::load(paths)?;
-    let wanted = arguments.wanted().cloned();
-    let mut arguments = arguments.start.clone();
-    let running = registry::survey(paths)?.take(wanted.as_deref(), Form::Argument)?;
-    arguments.choice.instance_id = wanted;
+    let running = registry::survey(paths)?.take(arguments.choice.instance_id.as_deref())?;
     let before = running.as_ref().and_then(|running| running.state.clone());
     if let Some(state) = &before {
         arguments.choice.instance_id = Some(state.instance.id.clone());

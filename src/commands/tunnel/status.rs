@@ -13,7 +13,7 @@ use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::control::Flow;
 use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
-use crate::runtime::registry::{self, Form, Running, Survey};
+use crate::runtime::registry::{self, Running, Survey};
 use crate::runtime::state::{Phase, RETRY_MAX, State};
 use crate::supervisor::protocol::progress::arrow;
 use crate::system::paths::Paths;
@@ -52,17 +52,12 @@ struct Tunnel<'a> {
 
 /// Shows the running tunnels. Returns the exit code.
 pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
+    let wanted = arguments.which.wanted()?;
     let mut survey = registry::survey(paths)?;
-    let mut others = None;
-    if let Some(wanted) = &arguments.name {
-        if let Some(error) = choice::unknown(wanted, &survey, paths) {
-            return Err(choice::running(&survey).into_iter().fold(error, Error::with_hint));
-        }
-        let meant = survey.take(Some(wanted), Form::Argument)?;
-        others = choice::running(&survey).filter(|_| meant.is_none());
-        survey.running = meant.into_iter().collect();
-        survey.failed.retain(|state| choice::is_meant(&state.instance, wanted));
-    }
+    let others = match wanted {
+        Some(wanted) => choice::narrow(&mut survey, wanted, paths)?,
+        None => None,
+    };
     let counted = arguments.json || arguments.verbose;
     let looks = look(std::mem::take(&mut survey.running), arguments.check, counted)?;
     let text =

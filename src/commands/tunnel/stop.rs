@@ -9,7 +9,7 @@ use crate::command_line;
 use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
-use crate::runtime::registry::{self, Form, Running};
+use crate::runtime::registry::{self, Running};
 use crate::runtime::{pidfile, prompt};
 use crate::system::paths::Paths;
 
@@ -22,13 +22,14 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Stops the tunnels in `arguments` and reports it.
 pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
+    let wanted = arguments.which.wanted()?;
     let mut survey = registry::survey(paths)?;
     let chosen: Vec<Running> = if arguments.all {
         std::mem::take(&mut survey.running)
     } else {
-        survey.take(arguments.name.as_deref(), Form::Argument)?.into_iter().collect()
+        survey.take(wanted)?.into_iter().collect()
     };
-    if let (true, Some(name)) = (chosen.is_empty(), &arguments.name) {
+    if let (true, Some(name)) = (chosen.is_empty(), wanted) {
         return Err(choice::not_running(name, &survey, paths));
     }
     if chosen.is_empty() {

@@ -5,7 +5,7 @@ use super::choice;
 use crate::command_line;
 use crate::error::{Error, Result};
 use crate::runtime::forward::ServicePort;
-use crate::runtime::registry::{self, Form};
+use crate::runtime::registry;
 use crate::runtime::state::State;
 use crate::runtime::urls::{address, variables};
 use crate::suggest;
@@ -14,7 +14,7 @@ use crate::terminal::printable;
 
 /// Prints the URL of one service.
 pub fn url(arguments: &UrlArguments, paths: &Paths) -> Result<()> {
-    let state = running(arguments.instance_id.as_deref(), paths)?;
+    let state = running(arguments.which.wanted()?, paths)?;
     show(&format!("{}\n", address(service(&state, &arguments.service)?)))
 }
 
@@ -30,7 +30,7 @@ pub fn service<'a>(state: &'a State, wanted: &str) -> Result<ServicePort<'a>> {
 
 /// Prints shell commands that set one variable per service.
 pub fn env(arguments: &EnvArguments, paths: &Paths) -> Result<()> {
-    let state = running(arguments.instance_id.as_deref(), paths)?;
+    let state = running(arguments.which.wanted()?, paths)?;
     let lines = variables(&state.forwards);
     show(&lines.iter().map(|(name, value)| assignment(name, value, arguments.shell)).collect::<String>())
 }
@@ -38,7 +38,7 @@ pub fn env(arguments: &EnvArguments, paths: &Paths) -> Result<()> {
 /// Returns the state of the chosen running tunnel.
 fn running(wanted: Option<&str>, paths: &Paths) -> Result<State> {
     let mut survey = registry::survey(paths)?;
-    let running = survey.take(wanted, Form::Option)?;
+    let running = survey.take(wanted)?;
     running.and_then(|running| running.state).ok_or_else(|| choice::absent(wanted, &survey, paths))
 }
 

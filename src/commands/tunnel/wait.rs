@@ -8,7 +8,7 @@ use super::{check, choice, status, url};
 use crate::error::{EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::liveness::TunnelStatus;
-use crate::runtime::registry::{self, Form, Survey};
+use crate::runtime::registry::{self, Survey};
 use crate::runtime::state::{Phase, State};
 use crate::system::paths::Paths;
 use crate::system::spinner::Spinner;
@@ -21,11 +21,11 @@ const SERVICE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Waits as `arguments` say. Returns the exit code: 0 on success, 3 if no such tunnel is running.
 pub fn wait(arguments: &WaitArguments, paths: &Paths) -> Result<u8> {
+    let wanted = arguments.which.wanted()?;
     let limit = Duration::from_secs(arguments.timeout);
     let deadline = Instant::now() + limit;
     let mut survey = registry::survey(paths)?;
-    let wanted = arguments.instance_id.as_deref();
-    let Some(running) = survey.take(wanted, Form::Option)? else {
+    let Some(running) = survey.take(wanted)? else {
         return none_runs(wanted, &survey, paths);
     };
     let directory = running.directory;

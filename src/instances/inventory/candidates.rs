@@ -49,13 +49,13 @@ pub(super) fn none(machines: &[Machine], wanted: Option<&str>) -> Error {
             error.with_hint(format!("available: {}", listing(machines)))
         };
     };
-    let error = Error::failed(format!("no instance '{}'", printable(wanted)));
-    let names = machines.iter().flat_map(|machine| [machine.name.as_str(), machine.id.as_str()]);
-    match suggest::did_you_mean(wanted, names) {
-        Some(question) => error.with_hint(printable(&question)),
-        None if machines.is_empty() => error.with_hint("no provider lists an instance"),
-        None => error.with_hint(format!("available: {}", listing(machines))),
-    }
+    unknown(machines, wanted)
+}
+
+/// Returns the error for a name that none of `machines` has.
+pub fn unknown<'a>(machines: impl IntoIterator<Item = &'a Machine> + Clone, wanted: &str) -> Error {
+    let names = machines.clone().into_iter().flat_map(|machine| [machine.name.as_str(), machine.id.as_str()]);
+    suggest::unknown_instance(wanted, names, &listing(machines))
 }
 
 /// Returns the error for more than one match.
@@ -78,7 +78,7 @@ pub(super) fn several(candidates: &[&Machine], wanted: Option<&str>) -> Error {
 }
 
 /// Lists at most ten machines with id and state: `dev (a1b2c3d4), staging (b2, booting)`.
-fn listing<'a>(machines: impl IntoIterator<Item = &'a Machine>) -> String {
+pub fn listing<'a>(machines: impl IntoIterator<Item = &'a Machine>) -> String {
     const SHOWN: usize = 10;
     let machines: Vec<&Machine> = machines.into_iter().collect();
     let mut shown: Vec<String> = machines.iter().take(SHOWN).map(|machine| described(machine)).collect();

@@ -20,7 +20,8 @@ mod readiness;
 mod sources;
 mod wait;
 
-pub use self::arguments::{InstanceArguments, Selector, WAIT_MAX};
+pub use self::arguments::{InstanceArguments, NameArguments, Selector, TimeArguments, WAIT_MAX, one_name};
+pub use self::candidates::{listing, unknown};
 pub use self::choose::{choose, choose_cached, pick};
 pub use self::locate::{Location, locate};
 pub use self::machine::Machine;

@@ -3,7 +3,7 @@
 mod config;
 mod files;
 mod hosts;
-mod instances;
+pub mod instances;
 mod keys;
 mod ports;
 mod reasons;

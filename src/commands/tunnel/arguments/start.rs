@@ -6,21 +6,15 @@ use clap::{Args, ValueHint};
 
 use crate::completion::Values;
 use crate::config::forwarding::{ForwardSpec, Kind};
-use crate::instances::inventory::InstanceArguments;
+use crate::error::Result;
+use crate::instances::inventory::{InstanceArguments, one_name};
 
 /// Heading of the options about ports in help and manual.
 const FORWARDS: &str = "Ports and forwards";
 
-/// Options of `start` and `restart`.
+/// Options of `start`, `restart` and `run`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:
-  soong tunnel start
-  soong tunnel start --instance-id a1b2c3d4
-  soong tunnel start --wait                 while the instance boots
-  soong tunnel start --sglang-port 8001 --port comfyui=8189
-  soong tunnel start --forward 5432:db.internal:5432 --socks 1080
-  soong tunnel start --dry-run              show the ssh command")]
 pub struct StartArguments {
     /// The instance.
     #[command(flatten)]
@@ -78,18 +72,14 @@ pub struct StartArguments {
     pub json: bool,
 }
 
-/// Options of `restart`.
+/// Arguments of `start` and `restart`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  soong tunnel restart
-  soong tunnel restart dev --sglang-port 8001")]
-pub struct RestartArguments {
-    /// Name or id of the instance [default: the only running tunnel]
-    #[arg(conflicts_with = "instance_id", add = Values::Tunnels)]
-    pub name: Option<String>,
-    /// Options of the new start.
+pub struct NamedStartArguments {
+    /// Instance: its name, id, or the start of its id
+    #[arg(value_name = "NAME", add = Values::Instances)]
+    name: Option<String>,
     #[command(flatten)]
-    pub start: StartArguments,
+    start: StartArguments,
 }
 
 /// Options of `run`.
@@ -99,8 +89,11 @@ pub struct RestartArguments {
     mut_arg("foreground", |arg| arg.hide(true)),
     mut_arg("verbose", |arg| arg.hide(true)),
     mut_arg("json", |arg| arg.hide(true)),
+    override_usage = "soong tunnel run [OPTIONS] [NAME] -- COMMAND...
+       soong tunnel run [OPTIONS] COMMAND...",
     after_help = "Examples:
   soong tunnel run -- python eval.py          with OPENAI_BASE_URL set
+  soong tunnel run dev -- python eval.py      the tunnel to dev
   soong tunnel run -- sh -c 'curl $SOONG_SGLANG_URL/v1/models'"
 )]
 pub struct RunArguments {
@@ -108,12 +101,15 @@ pub struct RunArguments {
     #[command(flatten)]
     pub start: StartArguments,
     /// Command to run, with its arguments
+    ///
+    /// A word directly before '--' is NAME of the instance, unless no instance but a program is called so.
     #[arg(
         required = true,
         trailing_var_arg = true,
         allow_hyphen_values = true,
         value_name = "COMMAND",
-        value_hint = ValueHint::CommandWithArguments
+        value_hint = ValueHint::CommandWithArguments,
+        add = Values::Instances
     )]
     pub command: Vec<OsString>,
 }
@@ -127,10 +123,13 @@ pub struct LocalPort {
     pub port: u16,
 }
 
-impl RestartArguments {
-    /// The instance whose tunnel is meant.
-    pub fn wanted(&self) -> Option<&String> {
-        self.name.as_ref().or(self.start.choice.instance_id.as_ref())
+impl NamedStartArguments {
+    /// Returns the options, with the instance that was named in either way.
+    pub fn resolve(&self) -> Result<StartArguments> {
+        let mut start = self.start.clone();
+        let wanted = one_name(self.name.as_deref(), start.choice.instance_id.as_deref())?;
+        start.choice.instance_id = wanted.map(str::to_owned);
+        Ok(start)
     }
 }
 
@@ -145,14 +144,14 @@ impl StartArguments {
     }
 }
 
-fn port(text: &str) -> Result<u16, String> {
+fn port(text: &str) -> std::result::Result<u16, String> {
     match text.parse::<u16>() {
         Ok(port) if port > 0 => Ok(port),
         _ => Err("a port is a number from 1 to 65535".to_owned()),
     }
 }
 
-fn local_port(text: &str) -> Result<LocalPort, String> {
+fn local_port(text: &str) -> std::result::Result<LocalPort, String> {
     let (service, number) = text.split_once('=').ok_or("write it as NAME=LOCAL, for example comfyui=8189")?;
     Ok(LocalPort { service: service.to_owned(), port: port(number)? })
 }
