@@ -14,7 +14,9 @@ impl Kind {
     /// Returns the syntax of this kind, for hints.
     pub fn form(self) -> &'static str {
         match self {
-            Self::Local => "LOCAL:HOST:PORT or LOCAL:/SOCKET, with a port or a socket's path for LOCAL",
+            Self::Local => {
+                "PORT, LOCAL:PORT, LOCAL:HOST:PORT or LOCAL:/SOCKET, with a port or a socket's path for LOCAL"
+            }
             Self::Remote => "PORT:HOST:PORT, with the instance's port first",
             Self::Socks => "a port from 1 to 65535",
         }
@@ -25,8 +27,15 @@ impl Kind {
         if self == Self::Socks {
             return port(text).map(ForwardSpec::Socks);
         }
+        if self == Self::Local && is_number(text) {
+            return port(text).map(|port| ForwardSpec::Local(Listen::Port(port), Target::on_instance(port)));
+        }
         let (listen, target) = split(text).ok_or_else(|| format!("write it as {}", self.form()))?;
-        let (listen, target) = (self.listen(listen)?, target.parse()?);
+        let listen = self.listen(listen)?;
+        let target = match target {
+            target if self == Self::Local && is_number(target) => Target::on_instance(port(target)?),
+            target => target.parse()?,
+        };
         Ok(if self == Self::Local {
             ForwardSpec::Local(listen, target)
         } else {
@@ -39,7 +48,7 @@ impl Kind {
         if text.starts_with(['/', '~']) {
             return socket(text).map(Listen::Socket);
         }
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_number(text) {
             return Err(format!("forwards listen on localhost only: write {}", self.form()));
         }
         port(text).map(Listen::Port)
@@ -51,10 +60,13 @@ fn split(text: &str) -> Option<(&str, &str)> {
     text.split_once(':').filter(|(listen, target)| !listen.is_empty() && !target.is_empty())
 }
 
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn port(text: &str) -> Result<u16, String> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse::<u16>() {
-        Ok(port) if port > 0 && digits => Ok(port),
+        Ok(port) if port > 0 && is_number(text) => Ok(port),
         _ => Err("a port is a number from 1 to 65535".to_owned()),
     }
 }
@@ -73,6 +85,13 @@ fn socket(text: &str) -> Result<PathBuf, String> {
         return Err("the path has characters that ssh does not accept".to_owned());
     }
     Ok(PathBuf::from(text))
+}
+
+impl Target {
+    /// Returns the target of `port` as kubectl means it: on the instance itself.
+    fn on_instance(port: u16) -> Self {
+        Self::Port("localhost".to_owned(), port)
+    }
 }
 
 impl FromStr for Target {

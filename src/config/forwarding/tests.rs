@@ -49,13 +49,24 @@ fn what_is_written_is_what_is_meant() {
 }
 
 #[test]
+fn ports_alone_are_those_of_the_instance() {
+    for (text, expected) in [
+        ("8888", "local 8888:localhost:8888"),
+        ("8888:9999", "local 8888:localhost:9999"),
+        ("/tmp/x.sock:9999", "local /tmp/x.sock:localhost:9999"),
+        ("1:65535", "local 1:localhost:65535"),
+    ] {
+        assert_eq!(Kind::Local.parse(text).unwrap().to_string(), expected, "{text}");
+    }
+}
+
+#[test]
 fn what_ssh_or_a_shell_could_misread_is_refused() {
     let long = format!("/{}:h:1", "x".repeat(200));
     for text in [
         "",
         ":",
         "::",
-        "1",
         "1:",
         ":h:1",
         "1:h",
@@ -95,6 +106,12 @@ fn what_ssh_or_a_shell_could_misread_is_refused() {
     ] {
         assert!(Kind::Local.parse(text).is_err(), "{text:?}");
         assert!(Kind::Remote.parse(text).is_err(), "{text:?}");
+    }
+    for text in ["0", "65536", "1:0", "0:1", "1:65536", "1:+1", "1:1:", "+1", " 1", "1:1 "] {
+        assert!(Kind::Local.parse(text).is_err(), "{text:?}");
+    }
+    for text in ["1", "1:2", "/a:2"] {
+        assert!(Kind::Remote.parse(text).is_err(), "{text:?}: -R 1 is a proxy");
     }
     for text in ["", "0", "70000", "-1", "+1", "1 ", "a", "1:h:1"] {
         assert!(Kind::Socks.parse(text).is_err(), "{text:?}");

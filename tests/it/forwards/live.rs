@@ -83,6 +83,30 @@ fn what_is_added_without_a_link_is_there_when_the_link_is() {
 }
 
 #[test]
+fn ports_alone_mean_the_instance_itself() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    let port = ports::free();
+    let service = instance.services[1].port;
+    sandbox.tunnel(["start", "--forward", &format!("{port}:{service}")]).stdout_has("started").run();
+    assert_eq!(get(&format!("http://localhost:{port}/id")), "n8n");
+    let other = ports::free();
+    sandbox
+        .tunnel(["forward", "dev", &format!("{other}:{service}")])
+        .stdout(format!("Forwarding localhost:{other} -> localhost:{service}\n"))
+        .run();
+    assert_eq!(get(&format!("http://localhost:{other}/id")), "n8n");
+    sandbox.tunnel(["forward", "--remove", &format!("{other}:{service}")]).stdout_has("Removed").run();
+    let same = ports::free().to_string();
+    sandbox
+        .tunnel(["forward", &same])
+        .stdout(format!("Forwarding localhost:{same} -> localhost:{same}\n"))
+        .run();
+    sandbox.tunnel(["forward", "--remove", &same]).stdout_has("Removed").run();
+    sandbox.tunnel(["forward", "--remote", &same]).fails(2, [&same, "PORT:HOST:PORT"]).run();
+}
+
+#[test]
 fn restart_keeps_what_was_added() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);

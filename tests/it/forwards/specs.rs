@@ -82,7 +82,7 @@ fn what_is_no_forward_is_refused_before_anything_happens() {
     let mut sandbox = Sandbox::with(&instance);
     for spec in [
         "",
-        "1",
+        "x",
         "1:h",
         "1:h:0",
         "1:h:70000",
