@@ -301,6 +301,34 @@ fn one_provider_that_fails_does_not_take_the_others_with_it() {
 }
 
 #[test]
+fn a_provider_that_is_down_is_replaced_by_its_last_answer_for_an_hour() {
+    let sandbox = with_provider(
+        r#"test -e "$HOME/down" && { echo no network >&2; exit 1; }
+        echo '{"api":1,"instances":[{"id":"a1","name":"gpu","status":"active","host":"192.0.2.1"}]}'"#,
+    );
+    let down = |run: Run<'_>| run.fails(1, ["the provider x failed: no network"]).run();
+    sandbox.write(&sandbox.home().join("down"), "");
+    down(start(&sandbox, &[]));
+    fs::remove_file(sandbox.home().join("down")).unwrap();
+    start(&sandbox, &[]).stdout_has("@192.0.2.1").run();
+    sandbox.write(&sandbox.home().join("down"), "");
+    for args in [&[][..], &["gpu"], &["a"]] {
+        let warning = "warning: the provider x failed: no network; using its answer from ";
+        let run = start(&sandbox, args).stdout_has("@192.0.2.1").stderr_has(warning);
+        run.stderr_has(" ago: gpu, 192.0.2.1\n").run();
+    }
+    down(start(&sandbox, &["other"]));
+    start(&sandbox, &["-q"]).stdout_has("@192.0.2.1").run();
+    // An old answer may be about a machine that somebody else has now.
+    let text = fs::read_to_string(cache(&sandbox)).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let taken = json["providers"]["x"]["taken"].as_u64().unwrap();
+    json["providers"]["x"]["taken"] = (taken - 4000).into();
+    sandbox.write(&cache(&sandbox), json.to_string());
+    down(start(&sandbox, &["gpu"]));
+}
+
+#[test]
 fn what_the_config_says_of_an_instance_goes_before_what_its_provider_says() {
     let mut sandbox = listing(TWO);
     sandbox.configure(|config| {

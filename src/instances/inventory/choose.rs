@@ -10,7 +10,8 @@ use crate::config::instance::{self, Instance};
 use crate::error::{Error, Result};
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
-use crate::terminal::{self, printable};
+use crate::system::time::{now, span};
+use crate::terminal::{self, print_error, printable};
 
 /// Chooses the requested instance. If several match, asks on a terminal, and otherwise fails with a list.
 /// Queries providers only if one is enabled and the config has no match.
@@ -56,21 +57,42 @@ fn choose_configured(selector: &Selector<'_>, config: &Config) -> Result<Instanc
     Ok(config.instances[picked].clone())
 }
 
-/// Chooses from `inventory`. If several match, asks on a terminal, and otherwise fails with a list.
-pub fn pick(inventory: Inventory, selector: &Selector<'_>, watch: &Watch) -> Result<Machine> {
-    let found = candidates(&inventory.machines, selector.wanted);
+/// Chooses from `inventory`. If several match, asks on a terminal, and otherwise fails with a list. In place of a
+/// provider that fails, its last answer counts if it is recent; a warning says so.
+pub fn pick(mut inventory: Inventory, selector: &Selector<'_>, watch: &Watch) -> Result<Machine> {
     // An instance of a silent provider could match too, unless the match is known already.
-    let known =
-        selector.wanted.is_some_and(|wanted| found.iter().any(|m| m.id == wanted || m.name == wanted));
-    if !known && inventory.sources.iter().any(|source| source.error.is_some()) {
-        return Err(unanswered(inventory));
+    let is_known = |inventory: &Inventory| {
+        let found = candidates(&inventory.machines, selector.wanted);
+        selector.wanted.is_some_and(|wanted| found.iter().any(|m| m.id == wanted || m.name == wanted))
+    };
+    let has_failed = |inventory: &Inventory| inventory.sources.iter().any(|source| source.error.is_some());
+    if !is_known(&inventory) && has_failed(&inventory) {
+        let is_complete = inventory.use_last_answers(now());
+        let is_found = !candidates(&inventory.machines, selector.wanted).is_empty();
+        if !is_known(&inventory) && !(is_complete && is_found) {
+            return Err(unanswered(inventory));
+        }
     }
-    match found.as_slice() {
-        [] => Err(none(&inventory.machines, selector.wanted)),
-        [only] => Ok((*only).clone()),
-        all if terminal::is_interactive() => Ok(all[picker::pick(all, watch)?].clone()),
-        all => Err(several(all, selector.wanted)),
+    let found = candidates(&inventory.machines, selector.wanted);
+    let machine = match found.as_slice() {
+        [] => return Err(none(&inventory.machines, selector.wanted)),
+        [only] => *only,
+        all if terminal::is_interactive() => all[picker::pick(all, watch)?],
+        all => return Err(several(all, selector.wanted)),
+    };
+    if let (Some(warning), false) = (last_answer(&inventory, machine, now()), selector.quiet) {
+        print_error(&warning);
     }
+    Ok(machine.clone())
+}
+
+/// Returns the warning that `machine` is known only from the last answer of a provider that fails now.
+fn last_answer(inventory: &Inventory, machine: &Machine, now: u64) -> Option<String> {
+    let provider = machine.provider.as_ref().filter(|_| !machine.is_configured())?;
+    let source = inventory.sources.iter().find(|source| source.provider == *provider)?;
+    let (error, age) = (source.error.as_ref()?, span(now.saturating_sub(source.taken?)));
+    let (name, host) = (printable(&machine.name), printable(machine.host.as_deref().unwrap_or("no address")));
+    Some(format!("warning: {error}; using its answer from {age} ago: {name}, {host}\n"))
 }
 
 /// Returns the provider's error with a hint that instances of the config remain reachable.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use super::machine::{Machine, mark_namesakes};
 use crate::config::Config;
@@ -15,6 +16,10 @@ use crate::system::signals::Watch;
 use crate::system::spinner::Spinner;
 use crate::system::time::now;
 use crate::terminal::printable;
+
+/// Age until which the last answer of a provider that fails is used. An address can be another machine's later; the
+/// pinned host key tells.
+const RECENT: Duration = Duration::from_secs(3600);
 
 /// All instances, with the age and faults of each source.
 #[derive(Debug, Default)]
@@ -108,6 +113,20 @@ impl Inventory {
             Some(written) => written.merge(machine),
             None => self.machines.push(machine),
         }
+    }
+
+    /// Takes the last answers of providers that failed for current ones if they are recent. Returns true if all are.
+    pub(super) fn use_last_answers(&mut self, now: u64) -> bool {
+        let is_recent = |taken: u64| now.saturating_sub(taken) <= RECENT.as_secs();
+        let failed = self.sources.iter().filter(|source| source.error.is_some());
+        let (recent, old): (Vec<&Source>, Vec<&Source>) =
+            failed.partition(|source| source.taken.is_some_and(is_recent));
+        for machine in &mut self.machines {
+            if recent.iter().any(|source| machine.provider.as_ref() == Some(&source.provider)) {
+                machine.stale = false;
+            }
+        }
+        old.is_empty()
     }
 
     /// Returns the first provider's failure.
