@@ -7,7 +7,7 @@ mod messages;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::advice::{doctor_hint, forward_hints, hints, timeout_hints};
+pub use self::advice::{NO_GREETING, TIMED_OUT, doctor_hint, forward_hints, hints, how_far, timeout_hints};
 pub use self::kind::Kind;
 use crate::terminal::printable;
 

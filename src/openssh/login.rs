@@ -91,6 +91,12 @@ impl Login {
         })
     }
 
+    /// Returns host and port of the SSH server, as far as soong knows them.
+    pub fn address(&self) -> String {
+        let (host, port) = (&self.instance.host, self.instance.port.unwrap_or(22));
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+
     /// Returns ssh's arguments for a tunnel with the control socket `control`. Forwards are requested there,
     /// none on the command line or from the user's `ssh_config` (see `docs/ssh-config.md`).
     ///

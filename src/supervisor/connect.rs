@@ -16,6 +16,7 @@ use super::link::permission::Permission;
 use super::link::probe::{self, Probe};
 use super::link::process::Link;
 use super::link::tcp_probe::{self, Port};
+use super::link::tcp_progress::Connection;
 use super::prompt_broker::PromptBroker;
 use super::protocol::event::Event;
 use super::protocol::request::Request;
@@ -138,7 +139,7 @@ impl Connector {
                 outcome.err().map(|failure| End::Failed(self.prompts.explain(failure)))
             }
             () = self.prompts.time_out(limit) => {
-                Some(End::Failed(Failure { kind: Kind::TimedOut, reason: "timed out".into() }))
+                Some(End::Failed(Failure { kind: Kind::TimedOut, reason: how_far(login, pid, limit) }))
             }
             () = self.prompts.refusal() => {
                 Some(End::Failed(self.prompts.explain(failure::classify(&link.said()))))
@@ -282,6 +283,18 @@ async fn unanswered(login: &Login, pid: Option<u32>, away: Option<Duration>, is_
         }
     }
     std::future::pending().await
+}
+
+/// Returns the reason of an attempt of ssh, `pid`, that took longer than `limit`: how far it got, if that is known.
+fn how_far(login: &Login, pid: Option<u32>, limit: Duration) -> String {
+    let connecting = pid.and_then(tcp_probe::is_connecting);
+    let (address, stage) = match (connecting, pid.and_then(Connection::of)) {
+        (Some(true), _) => (login.address(), "did not answer"),
+        (_, Some(link)) if link.is_silent() => (link.remote().to_string(), failure::NO_GREETING),
+        (_, Some(link)) => (link.remote().to_string(), "answered, but the login did not finish"),
+        _ => return failure::TIMED_OUT.to_owned(),
+    };
+    format!("{}: {address} {stage} in {} s", failure::TIMED_OUT, limit.as_secs())
 }
 
 /// Waits for a change of the system after the attempt has had time to succeed.

@@ -143,6 +143,7 @@ impl<'a> Publisher<'a> {
         self.log.write(&format!("failed: {}", failure.reason));
         self.run_hook(Occasion::Failed, &failure.reason);
         if failure.kind == Kind::TimedOut {
+            hints.splice(0..0, failure::how_far(&failure.reason, login));
             return Error::TimedOut { hints };
         }
         Error::Start { reason: failure.reason.clone(), hints }

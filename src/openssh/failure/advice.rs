@@ -176,6 +176,27 @@ pub fn doctor_hint(kind: Kind, login: &Login) -> Option<String> {
     is_unclear.then(|| format!("find out more: soong doctor {}", printable(&name)))
 }
 
+/// Reason of an attempt that took too long, by our own clock.
+pub const TIMED_OUT: &str = "timed out";
+
+/// Description of a server that accepts connections and is silent.
+pub const NO_GREETING: &str = "accepts connections but sent no SSH greeting";
+
+/// Returns how far an attempt got that timed out for `reason`; `None` if that is unknown.
+pub fn how_far(reason: &str, login: &Login) -> Option<String> {
+    let seconds = login.connect_timeout;
+    if let Some(stage) = reason.strip_prefix(TIMED_OUT) {
+        return stage.strip_prefix(": ").map(str::to_owned);
+    }
+    if reason.contains("during banner exchange") {
+        return Some(format!("{} {NO_GREETING} in {seconds} s", login.address()));
+    }
+    let (host, rest) = reason.strip_prefix("connect to host ")?.rsplit_once(" port ")?;
+    let port = rest.split(':').next()?;
+    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    Some(format!("{address} did not answer in {seconds} s"))
+}
+
 /// Returns the hints if an instance does not answer, most likely first.
 pub fn timeout_hints(login: &Login) -> Vec<String> {
     let port = login.instance.port.unwrap_or(22);
@@ -185,4 +206,37 @@ pub fn timeout_hints(login: &Login) -> Vec<String> {
         format!("a firewall may block SSH: check that {host} port {port} is reachable"),
         "if the address or key is wrong: soong configure".to_owned(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openssh::login::tests::login;
+
+    #[test]
+    fn how_far_an_attempt_got_is_told_if_it_is_known() {
+        let login = login();
+        let far = |reason: &str| how_far(reason, &login);
+        let seconds = login.connect_timeout;
+        for (reason, expected) in [
+            (
+                "connect to host 192.0.2.1 port 2222: Connection timed out",
+                format!("192.0.2.1:2222 did not answer in {seconds} s"),
+            ),
+            (
+                "connect to host 2001:db8::1 port 22: Operation timed out",
+                format!("[2001:db8::1]:22 did not answer in {seconds} s"),
+            ),
+            (
+                "Connection timed out during banner exchange",
+                format!("{} accepts connections but sent no SSH greeting in {seconds} s", login.address()),
+            ),
+            ("timed out: 192.0.2.1:22 answered", "192.0.2.1:22 answered".to_owned()),
+        ] {
+            assert_eq!(far(reason), Some(expected), "{reason}");
+        }
+        for reason in ["timed out", "the host is not answering", "Timeout, server x not responding"] {
+            assert_eq!(far(reason), None, "{reason}");
+        }
+    }
 }

@@ -9,5 +9,5 @@ pub(crate) mod permission;
 pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod tcp_probe;
-mod tcp_progress;
+pub(crate) mod tcp_progress;
 pub(crate) mod timer;

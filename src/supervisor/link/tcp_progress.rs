@@ -38,6 +38,16 @@ impl Connection {
         Some(Self { local, remote, acked, read: read(socket) })
     }
 
+    /// Returns the address of the far end.
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// Returns true if ssh has read nothing from it yet.
+    pub fn is_silent(&self) -> bool {
+        self.read == 0
+    }
+
     /// Returns true if its local address still exists on this machine.
     pub fn has_address(&self) -> bool {
         // Binding asks the kernel; nothing is sent.

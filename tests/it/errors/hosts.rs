@@ -62,6 +62,7 @@ fn a_host_that_accepts_and_never_speaks() {
     sandbox
         .tunnel(["start"])
         .fails(1, ["SSH tunnel command timed out"])
+        .hint(format!("{} accepts connections but sent no SSH greeting in 1 s\n", mute.local_addr().unwrap()))
         .hint("soong status")
         .hint("soong configure")
         .run();
