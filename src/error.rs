@@ -62,7 +62,10 @@ pub enum Error {
         hints: Vec<String>,
     },
     /// A tunnel to this instance is already running.
-    AlreadyRunning,
+    AlreadyRunning {
+        /// What is running, and the command that replaces it.
+        hints: Vec<String>,
+    },
     /// The tunnel was not up in time.
     TimedOut {
         /// Likely causes and fixes, one per line.
@@ -132,9 +135,9 @@ impl Error {
             Self::Usage { hints, .. }
             | Self::Failed { hints, .. }
             | Self::TimedOut { hints }
+            | Self::AlreadyRunning { hints }
             | Self::Start { hints, .. } => hints.push(text.into()),
             Self::ProgramMissing { hint, .. } | Self::ProgramRefused { hint, .. } => *hint = text.into(),
-            Self::AlreadyRunning => {}
         }
         self
     }
@@ -156,16 +159,16 @@ impl Error {
             Self::Usage { hints, .. }
             | Self::Failed { hints, .. }
             | Self::TimedOut { hints }
+            | Self::AlreadyRunning { hints }
             | Self::Start { hints, .. } => hints.iter().map(String::as_str).collect(),
             Self::ProgramMissing { hint, .. } | Self::ProgramRefused { hint, .. } => vec![hint],
-            Self::AlreadyRunning => Vec::new(),
         }
     }
 
     /// Returns true if the first line is printed without the program's name: the seed's lines, which scripts
     /// look for.
     fn stands_alone(&self) -> bool {
-        matches!(self, Self::AlreadyRunning | Self::TimedOut { .. } | Self::Start { .. })
+        matches!(self, Self::AlreadyRunning { .. } | Self::TimedOut { .. } | Self::Start { .. })
     }
 
     /// Prints `PROGRAM: message` and one `hint: …` line per hint to stderr.
@@ -190,7 +193,7 @@ impl fmt::Display for Error {
                 f.write_str(message)
             }
             Self::Io { action, source, .. } => write!(f, "{action}: {}", io_reason(source)),
-            Self::AlreadyRunning => f.write_str("Tunnel already running. Stop it first."),
+            Self::AlreadyRunning { .. } => f.write_str("Tunnel already running. Stop it first."),
             Self::TimedOut { .. } => f.write_str("SSH tunnel command timed out"),
             Self::Start { reason, .. } => write!(f, "Error starting tunnel: {reason}"),
             Self::ProgramMissing { program, .. } => write!(f, "{program} is not installed"),
@@ -233,7 +236,10 @@ mod tests {
     fn the_seeds_lines_are_kept_to_the_letter() {
         let bind = Error::Start { reason: "bind: Address already in use".into(), hints: vec![] };
         assert_eq!(bind.to_string(), "Error starting tunnel: bind: Address already in use");
-        assert_eq!(Error::AlreadyRunning.to_string(), "Tunnel already running. Stop it first.");
+        assert_eq!(
+            Error::AlreadyRunning { hints: vec![] }.to_string(),
+            "Tunnel already running. Stop it first."
+        );
         assert_eq!(Error::TimedOut { hints: vec![] }.to_string(), "SSH tunnel command timed out");
     }
 

@@ -1,7 +1,7 @@
 //! "Did you mean": the names most similar to an unknown one.
 
 use crate::error::Error;
-use crate::terminal::printable;
+use crate::terminal::{excerpt, printable};
 
 /// Returns at most three of `candidates` similar to `wanted`, closest first.
 ///
@@ -40,18 +40,8 @@ pub fn join(names: &[impl std::fmt::Display]) -> Option<String> {
 
 /// Returns the error for an instance that does not exist. `known` are the names and ids of those that do, and
 /// `listing` shows them; empty without any.
-pub fn unknown_instance<'a>(
-    wanted: &str,
-    known: impl IntoIterator<Item = &'a str>,
-    listing: &str,
-) -> Error {
-    /// Longest part of the name that is shown, in characters.
-    const SHOWN: usize = 80;
-    let mut shown: String = wanted.chars().take(SHOWN).collect();
-    if shown.len() < wanted.len() {
-        shown.push('…');
-    }
-    let mut error = Error::failed(format!("no instance '{}'", printable(&shown)));
+pub fn unknown_instance<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, listing: &str) -> Error {
+    let mut error = Error::failed(format!("no instance '{}'", excerpt(wanted)));
     if let Some(question) = did_you_mean(wanted, known) {
         error = error.with_hint(printable(&question));
     }

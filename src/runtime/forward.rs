@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::forwarding::display::short;
 use crate::config::forwarding::{ForwardSpec, Listen, Target};
+use crate::terminal::printable;
 
 /// A forward with its origin and condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +102,19 @@ impl Forward {
             Some(name @ ("sglang" | "n8n" | "status")) => format!("--{name}-port {port}"),
             Some(name) => format!("--port {name}={port}"),
             None => self.spec.flag(port),
+        }
+    }
+
+    /// Returns the option of `soong tunnel start` for it as it is, quoted for a shell.
+    pub fn option(&self) -> String {
+        self.service().map_or_else(|| self.spec.option(), |service| self.flag(service.local))
+    }
+
+    /// Returns it for a list: `sglang:8000`, `5432->db:5432`.
+    pub fn short(&self) -> String {
+        match self.service() {
+            Some(service) => printable(&format!("{}:{}", service.name, service.local)).into_owned(),
+            None => short(&self.spec),
         }
     }
 }

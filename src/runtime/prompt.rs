@@ -169,7 +169,8 @@ fn shown(name: &str) -> Option<String> {
     Some(if long { format!("{}..{}", &text[..head], &text[text.len() - tail..]) } else { text.to_owned() })
 }
 
-fn phase_word(phase: Option<Phase>) -> &'static str {
+/// Returns the word for a phase.
+pub fn phase_word(phase: Option<Phase>) -> &'static str {
     match phase {
         Some(Phase::Starting) => "starting",
         Some(Phase::Up) => "up",

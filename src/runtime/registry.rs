@@ -10,6 +10,7 @@ use crate::config::instance::Instance;
 use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
+use crate::runtime::forward::Forward;
 use crate::runtime::state::{Phase, State};
 use crate::system::menu;
 use crate::system::paths::{self, Paths};
@@ -91,7 +92,9 @@ impl Survey {
         let chosen = match found.as_slice() {
             [] => return Ok(None),
             [only] => *only,
-            several => several[choose(&several.iter().map(|index| &self.running[*index]).collect::<Vec<_>>())?],
+            several => {
+                several[choose(&several.iter().map(|index| &self.running[*index]).collect::<Vec<_>>())?]
+            }
         };
         Ok(Some(self.running.remove(chosen)))
     }
@@ -125,8 +128,7 @@ impl Running {
     /// Returns its name, address and local ports, for a menu.
     fn cells(&self) -> [String; 3] {
         let Some(state) = &self.state else { return [self.shown_name(), String::new(), String::new()] };
-        let ports = state.services().map(|service| format!("{}:{}", printable(service.name), service.local));
-        let ports: Vec<String> = ports.collect();
+        let ports: Vec<String> = state.forwards.iter().map(Forward::short).collect();
         [self.shown_name(), printable(&state.instance.host).into_owned(), ports.join(" ")]
     }
 

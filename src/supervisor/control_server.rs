@@ -25,15 +25,16 @@ const LOCK_PAUSE: Duration = Duration::from_millis(5);
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Takes the tunnel's lock. Waits for a moment if another process than a supervisor holds it.
-pub async fn lock(directory: &Directory) -> Result<Lock> {
+/// Takes the tunnel's lock; `None` if the tunnel runs. Waits for a moment if another process than a supervisor holds
+/// it.
+pub async fn lock(directory: &Directory) -> Result<Option<Lock>> {
     let deadline = Instant::now() + LOCK_PATIENCE;
     loop {
         if let Some(lock) = directory.try_lock()? {
-            return Ok(lock);
+            return Ok(Some(lock));
         }
         if control::Supervisor::connect(directory).is_ok() || Instant::now() >= deadline {
-            return Err(Error::AlreadyRunning);
+            return Ok(None);
         }
         sleep(LOCK_PAUSE).await;
     }

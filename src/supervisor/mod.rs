@@ -43,6 +43,7 @@
 //!
 //! A machine that sleeps or changes networks interrupts a wait at once and makes the monitor check the link.
 
+pub(crate) mod already_running;
 pub(crate) mod askpass;
 pub(crate) mod backoff;
 pub(crate) mod connect;

@@ -23,7 +23,7 @@ use super::relay::reserve;
 use super::relay::unix_socket;
 use super::relay::uplink::Uplink;
 use super::starter::Starter;
-use super::{control_server, signals};
+use super::{already_running, control_server, signals};
 use crate::daemon;
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
@@ -115,7 +115,8 @@ async fn publisher<'a>(request: &Request, paths: &'a Paths, starter: Starter) ->
     let directory = Directory::new(paths, &request.name)?;
     directory.create()?;
     let lock = control_server::lock(&directory).await?;
-    refuse_second(paths, &request.name, &starter)?;
+    let lock = lock.ok_or_else(|| already_running::error(&directory, request))?;
+    refuse_second(paths, request, &starter)?;
     orphan::terminate(&directory, request.program());
     directory.clear(&lock, false);
     let log = Arc::new(Log::new(paths.log(&request.name)));
@@ -131,11 +132,11 @@ async fn publisher<'a>(request: &Request, paths: &'a Paths, starter: Starter) ->
 }
 
 /// Refuses a tunnel that is already running in another session of the user, and warns where.
-fn refuse_second(paths: &Paths, name: &str, starter: &Starter) -> Result<()> {
-    for other in Directory::elsewhere(paths, name) {
+fn refuse_second(paths: &Paths, request: &Request, starter: &Starter) -> Result<()> {
+    for other in Directory::elsewhere(paths, &request.name) {
         if other.is_locked()? {
             starter.send(&Event::Warning { text: format!("it is running in another session: {other}") });
-            return Err(Error::AlreadyRunning);
+            return Err(already_running::error(&other, request));
         }
     }
     Ok(())

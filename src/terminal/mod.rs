@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use owo_colors::OwoColorize;
 use serde::{Deserialize, Serialize};
 
-pub use self::printable::{printable, printable_json};
+pub use self::printable::{excerpt, printable, printable_json};
 
 /// Writes `text` to stdout. A closed pipe (`soong … | head -1`) is not an error.
 pub fn print(text: &str) -> io::Result<()> {

@@ -13,6 +13,16 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Returns the beginning of `text`, made printable: enough to recognise a word of a command line.
+pub fn excerpt(text: &str) -> String {
+    const CHARACTERS: usize = 80;
+    let mut begin: String = text.chars().take(CHARACTERS).collect();
+    if begin.len() < text.len() {
+        begin.push('…');
+    }
+    printable(&begin).into_owned()
+}
+
 /// Returns JSON with such characters as JSON escapes. The meaning stays the same: they occur in strings only,
 /// except for line ends, which stay.
 pub fn printable_json(json: &str) -> Cow<'_, str> {

@@ -72,7 +72,11 @@ fn where_several_tunnels_run_the_choice_that_is_offered_is_taken() {
     let port = ports::free();
     let forward = format!("{port}:localhost:{}", other.services[0].port);
     for words in [&["logs"][..], &["forward", &forward], &["restart"], &["stop"]] {
-        sandbox.tunnel(words).fails(1, [ambiguous]).hint("choose one with --instance-id: dev, 'my box'").run();
+        sandbox
+            .tunnel(words)
+            .fails(1, [ambiguous])
+            .hint("choose one with --instance-id: dev, 'my box'")
+            .run();
         let (verb, rest) = words.split_first().unwrap();
         sandbox.tunnel([*verb, "my box"]).args(rest).stdout_has("").run();
     }

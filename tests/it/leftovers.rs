@@ -233,7 +233,7 @@ fn a_tunnel_that_runs_survives_the_loss_of_its_pid_file() {
     let pid = sandbox.start(&instance);
     fs::remove_file(sandbox.pid_file()).unwrap();
     sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
-    sandbox.tunnel(["start"]).code(1).stderr("Tunnel already running. Stop it first.\n").run();
+    sandbox.tunnel(["start"]).code(1).stderr_has("Tunnel already running. Stop it first.\n").run();
     sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
     assert!(!process::is_alive(pid));
     sandbox.assert_idle();

@@ -147,6 +147,34 @@ fn an_instance_has_the_ports_it_had_last_time() {
 }
 
 #[test]
+fn a_port_of_last_time_that_is_taken_is_called_so() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| leave_ports_open(config, &instance));
+    let ports = [(); 3].map(|()| ports::free());
+    let [sglang, n8n, status] = ports.map(|port| port.to_string());
+    sandbox
+        .tunnel(["start", "--sglang-port", &sglang, "--n8n-port", &n8n, "--status-port", &status])
+        .stdout_has("SSH tunnel started")
+        .run();
+    sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
+    let _holders = ports.map(|port| Holder::listen("127.0.0.1", port));
+    sandbox
+        .tunnel(["start"])
+        .fails(1, ["Address already in use"])
+        .hint(format!("the port of sglang ({sglang}, as last time) is "))
+        .hint(format!("the port of status ({status}, as last time) is "))
+        .hint("soong tunnel start --sglang-port ")
+        .run();
+    sandbox
+        .tunnel(["start", "--sglang-port", &sglang])
+        .fails(1, [""])
+        .hint(format!("port {sglang} is held by "))
+        .run();
+    sandbox.assert_idle();
+}
+
+#[test]
 fn the_config_goes_before_what_is_remembered() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);

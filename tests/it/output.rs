@@ -59,7 +59,7 @@ fn start_can_be_quiet() {
     let sandbox = Sandbox::with(&instance);
     sandbox.tunnel(["start", "-q"]).run();
     sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
-    sandbox.tunnel(["start", "-q"]).code(1).stderr("Tunnel already running. Stop it first.\n").run();
+    sandbox.tunnel(["start", "-q"]).code(1).stderr_has("Tunnel already running. Stop it first.\n").run();
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn what_is_no_command_is_a_usage_error() {
     let sandbox = Sandbox::new();
     for args in [
         ["strat"].as_slice(),
-        &["start", "extra"],
+        &["start", "dev", "extra"],
         &["start", "--nothing"],
         &["status", "dev", "x", "y"],
         &["stop", "-z"],

@@ -19,7 +19,7 @@ fn a_tunnel_in_the_foreground_ends_with_ctrl_c() {
     assert_eq!(pid_in(&tunnel.stdout()), tunnel.pid(), "the command is the tunnel");
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
     sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
-    sandbox.tunnel(["start"]).code(1).stderr("Tunnel already running. Stop it first.\n").run();
+    sandbox.tunnel(["start"]).code(1).stderr_has("Tunnel already running. Stop it first.\n").run();
     tunnel.interrupt();
     tunnel.finish();
     assert!(sandbox.processes().is_empty());

@@ -49,7 +49,8 @@ pub(super) fn complete(definition: Command, before: &[&str], last: &str, place: 
     });
     let is_offered = !last.starts_with('-') && candidates.iter().any(|candidate| has_id(candidate, COMMAND));
     let is_name = |candidate: &CompletionCandidate| {
-        !is_option(candidate) && shown(candidate).is_some_and(|it| !it.value.is_empty() && it.value.starts_with(last))
+        !is_option(candidate)
+            && shown(candidate).is_some_and(|it| !it.value.is_empty() && it.value.starts_with(last))
     };
     // The name of an instance may stand before a command.
     let may_be_name = is_offered && candidates.iter().any(is_name);
@@ -159,7 +160,8 @@ fn start_of_command(
     let count = values.map_or(0, Iterator::count);
     if count > 0 {
         let start = before.len() - count;
-        let is_behind_name = names_instance(argument, &before[start..], typed) && !before[..start].contains(&"--");
+        let is_behind_name =
+            names_instance(argument, &before[start..], typed) && !before[..start].contains(&"--");
         return Some(if is_behind_name { start + 2 } else { start });
     }
     let dashes = before.iter().position(|word| *word == "--");

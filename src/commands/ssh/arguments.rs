@@ -15,7 +15,7 @@ use crate::command_line::definition;
 use crate::error::{Error, Result};
 use crate::instances::inventory::InstanceArguments;
 use crate::openssh::options::{self, Mistake};
-use crate::terminal::printable;
+use crate::terminal::excerpt;
 
 /// The command line of `soong-ssh`, without ssh's options.
 #[derive(Debug, Parser)]
@@ -130,8 +130,7 @@ pub fn split(words: &[OsString], is_instance: impl Fn(&OsStr) -> bool) -> Result
                 } else if is_instance(word) {
                     split.destination = take(&mut rest, 1).pop();
                 } else if rest.get(1).is_some_and(|next| next == "--") {
-                    let word = word.to_string_lossy();
-                    return Err(Error::failed(format!("no instance '{}'", printable(&word))));
+                    return Err(Error::failed(format!("no instance '{}'", excerpt(&word.to_string_lossy()))));
                 } else {
                     return Err(no_instance(word));
                 }
@@ -172,7 +171,7 @@ fn options_with_value() -> Vec<String> {
 fn no_instance(word: &OsStr) -> Error {
     let word = word.to_string_lossy();
     let word = shell_words::quote(&word);
-    let word = printable(&word);
+    let word = excerpt(&word);
     Error::usage(format!("'--' is missing before {word}"))
         .with_hint(format!("run it on the instance: soong ssh -- {word}"))
         .with_hint("list the instances: soong status")

@@ -1,6 +1,6 @@
 //! All data in one row per instance. Pure functions.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::instances::inventory::{Inventory, Source, Status};
 use crate::ledger::History;
 use crate::ledger::cost::Cost;
@@ -126,7 +126,12 @@ impl Overview {
         let found = if exact.is_empty() { self.rows.iter().filter(start).cloned().collect() } else { exact };
         if found.is_empty() {
             let names = self.rows.iter().flat_map(|row| [row.name.as_str(), row.id.as_str()]);
-            let shown: Vec<_> = self.rows.iter().map(|row| printable(&row.name)).take(LISTED_MAX).collect();
+            let shown = |row: &Row| {
+                let id =
+                    if row.id == row.name { String::new() } else { format!(" ({})", printable(&row.id)) };
+                printable(&row.name).into_owned() + &id
+            };
+            let shown: Vec<String> = self.rows.iter().take(LISTED_MAX).map(shown).collect();
             return Err(suggest::unknown_instance(wanted, names, &shown.join(", ")));
         }
         self.rows = found;

@@ -46,6 +46,7 @@ pub enum Command {
   soong tunnel start
   soong tunnel start dev
   soong tunnel start --wait                 while the instance boots
+  soong tunnel start --if-needed            in a script that runs often
   soong tunnel start --sglang-port 8001 --port comfyui=8189
   soong tunnel start --forward 5432:db.internal:5432 --socks 1080
   soong tunnel start --dry-run              show the ssh command")]
@@ -63,6 +64,7 @@ pub enum Command {
     /// Reads the configuration again. Local ports stay the same unless an option changes them.
     #[command(
         mut_arg("name", |arg| arg.add(Values::Tunnels)),
+        mut_arg("if_needed", |arg| arg.hide(true)),
         after_help = "Examples:
   soong tunnel restart
   soong tunnel restart dev --sglang-port 8001"
@@ -76,7 +78,8 @@ pub enum Command {
     /// [instances.NAME] in config.toml.
     ///
     /// LOCAL is a port of localhost or the path of a Unix socket. HOST:PORT is resolved on the instance; the path of a
-    /// Unix socket there works too: 2375:/var/run/docker.sock.
+    /// Unix socket there works too: 2375:/var/run/docker.sock. As with kubectl, PORT alone is the same port of the
+    /// instance itself, and LOCAL:PORT another one.
     Forward(ForwardArguments),
     /// Show the log of a tunnel
     ///
@@ -163,6 +166,8 @@ pub struct ListArguments {
 #[command(
     override_usage = "soong tunnel forward [OPTIONS] [NAME] [LOCAL:HOST:PORT]...",
     after_help = "Examples:
+  soong tunnel forward 8888                         the same port of the instance
+  soong tunnel forward 8888:9999                    localhost:8888 to its port 9999
   soong tunnel forward 5432:db.internal:5432
   soong tunnel forward dev --socks 1080
   soong tunnel forward --remote 9000:localhost:3000
@@ -240,18 +245,20 @@ pub struct LogsArguments {
 #[derive(Debug, Args)]
 #[command(
     allow_missing_positional = true,
-    mut_arg("name", |arg| arg.add(Values::TunnelOrService)),
     after_help = "Examples:
   curl $(soong tunnel url sglang)/v1/models
   soong tunnel url dev sglang               the tunnel to dev"
 )]
 pub struct UrlArguments {
-    /// The tunnel. A single word is the service.
-    #[command(flatten)]
-    pub which: NameArguments,
+    /// Instance: its name, id, or the start of its id; a single word is the service
+    #[arg(value_name = "NAME", add = Values::TunnelOrService)]
+    pub name: Option<String>,
     /// Service, for example sglang
     #[arg(add = Values::Services)]
     pub service: String,
+    /// The same as NAME
+    #[arg(long, value_name = "ID", add = Values::Instances)]
+    pub instance_id: Option<String>,
 }
 
 /// Options of `env`.

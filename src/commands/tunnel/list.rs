@@ -3,7 +3,6 @@
 use super::arguments::ListArguments;
 use super::choice;
 use super::status::{self, Look};
-use crate::config::forwarding::display::short;
 use crate::error::{Error, Result};
 use crate::runtime::control::Flow;
 use crate::runtime::forward::Forward;
@@ -70,12 +69,7 @@ fn row(name: String, doing: &str, flows: Option<&[Flow]>, ports: String) -> Row 
 }
 
 fn ports(state: &State) -> String {
-    let port = |forward: &Forward| match forward.service() {
-        Some(service) => format!("{}:{}", service.name, service.local),
-        None => short(&forward.spec),
-    };
-    let ports: Vec<String> = state.forwards.iter().map(port).collect();
-    printable(&ports.join(" ")).into_owned()
+    state.forwards.iter().map(Forward::short).collect::<Vec<_>>().join(" ")
 }
 
 /// Formats columns as wide as their content.

@@ -9,12 +9,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::time::{Duration, Instant};
 
 use super::arguments::{RunArguments, StartArguments};
 use super::start::{self, Opened};
-use super::{choice, stop, wait};
-use crate::config::Config;
+use super::{choice, present, stop};
 use crate::error::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Error, Result, io_reason};
 use crate::instances::inventory::one_name;
 use crate::runtime::registry;
@@ -78,7 +76,8 @@ fn split<'a>(
 
 /// Returns true if `word` is an instance rather than a program.
 fn is_instance(word: &str, paths: &Paths) -> bool {
-    let is_known = || registry::survey(paths).is_ok_and(|survey| choice::name_of(word, &survey, paths).is_some());
+    let is_known =
+        || registry::survey(paths).is_ok_and(|survey| choice::name_of(word, &survey, paths).is_some());
     find(OsStr::new(word)).is_err() || is_known()
 }
 
@@ -86,6 +85,7 @@ fn is_instance(word: &str, paths: &Paths) -> bool {
 fn refuse_other_modes(start: &StartArguments) -> Result<()> {
     let flags = [
         (start.dry_run, "--dry-run"),
+        (start.if_needed, "--if-needed"),
         (start.foreground, "--foreground"),
         (start.verbose, "--verbose"),
         (start.json, "--json"),
@@ -138,13 +138,16 @@ struct Tunnel {
 impl Tunnel {
     /// Returns the running tunnel, or starts one.
     fn get(arguments: &StartArguments, paths: &Paths) -> Result<Self> {
-        if let Some(tunnel) = Self::present(arguments, paths)? {
+        let present = || -> Result<Option<Self>> {
+            Ok(present::find(arguments, paths)?.map(|state| Self { state, opened: None }))
+        };
+        if let Some(tunnel) = present()? {
             return Ok(tunnel);
         }
         match start::open(arguments, paths) {
             Ok(opened) => Self::opened(opened),
             // Another start came first.
-            Err(Error::AlreadyRunning) => Self::present(arguments, paths)?.ok_or(Error::AlreadyRunning),
+            Err(error @ Error::AlreadyRunning { .. }) => present()?.ok_or(error),
             Err(error) => Err(error),
         }
     }
@@ -155,20 +158,6 @@ impl Tunnel {
         Ok(Self { state, opened: Some(opened) })
     }
 
-    /// Returns the running tunnel once it is up.
-    fn present(arguments: &StartArguments, paths: &Paths) -> Result<Option<Self>> {
-        let Some(running) = registry::survey(paths)?.take(arguments.choice.instance_id.as_deref())? else {
-            return Ok(None);
-        };
-        drop(running.supervisor);
-        let limit: Duration = Config::load(paths)?.ssh.connect_timeout;
-        let Some(state) = wait::until_up(&running.directory, Instant::now() + limit)? else {
-            return Ok(None);
-        };
-        refuse_other_ports(arguments, &state)?;
-        Ok(Some(Self { state, opened: None }))
-    }
-
     /// Stops the tunnel if it was started here.
     fn release(self) -> Result<()> {
         let Some(opened) = self.opened else { return Ok(()) };
@@ -176,20 +165,6 @@ impl Tunnel {
             Some(running) if running.supervisor.pid() == opened.pid => stop::stop_running(running).map(drop),
             _ => Ok(()),
         }
-    }
-}
-
-/// Refuses requests for other ports than the running tunnel has.
-fn refuse_other_ports(arguments: &StartArguments, state: &State) -> Result<()> {
-    let carries = |service: &str, port| state.service(service).is_some_and(|service| service.local == port);
-    match arguments.local_ports().into_iter().find(|wanted| !carries(&wanted.service, wanted.port)) {
-        Some(wanted) => Err(Error::failed(format!(
-            "the running tunnel does not have {} on local port {}",
-            printable(&wanted.service),
-            wanted.port
-        ))
-        .with_hint("drop the option to use that tunnel, or stop it first: soong tunnel stop")),
-        None => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use self::resolve::resolve;
 use super::arguments::StartArguments;
-use super::stop;
+use super::{present, stop};
 use crate::config::Config;
 use crate::config::forwarding::display::path_of;
 use crate::error::{Error, Result};
@@ -22,6 +22,7 @@ use crate::openssh::{self, greeting};
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
 use crate::runtime::registry;
+use crate::runtime::state::State;
 use crate::supervisor::askpass::helper::Reply;
 use crate::supervisor::askpass::program;
 use crate::supervisor::askpass::prompt::Asked;
@@ -42,14 +43,32 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Starts a tunnel; returns once it is up. In the foreground, this process becomes its supervisor.
 pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
     let begun = Instant::now();
+    if let Some(state) = unneeded(arguments, paths)? {
+        return present::show(&state, style(arguments));
+    }
     let config = Config::load(paths)?;
     let request = resolve(arguments, None, &config, paths)?;
     wait_for_server(arguments, &request, begun)?;
-    launch(arguments, request, paths)
+    match launch(arguments, request, paths) {
+        // Another start came first.
+        Err(error @ Error::AlreadyRunning { .. }) => match unneeded(arguments, paths)? {
+            Some(state) => present::show(&state, style(arguments)),
+            None => Err(error),
+        },
+        outcome => outcome,
+    }
+}
+
+/// With `--if-needed`, returns the state of a running tunnel that does.
+fn unneeded(arguments: &StartArguments, paths: &Paths) -> Result<Option<State>> {
+    if arguments.if_needed { present::find(arguments, paths) } else { Ok(None) }
 }
 
 /// Stops a running tunnel and starts it again, on its former ports unless options choose others.
 pub fn restart(mut arguments: StartArguments, paths: &Paths) -> Result<()> {
+    if arguments.if_needed {
+        return Err(Error::usage("--if-needed is for 'soong tunnel start' only"));
+    }
     let begun = Instant::now();
     let config = Config::load(paths)?;
     let running = registry::survey(paths)?.take(arguments.choice.instance_id.as_deref())?;

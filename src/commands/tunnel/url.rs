@@ -4,6 +4,7 @@ use super::arguments::{EnvArguments, Shell, UrlArguments};
 use super::choice;
 use crate::command_line;
 use crate::error::{Error, Result};
+use crate::instances::inventory::one_name;
 use crate::runtime::forward::ServicePort;
 use crate::runtime::registry;
 use crate::runtime::state::State;
@@ -14,7 +15,8 @@ use crate::terminal::printable;
 
 /// Prints the URL of one service.
 pub fn url(arguments: &UrlArguments, paths: &Paths) -> Result<()> {
-    let state = running(arguments.which.wanted()?, paths)?;
+    let wanted = one_name(arguments.name.as_deref(), arguments.instance_id.as_deref())?;
+    let state = running(wanted, paths)?;
     show(&format!("{}\n", address(service(&state, &arguments.service)?)))
 }
 

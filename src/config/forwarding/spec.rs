@@ -102,6 +102,16 @@ impl ForwardSpec {
         }
     }
 
+    /// Returns the option of `soong tunnel start` for this forward.
+    pub fn option(&self) -> String {
+        let (option, spec) = match self {
+            Self::Local(listen, target) => ("--forward", format!("{listen}:{target}")),
+            Self::Remote(listen, target) => ("--remote", format!("{listen}:{target}")),
+            Self::Socks(port) => ("--socks", port.to_string()),
+        };
+        format!("{option} {}", shell_words::quote(&spec))
+    }
+
     /// Returns the option of `soong tunnel start` for this forward on another `port`.
     pub fn flag(&self, port: u16) -> String {
         match self {

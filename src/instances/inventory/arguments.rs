@@ -7,7 +7,7 @@ use clap::Args;
 use crate::completion::Values;
 use crate::error::{Error, Result};
 use crate::system::time::parse_length;
-use crate::terminal::printable;
+use crate::terminal::excerpt;
 
 /// Longest `--wait`, in seconds.
 pub const WAIT_MAX: u64 = 86_400;
@@ -34,7 +34,7 @@ impl NameArguments {
 pub fn one_name<'a>(name: Option<&'a str>, option: Option<&'a str>) -> Result<Option<&'a str>> {
     match (name, option) {
         (Some(name), Some(option)) if name != option => {
-            let (name, option) = (printable(name), printable(option));
+            let (name, option) = (excerpt(name), excerpt(option));
             Err(Error::usage(format!("two instances given: '{name}' and '{option}'"))
                 .with_hint("remove NAME or --instance-id"))
         }
@@ -71,11 +71,11 @@ impl TimeArguments {
 }
 
 fn no_time(word: &str, fault: &str) -> Error {
-    Error::usage(format!("'{}' is not a time: write {fault}", printable(word)))
+    Error::usage(format!("'{}' is not a time: write {fault}", excerpt(word)))
 }
 
 fn two_times(first: &str, last: &str) -> Error {
-    Error::usage(format!("both '{}' and '{}' can be a time", printable(first), printable(last)))
+    Error::usage(format!("both '{}' and '{}' can be a time", excerpt(first), excerpt(last)))
         .with_hint("name the instance with --instance-id")
 }
 

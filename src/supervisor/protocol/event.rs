@@ -47,7 +47,10 @@ pub enum Event {
         retry_in: u64,
     },
     /// A tunnel of this name is already running.
-    AlreadyRunning,
+    AlreadyRunning {
+        /// Hints.
+        hints: Vec<String>,
+    },
     /// The tunnel was not up in time.
     TimedOut {
         /// Hints.
@@ -110,7 +113,7 @@ impl From<&Error> for Event {
     fn from(error: &Error) -> Self {
         let hints = || error.hints().into_iter().map(str::to_owned).collect();
         match error {
-            Error::AlreadyRunning => Self::AlreadyRunning,
+            Error::AlreadyRunning { .. } => Self::AlreadyRunning { hints: hints() },
             Error::TimedOut { .. } => Self::TimedOut { hints: hints() },
             Error::Start { reason, .. } => Self::Failed { reason: reason.clone(), hints: hints() },
             other => Self::Refused { message: other.to_string(), hints: hints() },
@@ -128,7 +131,7 @@ impl Event {
             | Self::Warning { .. }
             | Self::Lost { .. } => None,
             Self::Up { .. } => Some(Ok(())),
-            Self::AlreadyRunning => Some(Err(Error::AlreadyRunning)),
+            Self::AlreadyRunning { hints } => Some(Err(Error::AlreadyRunning { hints })),
             Self::TimedOut { hints } => Some(Err(Error::TimedOut { hints })),
             Self::Failed { reason, hints } => Some(Err(Error::Start { reason, hints })),
             Self::Refused { message, hints } => Some(Err(Error::Failed { message, hints })),

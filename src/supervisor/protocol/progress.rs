@@ -6,7 +6,7 @@ use super::event::Event;
 use super::request::Request;
 use crate::config::forwarding::display::path_of;
 use crate::runtime::forward::Forward;
-use crate::runtime::state::Target;
+use crate::runtime::state::{State, Target};
 use crate::terminal::{self, print, print_error, printable, printable_json};
 
 /// Amount of output.
@@ -47,6 +47,11 @@ impl Report {
     pub fn new(request: &Request, style: Style, pid: u32, command: String) -> Self {
         let target = Target::from(&request.login.instance);
         Self { style, target, pid, command }
+    }
+
+    /// Returns the output for a tunnel that runs already.
+    pub fn of(state: &State, style: Style) -> Self {
+        Self { style, target: state.instance.clone(), pid: state.pid, command: String::new() }
     }
 
     /// Shows one event, except errors, which the command reports at its end.

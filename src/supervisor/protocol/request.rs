@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::openssh::Login;
 use crate::runtime::directory::Directory;
-use crate::runtime::forward::Forward;
+use crate::runtime::forward::{Forward, Origin};
 use crate::terminal::printable;
 
 /// A requested tunnel.
@@ -21,6 +21,12 @@ pub struct Request {
     pub forwards: Vec<Forward>,
     /// Services in `forwards` that use the next free local port if theirs is taken.
     pub movable: Vec<String>,
+    /// Services whose local port was asked for, or kept from the tunnel before.
+    #[serde(default)]
+    pub chosen: Vec<String>,
+    /// Services whose local port is that of last time.
+    #[serde(default)]
+    pub recalled: Vec<String>,
     /// Time that a new connection waits while the link is lost.
     pub hold: Duration,
     /// True if the starter wants ssh's messages.
@@ -52,6 +58,19 @@ impl Request {
     /// Returns true if `forward` may use another local port than its own.
     pub fn is_movable(&self, forward: &Forward) -> bool {
         forward.service().is_some_and(|service| self.movable.iter().any(|name| name == service.name))
+    }
+
+    /// Returns true if a command line asked for `forward` as it is, now or for the tunnel before.
+    pub fn is_chosen(&self, forward: &Forward) -> bool {
+        match forward.service() {
+            Some(service) => self.chosen.iter().any(|name| name == service.name),
+            None => forward.origin == Origin::Command,
+        }
+    }
+
+    /// Returns true if `forward` has its local port from last time.
+    pub fn is_recalled(&self, forward: &Forward) -> bool {
+        forward.service().is_some_and(|service| self.recalled.iter().any(|name| name == service.name))
     }
 
     /// Returns the ssh program.

@@ -10,6 +10,7 @@ pub(crate) mod forward_table;
 pub(crate) mod metrics;
 pub(crate) mod owner;
 mod pipe;
+mod port_conflict;
 pub(crate) mod replay;
 pub(crate) mod reserve;
 pub(crate) mod serve;

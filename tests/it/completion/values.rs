@@ -22,6 +22,9 @@ fn commands_options_and_values_are_shown_with_what_they_mean() {
         shell.shows("soong ssh --instance-id \t\t", &["a1b2c3d4", "192.0.2.7", "train", train]);
         shell.shows("soong ssh -t \t\t", &["a1b2c3d4", "192.0.2.7", "train", train, "config"]);
         shell.shows("soong tunnel wait --service \t\t", &["comfyui", "port 8188"]);
+        shell.shows("soong tunnel start \t\t", &["a1b2c3d4", "192.0.2.7", "train", train]);
+        shell.shows("soong extend \t\t", &["a1b2c3d4", "192.0.2.7", "train", train]);
+        shell.shows("soong tunnel run \t\t", &["a1b2c3d4", "192.0.2.7", "train", train]);
         shell.shows("soong tunnel url \t\t", &["comfyui", "port 8188", "sglang"]);
         shell.shows("soong configure get ssh.\t\t", &["ssh.host-key-check", "user name on the instance"]);
         shell.shows("soong configure set ssh.host-key-check \t\t", &["pin", "strict", "off"]);

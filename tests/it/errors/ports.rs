@@ -31,6 +31,36 @@ fn a_taken_port_is_told_with_its_holder_and_the_flag_that_moves_it() {
     sandbox.assert_idle();
 }
 
+#[test]
+fn all_taken_ports_are_told_at_once_with_one_command() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    let [sglang, _, status] = sandbox.config.local;
+    let [moved, socks, extra] = [(); 3].map(|()| ports::free());
+    let mut holders = [sglang, status, socks].map(hold_in_process);
+    let (n8n, socks_text) = (moved.to_string(), socks.to_string());
+    let forward = format!("{extra}:localhost:{}", instance.services[0].port);
+    let output = sandbox
+        .tunnel(["start", "--n8n-port", &n8n, "--socks", &socks_text, "--forward", &forward])
+        .fails(1, IN_USE)
+        .hint(format!("port {sglang} is held by sleep (PID {})\n", holders[0].id()))
+        .hint(format!("port {status} is held by sleep (PID {})\n", holders[1].id()))
+        .hint(format!("port {socks} is held by sleep (PID {})\n", holders[2].id()))
+        .hint("stop them, or use other local ports: soong tunnel start --sglang-port ")
+        .run();
+    // The command repeats what was asked for, and works.
+    let (_, command) = output.stderr.split_once("soong tunnel ").unwrap();
+    let words = shell_words::split(command).unwrap();
+    let started = sandbox.tunnel(words).stdout_has("SSH tunnel started").run().stdout;
+    for port in [moved, extra] {
+        assert!(started.contains(&format!("localhost:{port} -> ")), "{started}");
+    }
+    for holder in &mut holders {
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+    }
+}
+
 /// Starts a process that holds `port`. The tests' own process would not do: what another test forks at that moment
 /// has its listeners, too, until it executes.
 fn hold_in_process(port: u16) -> Child {

@@ -96,7 +96,10 @@ fn an_instance_stands_where_ssh_has_its_host() {
     assert_eq!(instance.sshd.logins(), 1, "all went over the tunnel's connection");
     sandbox.soong(["ssh", "-TG", "dev"]).stdout_has("hostname 127.0.0.1\n").run();
     sandbox.soong(["ssh", "--instance-id", "dev", "dev", "true"]).run();
-    sandbox.soong(["ssh", "--instance-id", "x", "dev"]).fails(2, ["two instances given: 'dev' and 'x'"]).run();
+    sandbox
+        .soong(["ssh", "--instance-id", "x", "dev"])
+        .fails(2, ["two instances given: 'dev' and 'x'"])
+        .run();
     sandbox
         .soong(["ssh", "other", "true"])
         .fails(2, ["'--' is missing before other"])

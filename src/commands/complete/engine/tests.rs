@@ -65,11 +65,11 @@ fn values_follow_their_options_in_each_spelling() {
     {
         assert_eq!(tunnel(nothing), "", "{nothing}");
     }
-    // --wait takes its value after = only.
-    assert!(tunnel("start --wait ").starts_with("--instance-id"));
+    // --wait takes its value after = only, so that a name follows.
+    assert!(tunnel("start --wait -").starts_with("--instance-id"));
     assert_eq!(tunnel("start --wait="), "");
     let status = |line: &str| offered(status::arguments::Arguments::command(), line);
-    assert!(status("--watch ").starts_with("--instance-id"), "an optional value");
+    assert!(status("--watch -").starts_with("--instance-id"), "an optional value");
     assert!(status("--watch --").starts_with("--instance-id"));
 }
 

@@ -36,7 +36,7 @@ pub struct StartArguments {
     /// Forward a local port, like ssh -L
     ///
     /// SPEC is LOCAL:HOST:PORT. HOST is resolved on the instance. Either side can be the path of a Unix socket:
-    /// 2375:/var/run/docker.sock. May be repeated.
+    /// 2375:/var/run/docker.sock. PORT and LOCAL:PORT are ports of the instance itself. May be repeated.
     #[arg(long, value_name = "SPEC", value_parser = |text: &str| Kind::Local.parse(text), add = Values::Forwards, help_heading = FORWARDS)]
     pub forward: Vec<ForwardSpec>,
     /// Forward a remote port to this machine, like ssh -R
@@ -53,6 +53,11 @@ pub struct StartArguments {
     /// The port is remembered for the instance and used again next time.
     #[arg(long, help_heading = FORWARDS)]
     pub auto_ports: bool,
+    /// Succeed if a tunnel with these ports is already running
+    ///
+    /// Waits until that tunnel is up.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub if_needed: bool,
     /// Print the ssh command without running it
     #[arg(long)]
     pub dry_run: bool,
@@ -85,6 +90,7 @@ pub struct NamedStartArguments {
 /// Options of `run`.
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("if_needed", |arg| arg.hide(true)),
     mut_arg("dry_run", |arg| arg.hide(true)),
     mut_arg("foreground", |arg| arg.hide(true)),
     mut_arg("verbose", |arg| arg.hide(true)),

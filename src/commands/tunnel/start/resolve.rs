@@ -38,6 +38,7 @@ pub fn resolve(
     // Remembered ports that conflict with the request are dropped.
     let remembered = services(&config.services, &ports).ok().map(all);
     let remembered = remembered.filter(|forwards| other_forwards::check(forwards).is_ok());
+    let recalled = if remembered.is_some() { recalled(&config.services, &ports) } else { Vec::new() };
     let forwards = remembered.unwrap_or_else(|| all(unremembered));
     other_forwards::check(&forwards)?;
     Ok(Request {
@@ -45,6 +46,8 @@ pub fn resolve(
         login: Login::resolve(&instance, &config.ssh, paths)?,
         forwards,
         movable: movable(arguments, &config.services, &ports),
+        chosen: chosen(&config.services, &ports),
+        recalled,
         hold: config.hold,
         verbose: arguments.verbose,
         can_answer: !arguments.json && terminal::is_interactive(),
@@ -110,6 +113,20 @@ impl Ports {
 fn movable(arguments: &StartArguments, services: &[Service], ports: &Ports) -> Vec<String> {
     let names = services.iter().map(|service| &service.name).filter(|_| arguments.auto_ports);
     names.filter(|name| !ports.wanted.contains_key(*name)).cloned().collect()
+}
+
+/// Returns the services with a requested port, or another port of the tunnel before than their usual one.
+fn chosen(services: &[Service], ports: &Ports) -> Vec<String> {
+    let kept = |service: &Service| ports.before.get(&service.name).is_some_and(|port| *port != service.local);
+    let services = services.iter().filter(|it| ports.wanted.contains_key(&it.name) || kept(it));
+    services.map(|service| service.name.clone()).collect()
+}
+
+/// Returns the services with another port than usual because they had it last time.
+fn recalled(services: &[Service], ports: &Ports) -> Vec<String> {
+    let asked = |name| ports.wanted.contains_key(name) || ports.before.contains_key(name);
+    let services = services.iter().filter(|it| !asked(&it.name) && ports.of(it) != it.local);
+    services.map(|service| service.name.clone()).collect()
 }
 
 /// Returns the next port above `port` that no service uses.

@@ -82,7 +82,7 @@ fn choices_are_listed() {
     let twins = [listed("t", "1", Status::Active), listed("t", "2", Status::Active)];
     let error = several(&twins.iter().collect::<Vec<_>>(), Some("t"));
     assert_eq!(error.to_string(), "more than one instance is called 't'");
-    assert_eq!(none(&all, Some("deb")).hints(), ["did you mean 'dev'?"]);
+    assert_eq!(none(&all, Some("deb")).hints(), ["did you mean 'dev'?", "available: dev (a1), a2 (booting)"]);
     assert_eq!(none(&all[1..], None).hints(), ["available: a2 (booting)"]);
     assert!(none(&[], None).hints()[0].contains("soong configure"));
     let many: Vec<Machine> = (0..10_000).map(|n| listed("n", &n.to_string(), Status::Active)).collect();
