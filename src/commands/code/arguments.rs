@@ -32,8 +32,8 @@ pub struct Arguments {
     /// Editor: code, code-insiders, cursor, windsurf, codium, zed [default: the first installed]
     #[arg(long, value_enum, value_name = "EDITOR", hide_possible_values = true)]
     pub editor: Option<Editor>,
-    /// Instance: its name, id, or the start of its id
-    #[arg(long, value_name = "ID", add = Values::Instances, conflicts_with = "name")]
+    /// The same as NAME
+    #[arg(long, value_name = "ID", add = Values::Instances)]
     pub instance_id: Option<String>,
     /// Print the editor's command without running it
     #[arg(long)]

@@ -17,7 +17,7 @@ use crate::command_line;
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
-use crate::instances::inventory::{self, Selector};
+use crate::instances::inventory::{self, Selector, one_name};
 use crate::openssh::host_alias;
 use crate::system::paths::{self, Paths};
 use crate::system::spinner::Spinner;
@@ -34,8 +34,8 @@ pub fn main() -> ExitCode {
 fn open(arguments: &Arguments, paths: &Paths) -> Result<()> {
     let (editor, program) = editor::find(arguments.editor)?;
     let config = Config::load(paths)?;
-    let wanted = arguments.name.as_deref().or(arguments.instance_id.as_deref());
-    let instance = inventory::choose(&Selector { wanted, ..Selector::default() }, &config, paths)?;
+    let wanted = one_name(arguments.name.as_deref(), arguments.instance_id.as_deref())?;
+    let instance = inventory::choose(&Selector::of(wanted), &config, paths)?;
     let host = host_alias::alias(&instance);
     let ssh = paths::find_program("ssh").ok_or_else(|| {
         Error::failed("ssh is not installed").with_hint("install it: apt install openssh-client")

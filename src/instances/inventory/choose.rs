@@ -69,7 +69,8 @@ pub fn pick(mut inventory: Inventory, selector: &Selector<'_>, watch: &Watch) ->
     if !is_known(&inventory) && has_failed(&inventory) {
         let is_complete = inventory.use_last_answers(now());
         let is_found = !candidates(&inventory.machines, selector.wanted).is_empty();
-        if !is_known(&inventory) && !(is_complete && is_found) {
+        let is_certain = is_known(&inventory) || (is_complete && is_found);
+        if !is_certain {
             return Err(unanswered(inventory));
         }
     }
