@@ -55,6 +55,11 @@ impl Request {
         })
     }
 
+    /// Returns the local ports that it uses.
+    pub fn local_ports(&self) -> Vec<u16> {
+        self.forwards.iter().filter_map(|forward| forward.spec.local_port()).collect()
+    }
+
     /// Returns true if `forward` may use another local port than its own.
     pub fn is_movable(&self, forward: &Forward) -> bool {
         forward.service().is_some_and(|service| self.movable.iter().any(|name| name == service.name))

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use super::reserve::wanted_ports;
 use crate::config::forwarding::Listen;
 use crate::error::{Error, io_reason};
 use crate::runtime::directory::Directory;
@@ -72,7 +71,7 @@ fn neighbour(request: &Request, port: u16, paths: &Paths) -> Option<State> {
 /// Returns the hints with commands that start the tunnel on other ports. They repeat what else was asked for.
 fn ways_out(refused: &[(&Forward, io::Error)], has_neighbour: bool, request: &Request) -> Vec<String> {
     let is_refused = |forward: &Forward| refused.iter().any(|(other, _)| *other == forward);
-    let mut kept = wanted_ports(request);
+    let mut kept = request.local_ports();
     let mut moved = Vec::new();
     for (forward, _) in refused {
         let Some(port) = forward.spec.local_port() else { continue };

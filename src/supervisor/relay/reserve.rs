@@ -35,7 +35,7 @@ pub fn preview(request: &Request, paths: &Paths) -> Result<Vec<Forward>> {
 
 /// Reserves the listening ends of `forwards`; the error has all that are taken.
 fn reserve_all(request: &Request, paths: &Paths, forwards: &[Forward]) -> Result<Vec<Reserved>> {
-    let mut kept = wanted_ports(request);
+    let mut kept = request.local_ports();
     let (mut all, mut refused) = (Vec::new(), Vec::new());
     for forward in forwards {
         match reserve(forward, request, &mut kept) {
@@ -64,9 +64,4 @@ fn reserve(forward: &Forward, request: &Request, kept: &mut Vec<u16>) -> io::Res
         }
         Err(error) => Err(error),
     }
-}
-
-/// Returns the local ports that `request` uses.
-pub(super) fn wanted_ports(request: &Request) -> Vec<u16> {
-    request.forwards.iter().filter_map(|forward| forward.spec.local_port()).collect()
 }
