@@ -63,7 +63,7 @@ pub enum Error {
     },
     /// A tunnel to this instance is already running.
     AlreadyRunning {
-        /// What is running, and the command that replaces it.
+        /// The running tunnel, and the command that replaces it.
         hints: Vec<String>,
     },
     /// The tunnel was not up in time.

@@ -319,7 +319,7 @@ fn a_provider_that_is_down_is_replaced_by_its_last_answer_for_an_hour() {
     }
     down(start(&sandbox, &["other"]));
     start(&sandbox, &["-q"]).stdout_has("@192.0.2.1").run();
-    // An old answer may be about a machine that somebody else has now.
+    // An old answer may be about an address that another machine has now.
     let text = fs::read_to_string(cache(&sandbox)).unwrap();
     let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let taken = json["providers"]["x"]["taken"].as_u64().unwrap();
