@@ -27,8 +27,11 @@ lint:
 	$(CARGO) test --quiet --test prose --test layers
 	git ls-files -z '*.rs' '*.md' '*.sh' '*.bash' '*.zsh' '*.fish' '*.py' '*.7' Makefile | xargs -0 codespell
 
+# Most tests wait for processes and the network, so two run for each processor.
+threads = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
+
 tests:
-	$(CARGO) test --workspace
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(threads)} $(CARGO) test --workspace
 
 generate: ## Regenerate completions/ and man/ from the command-line definitions
 	SOONG_GENERATE=1 $(CARGO) test --workspace --test generated
