@@ -3,10 +3,15 @@
 
 use std::fs;
 use std::thread;
+use std::time::Duration;
 
-use crate::support::lambda_cloud::{Failure, JUPYTER_TOKEN, KEY, LambdaCloud};
+use crate::support::lambda_cloud::{Failure, JUPYTER_TOKEN, KEY, LambdaCloud, TYPES};
+use crate::support::run::Output;
 use crate::support::sandbox::Sandbox;
 use crate::support::wait;
+
+/// Limit of a launch that waits for capacity: asking every 15 to 25 s, it has a machine after 75 s.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 const CAPACITY: Failure =
     Failure::Refused("400 Bad Request", "instance-operations/launch/insufficient-capacity", None);
@@ -42,23 +47,12 @@ fn one_machine_for_each_wish_whatever_the_api_answers() {
 }
 
 fn check((failures, text, requests, machines): &Case) {
-    let (cloud, mut sandbox) = (LambdaCloud::start(), Sandbox::new());
-    sandbox.configure(|config| {
-        config.set(["providers", "lambda"], true);
-        config.set(["lambda", "base-url"], cloud.url());
-    });
-    sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n"));
+    let customer = Customer::new();
+    let Customer { cloud, sandbox } = &customer;
     sandbox.soong(["launch", "--dry-run"]).stdout_has("gpu_1x_a10 in us-").run();
     assert_eq!(cloud.counts().0, 0, "only reading before the user agrees");
     cloud.fail_launch(failures);
-    let mut launch = sandbox.soong(["launch", "--yes", "--no-tunnel"]).stderr_has("").spawn();
-    launch.wait_for_stderr(text);
-    // The machine boots for minutes.
-    wait::until_true("the end or the boot", || {
-        launch.interrupt();
-        sandbox.processes().is_empty()
-    });
-    let output = launch.unchecked();
+    let output = customer.launch(&[], text);
     assert_eq!(
         (cloud.counts().0, cloud.instances().len()),
         (*requests, *machines),
@@ -72,4 +66,75 @@ fn check((failures, text, requests, machines): &Case) {
         }
     }
     sandbox.soong(["cost", "--cached"]).stdout_has(if *machines == 1 { "dev" } else { "No instances" }).run();
+}
+
+/// Seconds from the first request until there is capacity, the answers to launches from then on, the launch requests,
+/// and the questions for offers at most.
+type Wait = (u64, &'static [Failure], usize, usize);
+
+const WAITS: &[Wait] = &[
+    // The shortest pause is 15 s.
+    (40, &[], 1, 4),
+    // A launch is repeated three times, and after the pause again.
+    (1, &[BUSY, BUSY, BUSY, BUSY], 5, 3),
+    (1, &[BUSY_WITHOUT_TIME, BUSY_WITHOUT_TIME, BUSY_WITHOUT_TIME, BUSY_WITHOUT_TIME], 5, 3),
+    // Capacity that is gone again before the request arrives, in both regions.
+    (1, &[CAPACITY, CAPACITY], 3, 3),
+];
+
+#[test]
+fn capacity_that_appears_after_40_seconds_and_is_refused_at_first_gives_one_machine() {
+    thread::scope(|scope| {
+        for wait in WAITS {
+            scope.spawn(|| check_wait(wait));
+        }
+    });
+}
+
+fn check_wait((after, failures, requests, questions): &Wait) {
+    let customer = Customer::new();
+    let cloud = &customer.cloud;
+    cloud.set(|account| {
+        account.is_real_time = true;
+        account.capacity.values_mut().for_each(|from| *from = *after);
+    });
+    cloud.fail_launch(failures);
+    let output = customer.launch(&["--wait-capacity=10m"], "launched dev (");
+    let instances = cloud.instances();
+    assert_eq!((cloud.counts().0, instances.len()), (*requests, 1), "{failures:?}: {output:?}");
+    assert!(instances[0].launched >= *after, "{instances:?}");
+    let asked = cloud.requests().iter().filter(|request| request.line == TYPES).count();
+    assert!((2..=*questions).contains(&asked), "{asked} questions: {output:?}");
+    assert!(output.stderr.contains("Waiting for capacity...\n"), "{output:?}");
+    assert!(output.stderr.contains("  there is capacity\n"), "{output:?}");
+}
+
+/// An account at Lambda Cloud, and its owner.
+struct Customer {
+    cloud: LambdaCloud,
+    sandbox: Sandbox,
+}
+
+impl Customer {
+    fn new() -> Self {
+        let (cloud, mut sandbox) = (LambdaCloud::start(), Sandbox::new());
+        sandbox.configure(|config| {
+            config.set(["providers", "lambda"], true);
+            config.set(["lambda", "base-url"], cloud.url());
+        });
+        sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n"));
+        Self { cloud, sandbox }
+    }
+
+    /// Runs `soong launch WORDS` until `text` is on stderr, and interrupts it then: a machine boots for minutes.
+    fn launch(&self, words: &[&str], text: &str) -> Output {
+        let launch = self.sandbox.soong(["launch", "--yes", "--no-tunnel"]).args(words).stderr_has("");
+        let mut launch = launch.patience(PATIENCE).spawn();
+        launch.wait_for_stderr(text);
+        wait::until_true("the end or the boot", || {
+            launch.interrupt();
+            self.sandbox.processes().is_empty()
+        });
+        launch.unchecked()
+    }
 }

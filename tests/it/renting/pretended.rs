@@ -15,21 +15,26 @@ use crate::support::tools;
 /// A user who rents from the sample provider.
 pub struct Renter {
     pub sandbox: Sandbox,
-    /// Port of the SSH server of every machine.
+    /// Port of the SSH server of every machine, and the user who logs in there.
     port: u16,
+    user: String,
     settings: Vec<(&'static str, String)>,
 }
 
 impl Renter {
     /// Returns a renter whose machines have no SSH server.
     pub fn new() -> Self {
-        let mut sandbox = Sandbox::new();
+        Self::from(Sandbox::new(), 9, user())
+    }
+
+    /// Returns a renter with this home, whose machines are reached at `port` by `user`.
+    pub fn from(mut sandbox: Sandbox, port: u16, user: String) -> Self {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/soong-provider-static");
         fs::copy(sample, sandbox.path("bin/soong-provider-static")).unwrap();
         sandbox.configure(|config| {
             config.set(["providers", "static"], true);
         });
-        Self { sandbox, port: 9, settings: Vec::new() }
+        Self { sandbox, port, user, settings: Vec::new() }
     }
 
     /// Returns a renter whose machines are reached at `sshd`.
@@ -81,7 +86,7 @@ impl Renter {
     fn pretend<'a>(&'a self, run: Run<'a>) -> Run<'a> {
         let run = run.env("SOONG_STATIC_STATE", self.state());
         let run = run.env("SOONG_STATIC_HOST", "127.0.0.1").env("SOONG_STATIC_PORT", self.port.to_string());
-        let run = run.env("SOONG_STATIC_USER", user());
+        let run = run.env("SOONG_STATIC_USER", &self.user);
         self.settings.iter().fold(run, |run, (name, value)| run.env(&format!("SOONG_STATIC_{name}"), value))
     }
 

@@ -250,6 +250,11 @@ impl Booted {
         String::from_utf8(output.stdout).ok()
     }
 
+    /// Returns the port of its SSH server.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A sandbox whose instance `dev` is this machine.
     pub fn sandbox(&self) -> Sandbox {
         let mut sandbox = Sandbox::new();

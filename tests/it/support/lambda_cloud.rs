@@ -21,7 +21,8 @@ pub const END: u64 = 30;
 const LAUNCH: &str = "POST /api/v1/instance-operations/launch";
 const TERMINATE: &str = "POST /api/v1/instance-operations/terminate";
 const INSTANCES: &str = "GET /api/v1/instances";
-const TYPES: &str = "GET /api/v1/instance-types";
+/// The question for offers.
+pub const TYPES: &str = "GET /api/v1/instance-types";
 const KEYS: &str = "GET /api/v1/ssh-keys";
 
 /// Failure of one request.
@@ -48,7 +49,7 @@ pub struct LambdaCloud {
 /// State of the account.
 #[derive(Default)]
 pub struct Account {
-    /// Seconds since the start; only tests move it.
+    /// Seconds since the start; only tests move it, except in real time.
     pub now: u64,
     /// Time from which each type has capacity, by type and region.
     pub capacity: BTreeMap<(&'static str, &'static str), u64>,
@@ -60,6 +61,9 @@ pub struct Account {
     pub quota: usize,
     /// Shortest time between two requests.
     pub spacing: Option<Duration>,
+    /// Moves `now` with the time since the first request.
+    pub is_real_time: bool,
+    begun: Option<Instant>,
     instances: Vec<Instance>,
     failures: BTreeMap<&'static str, VecDeque<Failure>>,
     last_request: Option<Instant>,
@@ -139,6 +143,10 @@ impl Account {
     }
 
     fn reply(&mut self, request: &Request) -> Reply {
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        if self.is_real_time {
+            self.now = begun.elapsed().as_secs();
+        }
         let before = self.last_request.replace(Instant::now());
         if let (Some(spacing), Some(before)) = (self.spacing, before)
             && before.elapsed() < spacing

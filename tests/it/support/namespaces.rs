@@ -57,6 +57,22 @@ pub fn across<T: Send + Sync>(test: &str, serve: impl FnOnce() -> T + Send, work
     });
 }
 
+/// Runs `work` in a namespace without a cable. `test` is the full name of the test.
+pub fn alone(test: &str, work: impl FnOnce() + Send) {
+    if !is_root() && env::var_os(AGAIN).is_none() {
+        return run_again(test);
+    }
+    thread::scope(|scope| {
+        let user = scope.spawn(move || {
+            leave();
+            work();
+        });
+        if let Err(panic) = user.join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
 /// Runs `ip` with `arguments` in the namespace of this thread.
 pub fn ip(arguments: &str) {
     succeed(Command::new(tool("ip")).args(arguments.split(' ')).status(), arguments);

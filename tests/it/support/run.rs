@@ -24,6 +24,7 @@ pub struct Run<'a> {
     args: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     directory: PathBuf,
+    patience: Duration,
     code: i32,
     stdout: Expected,
     stderr: Expected,
@@ -62,6 +63,7 @@ impl<'a> Run<'a> {
             args: Vec::new(),
             environment: sandbox.environment(),
             directory: sandbox.path("tmp"),
+            patience: PATIENCE,
             code: 0,
             stdout: Expected::Exactly(String::new()),
             stderr: Expected::Exactly(String::new()),
@@ -97,6 +99,17 @@ impl<'a> Run<'a> {
     pub fn current_dir(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.directory);
         self
+    }
+
+    /// Lets the command run for this long, because it waits for something that takes its time.
+    pub fn patience(mut self, limit: Duration) -> Self {
+        self.patience = limit;
+        self
+    }
+
+    /// Returns the time after which the command counts as hanging.
+    pub fn limit(&self) -> Duration {
+        self.patience
     }
 
     /// Runs the command through `wrapper`, such as `strace -o FILE`.
@@ -188,13 +201,14 @@ impl<'a> Run<'a> {
             // Not assert_cmd's own timeout: it ends the command, and then waits without limit for other
             // processes that keep its output open.
             let watchdog = scope.spawn(move || {
-                let hangs = waiting.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+                let hangs = waiting.recv_timeout(self.patience) == Err(mpsc::RecvTimeoutError::Timeout);
                 hangs.then(|| self.sandbox.kill_all())
             });
             let output = command.output().unwrap();
             drop(done);
             let killed = watchdog.join().unwrap();
-            assert!(killed.is_none(), "{self}: it or its output was open after {PATIENCE:?}: {killed:#?}");
+            let limit = self.patience;
+            assert!(killed.is_none(), "{self}: it or its output was open after {limit:?}: {killed:#?}");
             Output::from(&output)
         })
     }

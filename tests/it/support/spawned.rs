@@ -69,7 +69,9 @@ impl<'a> Spawned<'a> {
     /// Waits until it has printed `text` to stderr.
     #[track_caller]
     pub fn wait_for_stderr(&mut self, text: &str) {
-        wait::until_true(&format!("{text:?} on stderr"), || self.stderr.text().contains(text));
+        wait::until_within(self.run.limit(), &format!("{text:?} on stderr"), || {
+            self.stderr.text().contains(text).then_some(())
+        });
     }
 
     /// Sends `signal` to this process alone.
@@ -98,7 +100,9 @@ impl<'a> Spawned<'a> {
 
     #[track_caller]
     fn end(mut self) -> (Run<'a>, Output) {
-        let status = wait::until(&format!("{} to end", self.run), || self.child.try_wait().unwrap());
+        let limit = self.run.limit();
+        let status =
+            wait::until_within(limit, &format!("{} to end", self.run), || self.child.try_wait().unwrap());
         wait::until_true(&format!("the output of {} to be closed", self.run), || {
             self.stdout.thread.is_finished() && self.stderr.thread.is_finished()
         });

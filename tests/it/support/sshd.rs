@@ -73,18 +73,23 @@ impl Options {
     pub fn start(self) -> Sshd {
         let directory = tempfile::Builder::new().prefix("sd-").tempdir_in("/tmp").unwrap();
         let port = self.port.unwrap_or_else(ports::free);
-        generate_key(&directory.path().join("host_key"));
-        generate_key(&directory.path().join("key"));
-        if self.accept_key {
-            let public = directory.path().join("key.pub");
-            fs::copy(public, directory.path().join("authorized_keys")).unwrap();
-        }
-        let config = directory.path().join("sshd_config");
-        fs::write(&config, self.config(directory.path(), port)).unwrap();
+        let config = self.write(directory.path(), port);
         let child = launch(&config, &directory.path().join("log"), &self.mounts);
         let mut sshd = Sshd { port, directory, child, mounts: self.mounts };
         sshd.wait_until_ready();
         sshd
+    }
+
+    /// Writes keys and `sshd_config` for a server on `port`; returns the path of the latter.
+    pub fn write(&self, directory: &Path, port: u16) -> PathBuf {
+        generate_key(&directory.join("host_key"));
+        generate_key(&directory.join("key"));
+        if self.accept_key {
+            fs::copy(directory.join("key.pub"), directory.join("authorized_keys")).unwrap();
+        }
+        let config = directory.join("sshd_config");
+        fs::write(&config, self.config(directory, port)).unwrap();
+        config
     }
 
     fn config(&self, directory: &Path, port: u16) -> String {
@@ -214,14 +219,18 @@ impl Drop for Sshd {
     }
 }
 
-/// Runs `sshd` in the foreground, logging to `log`.
-fn launch(config: &Path, log: &Path, mounts: &[Mount]) -> Child {
+/// Creates the directory into which root's sshd locks its unprivileged half. A package's init script creates it, which
+/// does not run here.
+pub fn prepare() {
     if is_root() {
-        // sshd locks its unprivileged half into this directory. A package's init script creates it, which
-        // does not run here.
         let made = fs::DirBuilder::new().recursive(true).mode(0o755).create("/run/sshd");
         made.expect("cannot make /run/sshd, which sshd needs when root runs it");
     }
+}
+
+/// Runs `sshd` in the foreground, logging to `log`.
+fn launch(config: &Path, log: &Path, mounts: &[Mount]) -> Child {
+    prepare();
     let mut command = Command::new(tool("sshd"));
     if !mounts.is_empty() {
         command = Command::new(tool("unshare"));

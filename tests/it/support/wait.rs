@@ -11,13 +11,19 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits until `condition` returns a value, and returns it. `what` completes the sentence "waited for …".
 #[track_caller]
-pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
+pub fn until<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    until_within(DEADLINE, what, condition)
+}
+
+/// Waits as [`until`] does, for a condition that takes its time.
+#[track_caller]
+pub fn until_within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + limit;
     loop {
         if let Some(value) = condition() {
             return value;
         }
-        assert!(Instant::now() < end, "waited {DEADLINE:?} for {what}");
+        assert!(Instant::now() < end, "waited {limit:?} for {what}");
         thread::sleep(PAUSE);
     }
 }
