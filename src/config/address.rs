@@ -1,6 +1,7 @@
 //! Addresses of instances as users type them: `[USER@]HOST[:PORT]`, with brackets around an IPv6 address that
 //! has a port, or the same after `ssh://`.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use crate::terminal::printable;
@@ -48,6 +49,19 @@ impl Address {
         ];
         let place = |key: &str| vec!["instances".to_owned(), name.to_owned(), key.to_owned()];
         values.into_iter().filter_map(|(key, value)| Some((place(key), value?))).collect()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        match self.port {
+            Some(port) if is_ipv6(&self.host) => write!(f, "[{}]:{port}", self.host),
+            Some(port) => write!(f, "{}:{port}", self.host),
+            None => f.write_str(&self.host),
+        }
     }
 }
 
@@ -112,7 +126,8 @@ mod tests {
             ("my_alias", None, "my_alias", None),
         ] {
             let expected = Address { user: user.map(str::to_owned), host: host.to_owned(), port };
-            assert_eq!(Address::parse(text), Ok(expected), "{text}");
+            assert_eq!(Address::parse(text).as_ref(), Ok(&expected), "{text}");
+            assert_eq!(Address::parse(&expected.to_string()), Ok(expected), "{text}");
         }
     }
 

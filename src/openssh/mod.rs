@@ -14,6 +14,7 @@ pub(crate) mod options;
 pub(crate) mod quoting;
 pub(crate) mod route;
 pub(crate) mod tunnel_keywords;
+pub(crate) mod trial;
 mod user_config;
 
 pub use self::key::Keys;

@@ -7,6 +7,7 @@ pub(crate) mod lock;
 pub(crate) mod menu;
 pub mod paths;
 pub mod peer;
+pub mod question;
 pub mod script;
 pub mod signals;
 pub mod sock_diag;

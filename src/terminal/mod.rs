@@ -127,20 +127,31 @@ pub fn confirm_with(question: &str, default: bool) -> io::Result<Option<bool>> {
     if !is_interactive() {
         return Ok(None);
     }
-    let choice = if default { "[Y/n]" } else { "[y/N]" };
     loop {
-        print_error(&format!("{question} {choice} "));
-        let mut answer = String::new();
-        if io::stdin().lock().read_line(&mut answer)? == 0 {
+        print_error(&prompt(question, default));
+        let mut line = String::new();
+        if io::stdin().lock().read_line(&mut line)? == 0 {
             print_error("\n");
             return Ok(None);
         }
-        match answer.trim().to_ascii_lowercase().as_str() {
-            "" => return Ok(Some(default)),
-            "y" | "yes" => return Ok(Some(true)),
-            "n" | "no" => return Ok(Some(false)),
-            _ => {}
+        if let Some(answer) = answer(&line, default) {
+            return Ok(Some(answer));
         }
+    }
+}
+
+/// Returns the prompt of a yes-or-no question.
+pub fn prompt(question: &str, default: bool) -> String {
+    format!("{question} {} ", if default { "[Y/n]" } else { "[y/N]" })
+}
+
+/// Returns the answer in a typed line; an empty one means `default`. Returns `None` for another word.
+pub fn answer(line: &str, default: bool) -> Option<bool> {
+    match line.trim().to_ascii_lowercase().as_str() {
+        "" => Some(default),
+        "y" | "yes" => Some(true),
+        "n" | "no" => Some(false),
+        _ => None,
     }
 }
 

@@ -101,15 +101,19 @@ fn from_an_empty_home_to_more_time() {
 
     person.reads("$ ");
     person.types("soong configure");
-    person.answers("Private key", "");
-    person.answers("User name on the instances", "");
-    person.answers("Lambda API key", "wr0ng");
+    person.answers("Where do your instances come from?", "");
+    person.answers("API key of Lambda Cloud", "wr0ng");
     person.reads("rejects the API key");
     person.answers("What now?", "");
-    person.answers("Lambda API key", KEY);
+    person.answers("API key of Lambda Cloud", KEY);
     person.reads("Key accepted; instances: 1");
-    person.answers("by address?", "n");
-    person.answers("Status daemon's token", TOKEN);
+    person.answers("Private key", "");
+    person.answers("User name on the instances", "");
+    // Its SSH server is not on port 22 here.
+    person.reads("cannot log in to train: ");
+    person.answers("What now?", "\x1b[B");
+    person.answers("run there? [y/N] ", "y");
+    person.answers("Its token", TOKEN);
     person.reads("Next: soong tunnel start");
 
     // An instance has its SSH server and its services on the usual ports. Here they are where there was room.

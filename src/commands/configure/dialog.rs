@@ -5,10 +5,11 @@
 
 use dialoguer::console::{Term, set_colors_enabled_stderr};
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
-use dialoguer::{Confirm, Input, Select};
+use dialoguer::{Input, Select};
 
 use crate::error::{Error, Result};
 use crate::system::hidden_line::HiddenLine;
+use crate::system::question;
 use crate::system::signals::Watch;
 use crate::terminal::keyboard::Keyboard;
 use crate::terminal::{self, print_error};
@@ -16,22 +17,26 @@ use crate::terminal::{self, print_error};
 /// Fault of an answer.
 type Complaint = String;
 
-/// Asks for a line of text; `check` returns its fault.
+/// Answer to a question for text that goes back to the question before.
+pub const BACK: &str = "<";
+
+/// Asks for a line of text; `check` returns its fault. `None` goes back.
 pub fn text(
     question: &str,
     default: Option<&str>,
     check: impl Fn(&str) -> std::result::Result<(), Complaint>,
-) -> Result<String> {
-    interact(|terminal, theme| {
-        let mut input = Input::<String>::with_theme(theme)
-            .with_prompt(question)
-            .validate_with(|typed: &String| check(typed.trim()));
+) -> Result<Option<String>> {
+    let typed = interact(|terminal, theme| {
+        let mut input =
+            Input::<String>::with_theme(theme).with_prompt(question).validate_with(|typed: &String| {
+                if typed.trim() == BACK { Ok(()) } else { check(typed.trim()) }
+            });
         if let Some(default) = default {
             input = input.default(default.to_owned());
         }
         input.interact_text_on(terminal)
-    })
-    .map(|typed| typed.trim().to_owned())
+    })?;
+    Ok(Some(typed.trim().to_owned()).filter(|typed| typed != BACK))
 }
 
 /// Asks for text without showing it or its length.
@@ -48,18 +53,32 @@ pub fn secret(question: &str, check: impl Fn(&str) -> std::result::Result<(), Co
     }
 }
 
-/// Asks for one of `options`; returns its index.
-pub fn choice(question: &str, options: &[String]) -> Result<usize> {
+/// Asks for one of `options`, with the cursor on `default` at first; returns its index. `None`, after Esc, goes back.
+pub fn choice(question: &str, options: &[String], default: usize) -> Result<Option<usize>> {
     interact(|terminal, theme| {
-        Select::with_theme(theme).with_prompt(question).items(options).default(0).interact_on(terminal)
+        Select::with_theme(theme)
+            .with_prompt(question)
+            .items(options)
+            .default(default)
+            .interact_on_opt(terminal)
     })
 }
 
-/// Asks a yes-or-no question.
-pub fn confirm(question: &str, default: bool) -> Result<bool> {
-    interact(|terminal, theme| {
-        Confirm::with_theme(theme).with_prompt(question).default(default).interact_on(terminal)
-    })
+/// Asks a yes-or-no question. `None` goes back.
+pub fn confirm(question: &str, default: bool) -> Result<Option<bool>> {
+    let watch = Watch::new()?;
+    loop {
+        let line = question::line(&question::prompt(question, default), &watch);
+        let Some(line) = line.map_err(|error| refusal(error, &watch))? else {
+            return Err(refusal(std::io::ErrorKind::UnexpectedEof.into(), &watch));
+        };
+        if line.trim() == BACK {
+            return Ok(None);
+        }
+        if let Some(answer) = question::answer(&line, default) {
+            return Ok(Some(answer));
+        }
+    }
 }
 
 fn interact<T>(question: impl FnOnce(&Term, &dyn Theme) -> dialoguer::Result<T>) -> Result<T> {

@@ -88,7 +88,7 @@ fn settle(editor: &[String], draft: &Path, before: &str, paths: &Paths) -> Resul
             return Err(error);
         }
         error.report("soong-configure");
-        if !dialog::confirm("Edit it again?", true)? {
+        if !dialog::confirm("Edit it again?", true)?.unwrap_or(false) {
             return Err(Error::failed("the config is unchanged"));
         }
     }

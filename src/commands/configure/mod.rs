@@ -1,7 +1,7 @@
 //! `soong configure`: the wizard, and single settings.
 //!
 //! ```text
-//! arguments ─ wizard ── ask, key_file, api_key        questions and checks
+//! arguments ─ wizard ── dialog, cloud, api_key        questions and checks
 //!           │    └────── setup                        saving the answers
 //!           └ get, set, unset, list, edit, import
 //!                  place, value, document             KEYs, TOML values, editing
@@ -12,6 +12,7 @@ pub mod arguments;
 
 mod alias;
 mod api_key;
+mod cloud;
 mod dialog;
 mod document;
 mod edit;
@@ -23,6 +24,7 @@ mod setting;
 mod setup;
 mod store;
 mod value;
+mod warning;
 mod wizard;
 
 use std::path::Path;

@@ -37,6 +37,11 @@ pub fn from_prompt(name: SecretName) -> Result<Secret> {
     Secret::new(&text).ok_or_else(|| Error::usage(SHAPE))
 }
 
+/// Checks a secret that may be left out.
+pub fn optional(typed: &str) -> std::result::Result<(), String> {
+    if typed.is_empty() || Secret::new(typed).is_some() { Ok(()) } else { Err(SHAPE.to_owned()) }
+}
+
 /// Form of a secret, for hints.
 pub const SHAPE: &str = "a secret is one line of ASCII characters without spaces";
 

@@ -4,7 +4,7 @@ use toml_edit::Value;
 
 use super::place::{self, Place, SecretName};
 use super::store::{Change, Store};
-use super::{alias, document, secret, value};
+use super::{alias, document, secret, value, warning};
 use crate::command_line;
 use crate::config::address::Address;
 use crate::config::credentials::{Credentials, Secret};
@@ -81,7 +81,10 @@ pub fn set(typed: &str, new: Option<&str>, paths: &Paths) -> Result<()> {
             }
             require_host(&text, &segments)?;
             alias::refuse_loop(&text, &segments, paths)?;
-            store.write(&Change { config: Some(text), credentials: None }).map(drop)
+            let config = Config::parse(&text, paths.config_file(), paths);
+            store.write(&Change { config: Some(text), credentials: None })?;
+            warning::warn(&segments, &config?, paths);
+            Ok(())
         }
         Place::Table(segments) => Err(is_table(&segments)),
         Place::Secret(name) => set_secret(name, new, paths),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::{NamedHost, SetupArguments};
+use super::cloud::Cloud;
 use super::place::{self, Place, SecretName};
 use super::store::{Change, Store, shell};
 use super::{api_key, document, secret, setting, value};
@@ -18,35 +19,56 @@ use crate::terminal::{print_error, printable};
 #[derive(Debug, Default)]
 pub struct Setup {
     /// `ssh.key`.
-    pub key: Option<String>,
+    pub key: KeyChoice,
     /// `ssh.user`.
     pub user: Option<String>,
     /// Instances given by address.
     pub instances: Vec<NamedHost>,
-    /// API key of the provider.
-    pub api_key: Option<Secret>,
+    /// Provider to enable.
+    pub provider: Option<String>,
+    /// API keys of providers.
+    pub api_keys: Vec<(SecretName, Secret)>,
     /// Token of the status daemon; generated if there is none.
     pub daemon_token: Option<Secret>,
+    /// True to say what to do with a generated token.
+    pub mentions_token: bool,
+}
+
+/// Change of `ssh.key`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum KeyChoice {
+    /// No change.
+    #[default]
+    Keep,
+    /// This file.
+    File(String),
+    /// Leaves the choice to ssh.
+    Unset,
 }
 
 /// Checks the options and saves them.
 pub fn from_arguments(arguments: &SetupArguments, paths: &Paths) -> Result<()> {
-    let mut setup =
-        Setup { user: arguments.user.clone(), instances: arguments.instances.clone(), ..Setup::default() };
+    let mut setup = Setup {
+        user: arguments.user.clone(),
+        instances: arguments.instances.clone(),
+        mentions_token: true,
+        ..Setup::default()
+    };
     if let Some(key) = &arguments.key {
         let file = absolute(key, paths)?;
         if key_file::check(&file)? == Lock::Passphrase {
             print_error(&agent_note(&file));
         }
-        setup.key = Some(paths.abbreviate(&file));
+        setup.key = KeyChoice::File(paths.abbreviate(&file));
     }
     if arguments.api_key_stdin {
         let key = secret::from_stdin(SecretName::ApiKey)?;
-        if !arguments.no_check && api_key::can_check() {
-            api_key::check(&key, paths)
+        if !arguments.no_check && api_key::can_check(Cloud::Lambda) {
+            api_key::list(Cloud::Lambda, Some(&key), paths)
                 .map_err(|error| error.with_hint("store the key anyway: --no-check"))?;
         }
-        setup.api_key = Some(key);
+        setup.provider = Some(Cloud::Lambda.name().to_owned());
+        setup.api_keys.push((SecretName::ApiKey, key));
     }
     if arguments.daemon_token_stdin {
         setup.daemon_token = Some(secret::from_stdin(SecretName::DaemonToken)?);
@@ -85,28 +107,33 @@ pub fn apply(mut setup: Setup, paths: &Paths) -> Result<()> {
     drop(store);
     command_line::print(&report(
         &written,
-        generated,
+        generated && setup.mentions_token,
         &Config::parse(&config, paths.config_file(), paths)?,
         paths,
     ))
 }
 
 /// Returns the text of `config.toml` with the new values.
-fn configured(before: &str, setup: &Setup, paths: &Paths) -> Result<String> {
+pub fn configured(before: &str, setup: &Setup, paths: &Paths) -> Result<String> {
     // Reports an invalid text before changing it.
     Config::parse(before, paths.config_file(), paths)
         .map_err(|error| error.with_hint("fix it first: soong configure edit"))?;
     let segments = |names: [&str; 2]| names.map(str::to_owned).to_vec();
     let mut wanted: Vec<(Vec<String>, String)> = Vec::new();
-    wanted.extend(setup.key.clone().map(|key| (segments(["ssh", "key"]), key)));
+    if let KeyChoice::File(key) = &setup.key {
+        wanted.push((segments(["ssh", "key"]), key.clone()));
+    }
     wanted.extend(setup.user.clone().map(|user| (segments(["ssh", "user"]), user)));
     for instance in &setup.instances {
         wanted.extend(instance.address.clone().into_keys(&instance.name));
     }
-    if setup.api_key.is_some() {
-        wanted.push((segments(["providers", "lambda"]), "true".to_owned()));
+    if let Some(provider) = &setup.provider {
+        wanted.push((segments(["providers", provider]), "true".to_owned()));
     }
     let mut text = before.to_owned();
+    if setup.key == KeyChoice::Unset {
+        text = document::remove(&text, &segments(["ssh", "key"]))?.unwrap_or(text);
+    }
     for (segments, typed) in wanted {
         let Place::Key(segments, key) = place::resolve(segments)? else { continue };
         let new = value::parse(key, &segments, &typed)?;
@@ -124,15 +151,15 @@ fn configured(before: &str, setup: &Setup, paths: &Paths) -> Result<String> {
 
 /// Returns the text of `credentials.toml`, if it changes.
 fn credentials(store: &Store<'_>, setup: &Setup) -> Result<Option<String>> {
-    let secrets = [(SecretName::ApiKey, &setup.api_key), (SecretName::DaemonToken, &setup.daemon_token)];
-    if secrets.iter().all(|(_, secret)| secret.is_none()) {
+    let keys = setup.api_keys.iter().map(|(name, secret)| (*name, secret));
+    let token = setup.daemon_token.iter().map(|token| (SecretName::DaemonToken, token));
+    let mut secrets = keys.chain(token).peekable();
+    if secrets.peek().is_none() {
         return Ok(None);
     }
     let mut text = store.credentials()?;
     for (name, secret) in secrets {
-        if let Some(secret) = secret {
-            text = document::set(&text, &name.segments(), &secret.expose().into())?;
-        }
+        text = document::set(&text, &name.segments(), &secret.expose().into())?;
     }
     Ok(Some(text))
 }

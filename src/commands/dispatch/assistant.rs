@@ -71,7 +71,7 @@ fn unknown_command(words: &[&CStr]) -> u8 {
 fn offer(name: &CStr, best: &str, rest: &[&CStr]) -> u8 {
     let shown = name.to_string_lossy();
     terminal::print_error(&format!("soong: no command '{}'\n", printable(&shown)));
-    match terminal::confirm_with(&format!("run 'soong {best}' instead?"), false) {
+    match terminal::confirm_with(&format!("Run 'soong {best}' instead?"), false) {
         Ok(Some(true)) => {
             let words: Vec<String> = best.split(' ').map(str::to_owned).collect();
             become_soong(&words, rest)

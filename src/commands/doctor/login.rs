@@ -1,21 +1,15 @@
 //! Checks of the key and of a login.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::finding::{Finding, Findings};
 use crate::config::Config;
 use crate::config::instance::Instance;
-use crate::openssh::failure::{self, SshOutput};
 use crate::openssh::key_file::{self, Lock};
-use crate::openssh::{Login, agent, log_lines};
-use crate::system::child::{self, Limits};
+use crate::openssh::{Login, agent, trial};
 use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
-
-/// Time for a login beyond ssh's own time limit.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Checks the key for `instance`. Returns the login if ssh can use one.
 pub(super) fn check_key(
@@ -82,27 +76,13 @@ fn key(file: &Path, login: &Login, is_in_agent: bool, paths: &Paths) -> Finding 
 /// Logs in without questions. Returns true if that works.
 pub(super) fn check_login(login: &Login, findings: &mut Findings, watch: &Watch) -> bool {
     let begun = Instant::now();
-    let limits = Limits { time: Duration::from_secs(login.connect_timeout) + PATIENCE, output: 1 << 16 };
-    let mut command = Command::new(&login.program);
-    // ssh ends when its input does, or at once if the server does not connect to the port.
-    command.args(login.stdio_arguments("localhost", 22)).stdin(Stdio::null());
     let message = format!("Logging in to {}", login.instance.host);
-    let outcome = findings.wait(&message, || child::run(&mut command, limits, watch));
-    let at = format!("{}@{}", login.user(), login.instance.host);
-    let said = match outcome {
-        Ok(outcome) if outcome.status.success() || !outcome.stdout.is_empty() => {
-            return findings.add(Finding::ok("login", at).took(begun.elapsed()));
-        }
-        Ok(outcome) => outcome.stderr,
-        Err(fault) => {
-            return findings.add(Finding::failed("login", format!("{at}: {fault}")).took(begun.elapsed()));
+    let outcome = findings.wait(&message, || trial::log_in(login, watch));
+    let finding = match outcome {
+        Ok(()) => Finding::ok("login", format!("{}@{}", login.user(), login.instance.host)),
+        Err(refusal) => {
+            refusal.hints.into_iter().fold(Finding::failed("login", refusal.reason), Finding::advice)
         }
     };
-    let lines: Vec<String> = said.lines().map(str::to_owned).collect();
-    if log_lines::is_forward_failure(&lines) {
-        return findings.add(Finding::ok("login", at).took(begun.elapsed()));
-    }
-    let failure = failure::classify(&SshOutput { log: lines, others: Vec::new() });
-    let finding = Finding::failed("login", failure.reason).took(begun.elapsed());
-    findings.add(failure::hints(failure.kind, login, 0).into_iter().fold(finding, Finding::advice))
+    findings.add(finding.took(begun.elapsed()))
 }

@@ -110,7 +110,7 @@ fn fix(findings: &Findings) -> Result<bool> {
     let mut has_run = false;
     for words in findings.commands() {
         let shown = shell_words::join(&words);
-        let agreed = terminal::confirm(&format!("Run: {} ?", printable(&shown)));
+        let agreed = terminal::confirm(&format!("Run '{}'?", printable(&shown)));
         if agreed.map_err(|error| Error::cannot("ask", error))? != Some(true) {
             continue;
         }

@@ -70,7 +70,7 @@ impl Machine {
     }
 
     /// Returns the machine for `listed` by `provider`; `ssh` supplies the defaults.
-    pub(super) fn listed(listed: Listed, provider: &str, stale: bool, ssh: &Ssh) -> Self {
+    pub fn listed(listed: Listed, provider: &str, stale: bool, ssh: &Ssh) -> Self {
         let fault = listed.fault();
         Self {
             name: listed.name.unwrap_or_else(|| listed.id.clone()),

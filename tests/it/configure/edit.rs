@@ -67,9 +67,9 @@ fn in_a_terminal_a_mistake_can_be_mended_at_once() {
     let script = "if grep -q abc \"$1\"; then sed -i s/abc/2222/ \"$1\"; else sed -i s/22/abc/ \"$1\"; fi";
     let editor = shell_words::join(["sh", "-c", script, "editor"]);
     let mut terminal = Terminal::run(&edit(&sandbox, &editor), 24, 100);
-    terminal.wait_for("Edit it again?");
+    terminal.wait_for("Edit it again? [Y/n] ");
     assert_eq!(sandbox.config_text(), "[ssh]\nport = 22\n");
-    terminal.type_text("y");
+    terminal.type_text("y\r");
     assert_eq!(terminal.finish(), 0, "{}", terminal.screen());
     assert_eq!(sandbox.config_text(), "[ssh]\nport = 2222\n");
 }

@@ -179,3 +179,46 @@ fn paths_are_printed_for_scripts() {
     sandbox.conf(["set", "ssh.port", "2222"]).env("SOONG_CONFIG", &elsewhere).run();
     assert_eq!(std::fs::read_to_string(elsewhere).unwrap(), "[ssh]\nport = 2222\n");
 }
+
+#[test]
+fn a_value_that_has_no_effect_yet_is_set_with_a_warning() {
+    let sandbox = home("[alias]\nst = \"status\"\n");
+    let warning = |key: &str, value: &str, text: &str| {
+        let output =
+            sandbox.conf(["set", key, value]).stderr_has(format!("soong-configure: warning: {key}: ")).run();
+        let shown = sandbox.normalise(&output.stderr);
+        assert!(shown.contains(text), "{text}: {shown}");
+        sandbox.conf(["get", key]).stdout(sandbox.normalise(&format!("{value}\n"))).run();
+    };
+    let missing = "cannot read [ROOT]/home/.ssh/nope: No such file or directory\n";
+    warning("ssh.key", "~/.ssh/nope", missing);
+    sandbox.conf(["set", "instances.dev.host", "192.0.2.7"]).run();
+    warning("instances.dev.key", "~/.ssh/nope", missing);
+    let public = sandbox.key("id", "").with_extension("pub");
+    warning("ssh.key", public.to_str().unwrap(), "is not a private key");
+    warning(
+        "providers.lamda",
+        "true",
+        "soong-provider-lamda is not installed\nhint: did you mean 'lambda'?\n",
+    );
+    warning("providers.mine", "true", "hint: put soong-provider-mine on PATH\n");
+    let enable =
+        "the provider runpod is not enabled\nhint: enable it: soong configure set providers.runpod true\n";
+    warning("launch.provider", "runpod", enable);
+    warning("launch.recipe", "~/nope.yaml", "cannot read [ROOT]/home/nope.yaml");
+    warning("alias.x", "statsu --json", "no command 'statsu'\nhint: did you mean 'status'");
+    warning("alias.y", "x", "no command 'statsu'");
+    // These do what they say.
+    sandbox.key("good", "");
+    for (key, value) in [
+        ("ssh.key", "~/.ssh/good"),
+        ("providers.lambda", "true"),
+        ("providers.gone", "false"),
+        ("launch.provider", "lambda"),
+        ("alias.s", "st --json"),
+        ("alias.h", "!echo hello"),
+        ("alias.t", "tunnel start"),
+    ] {
+        sandbox.conf(["set", key, value]).run();
+    }
+}

@@ -1,16 +1,21 @@
 //! The wizard, at a terminal.
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 use nix::pty::openpty;
 use nix::sys::termios::{Termios, tcgetattr};
 
 use super::provider::{Api, GOOD_KEY};
 use super::{WITH_CARE, home, mode};
+use crate::support::config::user;
 use crate::support::run::Run;
+use crate::support::runpod_cloud::{KEY as RUNPOD_KEY, RunpodCloud};
 use crate::support::sandbox::Sandbox;
+use crate::support::sshd::{Options, Sshd};
 use crate::support::terminal::Terminal;
-use crate::support::{tools, wait};
+use crate::support::{ports, tools, wait};
 
 /// User who reads a question before answering it.
 struct Reader {
@@ -56,8 +61,23 @@ fn untouched() -> Termios {
 }
 
 const DOWN: &str = "\x1b[B";
+const ESCAPE: &str = "\x1b";
 const QUESTIONS: [&str; 7] =
-    ["Private key", "User name on", "Lambda API key", "add another?", "Name of", "Address (", "token"];
+    ["Where do your", "Name of", "Address (", "Private key", "User name on", "What now?", "[y/N]"];
+
+/// Path to the address in the menu of sources: below Lambda Cloud and RunPod.
+fn to_address() -> String {
+    format!("{DOWN}{DOWN}\r")
+}
+
+/// A home whose only key is the one that `sshd` accepts.
+fn home_of(sshd: &Sshd, config: &str) -> Sandbox {
+    let sandbox = home(&format!("{config}[ssh]\noptions = \"-F none\"\n"));
+    let key = sandbox.home().join(".ssh/id_ed25519");
+    sandbox.write(&key, fs::read(sshd.key()).unwrap());
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    sandbox
+}
 
 #[test]
 fn all_is_asked_checked_and_written_and_no_secret_shown() {
@@ -65,25 +85,25 @@ fn all_is_asked_checked_and_written_and_no_secret_shown() {
     fs::remove_file(sandbox.config_file()).unwrap();
     sandbox.key("id_ed25519", "");
     let mut reader = Reader::start(&configure(&sandbox, &api));
-    reader.answer("Private key", "\r");
-    reader.answer("User name on", "\r");
-    reader.answer("Lambda API key", "bad-key-4711\r");
+    reader.answer("Where do your instances come from?", "\r");
+    reader.answer("API key of Lambda Cloud", "bad-key-4711\r");
     reader.wait_for("rejects the API key");
     reader.answer("What now?", "\r");
     // Ctrl-U takes back what was typed, though it cannot be seen.
-    reader.answer("Lambda API key", &format!("slip-4711\x15{GOOD_KEY}\r"));
+    reader.answer("API key of Lambda Cloud", &format!("slip-4711\x15{GOOD_KEY}\r"));
     reader.wait_for("Key accepted");
-    reader.answer("by address?", "y");
-    reader.answer("Name of", "\r");
-    reader.answer("Address (", "a b\r");
-    reader.wait_for("expected a host name or address");
-    reader.answer("Address (", "192.0.2.7\r");
-    reader.answer("token", "\r");
+    reader.answer("Private key", "\r");
+    reader.answer("User name on", "\r");
+    reader.wait_for("No instance to log in to yet");
+    reader.answer("run there? [y/N] ", "perhaps\r");
+    reader.answer("run there? [y/N] ", "y\r");
+    reader.answer("Its token", "\r");
+    reader.wait_for("Created a token");
     reader.wait_for("Next: soong tunnel start");
     reader.wait_for("[0]");
     let screen = reader.terminal.screen();
     assert!(!screen.contains("4711"), "{screen}");
-    let expected = "[ssh]\nkey = \"~/.ssh/id_ed25519\"\n\n[instances.dev]\nhost = \"192.0.2.7\"\n\n[providers]\nlambda = true\n";
+    let expected = "[ssh]\nkey = \"~/.ssh/id_ed25519\"\n\n[providers]\nlambda = true\n";
     assert_eq!(sandbox.config_text(), expected);
     assert_eq!((mode(&sandbox.config_file()), mode(&sandbox.credentials_file())), (0o600, 0o600));
     sandbox.conf(["get", "--reveal", "lambda.api-key"]).stdout(format!("{GOOD_KEY}\n")).run();
@@ -92,14 +112,144 @@ fn all_is_asked_checked_and_written_and_no_secret_shown() {
 }
 
 #[test]
+fn an_address_is_proved_by_a_login() {
+    let sshd = Sshd::start();
+    let (sandbox, api) = (home_of(&sshd, ""), Api::start());
+    let mut reader = Reader::start(&configure(&sandbox, &api));
+    reader.answer("Where do your", &to_address());
+    reader.answer("Name of", "prod\r");
+    reader.answer("Address (", "a b\r");
+    reader.wait_for("expected a host name or address");
+    reader.answer("Address (", &format!("{}@127.0.0.1:{}\r", user(), sshd.port));
+    reader.answer("Private key", "\r");
+    // The address has named the user.
+    reader.wait_for(&format!("Logged in to prod as {}@127.0.0.1 in ", user()));
+    assert_eq!(sshd.logins(), 1);
+    reader.answer("run there? [y/N] ", "\r");
+    reader.wait_for("Next: soong tunnel start");
+    reader.wait_for("[0]");
+    let text = sandbox.config_text();
+    let instance =
+        format!("[instances.prod]\nhost = \"127.0.0.1\"\nuser = \"{}\"\nport = {}\n", user(), sshd.port);
+    assert!(text.contains(&instance) && text.contains("key = \"~/.ssh/id_ed25519\"\n"), "{text}");
+    // Without a daemon, no word about its token.
+    assert!(!reader.terminal.screen().contains("oken"), "{}", reader.terminal.screen());
+    let pinned = fs::read_to_string(sandbox.path("home/.local/state/soong/known_hosts")).unwrap();
+    assert_eq!(pinned, "", "a test pins nothing");
+}
+
+#[test]
+fn a_login_that_fails_says_why_and_leads_back_or_on() {
+    let sshd = Options::default().refuse_key().start();
+    let (sandbox, api) = (home_of(&sshd, ""), Api::start());
+    let mut reader = Reader::start(&configure(&sandbox, &api));
+    reader.answer("Where do your", &to_address());
+    reader.answer("Name of", "\r");
+    reader.answer("Address (", &format!("127.0.0.1:{}\r", sshd.port));
+    reader.answer("Private key", "\r");
+    reader.answer("User name on", &format!("{}\r", user()));
+    let denied = format!("cannot log in to dev: {}@127.0.0.1: Permission denied (publickey)", user());
+    reader.wait_for(&denied);
+    reader.wait_for("hint: the instance does not accept the key ");
+    // Back, over all questions to the first, and on again.
+    reader.answer("What now?", "\r");
+    reader.answer("User name on", "<\r");
+    reader.answer("Private key", ESCAPE);
+    reader.answer("Name of", "<\r");
+    reader.answer("Where do your", "\r");
+    reader.answer("Name of", "\r");
+    // The answers given before are offered again.
+    reader.answer(&format!("127.0.0.1:{}", sshd.port), "<\r");
+    reader.answer("Name of", "\r");
+    reader.answer("Address (", "\r");
+    reader.answer("Private key", "\r");
+    reader.answer("User name on", "\r");
+    reader.wait_for(&denied);
+    reader.answer("What now?", &format!("{DOWN}\r"));
+    reader.answer("run there? [y/N] ", "<\r");
+    reader.answer("User name on", "\r");
+    reader.answer("What now?", &format!("{DOWN}\r"));
+    reader.answer("run there? [y/N] ", "n\r");
+    reader.wait_for("[0]");
+    assert!(sandbox.config_text().contains("[instances.dev]\nhost = \"127.0.0.1\"\n"));
+}
+
+#[test]
+fn a_login_that_takes_long_shows_what_it_waits_for_and_ends() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let (sandbox, api) = (home("[ssh]\noptions = \"-F none\"\nconnect-timeout = 3\n"), Api::start());
+    let mut reader = Reader::start(&configure(&sandbox, &api));
+    reader.answer("Where do your", &to_address());
+    reader.answer("Name of", "\r");
+    reader.answer("Address (", &format!("me@127.0.0.1:{port}\r"));
+    // Without a key, "none" is offered first.
+    reader.answer("none: leave it", "\r");
+    reader.wait_for("Logging in to dev: ");
+    reader.wait_for("cannot log in to dev: ");
+    reader.wait_for("hint: ");
+    reader.answer("What now?", "\x03");
+    reader.wait_for("[130]");
+}
+
+/// The instances of a provider that soong asks by its program.
+#[test]
+fn an_instance_of_a_provider_is_logged_in_to() {
+    let sshd = Sshd::start();
+    let mut sandbox = home_of(&sshd, "");
+    let listing = format!(
+        r#"{{"api":1,"instances":[{{"id":"b1","name":"old","status":"terminated"}},
+        {{"id":"a1","name":"train","status":"active","host":"127.0.0.1","port":{},"user":"{}"}}]}}"#,
+        sshd.port,
+        user()
+    );
+    sandbox.provide("mine", &format!("echo '{listing}'"));
+    let path = format!("{}:{}", sandbox.path("bin").display(), tools::system_path().display());
+    let mut reader = Reader::start(&configure(&sandbox, &Api::start()).env("PATH", path));
+    // The enabled one is offered first.
+    reader.wait_for("mine (enabled)");
+    reader.terminal.type_text("\r");
+    reader.wait_for("Instances at mine: 2");
+    reader.answer("Private key", "\r");
+    reader.wait_for("Logged in to train as ");
+    reader.answer("run there? [y/N] ", "\r");
+    reader.wait_for("[0]");
+}
+
+#[test]
+fn a_key_of_runpod_is_checked_and_stored() {
+    let (sandbox, cloud) = (home(""), RunpodCloud::start());
+    sandbox.write(&sandbox.config_file(), format!("[runpod]\nbase-url = \"{}/v1\"\n", cloud.url()));
+    let mut reader = Reader::start(&configure(&sandbox, &Api::start()));
+    reader.answer("Where do your", &format!("{DOWN}\r"));
+    reader.answer("API key of RunPod", &format!("{RUNPOD_KEY}\r"));
+    reader.wait_for("Key accepted; instances: 0");
+    reader.answer("none: leave it", "\r");
+    reader.answer("User name on", "\r");
+    reader.answer("run there? [y/N] ", "\r");
+    reader.wait_for("[0]");
+    assert!(sandbox.config_text().contains("[providers]\nrunpod = true\n"), "{}", sandbox.config_text());
+    sandbox.conf(["get", "--reveal", "runpod.api-key"]).stdout(format!("{RUNPOD_KEY}\n")).run();
+}
+
+#[test]
 fn ctrl_c_at_any_question_leaves_files_and_terminal_as_they_were() {
     let (sandbox, api) = (home(WITH_CARE), Api::start());
     sandbox.key("id_ed25519", "");
+    // Refuses connections, so that the login ends at once.
+    let address = format!("127.0.0.1:{}\r", ports::free());
     let before = sandbox.files();
     for last in 0..QUESTIONS.len() {
         let mut reader = Reader::start(&configure(&sandbox, &api));
         for question in &QUESTIONS[..last] {
-            reader.answer(question, if *question == "add another?" { "y" } else { "\r" });
+            reader.answer(
+                question,
+                match *question {
+                    "Address (" => &address,
+                    "What now?" => DOWN_ENTER,
+                    _ => "\r",
+                },
+            );
         }
         reader.answer(QUESTIONS[last], "\x03");
         reader.wait_for("No changes.");
@@ -113,22 +263,51 @@ fn ctrl_c_at_any_question_leaves_files_and_terminal_as_they_were() {
     }
 }
 
+const DOWN_ENTER: &str = "\x1b[B\r";
+
 #[test]
 fn again_the_answers_are_those_given_before() {
+    let sshd = Sshd::start();
     let (sandbox, api) = (home(WITH_CARE), Api::start());
     let key = sandbox.key("odd name", "");
-    sandbox.conf(["--key", key.to_str().unwrap()]).stdout_has("").run();
+    fs::copy(sshd.key(), &key).unwrap();
+    fs::remove_file(key.with_extension("pub")).unwrap();
+    sandbox.conf(["--key", key.to_str().unwrap(), "--user", &user()]).stdout_has("").run();
+    sandbox.conf(["set", "ssh.options", "-F none"]).run();
+    sandbox.conf(["set", "instances.dev.host", &format!("127.0.0.1:{}", sshd.port)]).run();
     let (config, secrets) = (sandbox.config_text(), fs::read_to_string(sandbox.credentials_file()).unwrap());
     let mut reader = Reader::start(&configure(&sandbox, &api));
+    reader.wait_for("(configured: dev)");
+    reader.terminal.type_text("\r");
+    reader.answer("Name of", "\r");
+    reader.answer("127.0.0.1", "\r");
     reader.answer("~/.ssh/odd name", "\r");
-    reader.answer("(me)", "\r");
-    reader.answer("Lambda API key", "\r");
-    reader.answer("Configured: dev", "\r");
-    reader.answer("Enter keeps the current one", "\r");
+    reader.answer("User name on", "\r");
+    reader.wait_for("Logged in to dev");
+    reader.answer("Change the token of your status daemon? [y/N] ", "\r");
     reader.wait_for("No changes");
     reader.wait_for("[0]");
     assert_eq!(sandbox.config_text(), config);
     assert_eq!(fs::read_to_string(sandbox.credentials_file()).unwrap(), secrets);
+}
+
+#[test]
+fn each_key_is_listed_once_and_none_is_always_a_choice() {
+    let (sandbox, api) = (home(""), Api::start());
+    let key = sandbox.key("id_ed25519", "");
+    // Written in another way than the wizard would.
+    sandbox.write(&sandbox.config_file(), format!("[ssh]\nkey = \"{}\"\n", key.display()));
+    let mut reader = Reader::start(&configure(&sandbox, &api));
+    reader.answer("Where do your", &format!("{DOWN}{DOWN}{DOWN}\r"));
+    reader.wait_for("none: leave it to ssh and the agent");
+    let screen = reader.terminal.screen();
+    let menu = &screen[screen.find("Private key").unwrap()..];
+    assert_eq!(menu.matches("~/.ssh/id_ed25519").count(), 1, "{menu}");
+    assert!(!menu.contains(&key.display().to_string()), "{menu}");
+    reader.terminal.type_text(&format!("{DOWN}{DOWN}\r"));
+    reader.answer("User name on", "\r");
+    reader.wait_for("[0]");
+    assert!(!sandbox.config_text().contains("key"), "{}", sandbox.config_text());
 }
 
 #[test]
@@ -138,10 +317,13 @@ fn a_key_is_checked_when_it_is_named() {
     let locked = sandbox.key("b_locked", "words");
     fs::copy(locked.with_extension("pub"), mixed.with_extension("pub")).unwrap();
     let mut reader = Reader::start(&configure(&sandbox, &api));
+    reader.answer("Where do your", &format!("{DOWN}{DOWN}{DOWN}\r"));
     reader.answer("Private key", "\r");
     reader.wait_for("a_mixed.pub belongs to another key");
     reader.wait_for("ssh-keygen -y -f");
-    // Past both keys, to another file.
+    // Past both keys, to another file, back, and there again.
+    reader.answer("Private key", &format!("{DOWN}{DOWN}\r"));
+    reader.answer("Private key file", "<\r");
     reader.answer("Private key", &format!("{DOWN}{DOWN}\r"));
     reader.answer("Private key file", "~/.ssh/b_locked.pub\r");
     reader.wait_for("is not a private key");

@@ -41,7 +41,7 @@ fn whoever_wants_to_be_asked_is_asked() {
     soong(&sandbox, ["hall", "you"]).fails(2, ["'hall'"]).hint("'hallo'").run();
     for (answer, code) in [("y\r", 0), ("\r", 2), ("n\r", 2)] {
         let mut terminal = Terminal::run(&soong(&sandbox, ["hall", "you"]), 24, 80);
-        terminal.wait_for("run 'soong hallo' instead?");
+        terminal.wait_for("Run 'soong hallo' instead?");
         terminal.type_text(answer);
         assert_eq!(terminal.finish(), code, "{}", terminal.screen());
         if code == 0 {
@@ -49,7 +49,7 @@ fn whoever_wants_to_be_asked_is_asked() {
         }
     }
     let mut terminal = Terminal::run(&soong(&sandbox, ["stop", "--help"]), 50, 100);
-    terminal.wait_for("run 'soong tunnel stop' instead?");
+    terminal.wait_for("Run 'soong tunnel stop' instead?");
     terminal.type_text("y\r");
     assert_eq!(terminal.finish(), 0, "{}", terminal.screen());
     terminal.wait_for("Usage: soong tunnel stop");
