@@ -4,6 +4,7 @@
 
 pub mod check_connection;
 pub mod control;
+pub mod crash;
 pub mod directory;
 pub mod forward;
 pub mod hook;

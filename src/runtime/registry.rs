@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{orphan, pidfile, prompt};
+use super::{crash, orphan, pidfile, prompt};
 use crate::config::forwarding::Listen;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
@@ -43,15 +43,15 @@ pub struct Survey {
     pub remains: bool,
 }
 
-/// Examines every tunnel. Ends ssh processes without a supervisor and updates the PID file; leaves traces of
-/// crashes for [`tidy`].
+/// Examines every tunnel. Ends ssh processes without a supervisor, publishes that a supervisor was killed, and updates
+/// the PID file; leaves the other traces of crashes for [`tidy`].
 pub fn survey(paths: &Paths) -> Result<Survey> {
     let mut survey = Survey::default();
     paths.check_runtime()?;
     for directory in Directory::all(paths)? {
         match running(&directory)? {
             Some(running) => survey.running.push(running),
-            None => survey.look_at_remains(&directory)?,
+            None => survey.look_at_remains(&directory, paths)?,
         }
     }
     // Prompts do not believe lines of dead tunnels; this only removes them.
@@ -68,7 +68,7 @@ pub fn survey(paths: &Paths) -> Result<Survey> {
 }
 
 impl Survey {
-    fn look_at_remains(&mut self, directory: &Directory) -> Result<()> {
+    fn look_at_remains(&mut self, directory: &Directory, paths: &Paths) -> Result<()> {
         if directory.has_orphan()
             && let (Some(ssh), Some(_lock)) = (paths::find_program("ssh"), directory.try_lock()?)
         {
@@ -76,8 +76,22 @@ impl Survey {
         }
         match State::read(directory) {
             Some(state) if state.phase == Phase::Failed => self.failed.push(state),
-            Some(_) => self.remains = true,
+            // The command that waits for a start reports its end.
+            Some(State { phase: Phase::Starting, .. }) => self.remains = true,
+            Some(_) => self.look_at_crash(directory, paths)?,
             None => {}
+        }
+        Ok(())
+    }
+
+    /// Publishes that the supervisor of `directory` is gone, unless another one has the lock by now.
+    fn look_at_crash(&mut self, directory: &Directory, paths: &Paths) -> Result<()> {
+        let Some(lock) = directory.try_lock()? else { return Ok(()) };
+        if let Some(state) = State::read(directory) {
+            self.failed.push(match state.phase {
+                Phase::Failed => state,
+                _ => crash::publish(paths, directory, &lock, state),
+            });
         }
         Ok(())
     }

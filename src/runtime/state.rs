@@ -60,6 +60,9 @@ pub struct State {
     /// Hints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
+    /// True if the supervisor ended without a word; `since` is then the time at which a command noticed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub crashed: bool,
     /// The instance.
     pub instance: Target,
     /// Last facts from its status daemon.
@@ -111,6 +114,7 @@ impl State {
             next_retry: None,
             last_error: None,
             hints: Vec::new(),
+            crashed: false,
             instance: Target::from(instance),
             daemon: None,
             forwards: forwards.to_vec(),

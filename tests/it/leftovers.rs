@@ -58,8 +58,10 @@ fn crash(sandbox: &Sandbox, instance: &Instance) -> i32 {
 fn a_killed_supervisor_takes_its_ssh_along_and_is_cleaned_up_after() {
     let instance = Instance::start();
     let sandbox = Sandbox::with(&instance);
-    crash(&sandbox, &instance);
-    sandbox.tunnel(["status"]).code(3).stdout(NOT_RUNNING).run();
+    let pid = crash(&sandbox, &instance);
+    let told =
+        format!("soong-tunnel: the tunnel to dev failed: its supervisor (PID {pid}) was killed or crashed\n");
+    sandbox.tunnel(["status"]).code(3).stdout(NOT_RUNNING).stderr_has(told).run();
     wait::until_true("no orphan ssh", || sandbox.processes().is_empty());
     sandbox.tunnel(["stop"]).stdout(NOT_FOUND).run();
     assert!(!sandbox.pid_file().exists());
@@ -67,6 +69,36 @@ fn a_killed_supervisor_takes_its_ssh_along_and_is_cleaned_up_after() {
     sandbox.start(&instance);
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
     assert_eq!(sandbox.processes().len(), 2);
+}
+
+#[test]
+fn a_killed_supervisor_is_told_by_status_log_and_prompt_until_a_command_cleans_up() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    let pid = crash(&sandbox, &instance);
+    let reason = format!("its supervisor (PID {pid}) was killed or crashed");
+    // The first command that looks publishes it, any of them.
+    let list = || sandbox.tunnel(["list"]).stdout_has("dev   failed").run();
+    list();
+    let prompt = fs::read_to_string(sandbox.path("run/soong/prompt")).unwrap();
+    assert!(prompt.contains(" failed dev "), "{prompt}");
+    sandbox.soong(["prompt"]).stdout_has("dev failed").run();
+    let log = || sandbox.tunnel(["logs", "dev"]).stdout_has(format!("Z failed: {reason}\n")).run().stdout;
+    assert!(log().trim_end().ends_with(&reason), "{}", log());
+    for _ in 0..2 {
+        let status = sandbox.tunnel(["status", "dev"]).code(3).stdout(NOT_RUNNING);
+        let status = status.stderr_has(format!("soong-tunnel: the tunnel to dev failed: {reason}\n"));
+        status.stderr_has("hint: start it again: soong tunnel start --instance-id dev\n").run();
+    }
+    let json = sandbox.tunnel(["status", "--json"]).code(3).stdout_has(r#""state":"failed""#).run().stdout;
+    assert!(json.contains(&reason), "{json}");
+    sandbox.soong(["status"]).stdout_has("failed").stderr_has("").run();
+    list();
+    assert_eq!(log().matches("was killed").count(), 1, "told once: {}", log());
+    sandbox.tunnel(["stop"]).stdout(NOT_FOUND).run();
+    sandbox.tunnel(["status"]).code(3).stdout(NOT_RUNNING).run();
+    assert_eq!(fs::read_to_string(sandbox.path("run/soong/prompt")).unwrap(), "");
+    sandbox.assert_idle();
 }
 
 #[test]
@@ -100,7 +132,7 @@ fn a_pid_that_is_now_another_programs_is_left_alone() {
     let mut bystander = Bystander::start();
     let old = crash(&sandbox, &instance);
     reuse_pid(&sandbox, old, bystander.pid());
-    sandbox.tunnel(["status"]).code(3).stdout(NOT_RUNNING).run();
+    sandbox.tunnel(["status"]).code(3).stdout(NOT_RUNNING).stderr_has("was killed or crashed").run();
     bystander.assert_untouched();
     sandbox.tunnel(["stop"]).stdout(NOT_FOUND).run();
     bystander.assert_untouched();

@@ -238,11 +238,8 @@ fn explain(survey: &Survey) {
     for state in &survey.failed {
         let name = printable(&state.instance.name);
         let reason = state.last_error.as_deref().unwrap_or("no reason given");
-        let mut text = format!(
-            "soong-tunnel: the tunnel to {name} failed {} ago: {}\n",
-            age(state.since),
-            printable(reason)
-        );
+        let when = if state.crashed { String::new() } else { format!(" {} ago", age(state.since)) };
+        let mut text = format!("soong-tunnel: the tunnel to {name} failed{when}: {}\n", printable(reason));
         for hint in &state.hints {
             text.push_str(&format!("{} {}\n", hint_label(), printable(hint)));
         }

@@ -46,7 +46,11 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
         }
     }
     // A killed supervisor could not update the prompt and PID files.
-    let _ = prompt::tidy(paths);
+    if arguments.all {
+        registry::tidy(paths)?;
+    } else {
+        let _ = prompt::tidy(paths);
+    }
     if pidfile::exists(paths) {
         let _ = pidfile::update(paths, None);
     }

@@ -92,7 +92,7 @@ fn a_tunnel_that_gave_up_is_told_of_until_it_is_tidied_away() {
 }
 
 #[test]
-fn the_line_of_a_dead_supervisor_goes_when_somebody_looks() {
+fn the_line_of_a_dead_supervisor_says_that_it_failed_when_somebody_looks() {
     let instances = [Instance::start(), Instance::start()];
     let mut sandbox = Sandbox::with(&instances[0]);
     sandbox.configure(|config| {
@@ -108,8 +108,8 @@ fn the_line_of_a_dead_supervisor_goes_when_somebody_looks() {
     wait::until_true("the supervisor to die", || !process::is_alive(dead));
     // No process could remove it on exit; readers check the process.
     assert_eq!(states(&sandbox), [dev, staging.clone()]);
-    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
-    assert_eq!(states(&sandbox), [staging]);
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").stderr_has("was killed or crashed").run();
+    assert_eq!(states(&sandbox), [("dev".to_owned(), "failed".to_owned()), staging]);
     sandbox.tunnel(["stop", "--all"]).stdout("Stopped tunnel (PID: [PID])\n").run();
     assert!(states(&sandbox).is_empty());
 }
