@@ -50,12 +50,13 @@ examples = $(filter-out $(patsubst %/.,%,$(wildcard examples/*/.)),$(wildcard ex
 licences = LICENSE-APACHE LICENSE-MIT
 
 install: build install-files ## Build and install into PREFIX (default /usr/local)
+	@$(if $(DESTDIR),:,sh packaging/next-steps.sh "$(root)/bin")
 
 # Programs come last, so that a new program never runs with old files.
 install-files:
 	install -d $(root)/bin $(share)/bash-completion/completions $(share)/zsh/site-functions \
 		$(share)/fish/vendor_completions.d $(share)/fish/vendor_conf.d $(share)/soong/shell \
-		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/man/man8 $(share)/doc/soong/docs $(share)/doc/soong/examples $(share)/licenses/soong \
+		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/man/man8 $(share)/doc/soong/docs $(share)/doc/soong/examples/hooks $(share)/licenses/soong \
 		$(if $(daemon),$(root)/lib/soong)
 	install -m 644 completions/soong.bash $(share)/bash-completion/completions/soong.bash
 	install -m 644 completions/_soong $(share)/zsh/site-functions/_soong
@@ -71,14 +72,17 @@ install-files:
 			if [ -f "$$page" ]; then install -m 644 "$$page" "$(share)/man/man$$section" || exit 1; fi; \
 		done; \
 	done
+	install -m 755 packaging/uninstall.sh $(share)/soong/uninstall.sh
 	install -m 644 README.md CHANGELOG.md CONTRIBUTING.md $(share)/doc/soong
 	install -m 644 docs/*.md docs/*.svg $(share)/doc/soong/docs
 	install -m 755 $(examples) $(share)/doc/soong/examples
+	install -m 755 examples/hooks/* $(share)/doc/soong/examples/hooks
 	install -m 644 $(licences) $(share)/licenses/soong
 	for name in $(daemon); do install -m 755 "$(BINDIR)/$$name" "$(root)/lib/soong/$$name" || exit 1; done
 	for name in $(programs); do install -m 755 "$(BINDIR)/$$name" "$(root)/bin/$$name" || exit 1; done
 
-uninstall: ## Remove what install has put into PREFIX
+uninstall: ## Stop the tunnels and remove what install has put into PREFIX
+	@$(if $(DESTDIR),:,sh packaging/uninstall.sh stop "$(root)/bin")
 	rm -f $(addprefix $(root)/bin/,$(programs)) $(root)/lib/soong/soong-statusd
 	rm -f $(share)/bash-completion/completions/soong.bash $(share)/zsh/site-functions/_soong \
 		$(share)/fish/vendor_completions.d/soong.fish $(share)/fish/vendor_conf.d/soong.fish
@@ -86,8 +90,10 @@ uninstall: ## Remove what install has put into PREFIX
 	for page in man/*.[1578]; do \
 		page=$${page##*/}; rm -f "$(share)/man/man$${page##*.}/$$page" || exit 1; \
 	done
+	rm -f $(share)/soong/uninstall.sh
 	rm -rf $(share)/soong/shell $(share)/doc/soong $(share)/licenses/soong
 	rmdir $(share)/soong $(root)/lib/soong 2>/dev/null || :
+	@$(if $(DESTDIR),:,sh packaging/uninstall.sh left)
 
 demo: ## Run a tour against a temporary instance on this machine
 	@$(CARGO) build --bins --example demo

@@ -86,6 +86,18 @@ impl Home {
         Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
     }
 
+    /// Waits until the tunnel's state is `phase`, at most `patience`.
+    pub async fn wait_for_state(&self, phase: &str, patience: Duration) -> Result<(), Box<dyn Error>> {
+        let file = self.path().join("run/soong/tunnels/demo/state.toml");
+        let line = format!("phase = \"{phase}\"\n");
+        let reached = async {
+            while !fs::read_to_string(&file).is_ok_and(|text| text.contains(&line)) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(patience, reached).await.map_err(|_| format!("the tunnel is not {phase}").into())
+    }
+
     /// `soong ARGUMENTS` in an environment that holds nothing of the caller's but PATH and what
     /// concerns the terminal.
     fn command(&self, words: &[String]) -> Command {

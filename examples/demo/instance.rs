@@ -29,6 +29,7 @@ use crate::relay::relay;
 const PACKETS_HELD: usize = 8192;
 
 /// Parts of an instance.
+#[derive(Clone)]
 pub struct Setup {
     /// The port to listen on, on 127.0.0.1; 0 for any free one.
     pub port: u16,

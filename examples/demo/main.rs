@@ -1,6 +1,6 @@
 //! `make demo`: a tour of `soong tunnel` that needs no instance, no account and no network.
 //!
-//! An SSH server inside this program plays the rented machine (`instance`, `relay`) and offers two
+//! An SSH server inside this program plays the rented machine (`machine`, `instance`, `relay`) and offers two
 //! small services (`services`, `http`) and the real status daemon (`statusd`). The tour (`tour`) runs the real `soong` programs against it in a
 //! temporary home directory (`home`) and shows their output (`screen`). It removes everything when it
 //! ends, fails, or is interrupted.
@@ -10,6 +10,7 @@
 mod home;
 mod http;
 mod instance;
+mod machine;
 mod relay;
 mod screen;
 mod serve;
@@ -27,7 +28,8 @@ use russh::keys::{Algorithm, PrivateKey};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use home::Home;
-use instance::{Instance, Setup};
+use instance::Setup;
+use machine::Machine;
 use screen::Screen;
 use services::Services;
 
@@ -56,23 +58,23 @@ async fn demo(screen: &Screen) -> Result<ExitCode, Box<dyn Error>> {
     let mut interruption = Interruption::listen()?;
     let services = Services::start(TOKEN).await?;
     let user_key = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519)?;
-    let instance = Instance::start(Setup {
+    let mut machine = Machine::start(Setup {
         port: 0,
         host_key: PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519)?,
         user_key: user_key.public_key().clone(),
         services: services.addresses(),
     })
     .await?;
-    let mut home = Home::create(&user_key, &config(instance.port()))?;
+    let mut home = Home::create(&user_key, &config(machine.port()))?;
 
     let outcome = tokio::select! {
         biased;
         code = interruption.code() => Ok(Some(code)),
-        result = tour::tour(screen, &mut home, &instance, TOKEN) => result.map(|()| None),
+        result = tour::tour(screen, &mut home, &mut machine, TOKEN) => result.map(|()| None),
     };
     let code = report(screen, &home, outcome);
     home.close(screen).await?;
-    instance.stop().await;
+    machine.turn_off().await;
     if code == ExitCode::SUCCESS {
         screen.explain("This was the tour. The temporary home directory is removed.\ndocs/getting-started.md shows how to do the same with your own instance.");
     }

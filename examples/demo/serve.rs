@@ -13,7 +13,8 @@ use tokio::task::spawn_blocking;
 
 use crate::TOKEN;
 use crate::home::Home;
-use crate::instance::{Instance, Setup};
+use crate::instance::Setup;
+use crate::machine::Machine;
 use crate::screen::{Screen, output};
 use crate::services::Services;
 
@@ -22,24 +23,15 @@ pub async fn serve() -> Result<ExitCode, Box<dyn Error>> {
     let services = Services::start(TOKEN).await?;
     let user_key = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519)?;
     let host_key = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519)?;
-    let setup = |port| Setup {
-        port,
-        host_key: host_key.clone(),
-        user_key: user_key.public_key().clone(),
-        services: services.addresses(),
-    };
-    let mut instance = Some(Instance::start(setup(0)).await?);
-    let port = instance.as_ref().map_or(0, Instance::port);
-    let home = Home::create(&user_key, &config(port))?;
+    let setup =
+        Setup { port: 0, host_key, user_key: user_key.public_key().clone(), services: services.addresses() };
+    let mut machine = Machine::start(setup).await?;
+    let home = Home::create(&user_key, &config(machine.port()))?;
     output(&format!("{}\n", home.path().display()));
     while let Some(word) = next_line().await? {
         match word.trim() {
-            "down" => {
-                if let Some(instance) = instance.take() {
-                    instance.stop().await;
-                }
-            }
-            "up" if instance.is_none() => instance = Some(Instance::start(setup(port)).await?),
+            "down" => machine.turn_off().await,
+            "up" => machine.turn_on().await?,
             _ => return Err("expected: down or up".into()),
         }
     }

@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::home::{Home, NOT_RUNNING, STATUS, STOP};
 use crate::http::{self, Message};
-use crate::instance::Instance;
+use crate::machine::Machine;
 use crate::screen::{Screen, output};
 use crate::services::{MODEL, N8N, SGLANG, STATUS_DAEMON};
 
@@ -20,11 +21,16 @@ struct Forward {
     local: u16,
 }
 
-/// Runs the tour in `home`, against `instance`, whose status daemon asks for `token`.
+/// Time for the supervisor to notice a lost link, of which the kernel tells it at once.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Pause while the machine is off, for the viewer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs the tour in `home`, against `machine`, whose status daemon asks for `token`.
 pub async fn tour(
     screen: &Screen,
     home: &mut Home,
-    instance: &Instance,
+    machine: &mut Machine,
     token: &str,
 ) -> Result<(), Box<dyn Error>> {
     introduce(screen, home)?;
@@ -34,9 +40,10 @@ pub async fn tour(
     screen.explain(&format!(
         "The instance counted {} SSH login and {} forwarded connections:\n\
          one encrypted connection carries them all.",
-        instance.logins(),
-        instance.forwarded()
+        machine.logins(),
+        machine.forwarded()
     ));
+    lose_link(screen, home, machine, &forwards).await?;
     stop(screen, home).await
 }
 
@@ -75,9 +82,6 @@ async fn start(screen: &Screen, home: &mut Home, forwards: &[Forward]) -> Result
 }
 
 async fn requests(screen: &Screen, forwards: &[Forward], token: &str) -> Result<(), Box<dyn Error>> {
-    let local =
-        |remote| forwards.iter().find(|forward| forward.remote == remote).map_or(remote, |found| found.local);
-    let prompt = format!(r#"{{"model": "{MODEL}", "prompt": "def fib(n):"}}"#);
     let bearer = format!("Bearer {token}");
 
     screen.explain(
@@ -85,18 +89,53 @@ async fn requests(screen: &Screen, forwards: &[Forward], token: &str) -> Result<
          (You need no curl, the demo sends what the curl command would send. And the\n\
          model is a stand-in that knows this one answer.)",
     );
-    let json = [("Content-Type", "application/json")];
-    request(screen, local(SGLANG), "POST", "/v1/completions", &json, &prompt).await?;
+    ask_model(screen, local(forwards, SGLANG)).await?;
 
     screen.explain("n8n is a web page; a browser would show it at the same address:");
-    request(screen, local(N8N), "GET", "/", &[], "").await?;
+    request(screen, local(forwards, N8N), "GET", "/", &[], "").await?;
 
     screen.explain(
         "The status daemon ends the machine when its lease is over or nothing uses it.\n\
          Ask for two more hours, as 'soong extend 2' does. It wants its token:",
     );
     let form = [("Authorization", bearer.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
-    request(screen, local(STATUS_DAEMON), "POST", "/extend", &form, "hours=2").await
+    request(screen, local(forwards, STATUS_DAEMON), "POST", "/extend", &form, "hours=2").await
+}
+
+/// Asks the language model on the local `port` to finish a function.
+async fn ask_model(screen: &Screen, port: u16) -> Result<(), Box<dyn Error>> {
+    let prompt = format!(r#"{{"model": "{MODEL}", "prompt": "def fib(n):"}}"#);
+    let json = [("Content-Type", "application/json")];
+    request(screen, port, "POST", "/v1/completions", &json, &prompt).await
+}
+
+/// The local port for the service on `remote`.
+fn local(forwards: &[Forward], remote: u16) -> u16 {
+    forwards.iter().find(|forward| forward.remote == remote).map_or(remote, |found| found.local)
+}
+
+/// Turns the machine off and on again under the tunnel.
+async fn lose_link(
+    screen: &Screen,
+    home: &mut Home,
+    machine: &mut Machine,
+    forwards: &[Forward],
+) -> Result<(), Box<dyn Error>> {
+    screen.explain("Now the connection is cut, as by a train in a tunnel or a laptop that sleeps.");
+    machine.turn_off().await;
+    home.wait_for_state("reconnecting", PATIENCE).await?;
+    expect(home.run(screen, STATUS).await?, 0, STATUS)?;
+    screen.explain(
+        "The local ports stay open, and what connects to them waits. Ask the model again;\n\
+         a second later the connection is back.",
+    );
+    let back = async {
+        tokio::time::sleep(PAUSE).await;
+        machine.turn_on().await.map_err(Into::into)
+    };
+    tokio::try_join!(ask_model(screen, local(forwards, SGLANG)), back)?;
+    screen.explain("No error, no restart. The same tunnel is up:");
+    expect(home.run(screen, STATUS).await?, 0, STATUS)
 }
 
 async fn stop(screen: &Screen, home: &mut Home) -> Result<(), Box<dyn Error>> {

@@ -5,21 +5,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::completion::shell::{Kind, Shell, own_directory};
-use crate::support::run::Run;
-use crate::support::sandbox::Sandbox;
+use crate::support::instance::Instance;
+use crate::support::run::{Output, Run};
+use crate::support::sandbox::{Sandbox, pid_in};
 #[cfg(target_os = "linux")]
 use crate::support::statusd;
 use crate::support::tools;
 
 /// `make TARGET` with the prefix `usr` of the sandbox and the programs that were built for the tests.
-pub fn make(sandbox: &Sandbox, target: &str) {
+pub fn make(sandbox: &Sandbox, target: &str) -> Output {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     #[cfg(target_os = "linux")]
     statusd::program();
     let prefix = format!("PREFIX={}", sandbox.path("usr").display());
     let built = format!("BINDIR={}", own_directory().display());
     let run = Run::new(sandbox, &tools::tool("make"), [target, prefix.as_str(), built.as_str()]);
-    run.current_dir(repository).stdout_has("").stderr_has("").run();
+    run.current_dir(repository).stdout_has("").stderr_has("").run()
 }
 
 fn installed() -> Sandbox {
@@ -57,6 +58,8 @@ fn each_file_is_where_it_is_looked_for() {
         "share/licenses/soong/LICENSE-MIT",
         "share/doc/soong/docs/getting-started.md",
         "share/doc/soong/examples/soong-provider-static",
+        "share/doc/soong/examples/hooks/notify",
+        "share/soong/uninstall.sh",
     ] {
         // Through links, which must lead somewhere.
         assert!(sandbox.path("usr").join(name).is_file(), "no {name}");
@@ -80,6 +83,68 @@ fn a_prefix_at_home_may_be_written_with_a_tilde() {
     for name in ["bin/soong", "share/man/man1/soong.1", "share/zsh/site-functions/_soong"] {
         assert!(sandbox.path("home/.local").join(name).is_file(), "no {name}");
     }
+}
+
+#[test]
+fn installing_ends_with_three_steps() {
+    let sandbox = Sandbox::new();
+    let bin = sandbox.path("usr/bin");
+    let last = |shell: &str, path: &str, more: &[&str]| -> Vec<String> {
+        let prefix = format!("PREFIX={}", sandbox.path("usr").display());
+        let built = format!("BINDIR={}", own_directory().display());
+        // Nothing has to be built.
+        let arguments = ["install", "CARGO=true", &prefix, &built];
+        let run = Run::new(&sandbox, &tools::tool("make"), arguments).args(more).env("SHELL", shell);
+        let path = format!("{path}{}", tools::system_path().display());
+        let run = run.env("PATH", path).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")));
+        let stdout = run.stdout_has("").stderr_has("").run().stdout;
+        let lines: Vec<String> = stdout.lines().map(str::to_owned).collect();
+        lines[lines.len() - 3..].to_vec()
+    };
+    #[cfg(target_os = "linux")]
+    statusd::program();
+    let steps = |path: String| {
+        let rest =
+            ["2. Completion and prompt:  soong init --install", "3. Your instances:         soong configure"];
+        let all = [format!("1. Your PATH:              {path}"), rest[0].to_owned(), rest[1].to_owned()];
+        all.to_vec()
+    };
+    let bin = bin.display();
+    assert_eq!(last("/bin/bash", "", &[]), steps(format!("export PATH=\"{bin}:$PATH\"")));
+    assert_eq!(last("/usr/bin/fish", "", &[]), steps(format!("fish_add_path '{bin}'")));
+    assert_eq!(last("/bin/bash", &format!("{bin}:"), &[]), steps(format!("{bin} is on it")));
+    // A package is not installed yet.
+    let staged = last("/bin/bash", "", &[&format!("DESTDIR={}", sandbox.path("stage").display())]);
+    assert!(!staged.iter().any(|line| line.contains("soong configure")), "{staged:?}");
+}
+
+#[test]
+fn uninstalling_stops_the_tunnels_and_names_what_is_left() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    make(&sandbox, "install-files");
+    let soong = sandbox.path("usr/bin/soong");
+    let start = Run::new(&sandbox, &soong, ["tunnel", "start"]);
+    let pid = pid_in(&start.stdout(sandbox.started(&instance)).run().stdout);
+    // The tunnel of another installation is not ours to end.
+    let other = Sandbox::with(&instance);
+    other.start(&instance);
+    sandbox.write(&sandbox.home().join(".config/fish/config.fish"), "soong init fish | source\n");
+    let said = make(&sandbox, "uninstall").stdout;
+    assert!(said.contains(&format!("Stopped tunnel (PID: {pid})\n")), "{said}");
+    let home = sandbox.home();
+    let home = home.display();
+    for left in [
+        format!("  {home}/.config/soong  (config, API keys, hooks)\n"),
+        format!("  {home}/.local/state/soong  (logs, host keys, what instances cost)\n"),
+        format!("  {home}/.config/fish/config.fish  (has a line for soong)\n"),
+    ] {
+        assert!(said.contains(&left), "{left} is missing: {said}");
+    }
+    assert!(!said.contains("bashrc"), "{said}");
+    assert_eq!(files(&sandbox.path("usr")), Vec::<PathBuf>::new());
+    sandbox.assert_idle();
+    assert_eq!(other.supervisors().len(), 1);
 }
 
 #[test]
