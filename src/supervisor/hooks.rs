@@ -1,6 +1,6 @@
-//! Hooks: the user's programs for tunnels that come up, lose their link or fail.
+//! Hooks: the user's programs for tunnels that come up, lose their link or fail, and for leases that end.
 //!
-//! They are `hooks/up`, `hooks/down` and `hooks/failed` beside the config file. A separate process,
+//! They are files such as `hooks/up` beside the config file; see [`Occasion`]. A separate process,
 //! `soong-tunnel hooks`, runs them; it starts with the first event that has a hook. The supervisor writes
 //! events to its standard input and never waits for it. Hooks for the supervisor's last events run after its
 //! end.
@@ -21,7 +21,7 @@ use crate::system::paths::{self, Paths};
 pub struct Hooks {
     directory: PathBuf,
     name: String,
-    /// The last event, so that a lost link is reported once, however often attempts fail.
+    /// The last state, so that a lost link is reported once, however often attempts fail.
     last: Option<Occasion>,
     runner: Option<Child>,
 }
@@ -37,7 +37,9 @@ impl Hooks {
         if event.occasion == Occasion::Down && self.last != Some(Occasion::Up) {
             return Ok(());
         }
-        self.last = Some(event.occasion);
+        if event.occasion.is_state() {
+            self.last = Some(event.occasion);
+        }
         // A running process also gets events without a hook: they replace a waiting one, which is out of
         // date.
         let wanted = fs::symlink_metadata(self.directory.join(event.occasion.word())).is_ok();

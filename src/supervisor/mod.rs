@@ -52,6 +52,7 @@ pub(crate) mod daemon_poll;
 pub(crate) mod end;
 pub(crate) mod hooks;
 pub(crate) mod interrupts;
+pub(crate) mod lease_warning;
 pub(crate) mod lifecycle;
 pub(crate) mod link;
 pub(crate) mod monitor;

@@ -79,6 +79,7 @@ impl Monitor {
                         link.kill().await;
                         return end;
                     }
+                    publisher.warn_of_lease();
                     poll.poll_if_due();
                 }
             }

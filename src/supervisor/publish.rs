@@ -2,9 +2,10 @@
 //! state file, the log, the line for prompts, the starter that waits, and the user's hooks.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::hooks::Hooks;
+use super::lease_warning::LeaseWarnings;
 use super::protocol::event::Event;
 use super::protocol::hook_event::{self, Occasion};
 use super::starter::Starter;
@@ -23,6 +24,10 @@ use crate::runtime::{pidfile, remembered_ports};
 use crate::system::paths::Paths;
 use crate::system::time::now;
 
+/// Variables of the hook for a lease that ends soon.
+const MINUTES_LEFT: &str = "SOONG_MINUTES_LEFT";
+const LEASE_END: &str = "SOONG_LEASE_END";
+
 /// Publisher of one tunnel. Failures to publish are logged and never end a tunnel.
 pub(super) struct Publisher<'a> {
     paths: &'a Paths,
@@ -34,6 +39,7 @@ pub(super) struct Publisher<'a> {
     log: Arc<Log>,
     starter: Starter,
     hooks: Hooks,
+    lease_warnings: LeaseWarnings,
 }
 
 impl<'a> Publisher<'a> {
@@ -49,7 +55,8 @@ impl<'a> Publisher<'a> {
         let hooks = Hooks::new(paths, name);
         let lock = Arc::new(lock);
         let state = Arc::new(StateFile::new(directory.clone(), Arc::clone(&lock), state));
-        Self { paths, directory, lock, name: name.to_owned(), state, log, starter, hooks }
+        let lease_warnings = LeaseWarnings::default();
+        Self { paths, directory, lock, name: name.to_owned(), state, log, starter, hooks, lease_warnings }
     }
 
     /// Returns the places of this process.
@@ -116,6 +123,7 @@ impl<'a> Publisher<'a> {
         let retry_in = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         self.starter.send(&Event::Lost { reason: failure.reason.clone(), retry_in });
         self.run_hook(Occasion::Down, &failure.reason);
+        self.warn_of_lease();
     }
 
     /// Publishes that the runtime directory is gone and the tunnel moves to another.
@@ -153,6 +161,7 @@ impl<'a> Publisher<'a> {
     pub(super) fn gone(&mut self, reason: String, hints: Vec<String>) -> Error {
         self.enter_failed(&reason, &hints);
         self.run_hook(Occasion::Failed, &reason);
+        self.run_hook(Occasion::Gone, &reason);
         Error::Failed { message: reason, hints }
     }
 
@@ -167,6 +176,19 @@ impl<'a> Publisher<'a> {
     pub(super) fn daemon_facts(&mut self, facts: Facts) {
         self.log_error(self.state.update(|state| state.daemon = Some(facts)));
         self.renew_promise();
+        self.warn_of_lease();
+    }
+
+    /// Warns if the lease of the instance ends soon.
+    pub(super) fn warn_of_lease(&mut self) {
+        let end = self.state.get().daemon.and_then(|facts| facts.lease_end);
+        if let Some(minutes) = self.lease_warnings.due(end, now()) {
+            let reason = format!("the lease ends in {minutes} min");
+            self.log.write(&reason);
+            let end = end.map(|end| (LEASE_END.to_owned(), moment(end)));
+            let left = (MINUTES_LEFT.to_owned(), minutes.to_string());
+            self.run_hook_with(Occasion::LeaseEnding, &reason, std::iter::once(left).chain(end).collect());
+        }
     }
 
     /// Updates the line for prompts, which promises that its content holds for a while.
@@ -239,6 +261,11 @@ impl<'a> Publisher<'a> {
 
     /// Runs the user's hook for an event, if there is one.
     fn run_hook(&mut self, occasion: Occasion, reason: &str) {
+        self.run_hook_with(occasion, reason, Vec::new());
+    }
+
+    /// Runs a hook with `more` variables.
+    fn run_hook_with(&mut self, occasion: Occasion, reason: &str, more: Vec<(String, String)>) {
         let State { instance, forwards, .. } = self.state.get();
         let own = [
             ("SOONG_EVENT", occasion.word()),
@@ -248,7 +275,7 @@ impl<'a> Publisher<'a> {
             ("SOONG_REASON", reason),
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.replace('\0', "")));
-        let variables = own.chain(variables(&forwards)).collect();
+        let variables = own.chain(more).chain(variables(&forwards)).collect();
         let outcome = self.hooks.fire(&hook_event::Event { occasion, variables });
         if let Err(error) = outcome {
             self.log.write(&format!("hook {}: {error}", occasion.word()));
@@ -266,6 +293,12 @@ impl<'a> Publisher<'a> {
             self.log.write(&format!("{subject}: {error}"));
         }
     }
+}
+
+/// Returns seconds since the epoch as RFC 3339 writes them.
+fn moment(seconds: u64) -> String {
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 fn describe(state: &State) -> String {

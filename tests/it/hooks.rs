@@ -2,16 +2,21 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use nix::sys::signal::Signal;
 
 use crate::support::curl::get;
+use crate::support::daemon::{Daemon, start};
+use crate::support::http::{Reply, Server};
 use crate::support::instance::Instance;
+use crate::support::run::{Output, Run};
 use crate::support::sandbox::Sandbox;
+use crate::support::tools::{system_path, tool};
 use crate::support::{process, wait};
 
 /// Installs a hook that is this shell script.
-fn hook(sandbox: &Sandbox, name: &str, script: &str) {
+pub fn hook(sandbox: &Sandbox, name: &str, script: &str) {
     let directory = sandbox.config_file().with_file_name("hooks");
     let file = directory.join(name);
     sandbox.write(&file, format!("#!/bin/sh\n{script}\n"));
@@ -125,4 +130,128 @@ fn a_hook_that_others_can_write_is_refused() {
             .contains("is not used: the file is writable by everyone; fix it: chmod go-w")
     });
     assert_eq!(events(&sandbox), [""; 0]);
+}
+
+#[test]
+fn a_lease_that_ends_soon_is_told_with_the_minutes_left() {
+    for (seconds, minutes) in [(14 * 60, "14"), (4 * 60, "4")] {
+        let (instance, daemon) = (Instance::start(), Daemon::start(0));
+        daemon.end_in(seconds);
+        let sandbox = daemon.sandbox(&instance);
+        hook(
+            &sandbox,
+            "lease-ending",
+            "echo \"$SOONG_EVENT $SOONG_MINUTES_LEFT $SOONG_LEASE_END, $SOONG_REASON\" >>\"$HOME/events\"",
+        );
+        start(&sandbox).run();
+        wait_for(&sandbox, 1);
+        let end = humantime::format_rfc3339_seconds(
+            std::time::UNIX_EPOCH + std::time::Duration::from_secs(daemon.lease_end()),
+        );
+        let expected = format!("lease-ending {minutes} {end}, the lease ends in {minutes} min");
+        assert_eq!(events(&sandbox), [expected]);
+        let log = sandbox.tunnel(["logs"]).stdout_has(format!("Z the lease ends in {minutes} min\n"));
+        log.run();
+    }
+}
+
+/// The sample that is installed with the documentation.
+fn install_sample(sandbox: &Sandbox, sample: &str, events: &[&str]) {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hooks").join(sample);
+    for event in events {
+        hook(sandbox, event, "");
+        let file = sandbox.config_file().with_file_name("hooks").join(event);
+        fs::copy(&sample, &file).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn the_sample_for_a_webhook_posts_the_event_and_keeps_the_address_secret() {
+    let instance = Instance::start();
+    let (sandbox, chat) = (Sandbox::with(&instance), Server::start(|_| Reply::ok("ok")));
+    install_sample(&sandbox, "webhook", &["up", "down"]);
+    let url = sandbox.config_file().with_file_name("webhook-url");
+    let secret = "/services/T00/B00/s3cret";
+    sandbox.write(&url, format!("{}{secret}\n", chat.url()));
+    // Notes the arguments, which other users can see.
+    let curl = sandbox.path("bin/curl");
+    sandbox.write(
+        &curl,
+        format!("#!/bin/sh\necho \"$*\" >>\"$HOME/arguments\"\nexec {} \"$@\"\n", tool("curl").display()),
+    );
+    fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).unwrap();
+    let log = || sandbox.tunnel(["logs"]).stdout_has("").run().stdout;
+
+    fs::set_permissions(&url, fs::Permissions::from_mode(0o644)).unwrap();
+    let starting = sandbox.soong_with_bin(["tunnel", "start"]).stdout_has("SSH tunnel started");
+    starting.run();
+    let fix = "webhook-url can be read by other users: chmod 600 ";
+    wait::until_true("the refusal", || log().contains(fix));
+    assert_eq!(chat.requests().len(), 0);
+
+    fs::set_permissions(&url, fs::Permissions::from_mode(0o600)).unwrap();
+    sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
+    wait::until_true("the message", || chat.requests().len() == 1);
+    let request = chat.requests().remove(0);
+    assert_eq!(request.line, format!("POST {secret}"));
+    let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+    assert_eq!(body, serde_json::json!({"text": "soong: dev is down: the tunnel was stopped"}));
+    let arguments = fs::read_to_string(sandbox.home().join("arguments")).unwrap();
+    assert!(!arguments.contains("s3cret"), "{arguments}");
+}
+
+/// Runs a sample as soong would, with these facts; returns what it printed.
+fn run_sample(sandbox: &Sandbox, sample: &str, facts: &[(&str, &str)]) -> Output {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hooks").join(sample);
+    let path = format!("{}:{}", sandbox.path("bin").display(), system_path().display());
+    let run = Run::new(sandbox, &sample, [""; 0]).env("PATH", path);
+    facts.iter().fold(run, |run, (name, value)| run.env(name, value)).stdout_has("").run()
+}
+
+#[test]
+fn the_samples_word_every_event_and_pass_foreign_text_on_as_text() {
+    let (sandbox, chat) = (Sandbox::new(), Server::start(|_| Reply::ok("ok")));
+    let url = sandbox.config_file().with_file_name("webhook-url");
+    sandbox.write(&url, format!("{}/x\n", chat.url()));
+    fs::set_permissions(&url, fs::Permissions::from_mode(0o600)).unwrap();
+    let notify = sandbox.path("bin/notify-send");
+    sandbox.write(&notify, "#!/bin/sh\nprintf '%s\\n' \"$@\" >\"$HOME/notified\"\n");
+    fs::set_permissions(&notify, fs::Permissions::from_mode(0o755)).unwrap();
+    for (event, reason, text) in [
+        ("up", "", "dev is up"),
+        ("down", "link lost", "dev is down: link lost"),
+        ("failed", "a \"b\" \\n <!channel> & $(id)\u{1b}", "dev has failed: a \"b\" \\n <!channel> & $(id)"),
+        ("gone", "terminated", "dev is gone: terminated"),
+        ("lease-ending", "the lease ends in 5 min", "dev: the lease ends in 5 min"),
+        ("capacity", "there is capacity for a10 in x", "there is capacity for a10 in x"),
+        ("launched", "", "dev was launched: gpu_1x_a10 in us-west-1, $0.75/h"),
+        ("launch-failed", "no capacity", "the launch failed: no capacity"),
+    ] {
+        let name = if event == "capacity" || event == "launch-failed" { "" } else { "dev" };
+        let facts = [
+            ("SOONG_EVENT", event),
+            ("SOONG_INSTANCE_NAME", name),
+            ("SOONG_REASON", reason),
+            ("SOONG_TYPE", "gpu_1x_a10"),
+            ("SOONG_REGION", "us-west-1"),
+            ("SOONG_PRICE", "$0.75"),
+        ];
+        run_sample(&sandbox, "notify", &facts);
+        let markup = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let notified = fs::read_to_string(sandbox.home().join("notified")).unwrap();
+        assert_eq!(notified, format!("--app-name=soong\n--\nsoong\n{markup}\n"), "{event}");
+        run_sample(&sandbox, "webhook", &facts);
+        let body: serde_json::Value = serde_json::from_str(&chat.requests().last().unwrap().body).unwrap();
+        assert_eq!(body, serde_json::json!({"text": format!("soong: {markup}")}), "{event}");
+    }
+}
+
+#[test]
+fn the_samples_are_sound_shell() {
+    for sample in ["notify", "webhook"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hooks").join(sample);
+        let output = std::process::Command::new(tool("shellcheck")).arg(&file).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::hooks::hook;
 use crate::support::config::user;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
@@ -43,6 +44,9 @@ fn a_tunnel_to_an_instance_that_is_gone_says_so_and_ends() {
     let sandbox = sandbox(&instance);
     let port = instance.sshd.port;
     list(&sandbox, "active", "127.0.0.1", port);
+    for event in ["failed", "gone"] {
+        hook(&sandbox, event, "echo \"$SOONG_EVENT $SOONG_INSTANCE_NAME $SOONG_REASON\" >>\"$HOME/told\"");
+    }
     start(&sandbox).run();
     list(&sandbox, "preempted", "127.0.0.1", port);
     instance.sshd.stop();
@@ -56,6 +60,9 @@ fn a_tunnel_to_an_instance_that_is_gone_says_so_and_ends() {
         .run();
     assert_eq!(asked(&sandbox), 2);
     sandbox.assert_idle();
+    let told = fs::read_to_string(sandbox.home().join("told")).unwrap();
+    let line = |event| format!("{event} gpu the instance gpu was preempted by its provider\n");
+    assert_eq!(told, line("failed") + &line("gone"));
 }
 
 #[test]

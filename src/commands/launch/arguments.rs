@@ -74,7 +74,7 @@ pub struct Arguments {
     /// Wait until there is capacity [default: 6h]
     ///
     /// Asks the provider about every 20 seconds, and less often if the provider wants that. The hook
-    /// "launched" runs when the wait is over; see docs/hooks.md.
+    /// "capacity" runs when there is some, and "launched" when the wait is over; see docs/hooks.md.
     #[arg(
         long,
         value_name = "TIME",

@@ -4,12 +4,14 @@ use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::choice::Candidate;
 use super::setting::{Rented, Setting};
 use super::steps::Step;
 use crate::error::{Error, Result};
 use crate::ledger::cost::dollars;
 use crate::runtime::hook;
-use crate::system::paths;
+use crate::system::paths::{self, Paths};
+use crate::system::signals::Watch;
 use crate::terminal::print_error;
 
 /// Default hard limit of the status daemon.
@@ -47,27 +49,54 @@ fn run(name: &str, arguments: &[&str], setting: &Setting) -> Result<()> {
     if status.success() { Ok(()) } else { Err(Error::failed(format!("{name} failed"))) }
 }
 
-/// Runs the user's hook `launched` or `launch-failed`; reports its failure as a warning.
+/// Runs the user's hook `launched` or `launch-failed`.
 pub(super) fn notify(outcome: std::result::Result<&Rented, &Error>, setting: &Setting) {
-    let event = if outcome.is_ok() { "launched" } else { "launch-failed" };
-    let file = setting.paths.hooks().join(event);
-    if std::fs::symlink_metadata(&file).is_err() || setting.watch.interrupted() {
-        return;
-    }
-    let mut variables = vec![("SOONG_EVENT".to_owned(), event.to_owned())];
-    let mut add = |name: &str, value: &str| variables.push((name.to_owned(), value.to_owned()));
     match outcome {
         Ok(rented) => {
-            add("SOONG_INSTANCE_NAME", &rented.name);
-            add("SOONG_INSTANCE_ID", &rented.id);
-            add("SOONG_TYPE", &rented.type_name);
-            add("SOONG_REGION", &rented.region);
-            add("SOONG_PRICE", &dollars(rented.price_cents_per_hour));
-            add("SOONG_REASON", "");
+            let price = dollars(rented.price_cents_per_hour);
+            let variables = [
+                ("SOONG_INSTANCE_NAME", rented.name.as_str()),
+                ("SOONG_INSTANCE_ID", &rented.id),
+                ("SOONG_TYPE", &rented.type_name),
+                ("SOONG_REGION", &rented.region),
+                ("SOONG_PRICE", &price),
+                ("SOONG_REASON", ""),
+            ];
+            run_hook("launched", &variables, &setting.paths, &setting.watch);
         }
-        Err(error) => add("SOONG_REASON", &error.to_string()),
+        Err(error) => {
+            let reason = error.to_string();
+            run_hook("launch-failed", &[("SOONG_REASON", &reason)], &setting.paths, &setting.watch);
+        }
     }
-    match hook::run(&file, &variables, &setting.watch) {
+}
+
+/// Runs the user's hook `capacity` for `candidate`, which has capacity after a wait.
+pub(super) fn notify_capacity(candidate: &Candidate, name: &str, paths: &Paths, watch: &Watch) {
+    let offer = &candidate.offer;
+    let (price, place) = (dollars(offer.price_cents_per_hour), &candidate.region);
+    let reason = format!("there is capacity for {} in {place}", offer.type_name);
+    let variables = [
+        ("SOONG_INSTANCE_NAME", name),
+        ("SOONG_TYPE", &offer.type_name),
+        ("SOONG_REGION", place),
+        ("SOONG_PRICE", &price),
+        ("SOONG_REASON", &reason),
+    ];
+    run_hook("capacity", &variables, paths, watch);
+}
+
+/// Runs the user's hook for `event`, if there is one; reports its failure as a warning.
+fn run_hook(event: &str, variables: &[(&str, &str)], paths: &Paths, watch: &Watch) {
+    let file = paths.hooks().join(event);
+    if std::fs::symlink_metadata(&file).is_err() || watch.interrupted() {
+        return;
+    }
+    let variables: Vec<(String, String)> = std::iter::once(&("SOONG_EVENT", event))
+        .chain(variables)
+        .map(|(name, value)| ((*name).to_owned(), value.replace('\0', "")))
+        .collect();
+    match hook::run(&file, &variables, watch) {
         Ok(lines) => lines.iter().for_each(|line| print_error(&format!("hook {event}: {line}\n"))),
         Err(error) => print_error(&format!("soong-launch: warning: hook {event}: {error}\n")),
     }

@@ -1,9 +1,11 @@
 //! Tries the candidates in order, and with `--wait-capacity` asks again until one succeeds.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::attempt::{Attempt, attempt};
 use super::choice::{Candidate, Wanted};
+use super::follow_up;
 use super::setting::{Rented, Setting};
 use super::steps::Step;
 use crate::error::{Error, Result};
@@ -109,7 +111,7 @@ fn wait_for_capacity(limit: Duration, ceiling: u64, setting: &Setting) -> Result
     let deadline = Instant::now() + limit;
     // The user agreed to the prices of the plan.
     let wanted = Wanted { max_price: Some(ceiling), ..setting.wanted.clone() };
-    let mut failures = 0;
+    let (mut failures, mut is_told) = (0, false);
     let mut step = Some(Step::begin("Waiting for capacity"));
     let mut pause = jittered(INTERVAL);
     loop {
@@ -130,7 +132,7 @@ fn wait_for_capacity(limit: Duration, ceiling: u64, setting: &Setting) -> Result
                     if let Some(step) = step.take() {
                         step.finish("there is capacity");
                     }
-                    match round(&candidates, setting) {
+                    match notified_round(&candidates, !std::mem::replace(&mut is_told, true), setting) {
                         Ok(Round::Launched(rented)) => return Ok(rented),
                         Ok(Round::NoCapacity(refused)) => {
                             asked = refused.and_then(|refused| refused.retry_after).unwrap_or_default();
@@ -150,6 +152,17 @@ fn wait_for_capacity(limit: Duration, ceiling: u64, setting: &Setting) -> Result
             }
         };
     }
+}
+
+/// Tries `candidates` while the hook for capacity runs, if that is wanted: it must not hold the launch up.
+fn notified_round(candidates: &[Candidate], notify: bool, setting: &Setting) -> Result<Round> {
+    let (paths, watch, name) = (&setting.paths, &setting.watch, setting.name.as_deref().unwrap_or_default());
+    thread::scope(|scope| {
+        if let Some(first) = candidates.first().filter(|_| notify) {
+            scope.spawn(move || follow_up::notify_capacity(first, name, paths, watch));
+        }
+        round(candidates, setting)
+    })
 }
 
 /// Asks for the offers of the provider.

@@ -1,7 +1,7 @@
 //! `soong-tunnel hooks`: runs the user's hooks for the events that a supervisor writes to its standard input.
 //!
 //! A hook gets the facts in its environment, no input, a process group and a time limit; its output goes to
-//! the tunnel's log. Hooks run one at a time; of the events that arrive meanwhile, only the last is kept.
+//! the tunnel's log. Hooks run one at a time; of the states of the tunnel that arrive meanwhile, only the last is kept.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -25,7 +25,8 @@ pub fn run(name: &str, paths: &Paths) {
         let _ = events.into_iter().try_for_each(|event| sender.send(event));
     });
     let directory = paths.hooks();
-    while let Some(event) = latest(&events) {
+    let mut waiting = Vec::new();
+    while let Some(event) = next(&events, &mut waiting) {
         let hook = directory.join(event.occasion.word());
         if fs::symlink_metadata(&hook).is_ok() {
             let log = Log::new(paths.log(name));
@@ -36,10 +37,18 @@ pub fn run(name: &str, paths: &Paths) {
     }
 }
 
-/// Returns the last waiting event; waits for one if there is none.
-fn latest(events: &Receiver<Event>) -> Option<Event> {
-    let first = events.recv().ok()?;
-    Some(events.try_iter().last().unwrap_or(first))
+/// Returns the next event to report; waits for one if there is none. Of the states that wait, only the last is kept.
+fn next(events: &Receiver<Event>, waiting: &mut Vec<Event>) -> Option<Event> {
+    if waiting.is_empty() {
+        waiting.push(events.recv().ok()?);
+    }
+    for event in events.try_iter() {
+        if event.occasion.is_state() {
+            waiting.retain(|before| !before.occasion.is_state());
+        }
+        waiting.push(event);
+    }
+    Some(waiting.remove(0))
 }
 
 /// Returns the log lines about a hook.
@@ -70,14 +79,22 @@ mod tests {
     }
 
     #[test]
-    fn of_the_events_that_wait_the_last_counts() {
+    fn of_the_states_that_wait_the_last_counts_and_nothing_else_is_lost() {
+        use Occasion::{Down, Failed, Gone, LeaseEnding, Up};
         let (sender, events) = channel();
-        for occasion in [Occasion::Up, Occasion::Down, Occasion::Up, Occasion::Failed] {
+        let mut waiting = Vec::new();
+        for occasion in [Up, Down, LeaseEnding, Up, Failed, Gone, LeaseEnding] {
             sender.send(event(occasion)).unwrap();
         }
-        assert_eq!(latest(&events), Some(event(Occasion::Failed)));
+        let mut told = |wanted| assert_eq!(next(&events, &mut waiting), Some(event(wanted)));
+        told(LeaseEnding);
+        told(Failed);
+        sender.send(event(Up)).unwrap();
+        for occasion in [Gone, LeaseEnding, Up] {
+            told(occasion);
+        }
         drop(sender);
-        assert_eq!(latest(&events), None);
+        assert_eq!(next(&events, &mut waiting), None);
     }
 
     #[test]

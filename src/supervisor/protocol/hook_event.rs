@@ -12,6 +12,10 @@ pub enum Occasion {
     Down,
     /// The tunnel failed.
     Failed,
+    /// The lease of the instance ends soon.
+    LeaseEnding,
+    /// The instance is gone, says its provider.
+    Gone,
 }
 
 impl Occasion {
@@ -21,7 +25,14 @@ impl Occasion {
             Self::Up => "up",
             Self::Down => "down",
             Self::Failed => "failed",
+            Self::LeaseEnding => "lease-ending",
+            Self::Gone => "gone",
         }
+    }
+
+    /// Returns true for a state of the tunnel, which a later state makes out of date.
+    pub fn is_state(self) -> bool {
+        matches!(self, Self::Up | Self::Down | Self::Failed)
     }
 }
 

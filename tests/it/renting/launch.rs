@@ -158,6 +158,12 @@ fn capacity_that_comes_later_is_waited_for_and_the_hook_says_so() {
         "#!/bin/sh\necho \"$SOONG_EVENT $SOONG_INSTANCE_NAME $SOONG_TYPE $SOONG_REGION $SOONG_PRICE\" >\"$HOME/told\"\n",
     );
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o700)).unwrap();
+    let capacity = hook.with_file_name("capacity");
+    renter.sandbox.write(
+        &capacity,
+        "#!/bin/sh\necho \"$SOONG_EVENT:$SOONG_INSTANCE_NAME:$SOONG_TYPE $SOONG_REGION $SOONG_PRICE, $SOONG_REASON\" >>\"$HOME/appeared\"\n",
+    );
+    fs::set_permissions(&capacity, fs::Permissions::from_mode(0o700)).unwrap();
     let refused = renter.launch(&["--gpu", "H100"]).code(1).stderr_has("no capacity for gpu_1x_h100");
     refused.stderr_has("hint: wait for it: --wait-capacity\n").run();
     let waiting = renter.launch(&["--gpu", "H100", "--wait-capacity=1h"]);
@@ -165,6 +171,9 @@ fn capacity_that_comes_later_is_waited_for_and_the_hook_says_so() {
     waiting.stderr_has("launched dev (static-1): gpu_1x_h100 in us-west-1, $2.49/h\n").run();
     let told = fs::read_to_string(renter.sandbox.home().join("told")).unwrap();
     assert_eq!(told, "launched dev gpu_1x_h100 us-west-1 $2.49\n");
+    let appeared = fs::read_to_string(renter.sandbox.home().join("appeared")).unwrap();
+    let expected = "capacity::gpu_1x_h100 us-west-1 $2.49, there is capacity for gpu_1x_h100 in us-west-1\n";
+    assert_eq!(appeared, expected);
     assert_eq!((renter.calls("launch"), renter.rented().len()), (1, 1));
     assert!(renter.calls("offers") <= 4, "{} questions", renter.calls("offers"));
 }

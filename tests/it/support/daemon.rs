@@ -55,6 +55,12 @@ impl Daemon {
         self.lease.lock().unwrap().end
     }
 
+    /// Lets the lease end in this many seconds.
+    pub fn end_in(&self, seconds: u64) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        self.lease.lock().unwrap().end = now + seconds;
+    }
+
     /// A sandbox whose instance `dev` is `instance` with this daemon on it. The token is stored.
     pub fn sandbox(&self, instance: &Instance) -> Sandbox {
         let sandbox = on_port(instance, self.server.port);
