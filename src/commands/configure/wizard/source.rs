@@ -39,7 +39,8 @@ pub(super) fn ask_api_key(answers: &mut Answers, present: &Present, paths: &Path
         Some(Source::Cloud(cloud)) => *cloud,
         Some(Source::Other(name)) => {
             let name = name.clone();
-            return list_other(&name, answers);
+            list_other(&name, answers);
+            return Ok(Turn::Silent);
         }
         _ => return Ok(Turn::Silent),
     };
@@ -60,12 +61,13 @@ pub(super) fn ask_api_key(answers: &mut Answers, present: &Present, paths: &Path
         if typed == BACK {
             return Ok(Turn::Back);
         }
-        answers.api_key = Secret::new(&typed);
-        if answers.api_key.is_none() && !is_stored {
+        let key = Secret::new(&typed);
+        answers.api_key.clone_from(&key);
+        if key.is_none() && !is_stored {
             answers.has_provider = false;
             return Ok(Turn::Asked);
         }
-        match try_key(cloud, answers.api_key.clone(), answers, paths)? {
+        match try_key(cloud, key.as_ref(), answers, paths)? {
             Verdict::Good | Verdict::Kept => return Ok(Turn::Asked),
             Verdict::Back => return Ok(Turn::Back),
             Verdict::Again => {}
@@ -86,11 +88,11 @@ enum Verdict {
 }
 
 /// Lists instances with `key`, or the stored key.
-fn try_key(cloud: Cloud, key: Option<Secret>, answers: &mut Answers, paths: &Paths) -> Result<Verdict> {
+fn try_key(cloud: Cloud, key: Option<&Secret>, answers: &mut Answers, paths: &Paths) -> Result<Verdict> {
     if !api_key::can_check(cloud) {
         return Ok(Verdict::Kept);
     }
-    match api_key::list(cloud, key.as_ref(), paths) {
+    match api_key::list(cloud, key, paths) {
         Ok(listed) => {
             print_error(&format!("Key accepted; instances: {}\n", listed.len()));
             answers.listed = listed;
@@ -112,7 +114,7 @@ fn try_key(cloud: Cloud, key: Option<Secret>, answers: &mut Answers, paths: &Pat
 }
 
 /// Lists the instances of another enabled provider. A failure is told and stops nothing.
-fn list_other(name: &str, answers: &mut Answers) -> Result<Turn> {
+fn list_other(name: &str, answers: &mut Answers) {
     match api_key::list_enabled(name) {
         Ok(listed) => {
             print_error(&format!("Instances at {}: {}\n", printable(name), listed.len()));
@@ -120,5 +122,4 @@ fn list_other(name: &str, answers: &mut Answers) -> Result<Turn> {
         }
         Err(error) => print_error(&told(&error)),
     }
-    Ok(Turn::Silent)
 }
