@@ -126,8 +126,8 @@ async fn lose_link(
     home.wait_for_state("reconnecting", PATIENCE).await?;
     expect(home.run(screen, STATUS).await?, 0, STATUS)?;
     screen.explain(
-        "The local ports stay open, and what connects to them waits. Ask the model again;\n\
-         a second later the connection is back.",
+        "The local ports stay open, and what connects to them waits. Ask the model\n\
+         again; a second later the machine is back.",
     );
     let back = async {
         tokio::time::sleep(PAUSE).await;
