@@ -13,8 +13,8 @@ pub(crate) mod login;
 pub(crate) mod options;
 pub(crate) mod quoting;
 pub(crate) mod route;
-pub(crate) mod tunnel_keywords;
 pub(crate) mod trial;
+pub(crate) mod tunnel_keywords;
 mod user_config;
 
 pub use self::key::Keys;

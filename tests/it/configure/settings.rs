@@ -197,9 +197,9 @@ fn a_value_that_has_no_effect_yet_is_set_with_a_warning() {
     let public = sandbox.key("id", "").with_extension("pub");
     warning("ssh.key", public.to_str().unwrap(), "is not a private key");
     warning(
-        "providers.lamda",
+        "providers.lambd",
         "true",
-        "soong-provider-lamda is not installed\nhint: did you mean 'lambda'?\n",
+        "soong-provider-lambd is not installed\nhint: did you mean 'lambda'?\n",
     );
     warning("providers.mine", "true", "hint: put soong-provider-mine on PATH\n");
     let enable =
