@@ -83,7 +83,7 @@ pub fn set(typed: &str, new: Option<&str>, paths: &Paths) -> Result<()> {
             alias::refuse_loop(&text, &segments, paths)?;
             let config = Config::parse(&text, paths.config_file(), paths);
             store.write(&Change { config: Some(text), credentials: None })?;
-            warning::warn(&segments, &config?, paths);
+            warning::warn(&segments, &config?);
             Ok(())
         }
         Place::Table(segments) => Err(is_table(&segments)),

@@ -8,18 +8,18 @@ use crate::extension::{alias, discovery};
 use crate::instances::provider;
 use crate::openssh::key_file;
 use crate::suggest;
-use crate::system::paths::{self, Paths};
+use crate::system::paths;
 use crate::terminal::{print_error, printable};
 use crate::toml_text::typed_key;
 
 use super::cloud::Cloud;
-use super::{place, setup};
+use super::place;
 
 /// Warns about the value that was set at `segments` of `config`.
-pub fn warn(segments: &[String], config: &Config, paths: &Paths) {
+pub fn warn(segments: &[String], config: &Config) {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let fault = match segments.as_slice() {
-        ["ssh", "key"] | ["instances", _, "key"] => key(&segments, config, paths),
+        ["ssh", "key"] | ["instances", _, "key"] => key(&segments, config),
         ["providers", name] => absent(name, config),
         ["launch", "provider"] => disabled(config),
         ["launch", "recipe"] => recipe(config),
@@ -33,12 +33,12 @@ pub fn warn(segments: &[String], config: &Config, paths: &Paths) {
     }
 }
 
-fn key(segments: &[&str], config: &Config, paths: &Paths) -> Option<Error> {
+fn key(segments: &[&str], config: &Config) -> Option<Error> {
     let file = match segments {
         ["instances", name, _] => config.instances.iter().find(|it| it.name == *name)?.key.clone(),
         _ => config.ssh.key.clone(),
     };
-    let file = setup::absolute(&file?.to_string_lossy(), paths).ok()?;
+    let file = std::path::absolute(file?).ok()?;
     let fault = key_file::check(&file).err()?;
     // ssh takes a public key if the agent has the private one.
     let is_public = file.extension().is_some_and(|extension| extension == "pub");

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::answers::{Answers, Present};
 use super::source::Source;
-use super::{Turn, told};
+use super::turn::{Turn, told};
 use crate::commands::configure::{dialog, setup};
 use crate::config::Config;
 use crate::config::instance::Instance;

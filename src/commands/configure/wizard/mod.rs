@@ -12,10 +12,11 @@ mod answers;
 mod login;
 mod questions;
 mod source;
+mod turn;
 
 use self::answers::{Answers, Present};
-use self::questions::told;
 use self::source::Source;
+use self::turn::Turn;
 use super::dialog::BACK;
 use super::setup;
 use crate::config::credentials::Credentials;
@@ -41,17 +42,6 @@ enum Step {
     Login,
     /// The token of the status daemon.
     Daemon,
-}
-
-/// Result of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// A question was answered.
-    Asked,
-    /// There was nothing to ask.
-    Silent,
-    /// Back to the last question that was answered.
-    Back,
 }
 
 /// Asks all questions and saves the answers.

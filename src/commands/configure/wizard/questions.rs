@@ -1,8 +1,8 @@
 //! The questions about source, address, key, user and daemon.
 
-use super::Turn;
 use super::answers::{Answers, Present};
 use super::source::Source;
+use super::turn::{Turn, told};
 use crate::commands::configure::arguments::NamedHost;
 use crate::commands::configure::cloud::Cloud;
 use crate::commands::configure::dialog::BACK;
@@ -182,10 +182,4 @@ fn check(key: &str, typed: &str) -> std::result::Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// Returns an error as it is shown between questions.
-pub(super) fn told(error: &Error) -> String {
-    let hints: String = error.hints().iter().map(|hint| format!("hint: {hint}\n")).collect();
-    format!("{error}\n{hints}")
 }

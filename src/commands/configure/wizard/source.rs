@@ -1,7 +1,7 @@
 //! Where instances come from: a provider that soong knows, another one, or an address.
 
 use super::answers::{Answers, Present};
-use super::{Turn, told};
+use super::turn::{Turn, told};
 use crate::commands::configure::cloud::Cloud;
 use crate::commands::configure::dialog::BACK;
 use crate::commands::configure::{api_key, dialog, secret, setting};
