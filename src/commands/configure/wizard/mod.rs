@@ -10,6 +10,7 @@
 
 mod answers;
 mod login;
+mod provider;
 mod questions;
 mod source;
 mod turn;
@@ -76,7 +77,7 @@ pub fn run(paths: &Paths) -> Result<()> {
 fn ask(step: Step, answers: &mut Answers, present: &Present, paths: &Paths) -> Result<Turn> {
     match step {
         Step::Source => questions::ask_source(answers, present),
-        Step::ApiKey => source::ask_api_key(answers, present, paths),
+        Step::ApiKey => provider::ask_api_key(answers, present, paths),
         Step::Address => questions::ask_address(answers, present),
         Step::Key => questions::ask_key(answers, present, paths),
         Step::User => questions::ask_user(answers, present),
