@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Refusal {
     /// One line.
     pub reason: String,
-    /// What the user can do.
+    /// Commands or checks for the user.
     pub hints: Vec<String>,
 }
 

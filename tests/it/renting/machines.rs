@@ -15,7 +15,7 @@ use crate::support::{process, wait};
 
 const PROVIDER: &str = include_str!("machines.sh");
 
-/// What the machine does at its first boot.
+/// Script of the machine's first boot.
 const RECIPE: &str = "#!/bin/sh
 mkdir \"$MACHINE/www\"
 cd \"$MACHINE/www\"

@@ -17,7 +17,7 @@ within() {
     tries=0
     until "$@" >/dev/null 2>&1; do
         tries=$((tries + 1))
-        [ "$tries" -lt 200 ] || fail "waited in vain: $*"
+        [ "$tries" -lt 200 ] || fail "no success within 10 s: $*"
         sleep 0.05
     done
 }

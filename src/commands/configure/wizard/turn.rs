@@ -1,4 +1,4 @@
-//! What becomes of a step, and errors between steps.
+//! Result of a step, and the text of errors between steps.
 
 use crate::error::Error;
 
