@@ -19,6 +19,8 @@ __soong_hook() {
     __soong_settings="${XDG_RUNTIME_DIR-}
 ${XDG_STATE_HOME-}
 ${SOONG_PROMPT_LEASE-}
+${SOONG_PROMPT_SYMBOL_IDLE+=$SOONG_PROMPT_SYMBOL_IDLE}
+${SOONG_PROMPT_COLOR_IDLE-2}
 ${SOONG_PROMPT_SYMBOL_UP+=$SOONG_PROMPT_SYMBOL_UP}
 ${SOONG_PROMPT_COLOR_UP-32}
 ${SOONG_PROMPT_SYMBOL_WAIT+=$SOONG_PROMPT_SYMBOL_WAIT}
@@ -71,7 +73,7 @@ __soong_last() {
 # Evaluates the prompt file. The result stands while the file and the settings stay the same, from __soong_from to
 # __soong_until, and while all __soong_pids are alive.
 __soong_update() {
-    local IFS=$' \n' dir text='' line left='' lease=0 worst=0 bad=failed ups=0 total=0 names
+    local IFS=$' \n' dir text='' line left='' lease=0 worst=-1 bad='' ups=0 total=0 idle='' names
     names=('' '' '' '')
     __soong_seen=$__soong_text __soong_set=$__soong_settings
     __soong_from=0 __soong_until=9999999999 __soong_pids=()
@@ -96,6 +98,8 @@ __soong_update() {
         'soong2 '*) __soong_judge "${line#soong2 }" ;;
         # Version 1 lacks the display name.
         'soong1 '*) __soong_judge "${line#soong1 } -" ;;
+        # An idle tunnel's line does not expire, and names the start of its process.
+        'soong3 '*) __soong_judge_idle "${line#soong3 }" ;;
         esac
     done
     if ((lease)); then
@@ -108,9 +112,10 @@ __soong_update() {
     1) __soong_alone=${__soong_pids[0]} ;;
     *) __soong_alone=none ;;
     esac
-    SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT='' SOONG_UP='' SOONG_WAIT='' SOONG_DOWN=''
-    if ((total)); then __soong_show; fi
-    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT SOONG_UP SOONG_WAIT SOONG_DOWN ;; esac
+    if [[ -n $idle && $total == 0 ]]; then worst=4 names[4]=$idle; fi
+    SOONG_STATE='' SOONG_TEXT='' SOONG_PROMPT='' SOONG_IDLE='' SOONG_UP='' SOONG_WAIT='' SOONG_DOWN=''
+    if ((worst >= 0)); then __soong_show; fi
+    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT SOONG_IDLE SOONG_UP SOONG_WAIT SOONG_DOWN ;; esac
     case ${SOONG_PROMPT_SIDE-} in off) __soong_withdraw ;; esac
 } 2>/dev/null
 
@@ -141,7 +146,7 @@ __soong_judge() {
     if ((${#pid} > 7 || pid < 2 || ${#until} > 12 || ${#ttl} > 3 || ${#end} > 12)); then return 0; fi
     case $state in
     failed) ;;
-    up | starting | reconnecting)
+    up | idle | starting | reconnecting)
         if ((end && (lease == 0 || end < lease))); then lease=$end; fi
         # The line has expired, or the clock was set back since the supervisor wrote it.
         if ((__soong_now > until)); then
@@ -157,11 +162,55 @@ __soong_judge() {
         ;;
     *) state=down ;;
     esac
+    __soong_count
+}
+
+# Parses the line of an idle tunnel and counts it. Sets variables of __soong_update.
+__soong_judge_idle() {
+    local line=$1 pid start state name end ports shown stat rank=3
+    local plain=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:,@-
+    pid=${line%% *} line=${line#* }
+    start=${line%% *} line=${line#* }
+    state=${line%% *} line=${line#* }
+    name=${line%% *} line=${line#* }
+    end=${line%% *} line=${line#* }
+    ports=${line%% *} shown=${line#* }
+    case $pid:$start in [123456789]*:[123456789]*) ;; *) return 0 ;; esac
+    case $pid$start in *[!0123456789]*) return 0 ;; esac
+    case $state:$name:$end:$ports:$shown in :* | *::* | *: | *[!$plain]*) return 0 ;; esac
+    case $line in "$shown") return 0 ;; esac
+    if ((${#pid} > 7 || pid < 2 || ${#start} > 12)); then return 0; fi
+    stat=''
+    \builtin read -r -d '' stat <"/proc/$pid/stat" || :
+    case $stat in
+    *' (soong-superviso) '[RSD]' '*)
+        # The start is the 20th field after the name.
+        # shellcheck disable=SC2086
+        \builtin set -- ${stat##*) }
+        if [[ ${20-} == "$start" ]]; then
+            __soong_pids+=("$pid")
+            # Look at the process again after a minute: its PID could be another's then.
+            __soong_hold "$__soong_now" $((__soong_now + 60))
+        else
+            state=down
+        fi
+        ;;
+    *) state=down ;;
+    esac
+    __soong_count
+}
+
+# Counts the tunnel $shown in $state.
+__soong_count() {
     case $state in
+    idle)
+        idle+=" $shown"
+        return 0
+        ;;
     up) rank=0 ups=$((ups + 1)) ;;
     starting) rank=1 ;;
     reconnecting) rank=2 ;;
-    down) bad=down ;;
+    *) if [[ ${bad:-$state} == "$state" ]]; then bad=$state; else bad=down; fi ;;
     esac
     names[rank]+=" $shown"
     ((total += 1))
@@ -215,13 +264,14 @@ __soong_show() {
     case $worst in
     1) text+=' starting' ;;
     2) text+=' reconnecting' ;;
-    3) text+=" $bad" ;;
+    3) text+=" ${bad//-/ }" ;;
+    4) text+=' idle' ;;
     esac
     if ((worst && total > 1)); then text="$ups/$total $text"; fi
     SOONG_STATE=down
-    if ((worst == 0)); then SOONG_STATE=up; fi
+    case $worst in 0) SOONG_STATE=up ;; 4) SOONG_STATE=idle ;; esac
     symbol=$__soong_symbols
-    case ${SOONG_PROMPT_ASCII-} in '' | 0) ;; *) symbol='= ~ ! ..' ;; esac
+    case ${SOONG_PROMPT_ASCII-} in '' | 0) ;; *) symbol='- = ~ ! ..' ;; esac
     text=${text//../${symbol##* }} symbol=${symbol% *}
     case $limit in '' | *[!0123456789]* | 0?* | ??????*) limit=30 ;; esac
     if [[ -n $left ]] && ((left < limit)); then
@@ -231,7 +281,7 @@ __soong_show() {
     SOONG_TEXT=$text${soon:+ $soon}
     case $worst in
     0)
-        SOONG_UP=$SOONG_TEXT
+        SOONG_UP=$SOONG_TEXT symbol=${symbol#* }
         symbol=${SOONG_PROMPT_SYMBOL_UP-${symbol%% *}} color=${SOONG_PROMPT_COLOR_UP-32}
         if [[ -n $soon ]]; then color=${SOONG_PROMPT_COLOR_WAIT-33}; fi
         ;;
@@ -239,8 +289,12 @@ __soong_show() {
         SOONG_DOWN=$SOONG_TEXT
         symbol=${SOONG_PROMPT_SYMBOL_DOWN-${symbol##* }} color=${SOONG_PROMPT_COLOR_DOWN-31}
         ;;
+    4)
+        SOONG_IDLE=$SOONG_TEXT
+        symbol=${SOONG_PROMPT_SYMBOL_IDLE-${symbol%% *}} color=${SOONG_PROMPT_COLOR_IDLE-2}
+        ;;
     *)
-        SOONG_WAIT=$SOONG_TEXT symbol=${symbol#* }
+        SOONG_WAIT=$SOONG_TEXT symbol=${symbol#* * }
         symbol=${SOONG_PROMPT_SYMBOL_WAIT-${symbol% *}} color=${SOONG_PROMPT_COLOR_WAIT-33}
         ;;
     esac
@@ -285,8 +339,8 @@ __soong_load() {
         __soong_open=$'__soong_hook\n' __soong_end='' __soong_close=$'\n'__soong_last
     fi
     case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in
-    *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) __soong_symbols='⇄ ↻ ✗ …' ;;
-    *) __soong_symbols='= ~ ! ..' ;;
+    *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) __soong_symbols='◦ ⇄ ↻ ✗ …' ;;
+    *) __soong_symbols='- = ~ ! ..' ;;
     esac
     __soong_epoch='' __soong_no_clock=''
     if ((BASH_VERSINFO[0] < 5)); then __soong_no_clock=yes; fi

@@ -22,7 +22,7 @@ function __soong_hook --on-event fish_prompt
 end
 
 # Discards the result when a setting changes.
-function __soong_forget --on-variable XDG_RUNTIME_DIR --on-variable XDG_STATE_HOME --on-variable NO_COLOR --on-variable SOONG_PROMPT_FORMAT --on-variable SOONG_PROMPT_LEASE --on-variable SOONG_PROMPT_ASCII --on-variable SOONG_PROMPT_EXPORT --on-variable SOONG_PROMPT_SYMBOL_UP --on-variable SOONG_PROMPT_SYMBOL_WAIT --on-variable SOONG_PROMPT_SYMBOL_DOWN --on-variable SOONG_PROMPT_COLOR_UP --on-variable SOONG_PROMPT_COLOR_WAIT --on-variable SOONG_PROMPT_COLOR_DOWN
+function __soong_forget --on-variable XDG_RUNTIME_DIR --on-variable XDG_STATE_HOME --on-variable NO_COLOR --on-variable SOONG_PROMPT_FORMAT --on-variable SOONG_PROMPT_LEASE --on-variable SOONG_PROMPT_ASCII --on-variable SOONG_PROMPT_EXPORT --on-variable SOONG_PROMPT_SYMBOL_IDLE --on-variable SOONG_PROMPT_COLOR_IDLE --on-variable SOONG_PROMPT_SYMBOL_UP --on-variable SOONG_PROMPT_SYMBOL_WAIT --on-variable SOONG_PROMPT_SYMBOL_DOWN --on-variable SOONG_PROMPT_COLOR_UP --on-variable SOONG_PROMPT_COLOR_WAIT --on-variable SOONG_PROMPT_COLOR_DOWN
     set -g __soong_until -9999999999
 end
 
@@ -83,14 +83,28 @@ function __soong_update
     set -l lease
     set -l number '[1-9][0-9]'
     set -l plain '[A-Za-z0-9._:,@-]+'
-    # Version 1 lacks the display name.
-    for line in (builtin string split \n -- "$text" | builtin string replace -r '^soong1( .*)' 'soong2$1 -')
-        set -l fields (builtin string match -r "^soong2 ($number{0,6}) ($number{0,11}) ($number{0,2}) ($plain) ($plain) (-|$number{0,11}) $plain ($plain)\$" -- $line)
+    set -l idle
+    # Version 1 lacks the display name. An idle tunnel's line, version 3, does not expire, and names the start of its
+    # process.
+    for line in (builtin string split \n -- "$text" | builtin string replace -r '^soong1( .*)' 'soong2$1 -' | builtin string replace -r '^(soong3 \S+ \S+)' '$1 1')
+        set -l fields (builtin string match -r "^soong[23] ($number{0,6}) ($number{0,11}) ($number{0,2}) ($plain) ($plain) (-|$number{0,11}) $plain ($plain)\$" -- $line)
         or continue
         builtin test $fields[2] != 1; or continue
         builtin test $fields[8] != -; or set fields[8] $fields[6]
         set -l state $fields[5]
-        if builtin contains -- $state up starting reconnecting
+        if builtin string match -q 'soong3 *' -- $line
+            set -l stat ''
+            builtin test -r /proc/$fields[2]/stat
+            and builtin read stat </proc/$fields[2]/stat
+            if builtin string match -qr "^$fields[2] \(soong-superviso\) [RSD]( \S+){18} $fields[3] " -- $stat
+                set -a __soong_proof -a -e /proc/$fields[2]/exe
+                # Look at the process again after a minute: its PID could be another's then.
+                set from (builtin math "max($from, $now)")
+                set until (builtin math "min($until, $now + 60)")
+            else
+                set state down
+            end
+        else if builtin contains -- $state up idle starting reconnecting
             if builtin test $fields[7] != -
                 builtin test -z "$lease"; or builtin test $fields[7] -lt $lease
                 and set lease $fields[7]
@@ -117,8 +131,17 @@ function __soong_update
         else if builtin test $state != failed
             set state down
         end
-        set -a found $state
-        set -a names $fields[8]
+        if builtin test $state = idle
+            set -a idle $fields[8]
+        else
+            set -a found $state
+            set -a names $fields[8]
+        end
+    end
+    # Idle tunnels are shown only if all are idle.
+    if builtin test -z "$found" -a -n "$idle"
+        set names $idle
+        set found (builtin string replace -r '.*' idle -- $idle)
     end
     set -l left
     if builtin test -n "$lease"
@@ -133,12 +156,12 @@ function __soong_update
     # A test cannot begin with -a.
     set __soong_proof $__soong_proof[2..]
     builtin test -n "$__soong_proof"; or set __soong_proof -e /
-    for name in SOONG_{STATE,TEXT,PROMPT,UP,WAIT,DOWN}
+    for name in SOONG_{STATE,TEXT,PROMPT,IDLE,UP,WAIT,DOWN}
         set -g $name ''
     end
     builtin test -n "$found"; and __soong_show "$left" "$found" $names
     if builtin test -n "$SOONG_PROMPT_EXPORT" -a "$SOONG_PROMPT_EXPORT" != 0
-        for name in SOONG_{STATE,TEXT,UP,WAIT,DOWN}
+        for name in SOONG_{STATE,TEXT,IDLE,UP,WAIT,DOWN}
             set -gx $name $$name
         end
     end
@@ -177,12 +200,17 @@ function __soong_show
     set -l word up
     builtin contains -- starting $found; and set worst 1; and set word starting
     builtin contains -- reconnecting $found; and set worst 2; and set word reconnecting
-    builtin contains -- failed $found; and set worst 3; and set word failed
-    if builtin contains -- down $found
+    # What is wrong, in one word.
+    set -l bad (builtin string match -v -r '^(idle|up|starting|reconnecting)$' -- $found)
+    if builtin test -n "$bad"
         set worst 3
-        set word down
-        set found (builtin string replace failed down -- $found)
+        set word $bad[1]
+        for one in $bad
+            builtin test $one = $word; or set word down
+        end
+        set found (builtin string replace -r '^(?!(idle|up|starting|reconnecting)$).*' $word -- $found)
     end
+    builtin contains -- idle $found; and set worst 4; and set word idle
     set -l names
     set -l more 0
     for name in $argv[3..]
@@ -199,12 +227,13 @@ function __soong_show
     end
     set -l text (builtin string join , -- $names)
     builtin test $more -gt 0; and set text "$text+$more"
-    builtin test $worst -gt 0; and set text "$text $word"
-    builtin test $worst -gt 0 -a $total -gt 1; and set text "$ups/$total $text"
+    builtin test $worst -gt 0; and set text "$text "(builtin string replace -a -- - ' ' $word)
+    builtin test $worst -gt 0 -a $worst -lt 4 -a $total -gt 1; and set text "$ups/$total $text"
     set SOONG_STATE down
     builtin test $worst -eq 0; and set SOONG_STATE up
+    builtin test $worst -eq 4; and set SOONG_STATE idle
     set -l symbols $__soong_symbols
-    builtin test -n "$SOONG_PROMPT_ASCII" -a "$SOONG_PROMPT_ASCII" != 0; and set symbols = '~' ! ..
+    builtin test -n "$SOONG_PROMPT_ASCII" -a "$SOONG_PROMPT_ASCII" != 0; and set symbols = '~' ! .. -
     set text (builtin string replace -a .. $symbols[4] -- $text)
     set -l soon ''
     if builtin test -n "$left"
@@ -234,6 +263,10 @@ function __soong_paint
             set mood DOWN
             set symbol $argv[6]
             set color 31
+        case 4
+            set mood IDLE
+            set symbol $argv[8]
+            set color 2
     end
     set SOONG_$mood $SOONG_TEXT
     set -l name SOONG_PROMPT_SYMBOL_$mood
@@ -330,7 +363,7 @@ function soong_unload
     end
     # A copy of the wrapper may still call it.
     builtin test "$__soong_placed" = taken; or functions -e __soong_before
-    set -e SOONG_{STATE,TEXT,PROMPT,UP,WAIT,DOWN} _soong_completer __soong_candidates
+    set -e SOONG_{STATE,TEXT,PROMPT,IDLE,UP,WAIT,DOWN} _soong_completer __soong_candidates
     set -e __soong_{proc,boot,path,symbols,placed,site,alias,programs,seen,file,from,until,proof}
     functions -e __soong_{hook,forget,withdraw,update,clock,now,show,paint,place,choose,alone,right,left,ask,command} soong_unload
 end
@@ -346,8 +379,8 @@ function __soong_load
         set -g __soong_boot
         builtin test -n "$__soong_path"; or set __soong_boot (builtin math (command date +%s) - $uptime)
     end
-    set -g __soong_symbols = '~' ! ..
-    builtin string match -qir 'utf-?8' -- "$LC_ALL$LC_CTYPE$LANG"; and set __soong_symbols ⇄ ↻ ✗ …
+    set -g __soong_symbols = '~' ! .. -
+    builtin string match -qir 'utf-?8' -- "$LC_ALL$LC_CTYPE$LANG"; and set __soong_symbols ⇄ ↻ ✗ … ◦
     set -g __soong_site
     __soong_update 0 ''
     functions -e __soong_load

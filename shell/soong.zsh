@@ -16,6 +16,8 @@ _soong_hook() {
     _soong_settings="${XDG_RUNTIME_DIR-}
 ${XDG_STATE_HOME-}
 ${SOONG_PROMPT_LEASE-}
+${SOONG_PROMPT_SYMBOL_IDLE+=$SOONG_PROMPT_SYMBOL_IDLE}
+${SOONG_PROMPT_COLOR_IDLE-2}
 ${SOONG_PROMPT_SYMBOL_UP+=$SOONG_PROMPT_SYMBOL_UP}
 ${SOONG_PROMPT_COLOR_UP-32}
 ${SOONG_PROMPT_SYMBOL_WAIT+=$SOONG_PROMPT_SYMBOL_WAIT}
@@ -51,8 +53,8 @@ _soong_last() {
 # _soong_until, and while all _soong_pids are alive.
 _soong_update() {
     \builtin emulate -LR zsh
-    \builtin typeset dir line left bad=failed clock='%D{%s}'
-    \builtin typeset -i lease worst ups total
+    \builtin typeset dir line left bad idle clock='%D{%s}'
+    \builtin typeset -i lease worst=-1 ups total
     \builtin typeset -a names
     names=('' '' '' '')
     _soong_seen=${text-} _soong_set=$_soong_settings _soong_prompts= _soong_now=${(%)clock}
@@ -79,15 +81,16 @@ _soong_update() {
     1) _soong_alone=$_soong_pids ;;
     *) _soong_alone=none ;;
     esac
-    \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT= SOONG_UP= SOONG_WAIT= SOONG_DOWN=
-    if (( total )); then _soong_show; fi
-    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT SOONG_UP SOONG_WAIT SOONG_DOWN ;; esac
+    if [[ -n $idle ]] && (( total == 0 )); then worst=4 names[5]=$idle; fi
+    \builtin typeset -g SOONG_STATE= SOONG_TEXT= SOONG_PROMPT= SOONG_IDLE= SOONG_UP= SOONG_WAIT= SOONG_DOWN=
+    if (( worst >= 0 )); then _soong_show; fi
+    case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT SOONG_IDLE SOONG_UP SOONG_WAIT SOONG_DOWN ;; esac
 } 2>/dev/null
 
 # Parses a line of the prompt file and counts its tunnel. Sets variables of _soong_update.
 _soong_judge() {
     \builtin emulate -LR zsh
-    \builtin typeset pid until ttl state name end shown
+    \builtin typeset pid until ttl state name end shown stat
     \builtin typeset -i rank=3
     \builtin typeset -a fields
     # Fields are separated by one space and never empty.
@@ -96,6 +99,8 @@ _soong_judge() {
     # Version 1 lacks the display name.
     soong1:8) fields+=("$fields[6]") ;;
     soong2:9) ;;
+    # An idle tunnel's line does not expire, and names the start of its process.
+    soong3:8) fields[3,3]=("$fields[3]" 1) ;;
     *) \builtin return 0 ;;
     esac
     pid=$fields[2] until=$fields[3] ttl=$fields[4] state=$fields[5] name=$fields[6] end=$fields[7] shown=$fields[9]
@@ -113,9 +118,25 @@ _soong_judge() {
     0* | *[!0123456789]*) \builtin return 0 ;;
     esac
     if (( ${#pid} > 7 || ${#until} > 12 || ${#ttl} > 3 || ${#end} > 12 || pid < 2 )); then \builtin return 0; fi
-    case $state in
-    failed) ;;
-    up | starting | reconnecting)
+    case $fields[1]:$state in
+    soong3:*)
+        if [[ -r /proc/$pid/stat ]]; then stat=$(</proc/$pid/stat); fi
+        case $stat in
+        *' (soong-superviso) '[RSD]' '*)
+            # The start is the 20th field after the name.
+            if [[ ${${(s: :)${stat##*\) }}[20]} == "$until" ]]; then
+                _soong_pids+=($pid)
+                # Look at the process again after a minute: its PID could be another's then.
+                _soong_hold $_soong_now $(( _soong_now + 60 ))
+            else
+                state=down
+            fi
+            ;;
+        *) state=down ;;
+        esac
+        ;;
+    *:failed) ;;
+    *:up | *:idle | *:starting | *:reconnecting)
         if (( end && (lease == 0 || end < lease) )); then lease=$end; fi
         # The line has expired, or the clock was set back since the supervisor wrote it.
         if (( _soong_now > until )); then
@@ -132,10 +153,11 @@ _soong_judge() {
     *) state=down ;;
     esac
     case $state in
+    idle) idle+=" $shown"; \builtin return 0 ;;
     up) rank=0 ups+=1 ;;
     starting) rank=1 ;;
     reconnecting) rank=2 ;;
-    down) bad=down ;;
+    *) if [[ ${bad:-$state} == "$state" ]]; then bad=$state; else bad=down; fi ;;
     esac
     names[rank+1]+=" $shown"
     total+=1
@@ -179,13 +201,14 @@ _soong_show() {
     case $worst in
     1) text+=' starting' ;;
     2) text+=' reconnecting' ;;
-    3) text+=" $bad" ;;
+    3) text+=" ${bad//-/ }" ;;
+    4) text+=' idle' ;;
     esac
     if (( worst && total > 1 )); then text="$ups/$total $text"; fi
     SOONG_STATE=down
-    if (( worst == 0 )); then SOONG_STATE=up; fi
+    case $worst in 0) SOONG_STATE=up ;; 4) SOONG_STATE=idle ;; esac
     symbol=$_soong_symbols
-    case ${SOONG_PROMPT_ASCII-} in '' | 0) ;; *) symbol='= ~ ! ..' ;; esac
+    case ${SOONG_PROMPT_ASCII-} in '' | 0) ;; *) symbol='- = ~ ! ..' ;; esac
     text=${text//../${symbol##* }} symbol=${symbol% *}
     case $limit in '' | *[!0123456789]* | 0?* | ??????*) limit=30 ;; esac
     if [[ -n $left ]] && (( left < limit )); then
@@ -195,13 +218,14 @@ _soong_show() {
     SOONG_TEXT=$text${soon:+ $soon}
     case $worst in
     0)
-        SOONG_UP=$SOONG_TEXT
+        SOONG_UP=$SOONG_TEXT symbol=${symbol#* }
         symbol=${SOONG_PROMPT_SYMBOL_UP-${symbol%% *}} color=${SOONG_PROMPT_COLOR_UP-32}
         if [[ -n $soon ]]; then color=${SOONG_PROMPT_COLOR_WAIT-33}; fi
         ;;
     3) SOONG_DOWN=$SOONG_TEXT symbol=${SOONG_PROMPT_SYMBOL_DOWN-${symbol##* }} color=${SOONG_PROMPT_COLOR_DOWN-31} ;;
+    4) SOONG_IDLE=$SOONG_TEXT symbol=${SOONG_PROMPT_SYMBOL_IDLE-${symbol%% *}} color=${SOONG_PROMPT_COLOR_IDLE-2} ;;
     *)
-        SOONG_WAIT=$SOONG_TEXT symbol=${symbol#* }
+        SOONG_WAIT=$SOONG_TEXT symbol=${symbol#* * }
         symbol=${SOONG_PROMPT_SYMBOL_WAIT-${symbol% *}} color=${SOONG_PROMPT_COLOR_WAIT-33}
         ;;
     esac
@@ -281,7 +305,7 @@ _soong_arrange() {
     _soong_drawn=
     for one in $precmd_functions; do
         # A hook that uses the variables draws them itself.
-        if [[ ${functions[$one]-} == *SOONG_[PSTUWD]* ]]; then _soong_drawn=yes; fi
+        if [[ ${functions[$one]-} == *SOONG_[PSTIUWD]* ]]; then _soong_drawn=yes; fi
     done
     if (( ${#precmd_functions} )); then precmd_functions+=(_soong_last); fi
     precmd_functions=(_soong_hook $precmd_functions)
@@ -296,13 +320,13 @@ _soong_load() {
         RPROMPT=${RPROMPT/"$_soong_placed"/} PROMPT=${PROMPT/"$_soong_placed"/}
         \builtin unset _soong_placed
     fi
-    \builtin typeset -g _soong_begin='%(7001?..)' _soong_end='%(7002?..)' _soong_symbols='= ~ ! ..' _soong_percent=yes
+    \builtin typeset -g _soong_begin='%(7001?..)' _soong_end='%(7002?..)' _soong_symbols='- = ~ ! ..' _soong_percent=yes
     \builtin typeset -g _soong_settings= _soong_set= _soong_seen= _soong_prompts= _soong_file= _soong_alone=
     \builtin typeset -g _soong_changed= _soong_drawn= _soong_hooks= _soong_right=${_soong_right-${RPS1+set}${RPROMPT+set}}
     \builtin typeset -gi _soong_now _soong_from _soong_until
     \builtin typeset -ga _soong_pids
     case ${LC_ALL:-${LC_CTYPE:-${LANG-}}} in
-    *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) _soong_symbols='⇄ ↻ ✗ …' ;;
+    *[Uu][Tt][Ff]8* | *[Uu][Tt][Ff]-8*) _soong_symbols='◦ ⇄ ↻ ✗ …' ;;
     esac
     \builtin typeset -ga precmd_functions
     _soong_arrange
@@ -335,7 +359,7 @@ soong_unload() {
         \builtin unfunction _soong_register _soong_register_late _soong_without_compinit _soong_without_compinit_rest
     fi
     if (( ${+functions[_soong_command]} )); then \builtin unfunction _soong _soong_command; fi
-    \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT SOONG_UP SOONG_WAIT SOONG_DOWN _soong_begin _soong_end _soong_symbols _soong_alias _soong_completer
+    \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT SOONG_IDLE SOONG_UP SOONG_WAIT SOONG_DOWN _soong_begin _soong_end _soong_symbols _soong_alias _soong_completer
     \builtin unset _soong_settings _soong_set _soong_seen _soong_prompts _soong_file _soong_hooks _soong_drawn
     \builtin unset _soong_now _soong_from _soong_until _soong_pids _soong_alone _soong_changed _soong_percent _soong_right
     \builtin unfunction _soong_hook _soong_last _soong_update _soong_judge _soong_hold _soong_live _soong_show

@@ -8,6 +8,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::config::address::Address;
 use crate::config::address::{is_host, is_user};
+use crate::config::on_demand::OnDemand;
 use crate::config::schema::{HOURS_MAX, KEYS, Key, Kind, MONEY_MAX, REQUIRED};
 use crate::error::{Error, Result};
 use crate::suggest;
@@ -185,15 +186,15 @@ fn check_required(span: Range<usize>, table: &DeTable<'_>, place: &[&str]) -> st
     Ok(())
 }
 
-/// Returns true if a table only adds forwards to an instance that a provider lists.
+/// Returns true if a table only adds settings of the tunnel to an instance that a provider lists.
 fn refers_only(table: &DeTable<'_>) -> bool {
-    let mut forwards = false;
+    let mut adds = false;
     let only = table.keys().all(|key| {
-        let is_forward = matches!(key.get_ref().as_ref(), "forward" | "remote" | "socks");
-        forwards |= is_forward;
-        is_forward || key.get_ref() == "id"
+        let is_of_tunnel = matches!(key.get_ref().as_ref(), "forward" | "remote" | "socks" | "on-demand");
+        adds |= is_of_tunnel;
+        is_of_tunnel || key.get_ref() == "id"
     });
-    forwards && only
+    adds && only
 }
 
 fn check_value(key: &Key, value: &Spanned<DeValue<'_>>, place: &[&str]) -> std::result::Result<(), Fault> {
@@ -227,6 +228,7 @@ fn fits(kind: Kind, value: &DeValue<'_>) -> bool {
         Kind::Words => text.is_some_and(|text| !text.contains('\0') && shell_words::split(text).is_ok()),
         Kind::Choice(words) => text.is_some_and(|text| words.contains(&text)),
         Kind::Switch => value.as_bool().is_some(),
+        Kind::OnDemand => value.as_bool().is_some() || text.is_some_and(|text| OnDemand::parse(text).is_ok()),
         Kind::Alias => text.is_some_and(is_alias),
         Kind::Forwards(kind) => value.as_array().is_some_and(|array| {
             let is_forward = |text: &str| kind.parse(text).is_ok();

@@ -8,12 +8,13 @@ use serde::Deserialize;
 
 use super::check::money;
 use super::settings::{
-    Autocorrect, Config, DEFAULT_COMPLETION_TIMEOUT, DEFAULT_SERVICES, HostKeyCheck, InstanceForwards,
-    Lambda, Launch, Runpod, Service, Ssh,
+    Autocorrect, Config, DEFAULT_COMPLETION_TIMEOUT, DEFAULT_SERVICES, HostKeyCheck, InstanceTunnel, Lambda,
+    Launch, Runpod, Service, Ssh,
 };
 use crate::built_in::is_built_in;
 use crate::config::forwarding::{ForwardSpec, Kind};
 use crate::config::instance::Instance;
+use crate::config::on_demand::OnDemand;
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
@@ -115,6 +116,7 @@ struct SshTable {
 struct TunnelTable {
     hold: Option<u32>,
     only_me: Option<bool>,
+    on_demand: Option<OnDemand>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,7 +128,7 @@ enum ServiceEntry {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct InstanceTable {
     /// Without a host, the table adds to a provider's instance.
     host: Option<String>,
@@ -136,6 +138,7 @@ struct InstanceTable {
     #[serde(default)]
     remote: Vec<String>,
     socks: Option<u16>,
+    on_demand: Option<OnDemand>,
     user: Option<String>,
     port: Option<u16>,
     key: Option<String>,
@@ -145,7 +148,7 @@ impl Document {
     /// Returns the config, or the fault of values that fit their kind but not each other.
     pub(super) fn into_config(self, paths: &Paths) -> Result<Config, String> {
         let services = services(self.services)?;
-        let forwards = forwards(&self.instances)?;
+        let tunnels = tunnels(&self.instances)?;
         let instances = instances(self.instances, &self.ssh, paths)?;
         let (ssh, lambda, runpod) = (self.ssh, self.lambda, self.runpod);
         let (hidden, aliases): (BTreeMap<_, _>, _) =
@@ -165,10 +168,11 @@ impl Document {
                 options: words("ssh.options", &ssh.options)?,
             },
             only_me: self.tunnel.only_me,
+            on_demand: self.tunnel.on_demand,
             hold: Duration::from_secs(self.tunnel.hold.unwrap_or(DEFAULT_HOLD).into()),
             services,
             instances,
-            forwards,
+            tunnels,
             providers: self.providers.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
             lambda: Lambda {
                 base_url: lambda.base_url,
@@ -192,13 +196,14 @@ impl Document {
     }
 }
 
-fn forwards(tables: &BTreeMap<String, InstanceTable>) -> Result<Vec<InstanceForwards>, String> {
+fn tunnels(tables: &BTreeMap<String, InstanceTable>) -> Result<Vec<InstanceTunnel>, String> {
     let parse = |(name, table): (&String, &InstanceTable)| {
         let local = table.forward.iter().map(|text| Kind::Local.parse(text));
         let remote = table.remote.iter().map(|text| Kind::Remote.parse(text));
         let socks = table.socks.map(|port| Ok(ForwardSpec::Socks(port)));
         let forwardings = local.chain(remote).chain(socks).collect::<Result<_, String>>()?;
-        Ok(InstanceForwards { name: name.clone(), id: table.id.clone(), forwardings })
+        let (name, id, on_demand) = (name.clone(), table.id.clone(), table.on_demand);
+        Ok(InstanceTunnel { name, id, forwardings, on_demand })
     };
     tables.iter().map(parse).collect()
 }

@@ -8,6 +8,7 @@ mod document;
 pub(crate) mod forwarding;
 pub(crate) mod instance;
 mod load;
+pub(crate) mod on_demand;
 pub mod schema;
 mod settings;
 pub(crate) mod token_store;
@@ -18,6 +19,6 @@ mod tests;
 pub use self::check::{is_provider_name, money};
 pub use self::load::read;
 pub use self::settings::{
-    Autocorrect, Config, DEFAULT_COMPLETION_TIMEOUT, DEFAULT_SERVICES, HostKeyCheck, InstanceForwards,
-    Lambda, Launch, Service, Ssh,
+    Autocorrect, Config, DEFAULT_COMPLETION_TIMEOUT, DEFAULT_SERVICES, HostKeyCheck, InstanceTunnel, Lambda,
+    Launch, Service, Ssh,
 };

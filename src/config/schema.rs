@@ -41,6 +41,8 @@ pub enum Kind {
     Service,
     /// `true` or `false`.
     Switch,
+    /// `true`, `false`, or a duration in quotes.
+    OnDemand,
     /// A command line, split and quoted as in a shell, or `!` and a command for the shell.
     Alias,
     /// Forwards of one kind, as texts in an array.
@@ -77,6 +79,7 @@ impl Kind {
             }
             Self::Service => "a port (1 to 65535), { remote = PORT, local = PORT } or false".into(),
             Self::Switch => "true or false".into(),
+            Self::OnDemand => "true, false, or a duration in quotes (1s to 30d), such as \"10m\"".into(),
             Self::Alias => "a command in quotes, such as \"tunnel start\" or \"!echo hello\"".into(),
             Self::Forwards(kind) => format!("texts in an array, each {}", kind.form()),
             Self::Texts => "texts in an array, such as [\"a\", \"b\"]".into(),
@@ -133,6 +136,12 @@ pub const KEYS: &[Key] = &[
         "refuse connections of other local users (Linux); default: only for SOCKS proxies",
     ),
     key(
+        "tunnel.on-demand",
+        Kind::OnDemand,
+        "false",
+        "start ssh with the first connection and end it after this time without one; true means \"10m\"",
+    ),
+    key(
         "services.*",
         Kind::Service,
         "",
@@ -161,6 +170,12 @@ pub const KEYS: &[Key] = &[
         "remote forwards: [\"9000:localhost:3000\"]",
     ),
     key("instances.*.socks", Kind::Port, "", "local port of a SOCKS proxy through the instance"),
+    key(
+        "instances.*.on-demand",
+        Kind::OnDemand,
+        "",
+        "start this instance's ssh with the first connection; default: tunnel.on-demand",
+    ),
     key("providers.*", Kind::Switch, "false", "list instances with soong-provider-NAME"),
     key(
         "lambda.base-url",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forwarding::ForwardSpec;
 use super::instance::Instance;
+use super::on_demand::OnDemand;
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -22,8 +23,10 @@ pub struct Config {
     pub services: Vec<Service>,
     /// Instances of the file, by name.
     pub instances: Vec<Instance>,
-    /// Forwards besides the services, by instance.
-    pub forwards: Vec<InstanceForwards>,
+    /// Whether tunnels start ssh on demand; `None` if not set.
+    pub on_demand: Option<OnDemand>,
+    /// Settings of each instance's tunnel.
+    pub tunnels: Vec<InstanceTunnel>,
     /// Enabled providers, by name.
     pub providers: Vec<String>,
     /// `[lambda]`.
@@ -56,14 +59,16 @@ pub enum Autocorrect {
     Never,
 }
 
-/// Forwards of one instance besides the services.
+/// Settings of one instance's tunnel.
 #[derive(Debug, Clone)]
-pub struct InstanceForwards {
+pub struct InstanceTunnel {
     /// Name of its table.
     pub name: String,
     pub(super) id: Option<String>,
-    /// The forwards.
+    /// Forwards besides the services.
     pub forwardings: Vec<ForwardSpec>,
+    /// Whether it starts ssh on demand.
+    pub(super) on_demand: Option<OnDemand>,
 }
 
 /// The `[lambda]` table.
@@ -169,7 +174,7 @@ impl Config {
     /// a table without id.
     pub fn names(&self, id: &str, name: &str) -> bool {
         self.instances.iter().any(|known| known.id == id)
-            || self.forwards.iter().any(|table| match &table.id {
+            || self.tunnels.iter().any(|table| match &table.id {
                 Some(known) => known == id,
                 None => table.name == name || table.name == id,
             })
@@ -178,10 +183,18 @@ impl Config {
     /// Returns the forwards of `instance` besides the services. A table without a host applies to any
     /// instance of that name or id.
     pub fn forwardings(&self, instance: &Instance) -> Vec<ForwardSpec> {
-        let mine = self.forwards.iter().filter(|forwards| match &forwards.id {
+        self.tunnels_of(instance).flat_map(|tunnel| tunnel.forwardings.iter().cloned()).collect()
+    }
+
+    /// Returns whether the tunnel to `instance` starts ssh on demand; its own table takes precedence.
+    pub fn on_demand(&self, instance: &Instance) -> Option<OnDemand> {
+        self.tunnels_of(instance).find_map(|tunnel| tunnel.on_demand).or(self.on_demand)
+    }
+
+    fn tunnels_of(&self, instance: &Instance) -> impl Iterator<Item = &InstanceTunnel> {
+        self.tunnels.iter().filter(|tunnel| match &tunnel.id {
             Some(id) => *id == instance.id,
-            None => forwards.name == instance.name || forwards.name == instance.id,
-        });
-        mine.flat_map(|forwards| forwards.forwardings.iter().cloned()).collect()
+            None => tunnel.name == instance.name || tunnel.name == instance.id,
+        })
     }
 }

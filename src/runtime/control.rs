@@ -34,6 +34,9 @@ pub const REMOVE: &str = "remove ";
 /// Request for the reason why the server does not connect to a forward's target; likewise. The answer is
 /// ssh's message, or success.
 pub const WHY: &str = "why ";
+/// Request to start an idle tunnel's ssh; the answer is an [`Answer`], once the link is up or cannot be. The link is
+/// wanted until the connection closes.
+pub const OPEN: &str = "open\n";
 /// The answer to [`WHY`] if a connection waits for another to end.
 pub const TOO_MANY_CONNECTIONS: &str = "the tunnel has no room for more connections";
 /// Longest request, in bytes: a forward has two paths or names and two ports.
@@ -131,6 +134,30 @@ impl Supervisor {
         let mut answer = String::new();
         BufReader::new(stream.take(ANSWER_MAX)).read_line(&mut answer)?;
         Ok(serde_json::from_str(&answer)?)
+    }
+
+    /// Asks it for a link and waits for it; `None` if there is none within `patience`. An error has the reason why there
+    /// will be none. The link does not end for lack of use while this connection is open.
+    pub fn open_link(mut self, patience: Duration) -> Result<Option<Self>> {
+        let at_fault = |source| Error::cannot("ask the supervisor", source);
+        let mut ask = || {
+            self.stream.write_all(OPEN.as_bytes())?;
+            let stream = DeadlineStream::new(self.stream.try_clone()?, patience);
+            let mut line = String::new();
+            match BufReader::new(stream.take(ANSWER_MAX)).read_line(&mut line) {
+                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => Ok(Some(serde_json::from_str::<Answer>(&line)?)),
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            }
+        };
+        match ask().map_err(at_fault)? {
+            None => Ok(None),
+            Some(Answer { error: None, .. }) => Ok(Some(self)),
+            Some(Answer { error: Some(message), hints }) => Err(Error::Failed { message, hints }),
+        }
     }
 
     /// Asks it to add ([`ADD`]) or remove ([`REMOVE`]) a forward, or for the reason of a failure ([`WHY`]).

@@ -18,4 +18,4 @@ pub(crate) mod remembered_ports;
 pub mod state;
 pub mod urls;
 
-mod process;
+pub(crate) mod process;

@@ -29,9 +29,13 @@ pub fn update(paths: &Paths, ending: Option<&Directory>) -> Result<()> {
         if ends || !directory.is_locked()? {
             continue;
         }
-        if let Some(state) =
-            State::read(&directory).filter(|state| matches!(state.phase, Phase::Up | Phase::Reconnecting))
-        {
+        let is_started = |state: &State| match state.phase {
+            Phase::Idle | Phase::Up | Phase::Reconnecting => true,
+            // From idle, as the first attempt of others has not started them yet.
+            Phase::Starting => state.on_demand.is_some(),
+            Phase::Failed => false,
+        };
+        if let Some(state) = State::read(&directory).filter(is_started) {
             pids.push_str(&format!("{}\n", state.pid));
         }
     }

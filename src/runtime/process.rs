@@ -63,6 +63,17 @@ impl Process {
     }
 }
 
+/// Returns the start of the supervisor `pid` in clock ticks after boot, as in `proc_pid_stat(5)`; `None` for another
+/// program, for one that is stopped or a zombie, and where the system does not tell.
+pub fn started(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (head, tail) = stat.rsplit_once(") ")?;
+    let mut fields = tail.split(' ');
+    let is_running = matches!(fields.next()?, "R" | "S" | "D");
+    let started = fields.nth(18)?.parse().ok()?;
+    (is_running && head.ends_with(" (soong-superviso")).then_some(started)
+}
+
 /// Returns a descriptor for the process (`pidfd_open(2)`); `None` if the kernel, before 5.3, or a sandbox
 /// refuses.
 #[cfg(target_os = "linux")]

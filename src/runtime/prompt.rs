@@ -10,6 +10,18 @@
 //! identifies the tunnel. SHOWN is the instance's name for prompts, at most 20 characters, with `..` for an omission.
 //! Lines that begin with `soong1` lack SHOWN; supervisors from before an update write them.
 //!
+//! An idle tunnel's supervisor sleeps until something connects, so it renews no promise. On Linux, its line names its
+//! process instead, which readers look up in `/proc/PID/stat`:
+//!
+//! ```text
+//! soong3 PID START STATE NAME LEASE_END PORTS SHOWN
+//! ```
+//!
+//! START is the start of the process in clock ticks since boot. Readers believe the line while the process PID is called
+//! `soong-supervisor`, has started at START, and is neither stopped nor a zombie: so a reused PID, also after a reboot,
+//! shows nothing. STATE is `idle`, or what the user must mend before a connection can succeed: `needs-passphrase`. A
+//! supervisor that hangs without being stopped can look idle until a connection tells.
+//!
 //! A line is a promise that expires: the supervisor claims to be up until NOT_AFTER (seconds since the epoch) and
 //! renews the promise while it knows that the link is alive. Readers believe it no longer than that, and only while
 //! the process PID lives. TTL is the longest remaining time of a promise: one with more was made before the clock was
@@ -23,6 +35,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::runtime::directory::Directory;
+use crate::runtime::process;
 use crate::runtime::state::{Phase, State};
 use crate::system::lock::lock;
 use crate::system::paths::{self, Paths};
@@ -32,6 +45,8 @@ use crate::system::time::now;
 const MARK: &str = "soong2";
 /// Prefix of a line without the field SHOWN.
 const MARK_BEFORE: &str = "soong1";
+/// Prefix of an idle tunnel's line.
+const MARK_IDLE: &str = "soong3";
 
 /// Longest shown name, and how much of a longer one is kept before and after the `..`.
 const SHOWN_MAX: usize = 20;
@@ -57,12 +72,12 @@ const FILE_MAX: u64 = 1 << 18;
 pub struct Entry {
     /// PID of its supervisor.
     pub pid: u32,
-    /// Last second of the promise, since the epoch.
-    pub not_after: u64,
-    /// Longest time until then, in seconds.
-    pub ttl: u64,
+    /// Condition under which the line is true.
+    pub promise: Promise,
     /// State; `None` for one of a later version.
     pub phase: Option<Phase>,
+    /// What the user must mend, of an idle tunnel.
+    pub blocked: Option<String>,
     /// Name; see [`crate::config::instance::tunnel_name`].
     pub name: String,
     /// End of the lease, in seconds since the epoch.
@@ -73,16 +88,45 @@ pub struct Entry {
     pub shown: String,
 }
 
+/// Condition under which a line is true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// Until this second since the epoch, and at most `ttl` seconds before it.
+    Until {
+        /// Last second.
+        not_after: u64,
+        /// Longest time until then, in seconds.
+        ttl: u64,
+    },
+    /// While the process runs that has started at this many clock ticks after boot.
+    Process {
+        /// Its start.
+        started: u64,
+    },
+}
+
+impl Promise {
+    /// Returns the promise of this process for a tunnel in `phase`.
+    fn new(phase: Phase) -> Self {
+        let started = if phase == Phase::Idle { process::started(std::process::id()) } else { None };
+        let until = Self::Until { not_after: now() + TTL, ttl: TTL };
+        started.map_or(until, |started| Self::Process { started })
+    }
+}
+
 impl Entry {
     /// Returns the line for the tunnel `name` in `state`; if it is up, its link is alive.
     pub fn new(name: &str, state: &State) -> Self {
+        let lease_end = state.daemon.as_ref().and_then(|facts| facts.lease_end);
+        // An idle tunnel does not hear of an extension.
+        let lease_end = lease_end.filter(|end| is_moment(*end) && state.phase != Phase::Idle);
         Self {
             pid: state.pid,
-            not_after: now() + TTL,
-            ttl: TTL,
+            promise: Promise::new(state.phase),
             phase: Some(state.phase),
+            blocked: state.blocked.as_deref().filter(|_| state.phase == Phase::Idle).map(field),
             name: field(name),
-            lease_end: state.daemon.as_ref().and_then(|facts| facts.lease_end).filter(|end| is_moment(*end)),
+            lease_end,
             ports: state.services().map(|service| service.local).collect(),
             shown: shown(&state.instance.name).unwrap_or_else(|| field(name)),
         }
@@ -91,25 +135,31 @@ impl Entry {
     /// Parses `line`; `None` if it does not match the format exactly.
     pub fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(' ').collect();
-        let (pid, not_after, ttl, phase, name, lease_end, ports, shown) = match fields[..] {
-            [MARK, pid, not_after, ttl, phase, name, lease_end, ports, shown] => {
-                (pid, not_after, ttl, phase, name, lease_end, ports, shown)
+        let until =
+            |not_after, ttl| Some(Promise::Until { not_after: number(not_after, 12)?, ttl: number(ttl, 3)? });
+        let (promise, rest) = match fields[..] {
+            [MARK, _, not_after, ttl, ref rest @ ..] if rest.len() == 5 => (until(not_after, ttl)?, rest),
+            [MARK_BEFORE, _, not_after, ttl, ref rest @ ..] if rest.len() == 4 => {
+                (until(not_after, ttl)?, rest)
             }
-            [MARK_BEFORE, pid, not_after, ttl, phase, name, lease_end, ports] => {
-                (pid, not_after, ttl, phase, name, lease_end, ports, name)
+            [MARK_IDLE, _, started, ref rest @ ..] if rest.len() == 5 => {
+                (Promise::Process { started: number(started, 12)? }, rest)
             }
             _ => return None,
         };
+        let [state, name, lease_end, ports] = *rest.first_chunk()?;
+        let (pid, shown) = (fields[1], *rest.get(4).unwrap_or(&name));
         let is_sound = |field: &&&str| !field.is_empty() && field.chars().all(is_plain);
         if fields.iter().filter(is_sound).count() != fields.len() {
             return None;
         }
         let ports = if ports == "-" { "" } else { ports };
+        let is_idle = matches!(promise, Promise::Process { .. });
         Some(Self {
             pid: number(pid, 7).filter(|pid| *pid > 1)?.try_into().ok()?,
-            not_after: number(not_after, 12)?,
-            ttl: number(ttl, 3)?,
-            phase: word_phase(phase),
+            promise,
+            phase: if is_idle { Some(Phase::Idle) } else { word_phase(state) },
+            blocked: (is_idle && state != phase_word(Some(Phase::Idle))).then(|| state.to_owned()),
             name: name.to_owned(),
             lease_end: if lease_end == "-" { None } else { Some(number(lease_end, 12)?) },
             ports: ports
@@ -172,6 +222,7 @@ fn shown(name: &str) -> Option<String> {
 /// Returns the word for a phase.
 pub fn phase_word(phase: Option<Phase>) -> &'static str {
     match phase {
+        Some(Phase::Idle) => "idle",
         Some(Phase::Starting) => "starting",
         Some(Phase::Up) => "up",
         Some(Phase::Reconnecting) => "reconnecting",
@@ -181,19 +232,23 @@ pub fn phase_word(phase: Option<Phase>) -> &'static str {
 }
 
 fn word_phase(word: &str) -> Option<Phase> {
-    [Phase::Starting, Phase::Up, Phase::Reconnecting, Phase::Failed]
+    [Phase::Idle, Phase::Starting, Phase::Up, Phase::Reconnecting, Phase::Failed]
         .into_iter()
         .find(|phase| phase_word(Some(*phase)) == word)
 }
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pid, not_after, ttl, name, shown, .. } = self;
-        let phase = phase_word(self.phase);
+        let Self { pid, name, shown, .. } = self;
+        let phase = self.blocked.as_deref().unwrap_or_else(|| phase_word(self.phase));
         let lease_end = self.lease_end.map_or_else(|| "-".to_owned(), |end| end.to_string());
         let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
         let ports = if ports.is_empty() { "-".to_owned() } else { ports.join(",") };
-        write!(f, "{MARK} {pid} {not_after} {ttl} {phase} {name} {lease_end} {ports} {shown}")
+        match self.promise {
+            Promise::Until { not_after, ttl } => write!(f, "{MARK} {pid} {not_after} {ttl}")?,
+            Promise::Process { started } => write!(f, "{MARK_IDLE} {pid} {started}")?,
+        }
+        write!(f, " {phase} {name} {lease_end} {ports} {shown}")
     }
 }
 

@@ -57,6 +57,14 @@ pub struct State {
     /// Reason of the last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// What the user must mend before the next connection can succeed: one of [`Kind::word`]'s words.
+    ///
+    /// [`Kind::word`]: crate::openssh::failure::Kind::word
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<String>,
+    /// Seconds without use after which ssh ends, of an on-demand tunnel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_demand: Option<u64>,
     /// Hints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
@@ -76,6 +84,8 @@ pub struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
+    /// On demand: the ports are open, and no ssh runs.
+    Idle,
     /// The first attempt is in progress.
     Starting,
     /// The link is up.
@@ -113,6 +123,8 @@ impl State {
             attempt: 0,
             next_retry: None,
             last_error: None,
+            blocked: None,
+            on_demand: None,
             hints: Vec::new(),
             crashed: false,
             instance: Target::from(instance),

@@ -33,6 +33,10 @@ const QUICK: [u64; 5] = [500, 1_700, 4_000, 8_000, 6_200];
 /// They stay below the penalties of OpenSSH 9.8 and the limits of fail2ban.
 const DENIED: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(35)];
 
+/// Pauses of an on-demand tunnel after failures that the user must mend; the last one repeats. Each attempt counts as a
+/// refused login, and fail2ban blocks after five in ten minutes.
+const BLOCKED: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(35), Duration::from_secs(300)];
+
 /// Pauses before probes of a silent host, and the times to wait for answers. The kernel repeats a probe after
 /// a second, so a long one counts as two.
 const PORT_PROBES: [PortProbe; 2] = [
@@ -59,6 +63,8 @@ pub struct PortProbe {
 pub struct Backoff {
     failures: u32,
     denials: usize,
+    /// Number of failures in a row that the user must mend, of an on-demand tunnel.
+    blocked: usize,
     /// Start times of connections within [`WINDOW`] that the server may have seen and that led to no link.
     connections: VecDeque<Instant>,
     /// True if the host has answered since the link was lost.
@@ -70,7 +76,8 @@ pub struct Backoff {
 impl Backoff {
     /// Returns a state without failures.
     pub fn new(now: Instant) -> Self {
-        Self { failures: 0, denials: 0, connections: VecDeque::new(), has_answered: false, since: now }
+        let connections = VecDeque::new();
+        Self { failures: 0, denials: 0, blocked: 0, connections, has_answered: false, since: now }
     }
 
     /// Returns the number of failures in a row.
@@ -86,6 +93,14 @@ impl Backoff {
     /// Records a successful attempt.
     pub fn succeed(&mut self) {
         self.connections.pop_back();
+        self.blocked = 0;
+    }
+
+    /// Records a failure that the user must mend. Returns the time for which an on-demand tunnel tries nothing.
+    pub fn block(&mut self) -> Duration {
+        let pause = BLOCKED[self.blocked.min(BLOCKED.len() - 1)];
+        self.blocked += 1;
+        pause
     }
 
     /// Records the loss of a link that was `up` for this long. A good one resets all failures, a usable one

@@ -86,6 +86,17 @@ async fn attend(
         control::POLL_DAEMON => daemon_wake.notify_one(),
         // A client that does not read has lost interest.
         control::TRAFFIC => drop(stream.write_all(metrics.line().as_bytes()).await),
+        control::OPEN => {
+            let outcome = tokio::select! {
+                outcome = forward_table.open_link() => outcome,
+                // The client has lost interest.
+                _ = stream.read_u8() => return,
+            };
+            if stream.write_all(&response(&outcome)).await.is_ok() && outcome.is_ok() {
+                // The link is wanted until the client goes.
+                let _ = stream.read_u8().await;
+            }
+        }
         change => {
             if let Some(outcome) = fulfil(change, forward_table).await {
                 let _ = stream.write_all(&response(&outcome)).await;
@@ -117,9 +128,9 @@ async fn fulfil(request: &str, forward_table: &ForwardTable) -> Option<Result<()
     })
 }
 
-fn response(outcome: &Result<()>) -> Vec<u8> {
+fn response<T>(outcome: &Result<T>) -> Vec<u8> {
     let answer = match outcome {
-        Ok(()) => control::Answer::default(),
+        Ok(_) => control::Answer::default(),
         Err(error) => control::Answer {
             error: Some(error.to_string()),
             hints: error.hints().into_iter().map(str::to_owned).collect(),

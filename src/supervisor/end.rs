@@ -13,12 +13,37 @@ pub(super) enum End {
     Stop,
     /// ssh failed.
     Failed(Failure),
+    /// No client used an on-demand tunnel's link for its time.
+    Unused,
     /// The provider has news of the instance.
     Relocated(Relocation),
     /// The server answers other connections, but not the waiting ssh.
     Answered,
     /// ssh waits at a silent address while another one answers; the option makes ssh use that.
     Detour(String),
+}
+
+/// Reason why an on-demand tunnel has no link.
+#[derive(Debug)]
+pub(super) enum Rest<'a> {
+    /// Nothing has connected yet.
+    New,
+    /// Nothing has used the link for its time.
+    Unused,
+    /// The link was lost while nothing used it, or no attempt succeeded while something waited.
+    Failed(&'a Failure),
+    /// Nothing can succeed before the user mends something.
+    Blocked(&'a Failure),
+}
+
+impl Rest<'_> {
+    /// Returns the failure, if there was one.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::New | Self::Unused => None,
+            Self::Failed(failure) | Self::Blocked(failure) => Some(failure),
+        }
+    }
 }
 
 /// Reason to check a link.

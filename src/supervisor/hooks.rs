@@ -1,4 +1,4 @@
-//! Hooks: the user's programs for tunnels that come up, lose their link or fail, and for leases that end.
+//! Hooks: the user's programs for tunnels that come up, lose their link, become idle or fail, and for leases that end.
 //!
 //! They are files such as `hooks/up` beside the config file; see [`Occasion`]. A separate process,
 //! `soong-tunnel hooks`, runs them; it starts with the first event that has a hook. The supervisor writes
@@ -32,9 +32,15 @@ impl Hooks {
         Self { directory: paths.hooks(), name: name.to_owned(), last: None, runner: None }
     }
 
-    /// Runs the hook for `event`, if there is one. A tunnel that was not up cannot go down.
+    /// Runs the hook for `event`, if there is one. A tunnel that was not up cannot go down, and one that still fails
+    /// does not fail again.
     pub fn fire(&mut self, event: &Event) -> io::Result<()> {
-        if event.occasion == Occasion::Down && self.last != Some(Occasion::Up) {
+        let is_news = match event.occasion {
+            Occasion::Up | Occasion::LeaseEnding | Occasion::Gone => true,
+            Occasion::Down | Occasion::Idle => self.last == Some(Occasion::Up),
+            Occasion::Failed => self.last != Some(Occasion::Failed),
+        };
+        if !is_news {
             return Ok(());
         }
         if event.occasion.is_state() {

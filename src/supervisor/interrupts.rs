@@ -31,6 +31,16 @@ impl Interrupts {
         Stop(&mut self.stop)
     }
 
+    /// Stops watching the system: an idle tunnel has no link that could break, and each event would wake the machine.
+    pub(super) fn pause(&mut self) {
+        self.system = Watch::none();
+    }
+
+    /// Watches the system again.
+    pub(super) fn resume(&mut self) {
+        self.system = Watch::new();
+    }
+
     /// Asks the provider about the instance after `failures` failed attempts in a row, if that is due.
     pub(super) fn poll_provider_after(&mut self, failures: u32) {
         self.provider.poll_after(failures);

@@ -1,12 +1,14 @@
 //! The life of a tunnel: from set-up through its states to the end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::backoff::Backoff;
+use super::backoff::{self, Backoff};
 use super::connect::Connector;
-use super::end::End;
+use super::end::{End, Rest};
+use super::idle::{self, Setback};
 use super::interrupts::{Interrupt, Interrupts};
 use super::link::process;
 use super::link::tcp_probe::Port;
@@ -15,8 +17,9 @@ use super::protocol::event::Event;
 use super::protocol::exec::ForegroundLaunch;
 use super::protocol::location::Relocation;
 use super::protocol::progress::Style;
-use super::protocol::request::Request;
+use super::protocol::request::{FirstLink, Request};
 use super::publish::Publisher;
+use super::relay::demand::Demand;
 use super::setup::{self, Parts};
 use super::starter::Starter;
 use crate::error::{Error, Result};
@@ -68,6 +71,8 @@ enum Finish {
 
 /// State of the link.
 enum Link {
+    /// On demand: there is no ssh until something waits for a link.
+    Idle(Option<Setback>),
     /// An ssh is starting.
     Connecting,
     /// ssh has logged in, and every forward is confirmed.
@@ -87,6 +92,10 @@ struct Supervisor<'a> {
     monitor: Monitor,
     interrupts: Interrupts,
     backoff: Backoff,
+    demand: Arc<Demand>,
+    /// True if ssh runs on demand only.
+    is_on_demand: bool,
+    first: FirstLink,
     /// Time at which the last link was lost; `None` until a link has been up.
     lost_at: Option<Instant>,
 }
@@ -94,9 +103,22 @@ struct Supervisor<'a> {
 impl<'a> Supervisor<'a> {
     /// Returns the supervisor of the tunnel of `request`.
     fn new(request: &Request, parts: Parts<'a>) -> Self {
-        let Parts { publisher, connector, monitor, interrupts } = parts;
+        let Parts { publisher, connector, monitor, interrupts, demand } = parts;
         let (login, backoff) = (request.login.clone(), Backoff::new(Instant::now()));
-        Self { login, publisher, connector, monitor, interrupts, backoff, lost_at: None }
+        let (is_on_demand, first) = (request.on_demand.is_some(), request.first);
+        let lost_at = None;
+        Self {
+            login,
+            publisher,
+            connector,
+            monitor,
+            interrupts,
+            backoff,
+            demand,
+            is_on_demand,
+            first,
+            lost_at,
+        }
     }
 
     /// Runs the tunnel to its end and cleans up.
@@ -111,14 +133,55 @@ impl<'a> Supervisor<'a> {
     async fn supervise(&mut self) -> Result<Finish> {
         self.publisher.connecting();
         let mut link = Link::Connecting;
+        if self.first == FirstLink::OnDemand {
+            self.publisher.idle(&Rest::New, &self.login);
+            link = Link::Idle(None);
+        }
         loop {
             link = match link {
+                Link::Idle(setback) => self.rest(setback).await,
                 Link::Connecting => self.connect().await,
                 Link::Up(ssh) => self.watch(ssh).await,
                 Link::Waiting { failure, took } => self.wait(&failure, took).await,
                 Link::Ended(result) => return result,
             };
         }
+    }
+
+    /// Waits until something needs a link.
+    async fn rest(&mut self, setback: Option<Setback>) -> Link {
+        self.interrupts.pause();
+        let stays =
+            idle::until_wanted(setback.as_ref(), &self.demand, &mut self.interrupts, &self.publisher).await;
+        if !stays {
+            return self.stopped();
+        }
+        self.interrupts.resume();
+        self.publisher.opening();
+        let now = Instant::now();
+        // From now on, an attempt replaces a link.
+        self.lost_at = Some(now);
+        if let Some(Setback { failure, begun, blocked_until: None }) = setback
+            && now - begun < backoff::OUTAGE
+        {
+            return Link::Waiting { failure, took: now - begun };
+        }
+        self.backoff.start_over(now);
+        Link::Connecting
+    }
+
+    /// Ends the attempts of an on-demand tunnel for now. The last one failed and took `took`.
+    async fn give_up(&mut self, failure: Failure, took: Duration) -> Link {
+        let now = Instant::now();
+        let is_blocked = failure.kind.needs_user();
+        let rest = if is_blocked { Rest::Blocked(&failure) } else { Rest::Failed(&failure) };
+        self.publisher.idle(&rest, &self.login);
+        let blocked_until = is_blocked.then(|| now + self.backoff.block());
+        if is_blocked {
+            self.demand.refuse().await;
+        }
+        let begun = now.checked_sub(took).unwrap_or(now);
+        Link::Idle(Some(Setback { failure, begun, blocked_until }))
     }
 
     async fn connect(&mut self) -> Link {
@@ -136,7 +199,7 @@ impl<'a> Supervisor<'a> {
                     self.backoff.fail(failure.kind);
                     self.login.detour = None;
                 }
-                self.next_after(end, begun.elapsed())
+                self.next_after(end, begun.elapsed()).await
             }
         }
     }
@@ -150,14 +213,18 @@ impl<'a> Supervisor<'a> {
         let now = Instant::now();
         self.lost_at = Some(now);
         self.backoff.lose(now - since, now);
-        self.next_after(end, Duration::ZERO)
+        self.next_after(end, Duration::ZERO).await
     }
 
     /// Returns the state after an attempt that took `took`, or after a link.
-    fn next_after(&mut self, end: End, took: Duration) -> Link {
+    async fn next_after(&mut self, end: End, took: Duration) -> Link {
         let was_up = self.lost_at.is_some();
         match end {
             End::Stop => self.stopped(),
+            End::Unused => {
+                self.publisher.idle(&Rest::Unused, &self.login);
+                Link::Idle(None)
+            }
             End::Relocated(relocation) => self.relocated(relocation),
             End::Answered => {
                 self.publisher.log().write("the server answers again");
@@ -174,11 +241,23 @@ impl<'a> Supervisor<'a> {
                     self.publisher.displaced(&failure);
                     return Link::Ended(Ok(Finish::RuntimeRemoved));
                 }
-                if !was_up || self.backoff.gives_up(failure.kind) {
+                if self.is_last(&failure, was_up) {
                     return Link::Ended(Err(self.publisher.failed(&failure, &self.login, was_up)));
+                }
+                if self.is_on_demand && (failure.kind.needs_user() || self.demand.is_unused()) {
+                    return self.give_up(failure, took).await;
                 }
                 Link::Waiting { failure, took }
             }
+        }
+    }
+
+    /// Returns true if `failure` ends the tunnel.
+    fn is_last(&self, failure: &Failure, was_up: bool) -> bool {
+        match was_up {
+            true if self.is_on_demand => failure.kind == Kind::Displaced,
+            true => self.backoff.gives_up(failure.kind),
+            false => self.first != FirstLink::Eventually || failure.kind.needs_user(),
         }
     }
 
@@ -196,12 +275,18 @@ impl<'a> Supervisor<'a> {
         let due = async {
             match &port {
                 Some(port) => port.wait_until_answered(&mut self.backoff).await,
+                // The connections that just lost their link come back, or wait already.
+                None if pause.is_zero() => {}
                 None => sleep(pause).await,
             }
         };
         let interrupt = tokio::select! {
+            biased;
             interrupt = self.interrupts.next(&self.login.instance) => Some(interrupt),
             () = due => None,
+            () = self.demand.unwanted(), if self.is_on_demand => {
+                return self.give_up(failure.clone(), took).await;
+            }
         };
         match interrupt {
             None => self.backoff.retry(),

@@ -10,13 +10,21 @@
 //! # States
 //!
 //! ```text
-//! set_up ─→ Connecting ─→ Up ─→ Waiting ─→ Connecting …
-//!               │          │       │
-//!               └──────────┴───────┴────→ Ended: stopped, failed, or moved to another directory
+//! set_up ─┬─────────→ Connecting ─→ Up ─→ Waiting ─→ Connecting …
+//!         │ on demand    ↑ │        │       │
+//!         └─→ Idle ──────┘ │        │       │
+//!              ↑           │        │       │
+//!              ├───────────┴────────┴───────┤  nothing waits, or the user must mend something
+//!              └───────────┴────────┴───────┴─→ Ended: stopped, failed, or moved to another directory
 //! ```
 //!
 //! [`lifecycle::Link`] is the state. Each state has one function that waits for what ends it and returns the next.
 //! The listeners exist in all states: a connection that arrives without a link waits for one.
+//!
+//! An on-demand tunnel begins in `Idle`: no ssh, no timer, no watch of the system. A waiting connection ends that.
+//! Attempts go on while something waits. A failure that only the user can mend refuses what waits, and later
+//! connections for a growing time; commands always get an attempt. Without a client for its time, an ssh that is up
+//! ends. Such a tunnel ends only when it is stopped, its directory is gone, or its instance.
 //!
 //! # Owners
 //!
@@ -24,6 +32,7 @@
 //! - [`state_file::StateFile`]: the state and its file. The publisher changes the phase, the forward table the forwards.
 //! - [`connect::Connector`]: ssh's control socket and questions. It makes one attempt.
 //! - [`relay::forward_table::ForwardTable`]: every forward, its listeners, and whether the present ssh carries it.
+//! - [`relay::demand::Demand`]: what waits for a link, and when clients last used it.
 //! - [`monitor::Monitor`]: the liveness of the link that is up, and whether the relay lets connections through.
 //! - [`interrupts::Interrupts`]: the request to stop, system events, and news from the provider.
 //! - [`backoff::Backoff`]: when to try again, and which failures end the tunnel. A function of failures and times.
@@ -50,7 +59,9 @@ pub(crate) mod connect;
 pub(crate) mod control_server;
 pub(crate) mod daemon_poll;
 pub(crate) mod end;
+pub(crate) mod event_text;
 pub(crate) mod hooks;
+pub(crate) mod idle;
 pub(crate) mod interrupts;
 pub(crate) mod lease_warning;
 pub(crate) mod lifecycle;

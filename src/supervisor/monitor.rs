@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
@@ -13,7 +14,9 @@ use super::interrupts::{Interrupts, Stop};
 use super::link::check::Check;
 use super::link::liveness::{Liveness, Patience, ProbeReason};
 use super::link::process::Link;
+use super::link::sessions;
 use super::publish::Publisher;
+use super::relay::demand::Demand;
 use super::relay::forward_table::ForwardTable;
 use super::system_events::{self, SystemEvent, Watch};
 
@@ -22,6 +25,9 @@ pub(super) struct Monitor {
     liveness: Arc<Liveness>,
     /// Lets connections through while true.
     link_up: watch::Sender<bool>,
+    /// Open connections, and the time without any after which the link ends; `None` for a tunnel that stays up.
+    demand: Arc<Demand>,
+    on_demand: Option<Duration>,
     /// Makes a poll of the status daemon due.
     daemon_wake: Arc<Notify>,
     /// Socket that ssh forwards to the status daemon, if that is among the services.
@@ -29,9 +35,15 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Returns the monitor that records signs of life in `liveness` and lets connections through `link_up`.
-    pub(super) fn new(liveness: Arc<Liveness>, link_up: watch::Sender<bool>) -> Self {
-        Self { liveness, link_up, daemon_wake: Arc::default(), daemon_socket: None }
+    /// Returns the monitor that records signs of life in `liveness` and lets connections through `link_up`. A link
+    /// without `demand` for the time `on_demand` ends.
+    pub(super) fn new(
+        liveness: Arc<Liveness>,
+        link_up: watch::Sender<bool>,
+        demand: Arc<Demand>,
+        on_demand: Option<Duration>,
+    ) -> Self {
+        Self { liveness, link_up, demand, on_demand, daemon_wake: Arc::default(), daemon_socket: None }
     }
 
     /// Sets the socket that ssh forwards to the status daemon.
@@ -47,6 +59,7 @@ impl Monitor {
     /// Lets connections through from now on.
     pub(super) fn open(&self) {
         self.liveness.verified();
+        self.demand.touch();
         self.link_up.send_replace(true);
     }
 
@@ -69,6 +82,12 @@ impl Monitor {
                     self.link_up.send_replace(false);
                     return End::Failed(failure);
                 }
+                () = self.unused(connector) => {
+                    // From here on, connections wait for the next link.
+                    self.link_up.send_replace(false);
+                    link.end().await;
+                    return End::Unused;
+                }
                 facts = poll.next() => {
                     publisher.daemon_facts(facts);
                     self.liveness.verified();
@@ -86,6 +105,18 @@ impl Monitor {
         }
         link.end().await;
         End::Stop
+    }
+
+    /// Waits until nothing has used an on-demand tunnel's link for its time. Sessions count as use.
+    async fn unused(&self, connector: &Connector) {
+        let Some(limit) = self.on_demand else { return std::future::pending().await };
+        loop {
+            self.demand.unused_for(limit).await;
+            if sessions::count(connector.control().path()) == 0 {
+                return;
+            }
+            self.demand.touch();
+        }
     }
 
     /// Checks whether the link is alive; returns how it ends otherwise.

@@ -2,8 +2,10 @@
 //! state file, the log, the line for prompts, the starter that waits, and the user's hooks.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
+use super::end::Rest;
+use super::event_text::{describe, moment};
 use super::hooks::Hooks;
 use super::lease_warning::LeaseWarnings;
 use super::protocol::event::Event;
@@ -23,6 +25,7 @@ use crate::runtime::urls::variables;
 use crate::runtime::{pidfile, remembered_ports};
 use crate::system::paths::Paths;
 use crate::system::time::now;
+use crate::terminal::printable;
 
 /// Variables of the hook for a lease that ends soon.
 const MINUTES_LEFT: &str = "SOONG_MINUTES_LEFT";
@@ -38,6 +41,8 @@ pub(super) struct Publisher<'a> {
     state: Arc<StateFile>,
     log: Arc<Log>,
     starter: Starter,
+    /// True if the starter knows that the tunnel is up or idle.
+    announced: bool,
     hooks: Hooks,
     lease_warnings: LeaseWarnings,
 }
@@ -55,8 +60,8 @@ impl<'a> Publisher<'a> {
         let hooks = Hooks::new(paths, name);
         let lock = Arc::new(lock);
         let state = Arc::new(StateFile::new(directory.clone(), Arc::clone(&lock), state));
-        let lease_warnings = LeaseWarnings::default();
-        Self { paths, directory, lock, name: name.to_owned(), state, log, starter, hooks, lease_warnings }
+        let (name, announced, lease_warnings) = (name.to_owned(), false, LeaseWarnings::default());
+        Self { paths, directory, lock, name, state, log, starter, announced, hooks, lease_warnings }
     }
 
     /// Returns the places of this process.
@@ -104,13 +109,59 @@ impl<'a> Publisher<'a> {
         self.enter(Phase::Up, |state| {
             state.attempt = 0;
             state.next_retry = None;
+            state.blocked = None;
         });
+        let forwards = self.list();
+        let is_again = self.announced && self.state.get().on_demand.is_some();
+        self.announced = true;
+        self.starter.send(&if is_again { Event::Opened } else { Event::Up { forwards } });
+        self.run_hook(Occasion::Up, "");
+    }
+
+    /// Lists the tunnel and its ports for other programs and later starts. Returns its forwards.
+    fn list(&self) -> Vec<Forward> {
         self.log_failure("PID file", pidfile::update(self.paths, None));
         let State { instance, forwards, .. } = self.state.get();
         let remembered = remembered_ports::remember(self.paths, &instance.id, &forwards);
         self.log_failure("remembered ports", remembered);
-        self.starter.send(&Event::Up { forwards });
-        self.run_hook(Occasion::Up, "");
+        forwards
+    }
+
+    /// Publishes that an on-demand tunnel has no link. `login` is for hints.
+    pub(super) fn idle(&mut self, rest: &Rest<'_>, login: &Login) {
+        let (failure, is_blocked) = (rest.failure(), matches!(rest, Rest::Blocked(_)));
+        let blocked = failure.filter(|_| is_blocked);
+        let hints = blocked.map(|failure| self.blocked_hints(failure, login)).unwrap_or_default();
+        self.enter(Phase::Idle, |state| {
+            state.attempt = 0;
+            state.next_retry = None;
+            state.last_error = failure.map(|failure| failure.reason.clone());
+            state.blocked = blocked.map(|failure| failure.kind.word().to_owned());
+            state.hints = hints;
+        });
+        let forwards = if self.announced { Vec::new() } else { self.list() };
+        self.starter.send(&if self.announced { Event::Closed } else { Event::Idle { forwards } });
+        self.announced = true;
+        match rest {
+            Rest::New => {}
+            Rest::Unused => self.run_hook(Occasion::Idle, ""),
+            Rest::Failed(failure) => self.run_hook(Occasion::Down, &failure.reason),
+            Rest::Blocked(failure) => self.run_hook(Occasion::Failed, &failure.reason),
+        }
+    }
+
+    /// Returns the hints after a failure that the user must mend.
+    fn blocked_hints(&self, failure: &Failure, login: &Login) -> Vec<String> {
+        let name = self.instance().name;
+        let name = shell_words::quote(&name);
+        let mut hints = failure::hints(failure.kind, login, 0);
+        hints.push(format!("then connect: soong tunnel wait {}", printable(&name)));
+        hints
+    }
+
+    /// Publishes that something wants the link of an idle tunnel.
+    pub(super) fn opening(&mut self) {
+        self.enter(Phase::Starting, |state| state.blocked = None);
     }
 
     /// Publishes a lost link and the next attempt, `pause` from now. `failures` attempts have failed so far.
@@ -291,23 +342,6 @@ impl<'a> Publisher<'a> {
     fn log_failure(&self, subject: &str, outcome: Result<()>) {
         if let Err(error) = outcome {
             self.log.write(&format!("{subject}: {error}"));
-        }
-    }
-}
-
-/// Returns seconds since the epoch as RFC 3339 writes them.
-fn moment(seconds: u64) -> String {
-    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
-    humantime::format_rfc3339_seconds(time).to_string()
-}
-
-fn describe(state: &State) -> String {
-    match state.phase {
-        Phase::Starting => "starting".to_owned(),
-        Phase::Up => format!("up: {}", state.instance.host),
-        Phase::Reconnecting | Phase::Failed => {
-            let phase = if state.phase == Phase::Failed { "failed" } else { "link lost" };
-            format!("{phase}: {}", state.last_error.as_deref().unwrap_or("no reason given"))
         }
     }
 }

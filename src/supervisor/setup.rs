@@ -16,6 +16,7 @@ use super::protocol::event::Event;
 use super::protocol::request::Request;
 use super::publish::Publisher;
 use super::relay::connection_limit::ConnectionLimit;
+use super::relay::demand::Demand;
 use super::relay::fd_limit;
 use super::relay::metrics::Metrics;
 use super::relay::owner::Guard;
@@ -39,6 +40,7 @@ pub(super) struct Parts<'a> {
     pub(super) connector: Connector,
     pub(super) monitor: Monitor,
     pub(super) interrupts: Interrupts,
+    pub(super) demand: Arc<Demand>,
 }
 
 /// Takes the lock and the ports, opens the supervisor's socket and begins to serve. Leaves nothing behind if it fails.
@@ -48,9 +50,11 @@ pub(super) async fn set_up<'a>(request: &Request, paths: &'a Paths, starter: Sta
     let publisher = publisher(request, paths, starter).await?;
     let (link_up, link) = watch::channel(false);
     let liveness = Arc::new(Liveness::new(request.login.keepalive));
+    let demand = Arc::new(Demand::default());
     let uplink = Uplink {
         link,
         hold: request.hold,
+        demand: Arc::clone(&demand),
         limit: ConnectionLimit::new(fd_limit::raise()),
         guard: Guard::new(request.only_me, Arc::clone(publisher.log())),
         liveness: Arc::clone(&liveness),
@@ -64,9 +68,9 @@ pub(super) async fn set_up<'a>(request: &Request, paths: &'a Paths, starter: Sta
             return Err(error);
         }
     };
-    let monitor = Monitor::new(liveness, link_up);
+    let monitor = Monitor::new(liveness, link_up, Arc::clone(&demand), request.on_demand);
     let interrupts = Interrupts::new(stop, &request.login.instance.id);
-    let mut parts = Parts { publisher, connector, monitor, interrupts };
+    let mut parts = Parts { publisher, connector, monitor, interrupts, demand };
     if let Err(error) = parts.open(request, &metrics, stopper).await {
         parts.connector.forward_table().close().await;
         parts.publisher.abandon();
@@ -127,7 +131,8 @@ async fn publisher<'a>(request: &Request, paths: &'a Paths, starter: Starter) ->
     for text in [log_fault, only_me].into_iter().flatten() {
         starter.send(&Event::Warning { text });
     }
-    let state = State::starting(&request.login.instance, &request.forwards);
+    let on_demand = request.on_demand.map(|idle| idle.as_secs());
+    let state = State { on_demand, ..State::starting(&request.login.instance, &request.forwards) };
     Ok(Publisher::new(paths, directory, lock, (&request.name, state), log, starter))
 }
 

@@ -110,6 +110,11 @@ mod linux {
             Self { counters: SleepMeter::new(), clock: clock().ok(), network: network().ok() }
         }
 
+        /// Watches nothing.
+        pub fn none() -> Self {
+            Self { counters: SleepMeter::new(), clock: None, network: None }
+        }
+
         /// Returns the next event. Cancel-safe.
         pub async fn next(&mut self) -> SystemEvent {
             loop {
@@ -225,6 +230,11 @@ mod elsewhere {
         /// Starts watching.
         pub fn new() -> Self {
             Self { counters: SleepMeter::new(), source: source() }
+        }
+
+        /// Returns a watch that costs nothing until it is asked.
+        pub fn none() -> Self {
+            Self { counters: SleepMeter::new(), source: None }
         }
 
         /// Returns the next event. Cancel-safe.

@@ -6,11 +6,12 @@
 //! cargo test --test endurance -- outage --seconds 60
 //! cargo test --test endurance -- storm --seconds 60
 //! cargo test --test endurance -- sequence --count 10000
+//! cargo test --test endurance -- rest --minutes 5
 //! ```
 //!
 //! `truth` does random things to a tunnel that has a random `ssh_config` and a server with a random banner, and
 //! compares what `soong tunnel status` and the prompt file say with what
-//! a request finds. `outage` takes the server away for a while, `storm` runs many commands at once, and `sequence`
+//! a request finds. `rest` counts how often supervisors wake that nothing uses. `outage` takes the server away for a while, `storm` runs many commands at once, and `sequence`
 //! makes one connection after another.
 
 #![allow(
@@ -20,6 +21,7 @@
 )]
 
 mod outage;
+mod rest;
 mod sequence;
 mod storm;
 #[path = "../it/support/mod.rs"]
@@ -33,7 +35,7 @@ use std::time::Duration;
 /// The time that `cargo test` has for this.
 const SHORT: Duration = Duration::from_secs(15);
 
-const USAGE: &str = "usage: cargo test --test endurance -- truth|outage|storm|sequence \
+const USAGE: &str = "usage: cargo test --test endurance -- truth|outage|storm|sequence|rest \
                      [--minutes N | --seconds N] [--seed N] [--keepalive SECONDS] [--count N]";
 
 /// Tests to run, and for how long.
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
     let Some(first) = words.first() else {
         return outcome(truth::run(SHORT, fastrand::u64(..), 1));
     };
-    if !["truth", "outage", "storm", "sequence"].contains(&first.as_str()) {
+    if !["truth", "outage", "storm", "sequence", "rest"].contains(&first.as_str()) {
         return beside_tests(&words);
     }
     let Some(arguments) = Arguments::read(&words) else {
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         "truth" => truth::run(arguments.time, arguments.seed, arguments.keepalive),
         "outage" => outage::run(arguments.time),
         "storm" => storm::run(arguments.time),
+        "rest" => rest::run(arguments.time),
         _ => sequence::run(arguments.count),
     })
 }

@@ -23,7 +23,7 @@ pub(super) fn candidates(
     }
     let carried =
         |spec: &ForwardSpec| running.iter().flat_map(State::others).any(|forward| forward.spec == *spec);
-    let written = config.into_iter().flat_map(|config| &config.forwards).flat_map(|instance| {
+    let written = config.into_iter().flat_map(|config| &config.tunnels).flat_map(|instance| {
         let candidates = instance
             .forwardings
             .iter()

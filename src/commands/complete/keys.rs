@@ -118,6 +118,7 @@ pub(super) fn values(typed: &str) -> Answer {
     match key.kind {
         Kind::Choice(words) => Answer::words(words.iter().copied().map(word).collect()),
         Kind::Switch => Answer::words(["true", "false"].map(word).into()),
+        Kind::OnDemand => Answer::words(["true", "false", "10m", "1h"].map(word).into()),
         Kind::Path => Answer::files(),
         Kind::Provider => {
             let installed = |name: &String| Candidate::new(name.clone(), "installed");

@@ -127,6 +127,7 @@ fn running(paths: &Paths) -> Vec<State> {
 /// Returns a tunnel by its instance's name.
 fn tunnel(state: &State) -> Candidate {
     let phase = match state.phase {
+        Phase::Idle => "idle",
         Phase::Starting => "starting",
         Phase::Up => "up",
         Phase::Reconnecting => "reconnecting",

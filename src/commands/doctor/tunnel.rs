@@ -68,6 +68,18 @@ fn condition(running: &Running, state: &State, instance: &Instance) -> Finding {
                 .command(["soong", "tunnel", "restart", &instance.name])
         }
         TunnelStatus::Phase(Phase::Up) => Finding::ok(CHECK, format!("up for {time} (PID {pid})")),
+        TunnelStatus::Phase(Phase::Idle) if state.blocked.is_some() => {
+            Finding::failed(CHECK, format!("idle, and cannot connect: {}", reason())).command([
+                "soong",
+                "tunnel",
+                "wait",
+                "--instance-id",
+                &instance.name,
+            ])
+        }
+        TunnelStatus::Phase(Phase::Idle) => {
+            Finding::ok(CHECK, format!("idle for {time}; ssh starts with the next connection (PID {pid})"))
+        }
         TunnelStatus::Phase(Phase::Starting) => {
             Finding::ok(CHECK, format!("starting for {time} (PID {pid})"))
         }

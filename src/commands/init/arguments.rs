@@ -21,12 +21,14 @@ use clap::{Parser, ValueEnum};
   soong_unload                  removes everything from a running shell",
     after_long_help = "The prompt:
   Before each prompt, without starting a process, the shell sets
-    SOONG_STATE   up if every tunnel is up, down if one is not, else empty
+    SOONG_STATE   up if every tunnel is up, down if one is not, idle if all
+                  are idle (on demand, without a connection), else empty
     SOONG_TEXT    names of the tunnels if all are up, else of those that are
                   not: dev down, 1/2 dev reconnecting (1 of 2 is up)
     SOONG_PROMPT  the same with symbol and colour, ready for the prompt
-    SOONG_UP, SOONG_WAIT, SOONG_DOWN
-                  one of them is SOONG_TEXT: all up, one connecting, one down
+    SOONG_UP, SOONG_IDLE, SOONG_WAIT, SOONG_DOWN
+                  one of them is SOONG_TEXT: all up, all idle, one connecting,
+                  one down
   bash shows SOONG_PROMPT on the left, zsh and fish on the right. To place it
   yourself, name it in your prompt: PS1='${SOONG_PROMPT} \\$ ', in single quotes
   (zsh also needs 'setopt promptsubst'). Names are cut at 20 characters and
@@ -38,11 +40,11 @@ use clap::{Parser, ValueEnum};
     SOONG_PROMPT_SIDE        left, right (not in bash), or off: variables only
     SOONG_PROMPT_FORMAT      for example '[{symbol} {text} {lease}]'; an empty
                              part is dropped with the space next to it
-    SOONG_PROMPT_SYMBOL_UP, _WAIT, _DOWN
+    SOONG_PROMPT_SYMBOL_UP, _IDLE, _WAIT, _DOWN
                              symbol before the names
-    SOONG_PROMPT_COLOR_UP, _WAIT, _DOWN
+    SOONG_PROMPT_COLOR_UP, _IDLE, _WAIT, _DOWN
                              SGR numbers: 32, 1;33, 38;5;208
-    SOONG_PROMPT_ASCII       1: symbols = ~ ! (also without a UTF-8 locale)
+    SOONG_PROMPT_ASCII       1: symbols = - ~ ! (also without a UTF-8 locale)
     SOONG_PROMPT_LEASE       show the lease below this many minutes [30]
     SOONG_PROMPT_EXPORT      1: export all of these except SOONG_PROMPT, for
                              themes that read them, such as starship

@@ -43,9 +43,9 @@ pub struct Style {
     /// Template.
     pub template: Option<String>,
     /// Symbol for each state.
-    pub symbols: [Option<String>; 3],
+    pub symbols: [Option<String>; 4],
     /// SGR parameters for each state, `32`.
-    pub colors: [Option<String>; 3],
+    pub colors: [Option<String>; 4],
     /// True for ASCII only.
     pub ascii: bool,
     /// True for colour.
@@ -55,20 +55,21 @@ pub struct Style {
 /// Renders the segment in `format`.
 pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
     let severity = match segment.severity {
-        Severity::Up => 0,
-        Severity::Waiting => 1,
-        Severity::Down => 2,
+        Severity::Idle => 0,
+        Severity::Up => 1,
+        Severity::Waiting => 2,
+        Severity::Down => 3,
     };
     let symbol = style.symbols[severity].as_deref().unwrap_or(if style.ascii {
-        ["=", "~", "!"][severity]
+        ["-", "=", "~", "!"][severity]
     } else {
-        ["⇄", "↻", "✗"][severity]
+        ["◦", "⇄", "↻", "✗"][severity]
     });
     let dots = if style.ascii { ".." } else { "…" };
     let text = escape(&fill(style.template.as_deref(), symbol, segment, dots), format);
     // A tunnel that is up gets the colour of a waiting one while its lease ends.
-    let severity = if severity == 0 && segment.lease.is_some() { 1 } else { severity };
-    let color = style.colors[severity].as_deref().unwrap_or(["32", "33", "31"][severity]);
+    let severity = if severity == 1 && segment.lease.is_some() { 2 } else { severity };
+    let color = style.colors[severity].as_deref().unwrap_or(["2", "32", "33", "31"][severity]);
     let legal = !color.is_empty() && color.bytes().all(|byte| byte.is_ascii_digit() || byte == b';');
     if !style.colored || !legal {
         return text;
@@ -81,7 +82,7 @@ pub fn render(segment: &Segment, format: Format, style: &Style) -> String {
         // Readline ignores the width of text between 001 and 002.
         Format::Bash => format!("\x01\x1b[{color}m\x02{text}\x01\x1b[0m\x02"),
         Format::Tmux => match tmux_color(color) {
-            Some(name) => format!("#[fg={name}]{text}#[default]"),
+            Some(style) => format!("#[{style}]{text}#[default]"),
             None => text,
         },
     }
@@ -115,16 +116,17 @@ fn escape(text: &str, format: Format) -> String {
     }
 }
 
-/// Returns tmux's name for an SGR colour.
+/// Returns tmux's style for an SGR colour, or for dim text.
 fn tmux_color(sgr: &str) -> Option<String> {
     const NAMES: [&str; 8] = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
     if let Some(number) = sgr.strip_prefix("38;5;") {
-        return number.parse::<u8>().ok().map(|number| format!("colour{number}"));
+        return number.parse::<u8>().ok().map(|number| format!("fg=colour{number}"));
     }
     let code: usize = sgr.rsplit(';').next()?.parse().ok()?;
     match code {
-        30..=37 => Some(NAMES[code - 30].to_owned()),
-        90..=97 => Some(format!("bright{}", NAMES[code - 90])),
+        2 => Some("dim".to_owned()),
+        30..=37 => Some(format!("fg={}", NAMES[code - 30])),
+        90..=97 => Some(format!("fg=bright{}", NAMES[code - 90])),
         _ => None,
     }
 }
@@ -136,7 +138,7 @@ mod tests {
     fn segment() -> Segment {
         Segment {
             severity: Severity::Waiting,
-            word: "starting",
+            word: "starting".into(),
             text: "dev starting".into(),
             lease: Some("5m left".into()),
         }
@@ -157,8 +159,8 @@ mod tests {
     fn what_a_user_writes_is_shown_and_not_expanded() {
         let style = Style {
             template: Some("{symbol}[{text}] {lease}".into()),
-            symbols: [None, Some("%#".into()), None],
-            colors: [None, Some("x".into()), None],
+            symbols: [None, None, Some("%#".into()), None],
+            colors: [None, None, Some("x".into()), None],
             colored: true,
             ..Style::default()
         };
@@ -171,11 +173,15 @@ mod tests {
     fn an_empty_part_leaves_no_space() {
         let style = |template: &str, symbol: Option<&str>| Style {
             template: Some(template.into()),
-            symbols: [const { None }; 3].map(|_: Option<String>| symbol.map(str::to_owned)),
+            symbols: [const { None }; 4].map(|_: Option<String>| symbol.map(str::to_owned)),
             ..Style::default()
         };
-        let up =
-            Segment { severity: Severity::Up, word: "up", text: "llama-70b-fi..ment-3".into(), lease: None };
+        let up = Segment {
+            severity: Severity::Up,
+            word: "up".into(),
+            text: "llama-70b-fi..ment-3".into(),
+            lease: None,
+        };
         for (template, symbol, expected) in [
             ("[{symbol} {text} {lease}]", None, "[⇄ llama-70b-fi…ment-3]"),
             ("[{lease} {symbol} {text}]", Some(""), "[llama-70b-fi…ment-3]"),
@@ -192,8 +198,12 @@ mod tests {
     #[test]
     fn what_is_up_is_yellow_when_its_lease_ends() {
         let style = Style { colored: true, ..Style::default() };
-        let up =
-            Segment { severity: Severity::Up, word: "up", text: "dev".into(), lease: Some("5m left".into()) };
+        let up = Segment {
+            severity: Severity::Up,
+            word: "up".into(),
+            text: "dev".into(),
+            lease: Some("5m left".into()),
+        };
         assert_eq!(render(&up, Format::Tmux, &style), "#[fg=yellow]⇄ dev 5m left#[default]");
         assert_eq!(
             render(&Segment { lease: None, ..up }, Format::Tmux, &style),
@@ -203,9 +213,13 @@ mod tests {
 
     #[test]
     fn colours_have_names_in_tmux() {
-        for (sgr, name) in
-            [("32", Some("green")), ("1;91", Some("brightred")), ("38;5;208", Some("colour208")), ("1", None)]
-        {
+        for (sgr, name) in [
+            ("32", Some("fg=green")),
+            ("1;91", Some("fg=brightred")),
+            ("38;5;208", Some("fg=colour208")),
+            ("2", Some("dim")),
+            ("1", None),
+        ] {
             assert_eq!(tmux_color(sgr).as_deref(), name, "{sgr}");
         }
     }

@@ -17,6 +17,7 @@ use serde::Serialize;
 use self::format::{Format, Style, render};
 use self::segment::{Segment, Severity};
 use crate::error::{Error, Result};
+use crate::runtime::process;
 use crate::runtime::prompt::{self, Entry};
 use crate::system::paths::Paths;
 use crate::system::time::now;
@@ -114,7 +115,7 @@ fn named(name: Option<&str>) -> Result<Format> {
 /// Output of `--format json`. Times are in seconds since the epoch.
 #[derive(Serialize)]
 struct Document<'a> {
-    /// `SOONG_STATE`: `up`, `down`, or empty without a tunnel.
+    /// `SOONG_STATE`: `up`, `idle`, `down`, or empty without a tunnel.
     state: &'static str,
     /// `SOONG_TEXT`.
     text: String,
@@ -124,7 +125,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct Tunnel<'a> {
     name: &'a str,
-    state: &'static str,
+    state: String,
     lease_end: Option<u64>,
     ports: &'a [u16],
 }
@@ -144,11 +145,13 @@ fn json(entries: &[Entry], segment: Option<&Segment>, now: u64) -> String {
     let state = match segment {
         None => "",
         Some(Segment { severity: Severity::Up, .. }) => "up",
+        Some(Segment { severity: Severity::Idle, .. }) => "idle",
         Some(_) => "down",
     };
     let tunnels = entries.iter().map(|entry| Tunnel {
         name: &entry.name,
-        state: Segment::of(std::slice::from_ref(entry), now, None, is_alive).map_or("", |one| one.word),
+        state: Segment::of(std::slice::from_ref(entry), now, None, is_alive)
+            .map_or_else(String::new, |one| one.word.into_owned()),
         lease_end: entry.lease_end,
         ports: &entry.ports,
     });
@@ -157,9 +160,12 @@ fn json(entries: &[Entry], segment: Option<&Segment>, now: u64) -> String {
     serde_json::to_string(&document).map_or_else(|_| String::new(), |json| json + "\n")
 }
 
-/// Returns true if the process lives, by the means of a shell; detects zombies where their program is
-/// visible.
-fn is_alive(pid: u32) -> bool {
+/// Returns true if the process lives, and is the supervisor that has `started` then if that is given. Uses the means of a
+/// shell; detects zombies where their program is visible.
+fn is_alive(pid: u32, started: Option<u64>) -> bool {
+    if started.is_some() {
+        return process::started(pid) == started;
+    }
     if Path::new("/proc/self/exe").exists() {
         return Path::new(&format!("/proc/{pid}/exe")).exists();
     }
@@ -168,7 +174,7 @@ fn is_alive(pid: u32) -> bool {
 
 fn style() -> Style {
     let of = |part: &str| {
-        ["UP", "WAIT", "DOWN"]
+        ["IDLE", "UP", "WAIT", "DOWN"]
             .map(|severity| terminal::prompt_setting(&format!("SOONG_PROMPT_{part}_{severity}")))
     };
     let chosen =

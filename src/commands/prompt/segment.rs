@@ -1,6 +1,8 @@
 //! Content of a prompt segment, identical to that of the hooks in `shell/`.
 
-use crate::runtime::prompt::Entry;
+use std::borrow::Cow;
+
+use crate::runtime::prompt::{Entry, Promise};
 use crate::runtime::state::Phase;
 
 /// Limits on the number of names and their characters; the first is always shown.
@@ -12,7 +14,9 @@ const LEASE: u64 = 30;
 /// Condition of the tunnels; a worse one hides better ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// All are up.
+    /// All are idle.
+    Idle,
+    /// All that are not idle are up.
     Up,
     /// One is connecting.
     Waiting,
@@ -23,6 +27,7 @@ pub enum Severity {
 /// Credible state of one tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
+    Idle,
     Up,
     Starting,
     Reconnecting,
@@ -35,7 +40,7 @@ pub struct Segment {
     /// Selects symbol and colour.
     pub severity: Severity,
     /// Word for the worst state.
-    pub word: &'static str,
+    pub word: Cow<'static, str>,
     /// Names of the tunnels in this state, with its word unless all are up. `..` marks a shortened name.
     pub text: String,
     /// Remaining time of the lease that ends first, if it is short.
@@ -44,29 +49,36 @@ pub struct Segment {
 
 impl Segment {
     /// Returns the segment for `entries` at `now`, in seconds since the epoch; `is_alive` recognises live
-    /// processes, and `limit` is the number of minutes below which a lease is short.
+    /// processes by PID and start, and `limit` is the number of minutes below which a lease is short. Idle tunnels are
+    /// shown only if all are idle.
     pub fn of(
         entries: &[Entry],
         now: u64,
         limit: Option<u64>,
-        is_alive: impl Fn(u32) -> bool,
+        is_alive: impl Fn(u32, Option<u64>) -> bool,
     ) -> Option<Self> {
-        let judged: Vec<(Rank, &'static str, &Entry)> = entries
+        let mut judged: Vec<(Rank, Cow<'static, str>, &Entry)> = entries
             .iter()
             .map(|entry| {
                 let (rank, word) = judge(entry, now, &is_alive);
                 (rank, word, entry)
             })
             .collect();
+        if judged.iter().any(|(rank, ..)| *rank != Rank::Idle) {
+            judged.retain(|(rank, ..)| *rank != Rank::Idle);
+        }
         let worst = judged.iter().map(|(rank, ..)| *rank).max()?;
         let concerned: Vec<_> = judged.iter().filter(|(rank, ..)| *rank == worst).collect();
         // A failed tunnel is down, too.
-        let word =
-            concerned.iter().map(|(_, word, _)| *word).reduce(|a, b| if a == b { a } else { "down" })?;
+        let word = concerned
+            .iter()
+            .map(|(_, word, _)| word.clone())
+            .reduce(|a, b| if a == b { a } else { "down".into() })?;
         let names = listing(concerned.iter().map(|(.., entry)| entry.shown.as_str()));
         let (total, up) = (judged.len(), judged.iter().filter(|(rank, ..)| *rank == Rank::Up).count());
         let text = match total {
             total if total == up => names,
+            _ if worst == Rank::Idle => format!("{names} {word}"),
             1 => format!("{names} {word}"),
             _ => format!("{up}/{total} {names} {word}"),
         };
@@ -75,6 +87,7 @@ impl Segment {
         let lease = ends.filter_map(|entry| entry.lease_end).min();
         let lease = lease.and_then(|end| short(end.saturating_sub(now) / 60, limit.unwrap_or(LEASE)));
         let severity = match worst {
+            Rank::Idle => Severity::Idle,
             Rank::Up => Severity::Up,
             Rank::Down => Severity::Down,
             Rank::Starting | Rank::Reconnecting => Severity::Waiting,
@@ -91,19 +104,26 @@ impl Segment {
     }
 }
 
-fn judge(entry: &Entry, now: u64, is_alive: impl Fn(u32) -> bool) -> (Rank, &'static str) {
+fn judge(entry: &Entry, now: u64, is_alive: impl Fn(u32, Option<u64>) -> bool) -> (Rank, Cow<'static, str>) {
     if entry.phase == Some(Phase::Failed) {
-        return (Rank::Down, "failed");
+        return (Rank::Down, "failed".into());
     }
-    // Excludes overdue promises, and those from before the clock was set back.
-    let holds = entry.not_after.checked_sub(now).is_some_and(|left| left <= entry.ttl);
-    match entry.phase {
-        Some(phase) if holds && is_alive(entry.pid) => match phase {
-            Phase::Up => (Rank::Up, "up"),
-            Phase::Starting => (Rank::Starting, "starting"),
-            _ => (Rank::Reconnecting, "reconnecting"),
+    let holds = match entry.promise {
+        // Excludes overdue promises, and those from before the clock was set back.
+        Promise::Until { not_after, ttl } => {
+            not_after.checked_sub(now).is_some_and(|left| left <= ttl) && is_alive(entry.pid, None)
+        }
+        Promise::Process { started } => is_alive(entry.pid, Some(started)),
+    };
+    match (entry.phase, &entry.blocked) {
+        (Some(Phase::Idle), Some(what)) if holds => (Rank::Down, what.replace('-', " ").into()),
+        (Some(phase), _) if holds => match phase {
+            Phase::Idle => (Rank::Idle, "idle".into()),
+            Phase::Up => (Rank::Up, "up".into()),
+            Phase::Starting => (Rank::Starting, "starting".into()),
+            _ => (Rank::Reconnecting, "reconnecting".into()),
         },
-        _ => (Rank::Down, "down"),
+        _ => (Rank::Down, "down".into()),
     }
 }
 
@@ -139,7 +159,8 @@ mod tests {
 
     fn text(lines: &[&str]) -> Option<String> {
         let entries: Vec<Entry> = lines.iter().map(|line| Entry::parse(line).unwrap()).collect();
-        Segment::of(&entries, NOW, None, |pid| pid < 100).map(|segment| segment.full_text())
+        Segment::of(&entries, NOW, None, |pid, started| pid < 100 && started.is_none_or(|ticks| ticks == 7))
+            .map(|segment| segment.full_text())
     }
 
     #[test]
@@ -156,6 +177,11 @@ mod tests {
             ("soong1 42 1800000075 75 up dev 1800001799 8000", "dev 29m left"),
             ("soong1 42 1800000075 75 up dev 1800001800 8000", "dev"),
             ("soong1 42 1800000075 75 up dev 1700000000 8000", "dev 0m left"),
+            ("soong2 42 1800000075 75 idle dev - 8000 dev", "dev idle"),
+            ("soong3 42 7 idle dev - 8000 dev", "dev idle"),
+            ("soong3 42 8 idle dev - 8000 dev", "dev down"),
+            ("soong3 420 7 idle dev - 8000 dev", "dev down"),
+            ("soong3 42 7 needs-passphrase dev - 8000 dev", "dev needs passphrase"),
         ] {
             assert_eq!(text(&[line]).as_deref(), Some(expected), "{line}");
         }
@@ -172,6 +198,9 @@ mod tests {
         for (tunnels, expected) in [
             (&[("up", "a"), ("up", "b")][..], "a,b"),
             (&[("up", "a"), ("failed", "b"), ("up", "c")], "2/3 b failed"),
+            (&[("idle", "a"), ("idle", "b")], "a,b idle"),
+            (&[("idle", "a"), ("up", "b")], "b"),
+            (&[("idle", "a"), ("up", "b"), ("failed", "c")], "1/2 c failed"),
             (&[("up", "a"), ("reconnecting", "b"), ("failed", "c")], "1/3 c failed"),
             (&[("starting", "a"), ("reconnecting", "b")], "0/2 b reconnecting"),
             (&[("failed", "a"), ("failed", "b")], "0/2 a,b failed"),

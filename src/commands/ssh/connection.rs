@@ -21,7 +21,9 @@ pub fn open(instance: &Instance, paths: &Paths) -> Option<PathBuf> {
     let control = directory.ssh_control();
     // ssh reports a dead socket on stderr, which would be right.
     UnixStream::connect(&control).ok()?;
-    leads_to(instance, &directory).map(|_| control)
+    let state = leads_to(instance, &directory)?;
+    // Only on Linux does the supervisor see sessions before it ends an unused ssh.
+    (cfg!(target_os = "linux") || state.on_demand.is_none()).then_some(control)
 }
 
 /// Like [`control_socket`], but waits for a reconnecting tunnel, as connections to its ports do. `None` after
@@ -48,7 +50,9 @@ pub fn wait(instance: &Instance, hold: Duration, paths: &Paths) -> Option<PathBu
 fn is_coming(instance: &Instance, paths: &Paths) -> bool {
     let Some(directory) = directory(instance, paths) else { return false };
     let is_locked = directory.is_locked().unwrap_or(false);
-    is_locked && leads_to(instance, &directory).is_some_and(|state| state.phase != Phase::Failed)
+    // An idle one stays idle: here ssh can ask its questions.
+    let is_coming = |state: State| !matches!(state.phase, Phase::Idle | Phase::Failed);
+    is_locked && leads_to(instance, &directory).is_some_and(is_coming)
 }
 
 /// Returns the directory of the tunnel, unless another user could have written to it.

@@ -142,6 +142,7 @@ fn shared_start(one: &str, other: &str) -> usize {
 
 fn doing(doing: TunnelStatus) -> &'static str {
     match doing {
+        TunnelStatus::Phase(Phase::Idle) => "idle",
         TunnelStatus::Phase(Phase::Starting) => "starting",
         TunnelStatus::Phase(Phase::Up) => "up",
         TunnelStatus::Phase(Phase::Reconnecting) => "reconnecting",

@@ -49,6 +49,7 @@ pub enum Command {
   soong tunnel start --if-needed            in a script that runs often
   soong tunnel start --sglang-port 8001 --port comfyui=8189
   soong tunnel start --forward 5432:db.internal:5432 --socks 1080
+  soong tunnel start --on-demand            ssh runs only while it is used
   soong tunnel start --dry-run              show the ssh command")]
     Start(Box<NamedStartArguments>),
     /// Show running tunnels and their ports
@@ -100,7 +101,7 @@ pub enum Command {
     Run(Box<RunArguments>),
     /// Wait until a tunnel is up
     ///
-    /// Exits with 0 when it is up, 1 when the time is over or the tunnel has failed, 3 when no tunnel is running.
+    /// Starts the ssh of an idle tunnel. Exits with 0 when it is up, 1 when the time is over or the tunnel has failed, 3 when no tunnel is running.
     Wait(WaitArguments),
     /// Run the hooks for the events on standard input
     #[command(hide = true)]
@@ -131,7 +132,8 @@ pub struct StatusArguments {
     pub which: NameArguments,
     /// Send a request to each service through the tunnel
     ///
-    /// Tells a service that is not running from a link that is down.
+    /// Tells a service that is not running from a link that is down. Starts the ssh of an idle tunnel; a check does not
+    /// count as use.
     #[arg(long)]
     pub check: bool,
     /// Print JSON

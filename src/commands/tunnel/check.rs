@@ -11,6 +11,7 @@ mod service;
 
 use std::io::{self, Read};
 use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::Duration;
 
 use self::exchange::PATIENCE;
 pub use self::finding::{Condition, Finding};
@@ -20,6 +21,9 @@ use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
 use crate::runtime::state::{Phase, State};
 use crate::system::deadline_stream::DeadlineStream;
+
+/// Time for the link of an idle tunnel.
+const LINK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Checks all forwards of the tunnel in `directory` in parallel. Returns one result for each, in their order.
 pub fn examine(directory: &Directory, state: &State) -> Result<Vec<Finding>> {
@@ -48,6 +52,22 @@ fn examine_these(directory: &Directory, state: &State, forwards: &[&Forward]) ->
         Ok(findings.map(|finding| under(down, finding)).collect())
     });
     findings.map_err(|source| Error::cannot("ask the services", source))
+}
+
+/// Starts the ssh of an idle tunnel: only a link shows what its services do. Returns the state afterwards, or with the
+/// reason why there is no link, and a connection that keeps the link.
+pub(super) fn open_link(directory: &Directory, state: State) -> (State, Option<Supervisor>) {
+    if state.on_demand.is_none() {
+        return (state, None);
+    }
+    let opened = Supervisor::connect(directory).ok().map(|supervisor| supervisor.open_link(LINK_PATIENCE));
+    let last_error = match opened {
+        Some(Ok(Some(link))) => return (State::read(directory).unwrap_or(state), Some(link)),
+        Some(Err(error)) => error.to_string(),
+        Some(Ok(None)) => "the instance has not answered in time".to_owned(),
+        None => "the supervisor does not respond".to_owned(),
+    };
+    (State { last_error: Some(last_error), ..state }, None)
 }
 
 fn check(directory: &Directory, forward: &Forward) -> Finding {
@@ -86,7 +106,8 @@ fn fault_of_tunnel(directory: &Directory, state: &State) -> Option<String> {
         }
         Phase::Starting => Some("the tunnel is starting".to_owned()),
         Phase::Reconnecting => Some(format!("reconnecting: {}", why())),
-        Phase::Failed => Some(why()),
+        // The check has asked an idle one for a link.
+        Phase::Idle | Phase::Failed => Some(why()),
     }
 }
 

@@ -89,6 +89,9 @@ fn refuse_other_modes(start: &StartArguments) -> Result<()> {
         (start.foreground, "--foreground"),
         (start.verbose, "--verbose"),
         (start.json, "--json"),
+        (start.on_demand.is_some(), "--on-demand"),
+        (start.check, "--check"),
+        (start.keep_trying, "--keep-trying"),
     ];
     match flags.into_iter().find(|(set, _)| *set) {
         Some((_, flag)) => Err(Error::usage(format!("{flag} is for 'soong tunnel start' only"))

@@ -1,5 +1,6 @@
 //! `soong tunnel start` and `restart`.
 
+mod mode;
 mod other_forwards;
 mod resolve;
 
@@ -7,6 +8,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
@@ -30,7 +32,7 @@ use crate::supervisor::askpass::terminal::{self, Outcome};
 use crate::supervisor::protocol::event::{self, Event, Receiver};
 use crate::supervisor::protocol::exec::ForegroundLaunch;
 use crate::supervisor::protocol::progress::{Report, Style};
-use crate::supervisor::protocol::request::Request;
+use crate::supervisor::protocol::request::{FirstLink, Request};
 use crate::supervisor::protocol::spawn::spawn;
 use crate::supervisor::relay::reserve;
 use crate::system::paths::Paths;
@@ -47,7 +49,11 @@ pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
         return present::show(&state, style(arguments));
     }
     let config = Config::load(paths)?;
-    let request = resolve(arguments, None, &config, paths)?;
+    let request = if arguments.keep_trying {
+        keep_resolving(arguments, &config, paths)?
+    } else {
+        resolve(arguments, None, &config, paths)?
+    };
     wait_for_server(arguments, &request, begun)?;
     match launch(arguments, request, paths) {
         // Another start came first.
@@ -62,6 +68,21 @@ pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
 /// With `--if-needed`, returns the state of a running tunnel that does.
 fn unneeded(arguments: &StartArguments, paths: &Paths) -> Result<Option<State>> {
     if arguments.if_needed { present::find(arguments, paths) } else { Ok(None) }
+}
+
+/// Resolves a request, again and again if a provider must say where the instance is and does not.
+fn keep_resolving(arguments: &StartArguments, config: &Config, paths: &Paths) -> Result<Request> {
+    const FIRST: Duration = Duration::from_secs(5);
+    const LONGEST: Duration = Duration::from_secs(300);
+    let mut pause = FIRST;
+    loop {
+        match resolve(arguments, None, config, paths) {
+            Err(error @ Error::Failed { .. }) if !config.providers.is_empty() => error.report("soong-tunnel"),
+            outcome => return outcome,
+        }
+        sleep(pause);
+        pause = (2 * pause).min(LONGEST);
+    }
 }
 
 /// Stops a running tunnel and starts it again, on its former ports unless options choose others.
@@ -168,7 +189,9 @@ pub struct Opened {
 pub fn open(arguments: &StartArguments, paths: &Paths) -> Result<Opened> {
     let begun = Instant::now();
     let config = Config::load(paths)?;
-    let request = resolve(arguments, None, &config, paths)?;
+    // It lasts as long as the command.
+    let request =
+        Request { on_demand: None, first: FirstLink::Now, ..resolve(arguments, None, &config, paths)? };
     wait_for_server(arguments, &request, begun)?;
     let directory = Directory::new(paths, &request.name)?;
     openssh::check_path(&directory.ssh_control())?;

@@ -10,7 +10,7 @@ use super::check::{self, Condition, Finding};
 use super::choice;
 use crate::config::forwarding::Kind;
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
-use crate::runtime::control::Flow;
+use crate::runtime::control::{Flow, Supervisor};
 use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Running, Survey};
@@ -42,6 +42,7 @@ struct Tunnel<'a> {
     attempt: u32,
     next_retry: Option<u64>,
     last_error: Option<&'a str>,
+    on_demand: Option<u64>,
     hints: &'a [String],
     forwards: Vec<&'a Forward>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +70,7 @@ pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
             print_error(&format!("{} {others}\n", hint_label()));
         }
         looks.iter().filter(|look| !look.doing.responds()).for_each(advise);
+        looks.iter().for_each(advise_blocked);
         point_to_instance(&looks);
         for look in &looks {
             name_session(&look.running, paths);
@@ -92,6 +94,8 @@ pub struct Look {
     findings: Option<Vec<Finding>>,
     /// Traffic of its forwards, if requested and known.
     pub traffic: Option<Vec<Flow>>,
+    /// Keeps the link of an on-demand tunnel up for checks.
+    _link: Option<Supervisor>,
 }
 
 impl Look {
@@ -108,9 +112,18 @@ impl Look {
 pub fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
     let look = move |mut running: Running| {
         let doing = TunnelStatus::of(&running);
+        let mut link = None;
+        if check
+            && doing.responds()
+            && let Some(state) = running.state.take()
+        {
+            let (state, opened) = check::open_link(&running.directory, state);
+            (running.state, link) = (Some(state), opened);
+        }
+        let doing = if doing.responds() { TunnelStatus::of(&running) } else { doing };
         let asked = counted && doing.responds();
         let traffic = if asked { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
-        Look { running, doing, findings: None, traffic }
+        Look { running, doing, findings: None, traffic, _link: link }
     };
     let mut looks: Vec<Look> = side_by_side(running, look)?;
     if check {
@@ -164,6 +177,7 @@ fn describe(look: &Look, several: bool, verbose: bool) -> String {
         let pid = if verbose { format!(" (PID: {pid})") } else { String::new() };
         text.push_str(&format!("  {}{pid}, for {}\n", running.shown_name(), age(state.since)));
         text.push_str(&next_attempt(state));
+        text.push_str(&on_demand(state));
         // A check has a line for each port, too.
         if verbose || look.findings.is_none() {
             text.push_str(&ports(state, look.traffic.as_deref().filter(|_| verbose)));
@@ -176,6 +190,7 @@ fn describe(look: &Look, several: bool, verbose: bool) -> String {
 /// Returns the word for the state of a tunnel whose supervisor responds.
 pub fn doing(phase: Phase) -> &'static str {
     match phase {
+        Phase::Idle => "idle",
         Phase::Up => "running",
         Phase::Starting => "starting",
         Phase::Reconnecting => "reconnecting",
@@ -215,6 +230,19 @@ fn next_attempt(state: &State) -> String {
     format!("  attempt {}, next in {wait} s: {}\n", state.attempt, printable(error))
 }
 
+/// Returns what an on-demand tunnel waits for, and why its last attempt failed; empty for others.
+fn on_demand(state: &State) -> String {
+    let Some(idle) = state.on_demand else { return String::new() };
+    let mut text = match state.phase {
+        Phase::Idle => "  on demand: ssh starts with the next connection\n".to_owned(),
+        _ => format!("  on demand: ssh ends {} after the last connection\n", time::span(idle)),
+    };
+    if let (Phase::Idle, Some(error)) = (state.phase, &state.last_error) {
+        text.push_str(&format!("  last attempt failed: {}\n", printable(error)));
+    }
+    text
+}
+
 /// Returns the error for a supervisor that does not respond.
 pub fn unresponsive(running: &Running) -> Error {
     let pid = running.supervisor.pid();
@@ -231,6 +259,14 @@ fn advise(look: &Look) {
         text.push_str(&format!("{} {hint}\n", hint_label()));
     }
     print_error(&text);
+}
+
+/// Prints what to mend before an idle tunnel can connect.
+fn advise_blocked(look: &Look) {
+    let state = look.running.state.iter().filter(|state| state.phase == Phase::Idle);
+    for hint in state.flat_map(|state| &state.hints) {
+        print_error(&format!("{} {}\n", hint_label(), printable(hint)));
+    }
 }
 
 /// Prints why tunnels failed that are no longer running.
@@ -304,6 +340,7 @@ fn tunnel(state: &State) -> Tunnel<'_> {
         attempt: state.attempt,
         next_retry: state.next_retry,
         last_error: state.last_error.as_deref(),
+        on_demand: state.on_demand,
         hints: &state.hints,
         forwards: state.forwards.iter().filter(|forward| forward.is_service()).collect(),
         checks: None,

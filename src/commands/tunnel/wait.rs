@@ -66,6 +66,10 @@ pub fn until_up(directory: &Directory, deadline: Instant) -> Result<Option<State
             return gone(directory);
         };
         match running.state.as_ref().map(|state| state.phase) {
+            Some(Phase::Idle) if Instant::now() < deadline => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                running.supervisor.open_link(left)?;
+            }
             Some(Phase::Up) if TunnelStatus::of(&running).responds() => return Ok(running.state),
             Some(Phase::Up) if Instant::now() >= deadline => return Err(status::unresponsive(&running)),
             Some(Phase::Failed) => return gone(directory),
@@ -79,6 +83,7 @@ pub fn until_up(directory: &Directory, deadline: Instant) -> Result<Option<State
 fn until_answering(directory: &Directory, service: &str, deadline: Instant) -> Result<Option<()>> {
     loop {
         let Some(state) = until_up(directory, deadline)? else { return Ok(None) };
+        let (state, _link) = check::open_link(directory, state);
         let service = url::service(&state, service)?;
         let finding = check::examine_service(directory, &state, service.name)?;
         if finding.is_well() {
@@ -111,6 +116,7 @@ fn not_up(state: Option<&State>) -> Error {
     let Some(state) = state else { return Error::failed("the tunnel is still starting") };
     let name = printable(&state.instance.name);
     match (&state.last_error, state.phase) {
+        (_, Phase::Idle) => Error::failed(format!("the tunnel to {name} is idle")),
         (Some(reason), Phase::Reconnecting) => {
             let attempt = state.attempt;
             Error::failed(format!(

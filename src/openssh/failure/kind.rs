@@ -79,6 +79,33 @@ impl Kind {
                 | Self::Misconfigured
         )
     }
+
+    /// Returns true if the user must mend something, here or on the server, before an attempt can succeed.
+    pub fn needs_user(self) -> bool {
+        let is_of_forward =
+            matches!(self, Self::ForwardRefused | Self::ListenRefused | Self::ForwardForbidden);
+        is_of_forward || self.is_permanent()
+    }
+
+    /// Returns what a user must mend, for prompts: words of `[a-z-]`, joined by `-`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::HostKeyChanged => "host-key-changed",
+            Self::HostKeyUnknown => "host-key-unknown",
+            Self::NeedsPassphrase => "needs-passphrase",
+            Self::WrongPassphrase => "wrong-passphrase",
+            Self::NeedsMoreThanKey | Self::NeedsAnswer => "needs-answer",
+            Self::KeyUnusable => "key-unusable",
+            Self::Misconfigured => "misconfigured",
+            Self::ForwardRefused | Self::ListenRefused | Self::ForwardForbidden => "forward-refused",
+            Self::AuthenticationRefused
+            | Self::TooManyKeys
+            | Self::SigningRefused
+            | Self::AnswerRefused
+            | Self::ProxyRefused => "login-refused",
+            _ => "failing",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ const LINE: &str = "soong2 4242 1800000000 75 up dev 1800003600 8000,5678,8080 d
 fn entry() -> Entry {
     Entry {
         pid: 4242,
-        not_after: 1_800_000_000,
-        ttl: 75,
+        promise: Promise::Until { not_after: 1_800_000_000, ttl: 75 },
         phase: Some(Phase::Up),
+        blocked: None,
         name: "dev".into(),
         lease_end: Some(1_800_003_600),
         ports: vec![8000, 5678, 8080],
@@ -25,6 +25,27 @@ fn a_line_says_what_its_entry_says() {
     assert_eq!(bare.to_string(), "soong2 4242 1800000000 75 reconnecting dev - - dev");
     assert_eq!(Entry::parse(&bare.to_string()), Some(bare));
     assert_eq!(Entry::parse(&LINE.replace(" up ", " dreaming ")).unwrap().phase, None);
+}
+
+#[test]
+fn an_idle_tunnel_promises_its_process() {
+    let idle = Entry { promise: Promise::Process { started: 4711 }, phase: Some(Phase::Idle), ..entry() };
+    let line = "soong3 4242 4711 idle dev 1800003600 8000,5678,8080 dev";
+    assert_eq!(idle.to_string(), line);
+    assert_eq!(Entry::parse(line), Some(idle.clone()));
+    let blocked = Entry { blocked: Some("needs-passphrase".into()), ..idle };
+    assert_eq!(blocked.to_string(), line.replace("idle", "needs-passphrase"));
+    assert_eq!(Entry::parse(&blocked.to_string()), Some(blocked));
+    for odd in [
+        "soong3 4242 0 idle dev - 8000 dev",
+        "soong3 4242 4711 75 idle dev - 8000 dev",
+        "soong3 4242 4711 idle dev - 8000",
+    ] {
+        assert_eq!(Entry::parse(odd), None, "{odd}");
+    }
+    // Where the process cannot be looked up, the promise expires.
+    let idle = Entry { phase: Some(Phase::Idle), ..entry() };
+    assert_eq!(Entry::parse(&LINE.replace(" up ", " idle ")), Some(idle));
 }
 
 /// Readers accept the line of a tunnel in any state.

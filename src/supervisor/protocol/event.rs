@@ -39,6 +39,15 @@ pub enum Event {
         /// Forwards with their final local ports.
         forwards: Vec<Forward>,
     },
+    /// The ports are open; the first connection starts ssh.
+    Idle {
+        /// Forwards with their final local ports.
+        forwards: Vec<Forward>,
+    },
+    /// An on-demand tunnel's link is up again. Sent in the foreground only.
+    Opened,
+    /// An on-demand tunnel's ssh has ended, as nothing used it. Sent in the foreground only.
+    Closed,
     /// The link was lost; reconnecting. Sent in the foreground only.
     Lost {
         /// Reason.
@@ -129,8 +138,10 @@ impl Event {
             | Self::Said { .. }
             | Self::Question { .. }
             | Self::Warning { .. }
+            | Self::Opened
+            | Self::Closed
             | Self::Lost { .. } => None,
-            Self::Up { .. } => Some(Ok(())),
+            Self::Up { .. } | Self::Idle { .. } => Some(Ok(())),
             Self::AlreadyRunning { hints } => Some(Err(Error::AlreadyRunning { hints })),
             Self::TimedOut { hints } => Some(Err(Error::TimedOut { hints })),
             Self::Failed { reason, hints } => Some(Err(Error::Start { reason, hints })),

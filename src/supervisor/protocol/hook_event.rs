@@ -10,6 +10,8 @@ pub enum Occasion {
     Up,
     /// The link was lost, or the tunnel was stopped.
     Down,
+    /// Nothing used an on-demand tunnel, and its ssh has ended.
+    Idle,
     /// The tunnel failed.
     Failed,
     /// The lease of the instance ends soon.
@@ -24,6 +26,7 @@ impl Occasion {
         match self {
             Self::Up => "up",
             Self::Down => "down",
+            Self::Idle => "idle",
             Self::Failed => "failed",
             Self::LeaseEnding => "lease-ending",
             Self::Gone => "gone",
@@ -32,7 +35,7 @@ impl Occasion {
 
     /// Returns true for a state of the tunnel, which a later state makes out of date.
     pub fn is_state(self) -> bool {
-        matches!(self, Self::Up | Self::Down | Self::Failed)
+        matches!(self, Self::Up | Self::Down | Self::Idle | Self::Failed)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Output of `start` about a tunnel's events.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
@@ -7,6 +9,7 @@ use super::request::Request;
 use crate::config::forwarding::display::path_of;
 use crate::runtime::forward::Forward;
 use crate::runtime::state::{State, Target};
+use crate::system::time::span;
 use crate::terminal::{self, print, print_error, printable, printable_json};
 
 /// Amount of output.
@@ -29,9 +32,11 @@ pub struct Report {
     target: Target,
     pid: u32,
     command: String,
+    /// Time without use after which ssh ends, of an on-demand tunnel.
+    on_demand: Option<Duration>,
 }
 
-/// JSON object for a tunnel that is up.
+/// JSON object for a tunnel that is up or idle.
 #[derive(Debug, Serialize)]
 struct Started<'a> {
     state: &'static str,
@@ -46,12 +51,13 @@ impl Report {
     /// line.
     pub fn new(request: &Request, style: Style, pid: u32, command: String) -> Self {
         let target = Target::from(&request.login.instance);
-        Self { style, target, pid, command }
+        Self { style, target, pid, command, on_demand: request.on_demand }
     }
 
     /// Returns the output for a tunnel that runs already.
     pub fn of(state: &State, style: Style) -> Self {
-        Self { style, target: state.instance.clone(), pid: state.pid, command: String::new() }
+        let on_demand = state.on_demand.map(Duration::from_secs);
+        Self { style, target: state.instance.clone(), pid: state.pid, command: String::new(), on_demand }
     }
 
     /// Shows one event, except errors, which the command reports at its end.
@@ -66,8 +72,15 @@ impl Report {
             (Event::Warning { text }, _) => {
                 print_error(&format!("soong-tunnel: warning: {}\n", printable(text)));
             }
-            (Event::Up { forwards }, Style::Normal | Style::Verbose) => say(&self.started(forwards)),
-            (Event::Up { forwards }, Style::Json) => say(&self.json(forwards)),
+            (Event::Up { forwards } | Event::Idle { forwards }, Style::Normal | Style::Verbose) => {
+                say(&self.started(forwards));
+            }
+            (Event::Up { forwards }, Style::Json) => say(&self.json("up", forwards)),
+            (Event::Idle { forwards }, Style::Json) => say(&self.json("idle", forwards)),
+            (Event::Opened, Style::Normal | Style::Verbose) => print_error("soong-tunnel: link up\n"),
+            (Event::Closed, Style::Normal | Style::Verbose) => {
+                print_error("soong-tunnel: idle until the next connection\n");
+            }
             (Event::Lost { reason, retry_in }, Style::Normal | Style::Verbose) => {
                 let wait = if *retry_in == 0 { "now".to_owned() } else { format!("in {retry_in} ms") };
                 print_error(&format!(
@@ -90,12 +103,16 @@ impl Report {
 
     fn started(&self, forwards: &[Forward]) -> String {
         let lines: String = forwards.iter().map(|forward| arrow(forward, &self.target.host)).collect();
-        format!("SSH tunnel started (PID: {})\n{lines}", self.pid)
+        let idle = self.on_demand.map(|idle| {
+            let idle = span(idle.as_secs());
+            format!("  on demand: ssh starts with the first connection and ends {idle} after the last\n")
+        });
+        format!("SSH tunnel started (PID: {})\n{lines}{}", self.pid, idle.unwrap_or_default())
     }
 
-    fn json(&self, forwards: &[Forward]) -> String {
+    fn json(&self, state: &'static str, forwards: &[Forward]) -> String {
         let (forwards, extra) = forwards.iter().partition(|forward| forward.is_service());
-        let started = Started { state: "up", pid: self.pid, instance: &self.target, forwards, extra };
+        let started = Started { state, pid: self.pid, instance: &self.target, forwards, extra };
         serde_json::to_string(&started)
             .map_or_else(|_| String::new(), |json| printable_json(&json).into_owned() + "\n")
     }

@@ -38,8 +38,25 @@ pub struct Request {
     /// True to refuse connections of other local users; `None` for SOCKS proxies only.
     #[serde(default)]
     pub only_me: Option<bool>,
+    /// Time without use after which ssh ends; `None` for a tunnel that stays up.
+    #[serde(default)]
+    pub on_demand: Option<Duration>,
+    /// The first link.
+    pub first: FirstLink,
     /// Value of `--instance-id`, for hints.
     pub wanted: Option<String>,
+}
+
+/// When a tunnel gets its first link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirstLink {
+    /// At once; a failure ends the tunnel.
+    Now,
+    /// As soon as possible; a failure that can pass does not end the tunnel.
+    Eventually,
+    /// When something connects.
+    OnDemand,
 }
 
 impl Request {

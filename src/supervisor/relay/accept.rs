@@ -76,10 +76,12 @@ pub async fn serve<L, F>(
         if !L::admits(&client, &uplink.guard, only_me) {
             continue;
         }
+        // A check is not use.
+        let used = (!is_check).then(|| uplink.demand.open());
         let place = uplink.limit.place(size).await;
         let mut uplink = uplink.clone();
         if is_check {
-            // A check is not use: its counters are thrown away.
+            // Its counters are thrown away.
             uplink.counters = Arc::default();
         }
         let open = uplink.counters.open();
@@ -87,7 +89,7 @@ pub async fn serve<L, F>(
         tokio::spawn(async move {
             // A broken connection concerns only its two ends.
             let _ = carried.await;
-            drop((open, place));
+            drop((open, place, used));
         });
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use super::demand::Waiting;
 use super::metrics::Metrics;
 use super::reserve::Reserved;
 use super::serve;
@@ -143,7 +144,7 @@ impl ForwardTable {
     /// Adds a forward. Fails if ssh refuses it; without a link, that shows later.
     pub async fn add(&self, spec: ForwardSpec) -> Result<()> {
         let mut entries = self.entries.lock().await;
-        Self::check(&spec, &entries)?;
+        Self::check(&spec, &entries, self.state_file.get().on_demand.is_some())?;
         let endpoint = unix_socket::open(&spec).map_err(|error| unix_socket::refused(&spec, &error))?;
         let mut entry = self.entry(Forward::other(spec, Origin::Command), endpoint)?;
         if self.uplink.is_up() {
@@ -188,6 +189,24 @@ impl ForwardTable {
         self.permission.why_not(spec.target()?).await
     }
 
+    /// Waits for the link, which an on-demand tunnel starts for it. The link is wanted until the returned value is
+    /// dropped. Fails with the reason why there will be none.
+    pub async fn open_link(&self) -> Result<Waiting> {
+        let mut uplink = self.uplink.clone();
+        let insisting = uplink.demand.insist();
+        let up = tokio::select! {
+            biased;
+            up = uplink.link.wait_for(|up| *up) => up.is_ok(),
+            () = self.uplink.demand.refusal() => false,
+        };
+        if up {
+            return Ok(insisting);
+        }
+        let state = self.state_file.get();
+        let message = state.last_error.unwrap_or_else(|| "the tunnel is stopping".to_owned());
+        Err(Error::Failed { message: printable(&message).into_owned(), hints: state.hints })
+    }
+
     /// Removes the Unix sockets.
     pub async fn close(&self) {
         for entry in self.entries.lock().await.iter_mut() {
@@ -195,7 +214,11 @@ impl ForwardTable {
         }
     }
 
-    fn check(spec: &ForwardSpec, entries: &[Entry]) -> Result<()> {
+    fn check(spec: &ForwardSpec, entries: &[Entry], is_on_demand: bool) -> Result<()> {
+        if spec.kind() == Kind::Remote && is_on_demand {
+            return Err(Error::failed("an on-demand tunnel cannot have remote forwards")
+                .with_hint("restart it to stay up: soong tunnel restart --on-demand=off"));
+        }
         if entries.iter().filter(|entry| !entry.forward.is_service()).count() >= FORWARDS_MAX {
             return Err(Error::failed(format!("a tunnel can have at most {FORWARDS_MAX} forwards")));
         }

@@ -4,6 +4,7 @@
 pub(crate) mod accept;
 pub(crate) mod connection_limit;
 mod copy;
+pub(crate) mod demand;
 mod disconnect;
 pub(crate) mod fd_limit;
 pub(crate) mod forward_table;

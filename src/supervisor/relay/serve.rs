@@ -36,7 +36,12 @@ pub async fn serve<L: Listener<Client: Stream>>(listener: L, socket: PathBuf, up
 async fn carry(client: impl Stream, socket: Arc<Path>, mut uplink: Uplink) -> io::Result<()> {
     let mut replay = ReplayBuffer::default();
     let remote = loop {
-        let remote = connect(&client, &socket, &mut uplink).await?;
+        let remote = match connect(&client, &socket, &mut uplink).await {
+            Ok(remote) => remote,
+            // Otherwise a client that has sent nothing would see an end.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => return stream::reset(&client),
+            Err(error) => return Err(error),
+        };
         match replay.attend(&client, &remote, &uplink).await? {
             Fate::UnderWay => break remote,
             Fate::Refused => return stream::reset(&client),

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection_limit::ConnectionLimit;
+use super::demand::Demand;
 use super::metrics::Counters;
 use super::owner::Guard;
 use crate::supervisor::link::liveness::Liveness;
@@ -20,6 +21,8 @@ pub struct Uplink {
     pub link: watch::Receiver<bool>,
     /// Time that a connection waits for a link.
     pub hold: Duration,
+    /// Counts open and waiting connections.
+    pub demand: Arc<Demand>,
     /// Limit on connections. At the limit, accepting pauses, and clients queue in the listener's backlog.
     pub limit: ConnectionLimit,
     /// Refuses other users of this machine, if the user wants that.
@@ -41,10 +44,17 @@ impl Uplink {
         Instant::now() + self.hold
     }
 
-    /// Waits until the link is up.
+    /// Waits until the link is up. Fails with [`io::ErrorKind::NotConnected`] if there will be none for now.
     pub async fn until_up(&mut self, deadline: Instant) -> io::Result<()> {
+        if *self.link.borrow_and_update() {
+            return Ok(());
+        }
         let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
-        timeout_at(deadline, self.link.wait_for(|up| *up)).await?.map_err(gone).map(drop)
+        let _waiting = self.demand.wait();
+        tokio::select! {
+            up = timeout_at(deadline, self.link.wait_for(|up| *up)) => up?.map_err(gone).map(drop),
+            () = self.demand.refusal() => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
 
     /// Waits until the link is down or the supervisor ends.

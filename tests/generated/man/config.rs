@@ -180,6 +180,7 @@ fn example(key: &Key) -> String {
         ("instances.*.remote", _) => "[\"9000:localhost:3000\"]".to_owned(),
         (_, Kind::Service) => "8188".to_owned(),
         (_, Kind::Switch) => "true".to_owned(),
+        (_, Kind::OnDemand) => "\"10m\"".to_owned(),
         (_, Kind::Host) => "\"203.0.113.7\"".to_owned(),
         (_, Kind::Path) => "\"~/.ssh/id_ed25519\"".to_owned(),
         (_, Kind::User) => "\"ubuntu\"".to_owned(),

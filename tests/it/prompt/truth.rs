@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
+use nix::sys::signal::Signal;
+
 use super::hooks::{SHELLS, Shell, now};
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
@@ -52,6 +54,47 @@ fn zombie() -> Child {
     child
 }
 
+/// A process with the name of a supervisor, until dropped; it can be stopped.
+struct Idler(Child);
+
+impl Idler {
+    fn start(sandbox: &Sandbox) -> Self {
+        let program = sandbox.path("bin/soong-supervisor");
+        if !program.exists() {
+            fs::copy(tool("sleep"), &program).unwrap();
+        }
+        Self(Command::new(program).arg("600").spawn().unwrap())
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Returns its start in clock ticks after boot, once it has its name.
+    fn started(&self) -> u64 {
+        wait::until("its name", || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+            let (head, tail) = stat.rsplit_once(") ").unwrap();
+            head.ends_with("(soong-superviso").then(|| tail.split(' ').nth(19).unwrap().parse().unwrap())
+        })
+    }
+
+    fn stop(self) -> Self {
+        process::signal(i32::try_from(self.pid()).unwrap(), Signal::SIGSTOP);
+        wait::until_true("it to stop", || {
+            fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap().contains(") T ")
+        });
+        self
+    }
+}
+
+impl Drop for Idler {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// PID of a process that has just ended.
 fn dead_pid() -> u32 {
     let mut child = Command::new("true").spawn().unwrap();
@@ -77,7 +120,41 @@ fn add_names(cases: &mut Cases, mine: &impl Fn(&str, &str) -> String, me: u32, t
     cases.add("more than a name", shown("soong2", " x y"), "");
 }
 
-fn cases(sandbox: &Sandbox, zombie: u32) -> Vec<Case> {
+/// Lines of idle tunnels, which name their process; the processes live as long as the result.
+fn add_idle(cases: &mut Cases, mine: &impl Fn(&str, &str) -> String, zombie: u32) -> Vec<Idler> {
+    cases.add("idle, with an expiry", mine("idle", "dev"), "dev idle");
+    cases.add("idle beside one that is up", mine("idle", "a") + &mine("up", "b"), "b");
+    cases.add("idle beside one that failed", mine("idle", "a") + &mine("failed", "b"), "b failed");
+    cases.add("two idle", mine("idle", "a") + &mine("idle", "b"), "a,b idle");
+    if cfg!(not(target_os = "linux")) {
+        return Vec::new();
+    }
+    let idlers = vec![Idler::start(cases.sandbox), Idler::start(cases.sandbox).stop()];
+    let (pid, started) = (idlers[0].pid(), idlers[0].started());
+    let line =
+        |pid: u32, started: u64, state: &str| format!("soong3 {pid} {started} {state} dev - 8000 dev\n");
+    cases.add("idle", line(pid, started, "idle"), "dev idle");
+    cases.add("idle, a reused PID", line(pid, started + 1, "idle"), "dev down");
+    cases.add("idle, a PID of another program", line(std::process::id(), started, "idle"), "dev down");
+    cases.add("idle, a stopped supervisor", line(idlers[1].pid(), idlers[1].started(), "idle"), "dev down");
+    cases.add("idle, a zombie", line(zombie, started, "idle"), "dev down");
+    cases.add("idle, a dead PID", line(dead_pid(), started, "idle"), "dev down");
+    cases.add("blocked", line(pid, started, "needs-passphrase"), "dev needs passphrase");
+    let other = line(pid, started, "login-refused");
+    cases.add("blocked in one way", other.clone() + &other, "0/2 dev,dev login refused");
+    cases.add("blocked in two ways", other + &line(pid, started, "needs-answer"), "0/2 dev,dev down");
+    cases.add("idle, one field more", line(pid, started, "75 idle"), "");
+    cases.add("idle, no start", line(pid, 0, "idle"), "");
+    let hostile = format!("a[$(touch${{IFS}}{})]", cases.sandbox.path("pwned").display());
+    cases.add("idle, hostile state", line(pid, started, &hostile), "");
+    let bad = format!(
+        "soong3 {hostile} {started} idle dev - 8000 dev\nsoong3 {pid} {hostile} idle dev - 8000 dev\n"
+    );
+    cases.add("idle, hostile numbers", bad, "");
+    idlers
+}
+
+fn cases(sandbox: &Sandbox, zombie: u32) -> (Vec<Case>, Vec<Idler>) {
     let mut cases = Cases { sandbox, all: Vec::new() };
     let (me, dead, then) = (std::process::id(), dead_pid(), now() + 60);
     let line = |pid: &str, until: u64, state: &str, name: &str| {
@@ -119,6 +196,7 @@ fn cases(sandbox: &Sandbox, zombie: u32) -> Vec<Case> {
     cases.add("none of two", mine("starting", "a") + &mine("failed", "b"), "0/2 b failed");
     cases.add("five", ["a", "b", "c", "d", "e"].map(|name| mine("up", name)).concat(), "a,b,c+2");
     add_names(&mut cases, &mine, me, then);
+    let idlers = add_idle(&mut cases, &mine, zombie);
     // Leases.
     let lease = |end: u64| format!("soong2 {me} {then} 75 up dev {end} 8000 dev\n");
     cases.add("a short lease", lease(now() + 610), "dev 10m left");
@@ -173,7 +251,7 @@ fn cases(sandbox: &Sandbox, zombie: u32) -> Vec<Case> {
             std::os::unix::fs::symlink("/etc/passwd", file).unwrap();
         });
     }
-    cases.all
+    (cases.all, idlers)
 }
 
 /// The lines with which `shell` looks at every case, a text per line.
@@ -187,9 +265,10 @@ fn script(shell: &Shell, cases: &[Case]) -> String {
 }
 
 fn state(text: &str) -> &str {
-    let not_up = ["down", "starting", "reconnecting", "failed", "/"];
+    let not_up = ["down", "starting", "reconnecting", "failed", "needs", "/"];
     match text {
         "" => "",
+        text if text.ends_with(" idle") => "idle",
         text if not_up.iter().any(|word| text.contains(word)) => "down",
         _ => "up",
     }
@@ -199,7 +278,7 @@ fn state(text: &str) -> &str {
 fn every_shell_says_the_same_of_every_file() {
     let sandbox = Sandbox::new();
     let mut zombie = zombie();
-    let cases = cases(&sandbox, zombie.id());
+    let (cases, _idlers) = cases(&sandbox, zombie.id());
     for shell in &SHELLS {
         let file = sandbox.path("script");
         sandbox.write(&file, script(shell, &cases));
@@ -219,7 +298,8 @@ fn every_shell_says_the_same_of_every_file() {
 fn soong_prompt_says_what_shells_say() {
     let sandbox = Sandbox::new();
     let mut zombie = zombie();
-    for case in &cases(&sandbox, zombie.id()) {
+    let (cases, _idlers) = cases(&sandbox, zombie.id());
+    for case in &cases {
         let program = tool("env");
         let run = Run::new(&sandbox, &program, [env!("CARGO_BIN_EXE_soong-prompt")]);
         let run = run.env("XDG_RUNTIME_DIR", &case.directory).env("SOONG_PROMPT_FORMAT", "{text} {lease}");

@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 
 use crate::completion::Values;
 use crate::config::forwarding::{ForwardSpec, Kind};
+use crate::config::on_demand::OnDemand;
 use crate::error::Result;
 use crate::instances::inventory::{InstanceArguments, one_name};
 
@@ -58,6 +59,31 @@ pub struct StartArguments {
     /// Waits until that tunnel is up.
     #[arg(long, conflicts_with = "dry_run")]
     pub if_needed: bool,
+    /// Start ssh with the first connection [default: off; without IDLE: 10m]
+    ///
+    /// Returns at once: the ports are open and no ssh runs. The first connection starts ssh and waits for it. After
+    /// IDLE without a connection, ssh ends. A connection for which ssh would need an answer, such as a passphrase, is
+    /// reset, and 'soong tunnel status' says why. 'off' overrides the configuration.
+    #[arg(
+        long,
+        value_name = "IDLE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "on",
+        value_parser = OnDemand::parse
+    )]
+    pub on_demand: Option<OnDemand>,
+    /// With --on-demand, log in once before returning
+    ///
+    /// Shows now what would fail at the first connection.
+    #[arg(long)]
+    pub check: bool,
+    /// Keep trying if the network or the host is away at first
+    ///
+    /// For service managers, which start tunnels before the network is there. Gives up only if you must mend something,
+    /// such as a refused login.
+    #[arg(long, requires = "foreground")]
+    pub keep_trying: bool,
     /// Print the ssh command without running it
     #[arg(long)]
     pub dry_run: bool,
@@ -93,6 +119,9 @@ pub struct NamedStartArguments {
     mut_arg("if_needed", |arg| arg.hide(true)),
     mut_arg("dry_run", |arg| arg.hide(true)),
     mut_arg("foreground", |arg| arg.hide(true)),
+    mut_arg("on_demand", |arg| arg.hide(true)),
+    mut_arg("check", |arg| arg.hide(true)),
+    mut_arg("keep_trying", |arg| arg.hide(true)),
     mut_arg("verbose", |arg| arg.hide(true)),
     mut_arg("json", |arg| arg.hide(true)),
     override_usage = "soong tunnel run [OPTIONS] [NAME] -- COMMAND...

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::other_forwards;
+use super::{mode, other_forwards};
 use crate::commands::tunnel::arguments::{LocalPort, StartArguments};
 use crate::config::instance::Instance;
 use crate::config::{Config, Service};
@@ -41,10 +41,13 @@ pub fn resolve(
     let recalled = if remembered.is_some() { recalled(&config.services, &ports) } else { Vec::new() };
     let forwards = remembered.unwrap_or_else(|| all(unremembered));
     other_forwards::check(&forwards)?;
+    let on_demand = mode::resolve(arguments, before, &instance, config, &forwards)?;
     Ok(Request {
         name: instance.tunnel_name(),
         login: Login::resolve(&instance, &config.ssh, paths)?,
         forwards,
+        on_demand,
+        first: mode::first_link(arguments, on_demand),
         movable: movable(arguments, &config.services, &ports),
         chosen: chosen(&config.services, &ports),
         recalled,
@@ -59,6 +62,10 @@ pub fn resolve(
 
 fn choose_instance(arguments: &StartArguments, config: &Config, paths: &Paths) -> Result<Instance> {
     let selector = arguments.choice.selector(arguments.quiet || arguments.json);
+    // The supervisor asks the provider if the instance does not answer there.
+    if let (true, Some(known)) = (arguments.keep_trying, inventory::choose_cached(&selector, config, paths)) {
+        return Ok(known);
+    }
     inventory::choose(&selector, config, paths).map_err(|error| {
         if config.instances.is_empty() && config.providers.is_empty() {
             let file = printable(&paths.config_file().to_string_lossy()).into_owned();

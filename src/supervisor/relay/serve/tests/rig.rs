@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::supervisor::link::liveness::Liveness;
 use crate::supervisor::relay::connection_limit::ConnectionLimit;
+use crate::supervisor::relay::demand::Demand;
 use crate::supervisor::relay::metrics::Counters;
 use crate::supervisor::relay::owner::Guard;
 use crate::supervisor::relay::serve::serve;
@@ -50,8 +51,8 @@ impl Rig {
             runtime.block_on(async {
                 let limit = ConnectionLimit::new(places);
                 let (liveness, counters) = (Arc::new(Liveness::new(5)), counting);
-                let guard = Guard::default();
-                let uplink = Uplink { link: receiver, hold, limit, guard, liveness, counters };
+                let (guard, demand) = (Guard::default(), Arc::new(Demand::default()));
+                let uplink = Uplink { link: receiver, hold, demand, limit, guard, liveness, counters };
                 serve(TcpListener::from_std(listener).unwrap(), socket, uplink).await;
             });
         });
