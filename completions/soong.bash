@@ -81,7 +81,7 @@ _soong_register() {
     # Without compopt, the trailing space is suppressed for all candidates or for none.
     if ((BASH_VERSINFO[0] < 4)); then spaces=-o\ nospace; fi
     # begin generated
-    set -- soong soong-tunnel soong-ssh soong-code soong-status soong-offers soong-launch soong-terminate soong-cost soong-extend soong-keep soong-daemon soong-doctor soong-configure soong-init soong-prompt soong-ext
+    set -- soong soong-tunnel soong-ssh soong-code soong-status soong-offers soong-launch soong-terminate soong-cost soong-extend soong-keep soong-daemon soong-service soong-doctor soong-configure soong-init soong-prompt soong-ext
     # end generated
     # shellcheck disable=SC2086 # Two words or none.
     complete -o bashdefault -o default $spaces -F _soong -- "$@" ${__soong_alias+"$__soong_alias"}

@@ -38,7 +38,7 @@ function __soong_command
 end
 
 # begin generated
-set -g __soong_programs soong soong-tunnel soong-ssh soong-code soong-status soong-offers soong-launch soong-terminate soong-cost soong-extend soong-keep soong-daemon soong-doctor soong-configure soong-init soong-prompt soong-ext
+set -g __soong_programs soong soong-tunnel soong-ssh soong-code soong-status soong-offers soong-launch soong-terminate soong-cost soong-extend soong-keep soong-daemon soong-service soong-doctor soong-configure soong-init soong-prompt soong-ext
 # end generated
 for program in $__soong_programs
     complete --erase --command $program

@@ -13,6 +13,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("extend", "Extend the lease of an instance"),
     ("keep", "Keep an unused instance up for a while"),
     ("daemon", "Install the status daemon on an instance"),
+    ("service", "Start tunnels at login"),
     ("doctor", "Find out why a tunnel does not work"),
     ("configure", "Set up soong, or change single settings"),
     ("init", "Set up completion and the prompt"),

@@ -16,6 +16,7 @@ pub mod keep;
 pub mod launch;
 pub mod offers;
 pub mod prompt;
+pub mod service;
 pub mod ssh;
 pub mod status;
 pub mod terminate;

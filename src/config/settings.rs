@@ -23,7 +23,7 @@ pub struct Config {
     pub services: Vec<Service>,
     /// Instances of the file, by name.
     pub instances: Vec<Instance>,
-    /// Whether tunnels start ssh on demand; `None` if not set.
+    /// On-demand mode of tunnels; `None` if not set.
     pub on_demand: Option<OnDemand>,
     /// Settings of each instance's tunnel.
     pub tunnels: Vec<InstanceTunnel>,
@@ -67,7 +67,7 @@ pub struct InstanceTunnel {
     pub(super) id: Option<String>,
     /// Forwards besides the services.
     pub forwardings: Vec<ForwardSpec>,
-    /// Whether it starts ssh on demand.
+    /// On-demand mode; `None` if not set.
     pub(super) on_demand: Option<OnDemand>,
 }
 

@@ -76,7 +76,7 @@ pub struct Entry {
     pub promise: Promise,
     /// State; `None` for one of a later version.
     pub phase: Option<Phase>,
-    /// What the user must mend, of an idle tunnel.
+    /// Fault that the user must mend, of an idle tunnel.
     pub blocked: Option<String>,
     /// Name; see [`crate::config::instance::tunnel_name`].
     pub name: String,

@@ -57,7 +57,7 @@ pub struct State {
     /// Reason of the last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// What the user must mend before the next connection can succeed: one of [`Kind::word`]'s words.
+    /// Fault that the user must mend before the next connection can succeed: one of [`Kind::word`]'s words.
     ///
     /// [`Kind::word`]: crate::openssh::failure::Kind::word
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,9 +7,9 @@ mod replacement;
 mod runtime;
 
 pub use self::environment::{
-    ASKPASS_HINT, ASKPASS_SOCKET, askpass_hint, askpass_program, askpass_socket, find_program, has_ssh_agent,
-    is_executable, is_query_of_ssh_config, lambda_url, login_shell, mark_query_of_ssh_config, own_directory,
-    own_program, search_path, sibling,
+    ASKPASS_HINT, ASKPASS_SOCKET, askpass_hint, askpass_program, askpass_socket, find_program,
+    has_runtime_variable, has_ssh_agent, is_executable, is_query_of_ssh_config, lambda_url, login_shell,
+    mark_query_of_ssh_config, own_directory, own_program, search_path, service_environment, sibling,
 };
 pub use self::places::{Paths, SOCKET_PATH_MAX};
 pub use self::replacement::{

@@ -12,6 +12,8 @@ use crate::support::wait;
 /// Counts wake-ups for `time`; whether they are as few as they should be. A supervisor has one thread, and each wake-up
 /// ends with it waiting again: a voluntary context switch.
 pub fn run(time: Duration) -> bool {
+    /// Of a renewal, which asks the far end and publishes the answer.
+    const EACH: u64 = 4;
     let instances = [Instance::start(), Instance::start()];
     let [idle, up] = [Sandbox::with(&instances[0]), Sandbox::with(&instances[1])];
     let start = idle.tunnel(["start", "--on-demand=1s"]).stdout_has("on demand");
@@ -25,8 +27,6 @@ pub fn run(time: Duration) -> bool {
     let before = [switches(idle_pid), switches(up_pid)];
     sleep(time);
     let [idle_count, up_count] = [switches(idle_pid) - before[0], switches(up_pid) - before[1]];
-    // A renewal asks the far end and publishes the answer.
-    const EACH: u64 = 4;
     let renewals = time.as_secs() / 62 + 1;
     println!(
         "rest: {} s; wake-ups on demand {idle_count}, up {up_count} ({renewals} renewals at most)",

@@ -37,6 +37,7 @@ mod lifetime;
 mod local_ports;
 mod names;
 mod offers;
+mod on_demand;
 mod other_users;
 mod output;
 mod picker;
@@ -49,6 +50,8 @@ mod run;
 mod runpod;
 mod sample_provider;
 mod secrets;
+#[cfg(target_os = "linux")]
+mod services_at_login;
 mod sessions;
 mod signals;
 mod single;

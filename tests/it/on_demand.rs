@@ -204,19 +204,19 @@ fn a_question_of_ssh_blocks_the_tunnel_and_never_hangs() {
         .stdout_has(format!("  last attempt failed: {reason}"))
         .stderr_has("hint: ")
         .stderr_has("ssh-add")
-        .stderr_has("hint: then connect: soong tunnel wait --instance-id dev\n")
+        .stderr_has("hint: then connect: soong tunnel wait dev\n")
         .run();
     let line = prompt_line(&sandbox);
     assert!(line.contains(" needs-passphrase dev "), "{line}");
     sandbox.soong(["prompt"]).stdout("! dev needs passphrase\n").run();
-    sandbox.tunnel(["wait"]).fails(1, [reason]).hint("ssh-add").run();
+    sandbox.tunnel(["wait"]).code(1).stderr_has(reason).stderr_has("ssh-add").run();
     // Refused without an attempt: the pauses grow.
     let attempts = log(&sandbox).matches("starting").count();
     assert!(refused(&sandbox.url(0, "id")).contains("reset"));
     assert_eq!(log(&sandbox).matches("starting").count(), attempts);
     assert_eq!(instance.sshd.logins(), 0);
     change(PASSPHRASE, "");
-    sandbox.tunnel(["wait"]).run();
+    sandbox.tunnel(["wait"]).stderr_has("").run();
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
     sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
 }
@@ -284,7 +284,7 @@ fn commands_that_need_a_link_start_it() {
     assert_eq!(instance.sshd.logins(), 1);
     // A check is not use.
     wait_until_idle(&sandbox);
-    sandbox.tunnel(["wait", "--service", "sglang"]).run();
+    sandbox.tunnel(["wait", "--service", "sglang"]).stderr_has("").run();
     assert!(instance.sshd.logins() > 1);
     wait_until_idle(&sandbox);
     let run = sandbox.tunnel(["run", "--", "sh", "-c", "curl -qs --noproxy '*' $SOONG_SGLANG_URL/id"]);

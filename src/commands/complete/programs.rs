@@ -6,8 +6,8 @@ use super::engine;
 use crate::built_in::BUILT_IN;
 use crate::command_line;
 use crate::commands::{
-    code, configure, cost, daemon, doctor, ext, extend, init, keep, launch, offers, ssh, status, terminate,
-    tunnel,
+    code, configure, cost, daemon, doctor, ext, extend, init, keep, launch, offers, service, ssh, status,
+    terminate, tunnel,
 };
 use crate::completion::{Answer, Candidate, Directive, Values};
 use crate::extension::completion as foreign;
@@ -33,6 +33,7 @@ pub fn definition(name: &str) -> Option<Command> {
         "launch" => command_line::definition::<launch::arguments::Arguments>(),
         "terminate" => command_line::definition::<terminate::arguments::Arguments>(),
         "cost" => command_line::definition::<cost::arguments::Arguments>(),
+        "service" => command_line::definition::<service::arguments::Arguments>(),
         "doctor" => command_line::definition::<doctor::arguments::Arguments>(),
         "extend" => command_line::definition::<extend::arguments::Arguments>(),
         "code" => command_line::definition::<code::arguments::Arguments>(),

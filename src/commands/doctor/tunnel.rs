@@ -73,7 +73,6 @@ fn condition(running: &Running, state: &State, instance: &Instance) -> Finding {
                 "soong",
                 "tunnel",
                 "wait",
-                "--instance-id",
                 &instance.name,
             ])
         }

@@ -1,8 +1,8 @@
 //! `soong tunnel list`.
 
 use super::arguments::ListArguments;
-use super::choice;
 use super::status::{self, Look};
+use super::{choice, phase_text};
 use crate::error::{Error, Result};
 use crate::runtime::control::Flow;
 use crate::runtime::forward::Forward;
@@ -53,7 +53,7 @@ fn rows(looks: &[Look], failed: &[State]) -> Vec<Row> {
 fn of_running(look: &Look) -> Row {
     let state = look.running.state.as_ref();
     let doing = match look.doing {
-        TunnelStatus::Phase(phase) => status::doing(phase),
+        TunnelStatus::Phase(phase) => phase_text::doing(phase),
         TunnelStatus::Unresponsive => "unresponsive",
     };
     let name = look.running.shown_name();

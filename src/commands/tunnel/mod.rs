@@ -18,6 +18,7 @@ mod hook_runner;
 mod list;
 mod locate;
 mod logs;
+mod phase_text;
 mod present;
 mod run;
 pub(crate) mod start;

@@ -8,13 +8,14 @@ use serde::Serialize;
 use super::arguments::StatusArguments;
 use super::check::{self, Condition, Finding};
 use super::choice;
+use super::phase_text::{doing, next_attempt, on_demand};
 use crate::config::forwarding::Kind;
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::control::{Flow, Supervisor};
 use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Running, Survey};
-use crate::runtime::state::{Phase, RETRY_MAX, State};
+use crate::runtime::state::{Phase, State};
 use crate::supervisor::protocol::progress::arrow;
 use crate::system::paths::Paths;
 use crate::system::time::{self, now};
@@ -187,17 +188,6 @@ fn describe(look: &Look, several: bool, verbose: bool) -> String {
     text
 }
 
-/// Returns the word for the state of a tunnel whose supervisor responds.
-pub fn doing(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Idle => "idle",
-        Phase::Up => "running",
-        Phase::Starting => "starting",
-        Phase::Reconnecting => "reconnecting",
-        Phase::Failed => "stopping",
-    }
-}
-
 fn flow_line(flow: &Flow) -> String {
     let (sent, received) = (bytes::human(flow.sent), bytes::human(flow.received));
     format!("    {} open, {sent} up, {received} down\n", flow.open)
@@ -218,27 +208,6 @@ fn ports(state: &State, traffic: Option<&[Flow]>) -> String {
             let flow = traffic.unwrap_or_default().iter().find(|flow| flow.local == listen);
             text.extend(flow.map(flow_line));
         }
-    }
-    text
-}
-
-/// Returns the line about the next attempt of a tunnel that reconnects; empty otherwise.
-fn next_attempt(state: &State) -> String {
-    let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) else { return String::new() };
-    // Setting the clock back makes it look far away.
-    let wait = state.next_retry.unwrap_or_default().saturating_sub(now()).min(RETRY_MAX.as_secs());
-    format!("  attempt {}, next in {wait} s: {}\n", state.attempt, printable(error))
-}
-
-/// Returns what an on-demand tunnel waits for, and why its last attempt failed; empty for others.
-fn on_demand(state: &State) -> String {
-    let Some(idle) = state.on_demand else { return String::new() };
-    let mut text = match state.phase {
-        Phase::Idle => "  on demand: ssh starts with the next connection\n".to_owned(),
-        _ => format!("  on demand: ssh ends {} after the last connection\n", time::span(idle)),
-    };
-    if let (Phase::Idle, Some(error)) = (state.phase, &state.last_error) {
-        text.push_str(&format!("  last attempt failed: {}\n", printable(error)));
     }
     text
 }

@@ -96,6 +96,33 @@ pub fn askpass_program() -> Option<PathBuf> {
     (is_executable(&program) && file_fault(&program).is_none()).then_some(program)
 }
 
+/// Returns the variables that decide what soong reads and finds, for a service that does not start from a shell: those of
+/// [`Paths`](super::Paths), and `PATH` for providers and proxies.
+pub fn service_environment() -> Vec<(String, String)> {
+    let config = variable("SOONG_CONFIG").ok().flatten().and_then(|file| std::path::absolute(file).ok());
+    let of = |name| absolute(name).ok().flatten();
+    let paths = [
+        ("SOONG_CONFIG", config),
+        ("XDG_CONFIG_HOME", of("XDG_CONFIG_HOME")),
+        ("XDG_STATE_HOME", of("XDG_STATE_HOME")),
+    ];
+    let mut found: Vec<(String, String)> = paths
+        .into_iter()
+        .filter_map(|(name, path)| Some((name.to_owned(), path?.to_string_lossy().into_owned())))
+        .collect();
+    let search: Vec<String> =
+        search_path().into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect();
+    if !search.is_empty() {
+        found.push(("PATH".to_owned(), search.join(":")));
+    }
+    found
+}
+
+/// Returns true if `XDG_RUNTIME_DIR` is set.
+pub fn has_runtime_variable() -> bool {
+    variable("XDG_RUNTIME_DIR").is_ok_and(|value| value.is_some())
+}
+
 /// Returns true if the environment names an ssh agent.
 pub fn has_ssh_agent() -> bool {
     variable("SSH_AUTH_SOCK").is_ok_and(|socket| socket.is_some())

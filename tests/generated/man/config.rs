@@ -69,6 +69,10 @@ const DETAILS: &[(&str, &str)] = &[
         "Without it, every local user can use forwarded ports, as with ssh -L. The check asks the kernel for the owner of each connection.",
     ),
     (
+        "tunnel.on-demand",
+        "An idle tunnel keeps its ports open and costs nothing. A connection for which ssh would need an answer, such as a passphrase, is reset; 'soong tunnel status' says why.",
+    ),
+    (
         "services.*",
         "sglang = 8000, n8n = 5678 and status = 8080 exist unless you change them; false removes one. NAME is the argument of 'soong tunnel url' and --port, and part of the variable SOONG_NAME_URL that 'soong tunnel env' sets.",
     ),
@@ -89,6 +93,7 @@ const DETAILS: &[(&str, &str)] = &[
         "Each text is PORT:HOST:PORT. The first port is opened on the instance's localhost; HOST is resolved on this machine.",
     ),
     ("instances.*.socks", "Other local users cannot use the proxy on Linux, unless tunnel.only-me is false."),
+    ("instances.*.on-demand", "An on-demand tunnel cannot have remote forwards."),
     (
         "providers.*",
         "The executable is looked up beside soong and then on PATH. docs/writing-a-provider.md describes how to write one.",

@@ -29,4 +29,6 @@ pub mod sshd;
 pub mod statusd;
 pub mod terminal;
 pub mod tools;
+#[cfg(target_os = "linux")]
+pub mod user_manager;
 pub mod wait;
