@@ -16,8 +16,9 @@ use crate::config::address::Address;
     version,
     about = "Set up soong, or change single settings",
     long_about = "Set up soong, or change single settings.\n\n\
-        Without arguments, asks for your key, your instances or provider, and your tokens, and checks \
-        each answer. With options, asks nothing.\n\n\
+        Without arguments, asks where your instances come from, for the API key or the address, and for your \
+        private key, checks each answer, and logs in. It saves after the last answer; Esc in a list, or '<' as an \
+        answer, goes back. With options, asks nothing.\n\n\
         Secrets are never taken from the command line, where other users could read them: they are asked \
         for or read from standard input, and stored in credentials.toml, readable by you only.",
     disable_help_subcommand = true,
@@ -101,7 +102,8 @@ pub enum Command {
     },
     /// Change the value of a key
     ///
-    /// Comments and layout of config.toml stay as they are. For a secret, leave out VALUE to be asked for it, or pipe
+    /// Comments and layout of config.toml stay as they are. A value without effect, such as a key file that is missing,
+    /// is set with a warning. For a secret, leave out VALUE to be asked for it, or pipe
     /// it in with '-'.
     #[command(after_help = "Examples:
   soong configure set services.comfyui 8188

@@ -131,6 +131,15 @@ impl Customer {
         let launch = self.sandbox.soong(["launch", "--yes", "--no-tunnel"]).args(words).stderr_has("");
         let mut launch = launch.patience(PATIENCE).spawn();
         launch.wait_for_stderr(text);
+        if text.starts_with("launched") {
+            // It is asked again and again while the machine boots. Other users can see arguments.
+            wait::until_true("the provider's program", || {
+                let processes = self.sandbox.processes();
+                let exposed = processes.iter().find(|process| process.mentions(KEY));
+                assert!(exposed.is_none(), "the key is in {exposed:?}");
+                processes.iter().any(|process| process.program() == "soong-provider-lambda")
+            });
+        }
         wait::until_true("the end or the boot", || {
             launch.interrupt();
             self.sandbox.processes().is_empty()
