@@ -9,7 +9,7 @@ use crate::instances::provider;
 use crate::openssh::key_file;
 use crate::suggest;
 use crate::system::paths;
-use crate::terminal::{print_error, printable};
+use crate::terminal::{hint_label, print_error, printable};
 use crate::toml_text::typed_key;
 
 use super::cloud::Cloud;
@@ -28,7 +28,7 @@ pub fn warn(segments: &[String], config: &Config) {
     };
     if let Some(fault) = fault {
         let owned: Vec<String> = segments.iter().map(|segment| (*segment).to_owned()).collect();
-        let hints: String = fault.hints().iter().map(|hint| format!("hint: {hint}\n")).collect();
+        let hints: String = fault.hints().iter().map(|hint| format!("{} {hint}\n", hint_label())).collect();
         print_error(&format!("soong-configure: warning: {}: {fault}\n{hints}", place::shown(&owned)));
     }
 }

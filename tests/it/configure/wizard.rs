@@ -150,7 +150,7 @@ fn a_login_that_fails_says_why_and_leads_back_or_on() {
     reader.answer("User name on", &format!("{}\r", user()));
     let denied = format!("cannot log in to dev: {}@127.0.0.1: Permission denied (publickey)", user());
     reader.wait_for(&denied);
-    reader.wait_for("hint: the instance does not accept the key ");
+    reader.wait_for(" the instance does not accept the key ");
     // Back, over all questions to the first, and on again.
     reader.answer("What now?", "\r");
     reader.answer("User name on", "<\r");
@@ -187,7 +187,7 @@ fn a_login_that_takes_long_shows_what_it_waits_for_and_ends() {
     reader.answer("none: leave it", "\r");
     reader.wait_for("Logging in to dev: ");
     reader.wait_for("cannot log in to dev: ");
-    reader.wait_for("hint: ");
+    reader.wait_for(" a firewall may block SSH");
     reader.answer("What now?", "\x03");
     reader.wait_for("[130]");
 }

@@ -1,6 +1,7 @@
 //! Result of a step, and the text of errors between steps.
 
 use crate::error::Error;
+use crate::terminal::hint_label;
 
 /// Result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,6 @@ pub(super) enum Turn {
 
 /// Returns an error as it is shown between questions.
 pub(super) fn told(error: &Error) -> String {
-    let hints: String = error.hints().iter().map(|hint| format!("hint: {hint}\n")).collect();
+    let hints: String = error.hints().iter().map(|hint| format!("{} {hint}\n", hint_label())).collect();
     format!("{error}\n{hints}")
 }
