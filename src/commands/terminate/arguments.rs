@@ -23,13 +23,8 @@ use crate::instances::inventory::one_name;
   soong terminate --all                asks for each"
 )]
 pub struct Arguments {
-    /// Instances: names, ids, or starts of ids
-    #[arg(
-        value_name = "NAME",
-        required_unless_present_any = ["all", "instance_id"],
-        conflicts_with = "all",
-        add = Values::Instances
-    )]
+    /// Instances: names, ids, or starts of ids [default: you choose one]
+    #[arg(value_name = "NAME", conflicts_with = "all", add = Values::Instances)]
     pub names: Vec<String>,
     /// The same as NAME
     #[arg(long, value_name = "ID", conflicts_with = "all", add = Values::Instances)]

@@ -18,7 +18,7 @@ use self::setting::Setting;
 use crate::command_line;
 use crate::config::Config;
 use crate::error::{EXIT_FAILED, Error, Result};
-use crate::instances::inventory::{Inventory, Machine};
+use crate::instances::inventory::{self, Inventory, Machine};
 use crate::instances::provider::rental::{Provider, Verb};
 use crate::ledger::cost::{Cost, dollars};
 use crate::ledger::{self, History};
@@ -92,8 +92,11 @@ fn machines(arguments: &Arguments, config: &Config, paths: &Paths) -> Result<Vec
         return Err(Error::interrupted());
     }
     let is_unknown = |machine: &Machine| machine.stale;
-    let machines: Vec<Machine> = if arguments.all {
-        target::all(&inventory.machines).into_iter().cloned().collect()
+    let existing = target::all(&inventory.machines);
+    let machines: Vec<Machine> = if arguments.all || existing.is_empty() && names.is_empty() {
+        existing.into_iter().cloned().collect()
+    } else if names.is_empty() {
+        vec![choose(&existing, &watch)?]
     } else {
         let mut found: Vec<Machine> = Vec::new();
         for name in names {
@@ -121,6 +124,15 @@ fn machines(arguments: &Arguments, config: &Config, paths: &Paths) -> Result<Vec
         }
     }
     Ok(machines)
+}
+
+/// Returns the machine that the user chooses on the terminal. It never is the only one by itself.
+fn choose(machines: &[&Machine], watch: &Watch) -> Result<Machine> {
+    if is_interactive() {
+        return Ok(machines[inventory::menu(machines, watch)?].clone());
+    }
+    let available = inventory::listing(machines.iter().copied());
+    Err(Error::usage("NAME is missing").with_hint(format!("choose one with --instance-id: {available}")))
 }
 
 fn cost_of(machine: &Machine, history: &History) -> Option<Cost> {

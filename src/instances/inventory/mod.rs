@@ -25,6 +25,7 @@ pub use self::candidates::{listing, unknown};
 pub use self::choose::{choose, choose_cached, pick};
 pub use self::locate::{Location, locate};
 pub use self::machine::Machine;
+pub use self::picker::pick as menu;
 pub use self::progress::Progress;
 pub use self::sources::{Failures, Inventory, Source, record};
 pub use crate::instances::provider::answer::Status;

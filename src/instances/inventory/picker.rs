@@ -9,7 +9,7 @@ use crate::system::signals::Watch;
 use crate::terminal::printable;
 
 /// Asks on the terminal for one of `machines`; returns its index.
-pub(super) fn pick(machines: &[&Machine], watch: &Watch) -> Result<usize> {
+pub fn pick(machines: &[&Machine], watch: &Watch) -> Result<usize> {
     menu::choose("Which instance?", "instance", &rows(machines), watch)
 }
 

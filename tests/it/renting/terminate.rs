@@ -33,6 +33,35 @@ fn the_name_must_be_typed() {
 }
 
 #[test]
+fn without_a_name_one_is_chosen_and_its_name_is_typed_all_the_same() {
+    let sshd = Sshd::start();
+    let renter = Renter::at(&sshd);
+    renter.soong(&["terminate", "-y"]).stdout("No instances\n").run();
+    renter.launch(&[]).stderr_has("launched dev").run();
+    renter
+        .soong(&["terminate", "-y"])
+        .fails(2, ["NAME is missing"])
+        .hint("choose one with --instance-id: dev (static-1)")
+        .run();
+    let mut terminal = Terminal::run(&renter.soong(&["terminate"]), 24, 80);
+    terminal.wait_for("Which instance?");
+    terminal.type_text("\x1b");
+    assert_eq!(terminal.finish(), 1, "{}", terminal.screen());
+    let mut terminal = Terminal::run(&renter.soong(&["terminate"]), 24, 80);
+    terminal.wait_for("Which instance?");
+    terminal.type_text("\r");
+    terminal.wait_for("Type its name to terminate it: ");
+    terminal.type_text("\r");
+    assert_eq!(terminal.finish(), 1, "{}", terminal.screen());
+    assert_eq!(renter.calls("terminate"), 0);
+    renter
+        .soong(&["terminate", "dev", "--instance-id", "dev", "-y"])
+        .stdout_has("Terminated dev")
+        .stderr_has("")
+        .run();
+}
+
+#[test]
 fn its_tunnel_stops_first_and_the_end_is_waited_for() {
     let instance = Instance::start();
     let renter = Renter::of(&instance).with("END", "2");
