@@ -67,6 +67,13 @@ pub fn tunnel_name(name: &str) -> String {
     format!("{}@{digest}", &readable[..kept])
 }
 
+/// Returns `name` as a word of a command line for a shell, or as an option if the word would look like one.
+pub fn as_argument(name: &str) -> String {
+    let quoted = shell_words::quote(name);
+    let quoted = printable(&quoted);
+    if name.starts_with('-') { format!("--instance-id={quoted}") } else { quoted.into_owned() }
+}
+
 /// Returns 12 hexadecimal digits of the SHA-256 of `text`.
 pub fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
@@ -159,6 +166,14 @@ mod tests {
         assert_eq!(unknown.hints(), ["did you mean 'staging'?", "available: dev (a1b2c3), staging (a1ffff)"]);
         assert!(choose(&[], None).unwrap_err().hints()[0].contains("soong configure"));
         assert!(choose(&all, Some("")).is_err(), "an empty prefix is everybody's");
+    }
+
+    #[test]
+    fn a_name_is_a_word_unless_it_looks_like_an_option() {
+        assert_eq!(as_argument("dev"), "dev");
+        assert_eq!(as_argument("my box"), "'my box'");
+        assert_eq!(as_argument("-oProxyCommand=x y"), "--instance-id='-oProxyCommand=x y'");
+        assert_eq!(as_argument("a\u{1b}"), "'a\\u{1b}'");
     }
 
     #[test]

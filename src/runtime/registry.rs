@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::prompt::phase_word;
 use super::{crash, orphan, pidfile, prompt};
 use crate::config::forwarding::Listen;
-use crate::config::instance::Instance;
+use crate::config::instance::{self, Instance};
 use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
@@ -117,7 +118,7 @@ impl Survey {
 /// Returns the index of one of `several` tunnels.
 fn choose(several: &[&Running]) -> Result<usize> {
     if terminal::is_interactive() {
-        let rows: Vec<[String; 3]> = several.iter().map(|running| running.cells()).collect();
+        let rows: Vec<[String; 4]> = several.iter().map(|running| running.cells()).collect();
         return menu::choose("Which tunnel?", "tunnel", &menu::columns(&rows), &Watch::new()?);
     }
     let names: Vec<String> = several.iter().map(|running| running.quoted_name()).collect();
@@ -139,11 +140,19 @@ impl Running {
         printable(&shell_words::quote(name)).into_owned()
     }
 
-    /// Returns its name, address and local ports, for a menu.
-    fn cells(&self) -> [String; 3] {
-        let Some(state) = &self.state else { return [self.shown_name(), String::new(), String::new()] };
-        let ports: Vec<String> = state.forwards.iter().map(Forward::short).collect();
-        [self.shown_name(), printable(&state.instance.host).into_owned(), ports.join(" ")]
+    /// Returns the name as an argument of a command.
+    pub fn argument(&self) -> String {
+        instance::as_argument(self.state.as_ref().map_or("?", |state| &state.instance.name))
+    }
+
+    /// Returns its name, state, address and forwards, for a menu.
+    fn cells(&self) -> [String; 4] {
+        let (name, phase) = (self.shown_name(), phase_word(self.state.as_ref().map(|state| state.phase)));
+        let (host, ports) = self.state.as_ref().map_or_else(Default::default, |state| {
+            let ports: Vec<String> = state.forwards.iter().map(Forward::short).collect();
+            (printable(&state.instance.host).into_owned(), ports.join(" "))
+        });
+        [name, phase.to_owned(), host, ports]
     }
 
     fn has_name(&self, wanted: &str) -> bool {

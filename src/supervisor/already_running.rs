@@ -1,6 +1,7 @@
 //! Error of a start whose tunnel runs already: what is up, and the command that replaces it.
 
 use super::protocol::request::Request;
+use crate::config::instance;
 use crate::error::Error;
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
@@ -22,7 +23,7 @@ fn hints(state: &State, request: &Request, now: u64) -> Vec<String> {
     let ports: Vec<String> = state.forwards.iter().map(Forward::short).collect();
     let up = format!("{name} is {phase} for {age} (PID {}): {}", state.pid, ports.join(" "));
     let flags: String = changes(state, request).iter().map(|flag| format!(" {flag}")).collect();
-    let restart = format!("soong tunnel restart {}{flags}", shell_words::quote(name));
+    let restart = format!("soong tunnel restart {}{flags}", instance::as_argument(name));
     let what = if flags.is_empty() { "restart it" } else { "restart it with these ports" };
     vec![printable(&up).into_owned(), format!("{what}: {}", printable(&restart))]
 }

@@ -109,7 +109,7 @@ fn a_name_that_nothing_has_is_told_from_an_instance_without_a_tunnel() {
         .run();
     sandbox.tunnel(["stop", "my box"]).fails(1, ["no tunnel to 'my box' is running"]).run();
     let command = last_command(sandbox.tunnel(["url", "sglang", "--instance-id", "my box"]));
-    assert_eq!(command, "soong tunnel start --instance-id 'my box'");
+    assert_eq!(command, "soong tunnel start 'my box'");
     // Its ports are taken by the other tunnel, which has the hint that leads on.
     let next = follow(&sandbox, &command).code(1).stdout_has("").stderr_has("--auto-ports").run();
     let next = commands(&next).into_iter().find(|command| command.ends_with("--auto-ports")).unwrap();
@@ -152,7 +152,7 @@ fn a_port_that_is_taken_is_avoided_as_the_hint_says() {
     });
     let _holder = Holder::listen("127.0.0.1", sandbox.config.local[0]);
     let command = last_command(sandbox.tunnel(["start", "--instance-id", "my box"]));
-    assert!(command.starts_with("soong tunnel start --instance-id 'my box' --sglang-port "), "{command}");
+    assert!(command.starts_with("soong tunnel start 'my box' --sglang-port "), "{command}");
     follow(&sandbox, &command).stdout_has("SSH tunnel started").run();
     sandbox.tunnel(["start", "--wait", "5"]).fails(2, ["'5'"]).hint("--wait=5").run();
     sandbox.tunnel(["start", "--instance-id", "my box", "--wait=5", "--dry-run"]).stdout_has("ssh").run();

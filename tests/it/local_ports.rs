@@ -42,8 +42,8 @@ fn a_port_of_another_tunnel_is_told_with_its_name_and_the_ways_out() {
         .tunnel(["start", "--instance-id", "staging"])
         .fails(1, ["Error starting tunnel: bind: Address already in use"])
         .hint(format!("port {port} belongs to the tunnel to dev (PID "))
-        .hint("soong tunnel start --instance-id staging --auto-ports\n")
-        .hint("soong tunnel start --instance-id staging --sglang-port ")
+        .hint("soong tunnel start staging --auto-ports\n")
+        .hint("soong tunnel start staging --sglang-port ")
         .run();
     sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
     sandbox.assert_idle();

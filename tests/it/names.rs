@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::errors::instances::assert_nothing_was_executed;
+use crate::support::config::user;
 use crate::support::instance::Instance;
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
@@ -109,6 +110,34 @@ fn a_name_is_a_word_wherever_an_option_chose_before() {
     sandbox.tunnel(["stop", "dev"]).stdout("Stopped tunnel (PID: [PID])\n").run();
     sandbox.tunnel(["status", "dev"]).code(3).stdout("Tunnel is not running\n").run();
     sandbox.tunnel(["wait", "dev"]).code(3).stderr_has("no tunnel to 'dev' is running").run();
+    sandbox.assert_idle();
+}
+
+/// One that a provider has listed since it was last asked.
+#[test]
+fn a_name_that_is_new_is_known_to_ssh_as_to_a_start() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let entry = format!(
+        r#"{{"id":"new-1","name":"new","status":"active","host":"127.0.0.1","port":{},"user":"{}"}}"#,
+        instance.sshd.port,
+        user()
+    );
+    sandbox.provide("x", &format!("echo '{{\"api\":1,\"instances\":[{entry}]}}'"));
+    for words in ["ssh new -- echo a", "ssh new echo a", "tunnel run new -- echo a"] {
+        let _ = std::fs::remove_file(sandbox.path("home/.local/state/soong/instances.json"));
+        sandbox.soong_with_bin(words.split(' ')).stdout("a\n").stderr_has("").run();
+    }
+    sandbox
+        .soong_with_bin(["ssh", "nope", "--", "true"])
+        .fails(1, ["no instance 'nope'"])
+        .hint("new-1")
+        .run();
+    sandbox
+        .soong_with_bin(["ssh", "ls"])
+        .fails(2, ["'--' is missing before ls"])
+        .hint("available: dev")
+        .run();
     sandbox.assert_idle();
 }
 

@@ -7,7 +7,7 @@ use nix::sys::statvfs::statvfs;
 use super::finding::{Finding, Findings};
 use crate::built_in::calls_init;
 use crate::config::Config;
-use crate::config::instance::Instance;
+use crate::config::instance::{self, Instance};
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::{Forward, Origin};
 use crate::runtime::state::State;
@@ -67,11 +67,11 @@ fn taken(
         (None, Some(holder)) => format!("held by {holder}"),
         (None, None) => format!("held by another user's process; find it: sudo lsof -i :{port}"),
     };
-    let name = shell_words::quote(&instance.name).into_owned();
+    let name = instance::as_argument(&instance.name);
     let flag = forward.flag(port.saturating_add(1));
     let finding = Finding::failed("ports", format!("{port} for {forward} is {by}"));
     if forward.is_service() {
-        finding.advice(format!("use others: soong tunnel start --instance-id {name} --auto-ports, or {flag}"))
+        finding.advice(format!("use others: soong tunnel start {name} --auto-ports, or {flag}"))
     } else {
         finding.advice("free the port, or change the forward in config.toml: soong configure edit")
     }

@@ -38,9 +38,7 @@ pub(super) fn check(instance: &Instance, paths: &Paths, findings: &mut Findings)
                     &instance.name,
                 ])
             }
-            None => {
-                Finding::ok(CHECK, format!("not running; start it: soong tunnel start --instance-id {name}"))
-            }
+            None => Finding::ok(CHECK, format!("not running; start it: soong tunnel start {name}")),
         });
         return Ok(None);
     };

@@ -136,8 +136,9 @@ fn taken(name: &str, setting: &Setting, listed: &[Listed], history: &History) ->
     match stay.filter(|stay| stay.is_launched && !stay.is_ready) {
         Some(stay) => {
             let age = span(now().saturating_sub(stay.from));
-            error
-                .with_hint(format!("{name} was launched {age} ago and has no tunnel: soong tunnel start --instance-id {name} --wait"))
+            error.with_hint(format!(
+                "{name} was launched {age} ago and has no tunnel: soong tunnel start {name} --wait"
+            ))
         }
         None => error,
     }

@@ -119,7 +119,7 @@ impl Setting {
                     dollars(rented.price_cents_per_hour)
                 ),
                 format!("end it: soong terminate {}", rented.name),
-                format!("or use it: soong tunnel start --instance-id {} --wait", rented.name),
+                format!("or use it: soong tunnel start {} --wait", rented.name),
             ],
         }
     }

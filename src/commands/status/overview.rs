@@ -175,7 +175,7 @@ impl Overview {
         let (name, age) = (printable(&row.name), span(age));
         let word = shell_words::quote(&row.name);
         Some(format!(
-            "soong-status: {name} was launched {age} ago and has no tunnel\n{} start it: soong tunnel start --instance-id {} --wait\n",
+            "soong-status: {name} was launched {age} ago and has no tunnel\n{} start it: soong tunnel start {} --wait\n",
             hint_label(),
             printable(&word)
         ))

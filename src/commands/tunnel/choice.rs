@@ -1,6 +1,7 @@
 //! Choice of a running tunnel, and errors if there is none.
 
 use crate::config::Config;
+use crate::config::instance;
 use crate::error::{Error, Result};
 use crate::instances::inventory::{self, Inventory, Machine};
 use crate::runtime::registry::{Running, Survey};
@@ -33,9 +34,8 @@ pub fn absent(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Error {
         return Error::failed("no tunnel is running").with_hint("start a tunnel: soong tunnel start");
     };
     let error = unknown(wanted, survey, paths).unwrap_or_else(|| {
-        let name = shell_words::quote(wanted);
-        without_tunnel(wanted)
-            .with_hint(format!("start a tunnel: soong tunnel start --instance-id {}", printable(&name)))
+        let name = instance::as_argument(wanted);
+        without_tunnel(wanted).with_hint(format!("start a tunnel: soong tunnel start {name}"))
     });
     with_running(error, survey)
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::arguments::StartArguments;
 use super::wait;
 use crate::config::Config;
+use crate::config::instance;
 use crate::error::{Error, Result};
 use crate::runtime::registry;
 use crate::runtime::state::State;
@@ -32,7 +33,7 @@ pub fn find(arguments: &StartArguments, paths: &Paths) -> Result<Option<State>> 
 fn refuse_other_ports(arguments: &StartArguments, state: &State, paths: &Paths) -> Result<()> {
     let carries = |service: &str, port| state.service(service).is_some_and(|service| service.local == port);
     let lacks = |what: String| {
-        let name = printable(&shell_words::quote(&state.instance.name)).into_owned();
+        let name = instance::as_argument(&state.instance.name);
         Err(Error::failed(format!("the running tunnel does not have {}", printable(&what)))
             .with_hint(format!(
                 "drop the option to use that tunnel, or stop it first: soong tunnel stop {name}"

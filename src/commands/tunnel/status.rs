@@ -217,7 +217,7 @@ pub fn unresponsive(running: &Running) -> Error {
     let pid = running.supervisor.pid();
     Error::failed(format!("the supervisor (PID {pid}) is not responding"))
         .with_hint(format!("if it was suspended, resume it: kill -CONT {pid}"))
-        .with_hint(format!("or end it: soong tunnel stop {}", running.quoted_name()))
+        .with_hint(format!("or end it: soong tunnel stop {}", running.argument()))
 }
 
 /// Prints what to do about a supervisor that hangs.
@@ -256,7 +256,7 @@ fn explain(survey: &Survey) {
 fn point_to_instance(looks: &[Look]) {
     let is_silent = |finding: &Finding| finding.condition == Condition::NotAnswering;
     for look in looks.iter().filter(|look| look.findings.iter().flatten().any(is_silent)) {
-        let name = look.running.quoted_name();
+        let name = look.running.argument();
         print_error(&format!("{} check the service on the instance: soong ssh {name}\n", hint_label()));
     }
 }

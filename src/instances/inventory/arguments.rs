@@ -71,7 +71,9 @@ impl TimeArguments {
 }
 
 fn no_time(word: &str, fault: &str) -> Error {
-    Error::usage(format!("'{}' is not a time: write {fault}", excerpt(word)))
+    Error::usage(format!("'{}' is not a time", excerpt(word)))
+        .with_hint(format!("write {fault}"))
+        .with_hint("the instance stands beside the time: 2h NAME")
 }
 
 fn two_times(first: &str, last: &str) -> Error {

@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::progress::Progress;
 use super::readiness::{Readiness, readiness};
 use crate::config::Config;
-use crate::config::instance::Instance;
+use crate::config::instance::{self, Instance};
 use crate::error::{Error, Result};
 use crate::instances::provider;
 use crate::instances::provider::answer::Status;
@@ -103,7 +103,7 @@ fn not_yet(machine: &Machine, selector: &Selector<'_>) -> Error {
         _ => "has no address yet",
     };
     let which = match selector.wanted {
-        Some(wanted) => format!(" --instance-id {}", printable(&shell_words::quote(wanted))),
+        Some(wanted) => format!(" {}", instance::as_argument(wanted)),
         None => String::new(),
     };
     Error::failed(format!("the instance {name} {what}"))

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::instance;
 use crate::openssh::Login;
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::{Forward, Origin};
-use crate::terminal::printable;
 
 /// A requested tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,11 +65,9 @@ impl Request {
         self.login.tunnel_arguments(&directory.ssh_control())
     }
 
-    /// Returns the option that chose the instance, after a space; empty without one.
-    pub fn choice_option(&self) -> String {
-        self.wanted.as_ref().map_or_else(String::new, |wanted| {
-            format!(" --instance-id {}", printable(&shell_words::quote(wanted)))
-        })
+    /// Returns the name that chose the instance, after a space; empty without one.
+    pub fn choice(&self) -> String {
+        self.wanted.as_ref().map_or_else(String::new, |wanted| format!(" {}", instance::as_argument(wanted)))
     }
 
     /// Returns the local ports that it uses.

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::config::forwarding::Listen;
+use crate::config::instance;
 use crate::error::{Error, io_reason};
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
@@ -86,9 +87,9 @@ fn ways_out(refused: &[(&Forward, io::Error)], has_neighbour: bool, request: &Re
     let repeated: Vec<String> = repeated.map(Forward::option).collect();
     // Where another tunnel runs, there is another instance, too.
     let choice = if has_neighbour {
-        format!(" --instance-id {}", shell_words::quote(&request.login.instance.name))
+        format!(" {}", instance::as_argument(&request.login.instance.name))
     } else {
-        request.choice_option()
+        request.choice()
     };
     let start = |flags: &[String]| {
         let words = [vec![format!("soong tunnel start{choice}")], flags.to_vec()].concat();

@@ -68,7 +68,7 @@ fn an_interrupt_says_what_exists_and_how_to_end_it() {
     launch.finish();
     assert_eq!(renter.rented(), ["dev"]);
     // The next commands pick it up.
-    let line = "has no tunnel\nhint: start it: soong tunnel start --instance-id dev --wait\n";
+    let line = "has no tunnel\nhint: start it: soong tunnel start dev --wait\n";
     renter.soong(&["status"]).stdout_has("dev").stderr_has("dev was launched ").stderr_has(line).run();
     renter.launch(&["--name", "dev"]).code(1).stderr_has("an instance called dev exists already").run();
     renter.soong(&["terminate", "dev", "-y"]).stdout("Terminated dev\n").stderr_has("dev (static-1)").run();

@@ -70,5 +70,5 @@ fn without_a_wish_to_wait_the_way_to_wait_is_named() {
     let selector = Selector { wanted: Some("train"), ..Selector::default() };
     let error = not_yet(&machine(Status::Booting), &selector);
     assert_eq!(error.to_string(), "the instance train is still booting");
-    assert_eq!(error.hints(), ["wait for it: soong tunnel start --instance-id train --wait"]);
+    assert_eq!(error.hints(), ["wait for it: soong tunnel start train --wait"]);
 }
