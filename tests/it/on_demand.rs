@@ -75,7 +75,10 @@ fn the_first_connection_starts_ssh() {
     sandbox.tunnel(["list"]).stdout_has("dev   idle ").run();
     sandbox.soong(["status"]).stdout_has(" idle ").run();
     assert_eq!((state(&sandbox).as_str(), tunnel(&sandbox)["on_demand"].as_u64()), ("idle", Some(600)));
-    // Neither is use.
+    // None of these is use.
+    sandbox.tunnel(["start", "--if-needed"]).stdout_has("Tunnel is idle (PID: [PID])\n  localhost:").run();
+    sandbox.tunnel(["start", "--if-needed", "--json"]).stdout_has(r#""state":"idle""#).run();
+    sandbox.tunnel(["start"]).fails(1, ["Tunnel already running."]).hint("dev is idle for ").run();
     sandbox.tunnel(["url", "sglang"]).stdout(format!("http://localhost:{}\n", sandbox.config.local[0])).run();
     assert_eq!(instance.sshd.logins(), 0);
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");

@@ -3,26 +3,30 @@
 use std::time::Instant;
 
 use super::arguments::StartArguments;
+use super::phase_text::doing;
 use super::wait;
 use crate::config::Config;
 use crate::config::instance;
 use crate::error::{Error, Result};
 use crate::runtime::registry;
-use crate::runtime::state::State;
+use crate::runtime::state::{Phase, State};
 use crate::supervisor::protocol::event::Event;
 use crate::supervisor::protocol::progress::{Report, Style, arrow};
 use crate::system::paths::Paths;
 use crate::terminal::{print, printable};
 
-/// Returns the state of the running tunnel that `arguments` mean once it is up; `None` if none runs. Fails if it lacks
-/// what they ask for.
-pub fn find(arguments: &StartArguments, paths: &Paths) -> Result<Option<State>> {
+/// Returns the state of the running tunnel that `arguments` mean once it is up; `None` if none runs. `takes_idle` is true
+/// for a caller to whom open ports are enough. Fails if the tunnel lacks what the arguments ask for.
+pub fn find(arguments: &StartArguments, takes_idle: bool, paths: &Paths) -> Result<Option<State>> {
     let Some(running) = registry::survey(paths)?.take(arguments.choice.instance_id.as_deref())? else {
         return Ok(None);
     };
     drop(running.supervisor);
     let limit = Config::load(paths)?.ssh.connect_timeout;
-    let state = wait::until_up(&running.directory, Instant::now() + limit)?;
+    let state = match running.state {
+        Some(state) if takes_idle && state.phase == Phase::Idle => Some(state),
+        _ => wait::until_up(&running.directory, Instant::now() + limit)?,
+    };
     if let Some(state) = &state {
         refuse_other_ports(arguments, state, paths)?;
     }
@@ -56,13 +60,20 @@ pub fn show(state: &State, style: Style) -> Result<()> {
     match style {
         Style::Quiet => Ok(()),
         Style::Json => {
-            Report::of(state, style).show(&Event::Up { forwards: state.forwards.clone() });
+            let forwards = state.forwards.clone();
+            let is_idle = state.phase == Phase::Idle;
+            Report::of(state, style).show(&if is_idle {
+                Event::Idle { forwards }
+            } else {
+                Event::Up { forwards }
+            });
             Ok(())
         }
         Style::Normal | Style::Verbose => {
             let host = &state.instance.host;
             let lines: String = state.forwards.iter().map(|forward| arrow(forward, host)).collect();
-            print(&format!("Tunnel is running (PID: {})\n{lines}", state.pid)).map_err(Error::output)
+            print(&format!("Tunnel is {} (PID: {})\n{lines}", doing(state.phase), state.pid))
+                .map_err(Error::output)
         }
     }
 }

@@ -142,7 +142,7 @@ impl Tunnel {
     /// Returns the running tunnel, or starts one.
     fn get(arguments: &StartArguments, paths: &Paths) -> Result<Self> {
         let present = || -> Result<Option<Self>> {
-            Ok(present::find(arguments, paths)?.map(|state| Self { state, opened: None }))
+            Ok(present::find(arguments, false, paths)?.map(|state| Self { state, opened: None }))
         };
         if let Some(tunnel) = present()? {
             return Ok(tunnel);

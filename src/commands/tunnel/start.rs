@@ -67,7 +67,7 @@ pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
 
 /// With `--if-needed`, returns the state of a running tunnel that does.
 fn unneeded(arguments: &StartArguments, paths: &Paths) -> Result<Option<State>> {
-    if arguments.if_needed { present::find(arguments, paths) } else { Ok(None) }
+    if arguments.if_needed { present::find(arguments, true, paths) } else { Ok(None) }
 }
 
 /// Resolves a request, again and again if a provider must say where the instance is and does not.
