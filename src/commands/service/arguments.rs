@@ -2,8 +2,8 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::completion::Values;
 use crate::config::on_demand::OnDemand;
+use crate::instances::inventory::NamesArguments;
 
 /// The command line of `soong-service`.
 #[derive(Debug, Parser)]
@@ -55,9 +55,9 @@ pub enum Command {
   soong service install
   soong service install dev staging --on-demand=30m")]
 pub struct InstallArguments {
-    /// Names or ids of the instances [default: the only active one]
-    #[arg(value_name = "NAME", add = Values::Instances)]
-    pub names: Vec<String>,
+    /// The instances; without any, the only active one.
+    #[command(flatten)]
+    pub which: NamesArguments,
     /// Start ssh with the first connection [without IDLE: 10m]
     ///
     /// Like the option of 'soong tunnel start'. Without it, tunnel.on-demand of config.toml decides.
@@ -93,11 +93,11 @@ pub struct StatusArguments {
   soong service uninstall dev
   soong service uninstall --all")]
 pub struct UninstallArguments {
-    /// Names or ids of the instances [default: the only installed one]
-    #[arg(value_name = "NAME", conflicts_with = "all", add = Values::Instances)]
-    pub names: Vec<String>,
+    /// The instances; without any, the only installed one.
+    #[command(flatten)]
+    pub which: NamesArguments,
     /// Uninstall all services
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["names", "instance_id"])]
     pub all: bool,
     /// Print errors only
     #[arg(short, long)]

@@ -16,9 +16,9 @@ use crate::terminal::printable;
 /// Installs services and starts them.
 pub fn install(arguments: &InstallArguments, manager: &Manager, paths: &Paths) -> Result<()> {
     let config = Config::load(paths)?;
-    let wanted: Vec<Option<&str>> = match arguments.names.as_slice() {
-        [] => vec![None],
-        names => names.iter().map(|name| Some(name.as_str())).collect(),
+    let wanted: Vec<Option<&str>> = match arguments.which.wanted()? {
+        none if none.is_empty() => vec![None],
+        names => names.into_iter().map(Some).collect(),
     };
     let choose = |wanted| {
         inventory::choose(&Selector { wanted, quiet: arguments.quiet, ..Selector::default() }, &config, paths)

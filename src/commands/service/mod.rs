@@ -42,17 +42,18 @@ pub fn main() -> ExitCode {
 }
 
 fn uninstall(arguments: &UninstallArguments, manager: &Manager) -> Result<()> {
+    let wanted = arguments.which.wanted()?;
     let installed = manager.installed()?;
     let chosen: Vec<&Definition> = if arguments.all {
         installed.iter().collect()
-    } else if arguments.names.is_empty() {
+    } else if wanted.is_empty() {
         vec![only(&installed)?]
     } else {
-        let find = |name: &String| {
+        let find = |name: &str| {
             let found = installed.iter().find(|definition| definition.is_meant(name));
             found.ok_or_else(|| absent(name, &installed))
         };
-        arguments.names.iter().map(find).collect::<Result<_>>()?
+        wanted.into_iter().map(find).collect::<Result<_>>()?
     };
     for definition in chosen {
         manager.uninstall(&definition.label())?;
@@ -69,7 +70,7 @@ fn only(installed: &[Definition]) -> Result<&Definition> {
         [only] => Ok(only),
         [] => Err(Error::failed("no tunnel starts at login")),
         several => Err(Error::failed("more than one tunnel starts at login")
-            .with_hint(format!("choose one: {}", names(several)))
+            .with_hint(format!("choose one with --instance-id: {}", names(several)))
             .with_hint("or all: soong service uninstall --all")),
     }
 }

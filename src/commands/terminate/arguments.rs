@@ -2,9 +2,7 @@
 
 use clap::Parser;
 
-use crate::completion::Values;
-use crate::error::Result;
-use crate::instances::inventory::one_name;
+use crate::instances::inventory::NamesArguments;
 
 /// The command line of `soong-terminate`.
 #[derive(Debug, Parser)]
@@ -23,31 +21,13 @@ use crate::instances::inventory::one_name;
   soong terminate --all                asks for each"
 )]
 pub struct Arguments {
-    /// Instances: names, ids, or starts of ids [default: you choose one]
-    #[arg(value_name = "NAME", conflicts_with = "all", add = Values::Instances)]
-    pub names: Vec<String>,
-    /// The same as NAME
-    #[arg(long, value_name = "ID", conflicts_with = "all", add = Values::Instances)]
-    pub instance_id: Option<String>,
+    /// The instances; without any, you choose one.
+    #[command(flatten)]
+    pub which: NamesArguments,
     /// All instances that enabled providers list; asks for each
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["names", "instance_id"])]
     pub all: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-}
-
-impl Arguments {
-    /// Returns the names that were given. An option beside words is one of them: a slip must not end a machine.
-    pub fn wanted(&self) -> Result<Vec<&str>> {
-        let option = self.instance_id.as_deref();
-        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        for &name in &names {
-            one_name(Some(name), option)?;
-        }
-        if names.is_empty() {
-            names.extend(option);
-        }
-        Ok(names)
-    }
 }

@@ -81,7 +81,7 @@ fn terminate(arguments: &Arguments, config: &Config, paths: &Paths) -> Result<u8
 
 /// Returns the machines that the command line means. Nothing is ended if one of them cannot be.
 fn machines(arguments: &Arguments, config: &Config, paths: &Paths) -> Result<Vec<Machine>> {
-    let names = arguments.wanted()?;
+    let names = arguments.which.wanted()?;
     if config.providers.is_empty() {
         return Err(Error::failed("no provider is enabled")
             .with_hint("enable one: soong configure set providers.lambda true"));

@@ -42,6 +42,32 @@ pub fn one_name<'a>(name: Option<&'a str>, option: Option<&'a str>) -> Result<Op
     }
 }
 
+/// Instances that a command means, as words or as the value of an option.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NamesArguments {
+    /// Instances: names, ids, or starts of ids
+    #[arg(value_name = "NAME", add = Values::Instances)]
+    names: Vec<String>,
+    /// The same as one NAME
+    #[arg(long, value_name = "ID", add = Values::Instances)]
+    instance_id: Option<String>,
+}
+
+impl NamesArguments {
+    /// Returns the names that were given. An option beside words must be the only one of them.
+    pub fn wanted(&self) -> Result<Vec<&str>> {
+        let option = self.instance_id.as_deref();
+        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        for &name in &names {
+            one_name(Some(name), option)?;
+        }
+        if names.is_empty() {
+            names.extend(option);
+        }
+        Ok(names)
+    }
+}
+
 /// A time and the instance that it is for, in either order.
 #[derive(Debug, Clone, Args)]
 pub struct TimeArguments {

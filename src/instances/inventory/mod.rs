@@ -20,7 +20,9 @@ mod readiness;
 mod sources;
 mod wait;
 
-pub use self::arguments::{InstanceArguments, NameArguments, Selector, TimeArguments, WAIT_MAX, one_name};
+pub use self::arguments::{
+    InstanceArguments, NameArguments, NamesArguments, Selector, TimeArguments, WAIT_MAX, one_name,
+};
 pub use self::candidates::{listing, unknown};
 pub use self::choose::{choose, choose_cached, pick};
 pub use self::locate::{Location, locate};
