@@ -1,5 +1,5 @@
-//! Rest of an on-demand tunnel: no ssh, no timer, no watch of the system. It waits for a connection or the request to
-//! stop.
+//! Rest of an on-demand tunnel: no ssh, no timer, no watch of the network. It waits for a connection, the request to
+//! stop, or the removal of its directory.
 
 use tokio::time::Instant;
 
@@ -7,6 +7,7 @@ use super::interrupts::Interrupts;
 use super::link::timer;
 use super::publish::Publisher;
 use super::relay::demand::Demand;
+use super::removal::RemovalWatch;
 use crate::openssh::failure::Failure;
 use crate::runtime::prompt::RENEWAL;
 
@@ -19,7 +20,7 @@ pub(super) struct Setback {
     pub(super) blocked_until: Option<Instant>,
 }
 
-/// Waits until something needs a link. Refuses connections while the user must mend the `setback`; a command, which a
+/// Waits until something needs a link, or the tunnel's directory is gone, which an attempt reports. Refuses connections while the user must mend the `setback`; a command, which a
 /// user has typed, is never refused. Returns false if the tunnel must stop.
 pub(super) async fn until_wanted(
     setback: Option<&Setback>,
@@ -29,9 +30,16 @@ pub(super) async fn until_wanted(
 ) -> bool {
     let blocked_until = setback.and_then(|setback| setback.blocked_until);
     let mut stop = interrupts.stop();
+    let socket = publisher.directory().ssh_control();
+    let mut watch = RemovalWatch::new(socket.parent().unwrap_or(&socket));
     loop {
+        // Also one from before the watch.
+        if publisher.displacement().is_some() {
+            return true;
+        }
         tokio::select! {
             () = stop.requested() => return false,
+            () = watch.removal() => continue,
             () = demand.wanted() => {}
             () = renewal() => {
                 publisher.renew_promise();

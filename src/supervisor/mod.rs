@@ -73,6 +73,7 @@ pub(crate) mod protocol;
 pub(crate) mod provider_watch;
 pub(crate) mod publish;
 pub(crate) mod relay;
+pub(crate) mod removal;
 pub(crate) mod setup;
 pub(crate) mod signals;
 pub(crate) mod starter;

@@ -412,3 +412,44 @@ fn the_foreground_tells_what_happens() {
     tunnel.finish();
     sandbox.assert_idle();
 }
+
+/// No command could find or stop it any more.
+#[test]
+fn an_idle_tunnel_whose_directory_is_deleted_ends() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    start_for_a_second(&sandbox, &instance);
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    wait_until_idle(&sandbox);
+    fs::remove_dir_all(sandbox.tunnel_directory()).unwrap();
+    wait::until_true("the supervisor to end", || sandbox.supervisors().is_empty());
+    sandbox.assert_idle();
+    assert_eq!(instance.sshd.logins(), 1);
+}
+
+#[test]
+fn a_provider_that_is_away_at_first_is_asked_again() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let ready = sandbox.path("ready");
+    let listing = format!(
+        r#"{{"api":1,"instances":[{{"id":"x1","name":"gpu","status":"active","host":"127.0.0.1","user":"{}","port":{}}}]}}"#,
+        crate::support::config::user(),
+        instance.sshd.port
+    );
+    let script =
+        format!("[ -e {} ] || {{ echo 'no network yet' >&2; exit 1; }}\necho '{listing}'", ready.display());
+    sandbox.provide("away", &script);
+    sandbox.configure(|config| {
+        config.remove("instances", "dev");
+    });
+    let start = ["tunnel", "start", "--foreground", "--keep-trying", "--instance-id", "x1"];
+    let mut tunnel =
+        sandbox.soong_with_bin(start).stdout_has("SSH tunnel started").stderr_has("no network yet").spawn();
+    tunnel.wait_for_stderr("no network yet");
+    fs::write(&ready, "").unwrap();
+    tunnel.wait_for_stdout("SSH tunnel started");
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    tunnel.interrupt();
+    tunnel.finish();
+}

@@ -144,3 +144,21 @@ fn a_host_that_falls_silent_is_spared() {
     backoff.start_over(now);
     assert!(!backoff.is_sparing(now));
 }
+
+/// fail2ban counts refused logins in ten minutes; OpenSSH 9.8 counts in shorter times.
+#[test]
+fn a_client_that_never_gives_up_makes_few_attempts_while_the_user_must_mend_something() {
+    let mut backoff = Backoff::new(Instant::now());
+    let pauses: Vec<u64> = (0..5).map(|_| backoff.block().as_secs()).collect();
+    assert_eq!(pauses, [5, 35, 300, 300, 300]);
+    for first in 0..pauses.len() {
+        let mut time = 0;
+        let within = pauses[first..].iter().take_while(|pause| {
+            time += **pause;
+            time < 600
+        });
+        assert!(within.count() + 1 < 5);
+    }
+    backoff.succeed();
+    assert_eq!(backoff.block().as_secs(), 5);
+}

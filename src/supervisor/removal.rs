@@ -1,0 +1,71 @@
+//! Notices that the tunnel's directory was deleted or replaced, without polling.
+//!
+//! A tunnel that is up looks once a minute. An idle one sleeps, so on Linux the kernel tells it (`inotify(7)`); elsewhere
+//! the next connection shows it.
+
+use std::path::Path;
+
+#[cfg(target_os = "linux")]
+use tokio::io::unix::AsyncFd;
+
+/// Watch of a directory.
+pub(super) struct RemovalWatch {
+    #[cfg(target_os = "linux")]
+    events: Option<AsyncFd<std::os::fd::OwnedFd>>,
+}
+
+#[cfg(target_os = "linux")]
+impl RemovalWatch {
+    /// Watches `directory`. If the system refuses, no removal is noticed.
+    pub(super) fn new(directory: &Path) -> Self {
+        Self { events: watch(directory).ok() }
+    }
+
+    /// Waits until something was removed there, or the directory itself.
+    pub(super) async fn removal(&mut self) {
+        let mut buffer = [0; 4096];
+        match &self.events {
+            Some(events) => {
+                if let Ok(mut ready) = events.readable().await {
+                    // Read, so that later events are told from these. Their content does not matter.
+                    let _ = ready.try_io(|events| Ok(nix::unistd::read(events, &mut buffer)?));
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl RemovalWatch {
+    pub(super) fn new(_directory: &Path) -> Self {
+        Self {}
+    }
+
+    pub(super) async fn removal(&mut self) {
+        std::future::pending().await
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn watch(directory: &Path) -> std::io::Result<AsyncFd<std::os::fd::OwnedFd>> {
+    use std::ffi::CString;
+    use std::io;
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    use std::os::unix::ffi::OsStrExt;
+
+    const REMOVALS: u32 = libc::IN_DELETE | libc::IN_MOVED_FROM | libc::IN_DELETE_SELF | libc::IN_MOVE_SELF;
+    let path = CString::new(directory.as_os_str().as_bytes())?;
+    // SAFETY: inotify_init1 takes flags and returns a new descriptor or -1.
+    let descriptor = unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) };
+    if descriptor == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor, and no other code has it.
+    let events = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    // SAFETY: the path is a string that ends with a zero byte and lives during the call.
+    if unsafe { libc::inotify_add_watch(events.as_raw_fd(), path.as_ptr(), REMOVALS) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    crate::supervisor::system_events::watched(events)
+}
