@@ -342,6 +342,10 @@ fn the_config_can_choose_it_for_one_instance() {
     let search = format!("{}:{}", programs.display(), crate::support::tools::system_path().to_str().unwrap());
     run.env("PATH", search).stdout("Tunnel is running\n").run();
     sandbox.configure(|config| {
+        config.set(["tunnel", "hold"], 0);
+    });
+    sandbox.tunnel(["start"]).fails(1, ["tunnel.hold = 0"]).hint("soong configure set tunnel.hold 30").run();
+    sandbox.configure(|config| {
         config.set(["instances", "dev", "on-demand"], "2 weeks ago");
     });
     sandbox

@@ -31,6 +31,13 @@ pub fn resolve(
     if idle.is_none() {
         return if arguments.check { Err(without_purpose()) } else { Ok(None) };
     }
+    if config.hold.is_zero() {
+        return Err(Error::failed(
+            "an on-demand tunnel cannot work with tunnel.hold = 0: connections must wait for ssh",
+        )
+        .with_hint("let them wait: soong configure set tunnel.hold 30")
+        .with_hint("or keep the tunnel up: --on-demand=off"));
+    }
     match forwards.iter().find(|forward| forward.spec.kind() == Kind::Remote) {
         Some(remote) => Err(needs_link(remote, instance)),
         None => Ok(idle),
