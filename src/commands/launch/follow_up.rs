@@ -32,6 +32,8 @@ pub(super) fn guard(rented: &Rented, setting: &Setting) -> Result<()> {
 pub(super) fn tunnel(rented: &Rented, setting: &Setting) -> Result<()> {
     let step = Step::of_program("Starting the tunnel");
     run("soong-tunnel", &["start", "--instance-id", &rented.id], setting)?;
+    // One on demand is idle so far, and the login is worth a try while the user looks.
+    run("soong-tunnel", &["wait", "--instance-id", &rented.id], setting)?;
     step.finish("the tunnel is up");
     Ok(())
 }

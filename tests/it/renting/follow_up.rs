@@ -40,8 +40,12 @@ fn the_guard_comes_before_the_tunnel_and_has_the_lease_of_the_plan() {
         .stderr_has("  the status daemon guards it\n")
         .stderr_has("  the tunnel is up\n")
         .run();
-    let expected = "soong-daemon install --lease 12h --limit 12h -- static-1\nsoong-tunnel start --instance-id static-1\n";
-    assert_eq!(ran(&renter), expected);
+    let expected = [
+        "soong-daemon install --lease 12h --limit 12h -- static-1\n",
+        "soong-tunnel start --instance-id static-1\n",
+        "soong-tunnel wait --instance-id static-1\n",
+    ];
+    assert_eq!(ran(&renter), expected.concat());
     launch(&["-y", "--hours", "90m", "--no-tunnel"]).stderr_has("guards it").run();
     assert!(
         ran(&renter).ends_with("soong-daemon install --lease 1h 30m --limit 8h -- static-2\n"),
@@ -79,4 +83,15 @@ fn a_tunnel_that_does_not_start_leaves_an_instance_that_the_next_command_mention
         .stderr_has("soong-tunnel failed; dev (static-1")
         .run();
     renter.soong(&["status"]).stdout_has("dev").stderr_has("and has no tunnel").run();
+}
+
+#[test]
+fn a_tunnel_on_demand_is_tried_once() {
+    let sshd = Sshd::start();
+    let mut renter = Renter::at(&sshd);
+    renter.sandbox.configure(|config| {
+        config.set(["tunnel", "on-demand"], true);
+    });
+    renter.soong(&["launch", "-y"]).stdout_has("  on demand: ").stderr_has("  the tunnel is up\n").run();
+    assert_eq!(sshd.logins(), 1);
 }
