@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
 
+use crate::installation;
 use crate::support::challenge::{CODE, Challenge, PASSWORD};
 use crate::support::config::{forward, path};
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::process;
+use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 use crate::support::terminal::Terminal;
 use crate::support::tools::tool;
@@ -293,11 +295,27 @@ fn where_no_terminal_is_the_users_own_program_is_asked() {
     sandbox.assert_idle();
 }
 
+/// An upgrade replaces the file of the running supervisor, which ssh runs to ask.
+#[test]
+fn a_running_tunnel_asks_after_an_upgrade() {
+    let instance = Instance::start();
+    let sandbox = with_locked_key(&instance);
+    let program = askpass(&sandbox, &format!("echo '{PASSPHRASE}'"));
+    installation::make(&sandbox, "install-files");
+    let start = Run::new(&sandbox, &sandbox.path("usr/bin/soong"), ["tunnel", "start"]);
+    start.env("DISPLAY", ":0").env("SSH_ASKPASS", &program).stdout_has("SSH tunnel started").run();
+    installation::make(&sandbox, "install-files");
+    process::signal(sandbox.clients()[0].pid, Signal::SIGKILL);
+    wait::until_true("the link to be made anew", || instance.sshd.logins() == 2);
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    assert_eq!(count(&sandbox), 2);
+}
+
 /// The program that ssh asks with does nothing for anybody else.
 #[test]
 fn nobody_else_is_answered() {
     let sandbox = Sandbox::new();
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_soong-supervisor"));
-    let run = crate::support::run::Run::new(&sandbox, program, ["Password: "]);
+    let run = Run::new(&sandbox, program, ["Password: "]);
     run.env("SOONG_ASKPASS_SOCKET", sandbox.path("nowhere")).code(1).run();
 }

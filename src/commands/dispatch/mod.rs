@@ -51,7 +51,7 @@ pub fn run(arguments: &[&CStr]) -> u8 {
         }
     };
     let rest = arguments.get(2..).unwrap_or_default();
-    let own = paths::own_program();
+    let own = paths::own_program().ok();
     let soong = Soong { own: own.as_deref() };
     let Some(first) = arguments.get(1) else {
         return soong.overview();

@@ -38,7 +38,7 @@ pub struct Reply {
 impl Askpass {
     /// Makes ssh run this program, which asks at `socket`.
     pub fn new(socket: PathBuf) -> std::io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?, socket })
+        Ok(Self { program: paths::own_program()?, socket })
     }
 
     /// Returns ssh's environment variables.

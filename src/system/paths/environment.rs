@@ -1,6 +1,9 @@
 //! Environment variables about paths, ssh's questions and programs.
 
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -155,19 +158,28 @@ pub fn login_shell() -> Option<PathBuf> {
     variable("SHELL").ok().flatten()
 }
 
-/// Returns the absolute path of the running program, links resolved.
-pub fn own_program() -> Option<PathBuf> {
-    std::env::current_exe().ok()
+/// Returns the absolute path of the running program, links resolved. After an upgrade this is the path of the new
+/// program.
+pub fn own_program() -> io::Result<PathBuf> {
+    std::env::current_exe().map(undeleted)
+}
+
+/// Removes the mark that Linux appends to the path of a program whose file was replaced.
+fn undeleted(program: PathBuf) -> PathBuf {
+    match program.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
+        Some(path) if !program.exists() => OsStr::from_bytes(path).into(),
+        _ => program,
+    }
 }
 
 /// Returns the directory of the running program, where the others of soong are.
 pub fn own_directory() -> Option<PathBuf> {
-    own_program().as_deref().and_then(Path::parent).map(Path::to_path_buf)
+    own_program().ok().as_deref().and_then(Path::parent).map(Path::to_path_buf)
 }
 
 /// Returns the path of soong's program `name`, beside the running one, links resolved.
-pub fn sibling(name: &str) -> std::io::Result<PathBuf> {
-    Ok(std::env::current_exe()?.with_file_name(name))
+pub fn sibling(name: &str) -> io::Result<PathBuf> {
+    Ok(own_program()?.with_file_name(name))
 }
 
 /// Returns the first executable file `name` on [`search_path`].
@@ -178,4 +190,20 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 /// Returns true if `file` is a regular file that this user may execute.
 pub fn is_executable(file: &Path) -> bool {
     file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_replaced_program_is_that_of_the_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("soong");
+        let marked = directory.path().join("soong (deleted)");
+        assert_eq!(undeleted(program.clone()), program);
+        assert_eq!(undeleted(marked.clone()), program);
+        fs::write(&marked, "").unwrap();
+        assert_eq!(undeleted(marked.clone()), marked, "it is the name of a file");
+    }
 }
