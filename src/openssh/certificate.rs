@@ -6,10 +6,9 @@ use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use nix::unistd::{User, geteuid};
 
 use super::Login;
-use crate::system::time;
+use crate::system::{name_service, time};
 use crate::terminal::printable;
 
 /// Longest certificate file, in bytes.
@@ -61,7 +60,7 @@ fn files(login: &Login) -> Vec<PathBuf> {
         _ => None,
     });
     // ssh uses the password database, not HOME.
-    let home = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir).unwrap_or_default();
+    let home = name_service::own_home().unwrap_or_default();
     let expanded = named.map(|name| match name.strip_prefix("~/") {
         Some(rest) => home.join(rest),
         None => PathBuf::from(name),

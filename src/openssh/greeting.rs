@@ -5,7 +5,7 @@
 //! a minute, so this connects at most four times and leaves one for the tunnel.
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use crate::error::{Error, Result, io_reason};
 use crate::instances::inventory::{Progress, WAIT_MAX};
 use crate::system::child::{self, Limits};
 use crate::system::deadline_stream::{DeadlineStream, is_late};
+use crate::system::name_service;
 use crate::system::signals::Watch;
 use crate::terminal::printable;
 
@@ -113,10 +114,10 @@ fn greets_directly(endpoint: &Endpoint) -> std::result::Result<(), String> {
 /// Returns the addresses of `endpoint` that ssh uses, at least one; the error is a sentence.
 pub fn look_up(endpoint: &Endpoint) -> std::result::Result<Vec<SocketAddr>, String> {
     let Endpoint { host, port, families } = endpoint;
-    let found = (host.as_str(), *port).to_socket_addrs();
+    let found = name_service::addresses(host, *port);
     let found = found.map_err(|error| format!("cannot look up {host}: {}", io_reason(&error)))?;
     let is_used = |address: &SocketAddr| if address.is_ipv4() { families.0 } else { families.1 };
-    let used: Vec<SocketAddr> = found.filter(is_used).collect();
+    let used: Vec<SocketAddr> = found.into_iter().filter(is_used).collect();
     if used.is_empty() { Err(format!("{host} has no address")) } else { Ok(used) }
 }
 

@@ -8,9 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::unistd::{User, geteuid};
-
 use super::options;
+use crate::system::name_service;
 use crate::system::paths::Paths;
 
 /// Keywords that a tunnel overrides, with the overriding options. Versions older than the one given fail on
@@ -45,8 +44,7 @@ impl UserConfig {
     pub fn read(program: &Path, given: &[String], paths: &Paths) -> Self {
         let mut config = Self::default();
         // ssh uses the password database, not HOME.
-        let home = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir);
-        let own = home.unwrap_or_default().join(".ssh");
+        let own = name_service::own_home().unwrap_or_default().join(".ssh");
         // Our own file, with the ciphers that we prefer.
         let ours = paths.ssh_include();
         for option in options::read(given).unwrap_or_default() {

@@ -5,6 +5,7 @@ pub(crate) mod deadline_stream;
 pub(crate) mod hidden_line;
 pub(crate) mod lock;
 pub(crate) mod menu;
+pub(crate) mod name_service;
 pub mod paths;
 pub mod peer;
 pub mod question;

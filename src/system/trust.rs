@@ -11,9 +11,10 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Gid, Group, Uid, User, geteuid};
+use nix::unistd::{Gid, geteuid};
 
 use crate::error::Error;
+use crate::system::name_service;
 use crate::terminal::printable;
 
 const STICKY: u32 = 0o1000;
@@ -166,16 +167,16 @@ fn is_own_group(group: Gid) -> bool {
     if group.as_raw() == 0 {
         return true;
     }
-    let (Ok(Some(user)), Ok(Some(entry))) = (User::from_uid(geteuid()), Group::from_gid(group)) else {
+    let (Some(user), Some(entry)) = (name_service::own_account(), name_service::group(group)) else {
         return false;
     };
-    let alone = entry.mem.iter().all(|member| *member == user.name || member == "root");
+    let alone = entry.members.iter().all(|member| *member == user.name || member == "root");
     // A group's entry does not list users whose main group it is; only its name shows that it is one user's.
     alone
-        && if user.gid == group {
+        && if user.group == group {
             entry.name == user.name
         } else {
-            !entry.mem.is_empty() || user.uid == Uid::from_raw(0)
+            !entry.members.is_empty() || geteuid().is_root()
         }
 }
 

@@ -13,8 +13,6 @@
 use std::path::Path;
 use std::{fs, io};
 
-use nix::unistd::{User, geteuid};
-
 use super::arguments::ConfigArguments;
 use super::host_file::{self, Blocks, Host};
 use super::include::{self, Remains};
@@ -25,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::instances::inventory::Inventory;
 use crate::openssh::Login;
 use crate::runtime::directory::Directory;
+use crate::system::name_service;
 use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
 use crate::terminal::{self, hint_label, print_error, printable};
@@ -252,8 +251,7 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>> {
 
 /// ssh looks for its configuration in the home directory of the password database, not in HOME.
 fn warn_of_another_home(user_file: &Path) {
-    let home = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir);
-    if home.is_some_and(|home| home.join(".ssh/config") != user_file) {
+    if name_service::own_home().is_some_and(|home| home.join(".ssh/config") != user_file) {
         let file = user_file.to_string_lossy();
         let file = shell_words::quote(&file);
         hint(&format!(

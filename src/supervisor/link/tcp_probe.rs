@@ -16,13 +16,15 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::process::Command;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::openssh::Login;
 use crate::openssh::route::{self, Endpoint};
 use crate::supervisor::backoff::Backoff;
+use crate::system::name_service;
 
 /// Time for an answer, and the pause between two probes of a silent host.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -142,9 +144,9 @@ async fn look_up(login: &Login) -> Option<Port> {
         .output();
     let Endpoint { host, port, families } =
         route::direct(&String::from_utf8_lossy(&asked.await.ok()?.stdout))?;
-    let found = lookup_host((host.as_str(), port)).await.ok()?;
+    let found = spawn_blocking(move || name_service::addresses(&host, port)).await.ok()?.ok()?;
     let used = |address: &SocketAddr| if address.is_ipv4() { families.0 } else { families.1 };
-    let addresses: Vec<SocketAddr> = found.filter(used).collect();
+    let addresses: Vec<SocketAddr> = found.into_iter().filter(used).collect();
     (!addresses.is_empty()).then_some(Port { addresses })
 }
 

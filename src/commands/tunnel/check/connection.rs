@@ -7,7 +7,7 @@
 //! | remote | a connection to the target here | the server said that it listens, and the target takes connections |
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::TcpStream;
 
 use super::exchange::{CLOSES, PATIENCE, Reply, SECOND_LOOK, listen_to, obstacle};
 use super::finding::{Condition, Finding};
@@ -16,6 +16,7 @@ use crate::error::io_reason;
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
 use crate::system::deadline_stream::DeadlineStream;
+use crate::system::name_service;
 use crate::terminal::printable;
 
 /// Offers SOCKS 5 without authentication (RFC 1928), and the length of the answer.
@@ -62,7 +63,7 @@ fn connect(target: &Target) -> io::Result<()> {
         Target::Socket(path) => DeadlineStream::open(path, PATIENCE).map(drop),
         Target::Port(host, port) => {
             let mut outcome = Err(io::ErrorKind::NotFound.into());
-            for address in (host.as_str(), *port).to_socket_addrs()? {
+            for address in name_service::addresses(host, *port)? {
                 outcome = TcpStream::connect_timeout(&address, PATIENCE).map(drop);
                 if outcome.is_ok() {
                     break;
