@@ -30,7 +30,7 @@ fn installed() -> Sandbox {
 }
 
 /// Everything below `directory` that is no directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
+pub fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().map(Result::unwrap);
     let below = entries.flat_map(|entry| {
         if entry.file_type().unwrap().is_dir() { files(&entry.path()) } else { vec![entry.path()] }
@@ -189,4 +189,20 @@ fn man_finds_the_pages() {
         let arguments = ["-M".as_ref(), pages.as_os_str(), "-w".as_ref(), page.as_ref()];
         Run::new(&sandbox, &tools::tool("man"), arguments).stdout_has(format!("/{page}.")).run();
     }
+}
+
+#[test]
+fn soong_init_installs_the_manual_pages_that_cargo_install_leaves_out() {
+    let sandbox = installed();
+    let pages = sandbox.path("usr/share/man");
+    let from_make = files(&pages);
+    let texts = |files: &[PathBuf]| files.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>();
+    let expected = texts(&from_make);
+    fs::remove_dir_all(&pages).unwrap();
+    let soong = sandbox.path("usr/bin/soong");
+    let message = format!("Installed {} manual pages in ", from_make.len());
+    Run::new(&sandbox, &soong, ["init", "--man-pages"]).stdout_has(message).run();
+    assert_eq!(texts(&from_make), expected);
+    assert_eq!(files(&pages).len(), from_make.len());
+    Run::new(&sandbox, &soong, ["init", "--man-pages"]).stdout_has("Try: man soong\n").run();
 }

@@ -81,6 +81,11 @@ pub struct Arguments {
     /// Also from copies beside it, such as .zshrc.pre-oh-my-zsh, which frameworks put back when they are uninstalled.
     #[arg(long)]
     pub uninstall: bool,
+    /// Install the manual pages beside the programs
+    ///
+    /// Packages include them; 'cargo install' does not.
+    #[arg(long, conflicts_with_all = ["shell", "install", "uninstall", "no_prompt", "no_completions", "cmd"])]
+    pub man_pages: bool,
     /// Change the file without asking
     #[arg(long, short)]
     pub yes: bool,

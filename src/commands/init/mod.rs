@@ -1,9 +1,12 @@
 //! `soong-init`: prints a shell's set-up script, and adds the line that loads it to the shell's startup file.
 //!
-//! The scripts are in `shell/` and `completions/` and are compiled in, so that no other file is needed.
+//! The scripts are in `shell/` and `completions/`. They and the manual pages are compiled in, so that no other file is
+//! needed.
 
 pub mod arguments;
 
+mod manual;
+mod pages;
 mod script;
 mod startup;
 
@@ -29,6 +32,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<u8> {
+    if arguments.man_pages {
+        return manual::install();
+    }
     let shell = arguments.shell.map_or_else(current_shell, Ok)?;
     let soong = dispatcher()?;
     if arguments.install || arguments.uninstall {
@@ -55,8 +61,7 @@ fn current_shell() -> Result<Shell> {
 /// Returns the dispatcher's path that survives package updates: as found on PATH if that is the one beside
 /// this program, links unresolved.
 fn dispatcher() -> Result<PathBuf> {
-    let own =
-        std::env::current_exe().map_err(|source| Error::cannot("find soong's own directory", source))?;
+    let own = paths::own_program().map_err(|source| Error::cannot("find soong's own directory", source))?;
     let beside = own.with_file_name("soong");
     let same = |file: &PathBuf| fs::canonicalize(file).ok() == fs::canonicalize(&beside).ok();
     Ok(paths::find_program("soong").filter(same).unwrap_or(beside))

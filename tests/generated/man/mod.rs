@@ -59,6 +59,17 @@ fn configuration() {
     check("man/soong-config.5", &config::page());
 }
 
+/// The list of the pages that `soong init --man-pages` writes.
+#[test]
+fn compiled_in() {
+    let names =
+        pages().into_iter().map(|page| format!("    {:?},\n", page.file_name().unwrap())).collect::<String>();
+    let file = "src/commands/init/pages.rs";
+    let text = fs::read_to_string(path(file)).unwrap();
+    let (head, _) = text.split_once("pages![\n").unwrap();
+    check(file, &format!("{head}pages![\n{names}];\n"));
+}
+
 /// Returns the paths of all checked-in pages.
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> =
