@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build statusd test requirements format lint tests generate install install-files uninstall demo pictures bench charts peers deny help
+.PHONY: build statusd test requirements format lint tests generate install install-files uninstall demo pictures bench charts peers deny dist packages test-in help
 
 # The program for instances, which are Linux machines; elsewhere it does not compile.
 daemon = $(if $(filter Linux,$(shell uname -s)),soong-statusd)
@@ -48,25 +48,30 @@ typed = $(filter-out soong soong-complete soong-supervisor soong-provider-%,$(pr
 # A directory in examples/ is a Rust program and is not installed.
 examples = $(filter-out $(patsubst %/.,%,$(wildcard examples/*/.)),$(wildcard examples/soong-*))
 licences = LICENSE-APACHE LICENSE-MIT
+# Directories that differ between distributions: Debian's zsh reads other completions, and its packages have no
+# directory of licences.
+ZSH_FUNCTIONS ?= site-functions
+LICENCE_DIRECTORY ?= licenses/soong
 
 install: build install-files ## Build and install into PREFIX (default /usr/local)
 	@$(if $(DESTDIR),:,sh packaging/next-steps.sh "$(root)/bin")
 
 # Programs come last, so that a new program never runs with old files.
 install-files:
-	install -d $(root)/bin $(share)/bash-completion/completions $(share)/zsh/site-functions \
+	install -d $(root)/bin $(share)/bash-completion/completions $(share)/zsh/$(ZSH_FUNCTIONS) \
 		$(share)/fish/vendor_completions.d $(share)/fish/vendor_conf.d $(share)/soong/shell \
-		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/man/man8 $(share)/doc/soong/docs $(share)/doc/soong/examples/hooks $(share)/licenses/soong \
+		$(share)/man/man1 $(share)/man/man5 $(share)/man/man7 $(share)/man/man8 $(share)/doc/soong/docs \
+		$(share)/doc/soong/examples/hooks $(if $(LICENCE_DIRECTORY),$(share)/$(LICENCE_DIRECTORY)) \
 		$(if $(daemon),$(root)/lib/soong)
 	install -m 644 completions/soong.bash $(share)/bash-completion/completions/soong.bash
-	install -m 644 completions/_soong $(share)/zsh/site-functions/_soong
+	install -m 644 completions/_soong $(share)/zsh/$(ZSH_FUNCTIONS)/_soong
 	install -m 644 completions/soong.fish $(share)/fish/vendor_completions.d/soong.fish
 	for name in $(typed); do \
 		ln -sf soong.bash "$(share)/bash-completion/completions/$$name.bash" && \
 		ln -sf soong.fish "$(share)/fish/vendor_completions.d/$$name.fish" || exit 1; \
 	done
 	install -m 644 shell/soong.fish $(share)/fish/vendor_conf.d/soong.fish
-	install -m 644 shell/soong.bash shell/placement.bash shell/soong.zsh $(share)/soong/shell
+	install -m 644 shell/soong.bash shell/placement.bash shell/soong.zsh shell/soong.plugin.zsh $(share)/soong/shell
 	for section in 1 5 7 8; do \
 		for page in man/*.$$section; do \
 			if [ -f "$$page" ]; then install -m 644 "$$page" "$(share)/man/man$$section" || exit 1; fi; \
@@ -77,21 +82,21 @@ install-files:
 	install -m 644 docs/*.md docs/*.svg $(share)/doc/soong/docs
 	install -m 755 $(examples) $(share)/doc/soong/examples
 	install -m 755 examples/hooks/* $(share)/doc/soong/examples/hooks
-	install -m 644 $(licences) $(share)/licenses/soong
+	$(if $(LICENCE_DIRECTORY),install -m 644 $(licences) $(share)/$(LICENCE_DIRECTORY))
 	for name in $(daemon); do install -m 755 "$(BINDIR)/$$name" "$(root)/lib/soong/$$name" || exit 1; done
 	for name in $(programs); do install -m 755 "$(BINDIR)/$$name" "$(root)/bin/$$name" || exit 1; done
 
 uninstall: ## Stop the tunnels and remove what install has put into PREFIX
 	@$(if $(DESTDIR),:,sh packaging/uninstall.sh stop "$(root)/bin")
 	rm -f $(addprefix $(root)/bin/,$(programs)) $(root)/lib/soong/soong-statusd
-	rm -f $(share)/bash-completion/completions/soong.bash $(share)/zsh/site-functions/_soong \
+	rm -f $(share)/bash-completion/completions/soong.bash $(share)/zsh/$(ZSH_FUNCTIONS)/_soong \
 		$(share)/fish/vendor_completions.d/soong.fish $(share)/fish/vendor_conf.d/soong.fish
 	rm -f $(typed:%=$(share)/bash-completion/completions/%.bash) $(typed:%=$(share)/fish/vendor_completions.d/%.fish)
 	for page in man/*.[1578]; do \
 		page=$${page##*/}; rm -f "$(share)/man/man$${page##*.}/$$page" || exit 1; \
 	done
 	rm -f $(share)/soong/uninstall.sh
-	rm -rf $(share)/soong/shell $(share)/doc/soong $(share)/licenses/soong
+	rm -rf $(share)/soong/shell $(share)/doc/soong $(if $(LICENCE_DIRECTORY),$(share)/$(LICENCE_DIRECTORY))
 	rmdir $(share)/soong $(root)/lib/soong 2>/dev/null || :
 	@$(if $(DESTDIR),:,sh packaging/uninstall.sh left)
 
@@ -118,5 +123,14 @@ peers: ## Install every tool that make bench can compare with (takes minutes)
 deny: ## Check licences, advisories and sources of dependencies (needs cargo-deny)
 	$(CARGO) deny check
 
+dist: ## Build the files of a release into target/dist: make dist PARTS="build archive deb"
+	@CARGO="$(CARGO)" sh packaging/dist.sh $(PARTS)
+
+packages: ## Install, use, upgrade and remove each package of target/dist in Debian roots (root, minutes)
+	sh packaging/check.sh $(PACKAGES)
+
+test-in: ## Run integration tests in a root of another Debian release: make test-in SUITE=trixie TESTS=prompt::
+	@CARGO="$(CARGO)" sh packaging/test-in.sh $(or $(SUITE),trixie) $(TESTS)
+
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)

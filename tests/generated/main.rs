@@ -1,6 +1,6 @@
 //! Files that are made from the definitions of the programs and checked in: completion scripts,
-//! manual pages, and the list of what a package holds. Each test fails when its files are stale; with
-//! `SOONG_GENERATE=1` in the environment (`make generate`) it writes those that can be written.
+//! manual pages. Each test fails when its files are stale; with `SOONG_GENERATE=1` in the
+//! environment (`make generate`) it writes those that can be written.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,8 +9,8 @@
 )]
 
 mod completions;
+mod dependencies;
 mod man;
-mod package;
 
 use std::fs;
 use std::path::{Path, PathBuf};

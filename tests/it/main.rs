@@ -40,6 +40,8 @@ mod offers;
 mod on_demand;
 mod other_users;
 mod output;
+#[cfg(target_os = "linux")]
+mod packages;
 mod picker;
 mod prompt;
 mod providers;

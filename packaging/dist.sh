@@ -1,0 +1,172 @@
+#!/bin/sh
+# Builds the files of a release into target/dist. Run by `make dist` and by the release workflow.
+#
+#     sh packaging/dist.sh [PART...]
+#
+# Parts, in this order; all of them by default:
+#     build     static programs for $TARGET, and soong-statusd, which is not static
+#     archive   soong-VERSION-TARGET.tar.gz
+#     deb       Debian package (cargo-deb)
+#     rpm       RPM package (cargo-generate-rpm)
+#     source    soong-VERSION.tar.gz, the tracked files of HEAD
+#     crates    packages for crates.io, whose manifests name the repository
+#     sbom      software bill of materials (cargo-cyclonedx)
+#     fill      install.sh, soong.rb and PKGBUILD, with version, addresses and checksums
+#     sums      SHA256SUMS
+#
+# TARGET       target triple; x86_64-unknown-linux-musl by default
+# RELEASE_URL  address of the files; the folder itself by default, so that local files can be installed
+# HOMEPAGE     address of the project; RELEASE_URL by default
+# BINDIR       folder of the built programs; the one of the build by default
+# DIST         folder for the archives; target/dist by default
+# MAINTAINER   'NAME <ADDRESS>' in the packages; author of the last commit by default
+set -eu
+cd "$(dirname "$0")/.."
+
+cargo=${CARGO:-cargo}
+target=${TARGET:-$(uname -m)-unknown-linux-musl}
+dist=${DIST:-target/dist}
+stage=$dist/stage
+mkdir -p "$stage"
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+release_url=${RELEASE_URL:-file://$(cd "$dist" && pwd)}
+homepage=${HOMEPAGE:-$release_url}
+maintainer=${MAINTAINER:-$(git log -1 --format='%an <%ae>')}
+built=${BINDIR:-${CARGO_TARGET_DIR:-target}/$target/release}
+# Time of all files in the packages, so that the same commit gives the same bytes.
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+
+# Checks that a tool is installed. $1: name; $2: the command that installs it.
+need() {
+    command -v "$1" >/dev/null && return
+    echo "dist: $1 is not installed; install it: $2" >&2
+    exit 1
+}
+
+# Puts the installed files into $stage/$1. The other arguments are variables of the Makefile.
+stage() {
+    rm -rf "${stage:?}/$1"
+    directory=$stage/$1
+    shift
+    make --silent install-files BINDIR="$built" DESTDIR="$directory" "$@"
+}
+
+# Writes a tar.gz whose bytes depend on its files only. $1: archive; $2: directory; $3: name in it.
+archive() {
+    tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --format=gnu \
+        -C "$2" -cf - "$3" | gzip -9n >"$1"
+}
+
+build() {
+    $cargo build --locked --release --bins --target "$target"
+    # The daemon for instances loads NVIDIA's library, which a static program cannot.
+    dynamic=${target%-musl}-gnu
+    $cargo build --locked --release --package soong-statusd --target "$dynamic"
+    cp "${CARGO_TARGET_DIR:-target}/$dynamic/release/soong-statusd" "$built/"
+}
+
+make_archive() {
+    name=soong-$version-$target
+    stage "$name" PREFIX=
+    archive "$dist/$name.tar.gz" "$stage" "$name"
+}
+
+deb() {
+    need cargo-deb 'cargo install --locked cargo-deb'
+    stage deb PREFIX=/usr ZSH_FUNCTIONS=vendor-completions LICENCE_DIRECTORY=
+    install -d "$stage/deb/usr/share/lintian/overrides"
+    install -m 644 packaging/debian/lintian-overrides "$stage/deb/usr/share/lintian/overrides/soong"
+    cat >"$stage/changelog" <<END
+soong ($version-1) unstable; urgency=medium
+
+  * New version; see /usr/share/doc/soong/CHANGELOG.md.
+
+ -- $maintainer  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
+END
+    $cargo deb --quiet --no-build --no-strip --target "$target" --maintainer "$maintainer" --output "$dist/" "$@"
+}
+
+rpm() {
+    need cargo-generate-rpm 'cargo install --locked cargo-generate-rpm'
+    stage rpm PREFIX=/usr
+    gzip -9n "$stage"/rpm/usr/share/man/man*/*
+    $cargo generate-rpm --target "$target" --output "$dist/" \
+        --set-metadata "vendor = \"$maintainer\"" --set-metadata "url = \"$homepage\""
+}
+
+source_archive() {
+    git archive --format=tar --prefix="soong-$version/" HEAD | gzip -9n >"$dist/soong-$version.tar.gz"
+}
+
+crates() {
+    rm -rf "$stage/crates"
+    mkdir "$stage/crates"
+    git archive HEAD | tar -x -C "$stage/crates"
+    for manifest in Cargo.toml crates/soong-extension/Cargo.toml crates/soong-statusd/Cargo.toml; do
+        sed -i "s|^license = |repository = \"$homepage\"\n&|" "$stage/crates/$manifest"
+    done
+    $cargo package --quiet --locked --workspace --allow-dirty --no-verify \
+        --manifest-path "$stage/crates/Cargo.toml" --target-dir "$stage/crates/target"
+    mv "$stage"/crates/target/package/*.crate "$dist/"
+}
+
+sbom() {
+    need cargo-cyclonedx 'cargo install --locked cargo-cyclonedx'
+    for package in soong soong-statusd; do
+        manifest=Cargo.toml
+        [ "$package" = soong ] || manifest=crates/$package/Cargo.toml
+        $cargo cyclonedx --quiet --manifest-path "$manifest" --format json --spec-version 1.5 --target "$target" \
+            --override-filename "$package-$version.cdx"
+        mv "$(dirname "$manifest")/$package-$version.cdx.json" "$dist/"
+    done
+    # One file for each member of the workspace is written; those of the others are not released.
+    find . -path ./target -prune -o -name "*-$version.cdx.json" -exec rm {} +
+}
+
+sum_of() {
+    if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d' ' -f1
+}
+
+# Fills the placeholders of a template. Standard input to standard output.
+fill() {
+    archives=''
+    for file in "$dist/soong-$version"-*.tar.gz; do
+        [ ! -e "$file" ] || archives="$archives${archives:+\\n}$(sum_of "$file")  ${file##*/}"
+    done
+    sed -e "s|@VERSION@|$version|g" -e "s|@RELEASE_URL@|$release_url|g" -e "s|@HOMEPAGE@|$homepage|g" \
+        -e "s|@MAINTAINER@|$maintainer|g" -e "s|@ARCHIVES@|$archives|g" \
+        -e "s|@SOURCE_SHA256@|$(sum_of "$dist/soong-$version.tar.gz")|g"
+}
+
+fill_all() {
+    for template in packaging/*.in; do
+        name=$(basename "$template" .in)
+        fill <"$template" >"$dist/$name"
+        if grep -n '@[A-Z0-9_]*@' "$dist/$name" >&2; then
+            echo "dist: $template has a placeholder that packaging/dist.sh does not fill" >&2
+            exit 1
+        fi
+    done
+    chmod 755 "$dist/install.sh"
+}
+
+sums() {
+    rm -f "$dist/SHA256SUMS"
+    list=$(cd "$dist" && for file in *; do [ -d "$file" ] || echo "$(sum_of "$file")  $file"; done)
+    echo "$list" >"$dist/SHA256SUMS"
+}
+
+[ $# -gt 0 ] || set -- build archive deb rpm source crates sbom fill sums
+for part; do
+    case $part in
+    build | deb | rpm | crates | sbom | sums) "$part" ;;
+    archive) make_archive ;;
+    source) source_archive ;;
+    fill) fill_all ;;
+    *)
+        echo "dist: unknown part: $part" >&2
+        exit 2
+        ;;
+    esac
+done

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Runs the integration tests, built here, in a root of another Debian release: its OpenSSH, shells and tools.
+#
+#     sh packaging/test-in.sh SUITE [ARGUMENT...]     arguments of the tests, such as a filter
+#
+# Needs root and debootstrap. The repository, cargo and rustup appear at the same paths there.
+set -eu
+cd "$(dirname "$0")/.."
+
+suite=$1
+shift
+root=$PWD/target/roots/$suite
+packages=$(sed -n '/<<.END.$/,/^END$/s/^[a-z0-9-]*  *\([a-z0-9-]*\)  *[a-z0-9-]*$/\1/p' tests/install-requirements.sh | sort -u)
+# shellcheck disable=SC2086 # A word per package.
+sh packaging/root.sh "$suite" $packages bash-completion gcc libc6-dev procps psmisc
+sh tests/install-requirements.sh
+"${CARGO:-cargo}" build --bins --package soong --package soong-statusd
+test=$("${CARGO:-cargo}" test --no-run --test it --message-format=json | sed -n 's/.*"executable":"\([^"]*it-[^"]*\)".*/\1/p')
+# shellcheck disable=SC2016 # The expressions are those of the inner shell.
+exec unshare --mount --net --pid --fork --kill-child sh -euc '
+    root=$1 repository=$2 path=$3
+    shift 3
+    for directory in "$repository" "${CARGO_HOME:-$HOME/.cargo}" "${RUSTUP_HOME:-$HOME/.rustup}"; do
+        mkdir -p "$root$directory"
+        mount --bind "$directory" "$root$directory"
+    done
+    mount -t proc proc "$root/proc"
+    mount -t sysfs sysfs "$root/sys"
+    mount --rbind /dev "$root/dev"
+    mount -t tmpfs tmpfs "$root/tmp"
+    ip link set lo up
+    cd "$root$repository"
+    exec chroot "$root" /usr/bin/env -i HOME="$HOME" PATH="$path:/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 TERM=xterm \
+        sh -c "cd \"\$0\" && exec \"\$@\"" "$repository" "$@"
+' sh "$root" "$PWD" "${CARGO_HOME:-$HOME/.cargo}/bin" "$test" "$@"

@@ -1,0 +1,234 @@
+//! `packaging/`: what a release consists of, made with stand-ins for the programs; and `install.sh`, against a server.
+//!
+//! `make packages` installs the real packages.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::installation::files;
+use crate::support::http::{Reply, Server};
+use crate::support::run::Run;
+use crate::support::sandbox::Sandbox;
+use crate::support::tools;
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Writes stand-ins for all programs, which print their name, into `built` of the sandbox.
+fn build_stand_ins(sandbox: &Sandbox) -> PathBuf {
+    let built = sandbox.path("built");
+    let sources = fs::read_dir(repository().join("src/bin")).unwrap().map(|entry| entry.unwrap().path());
+    let programs = sources.map(|source| source.file_stem().unwrap().to_str().unwrap().to_owned());
+    for name in programs.chain(["soong-statusd".to_owned()]) {
+        let file = built.join(&name);
+        sandbox.write(&file, format!("#!/bin/sh\necho {name} 1\n"));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    built
+}
+
+/// A release in `dist` of the sandbox, at `url`.
+fn release(sandbox: &Sandbox, url: &str) -> PathBuf {
+    let dist = sandbox.path("dist");
+    let built = build_stand_ins(sandbox);
+    let script = repository().join("packaging/dist.sh");
+    let words = [script.to_str().unwrap(), "archive", "source", "fill", "sums"];
+    let run = Run::new(sandbox, &tools::tool("sh"), words).env("DIST", &dist).env("BINDIR", built);
+    run.env("RELEASE_URL", url).env("MAINTAINER", "Kim Example <kim@example.org>").run();
+    dist
+}
+
+/// Name of the archive with programs.
+fn archive() -> String {
+    format!("soong-{}-{}-unknown-linux-musl.tar.gz", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)
+}
+
+/// Serves the files of `directory`; returns the server and what it does to each file before it sends it.
+fn serve(directory: Arc<Mutex<PathBuf>>, change: fn(Vec<u8>) -> Vec<u8>) -> Server {
+    Server::start(move |request| {
+        let name = request.line.strip_prefix("GET /").unwrap_or_default().to_owned();
+        match fs::read(directory.lock().unwrap().join(name)) {
+            Ok(bytes) => {
+                let bytes = change(bytes);
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    bytes.len()
+                );
+                Reply::Raw([head.into_bytes(), bytes].concat())
+            }
+            Err(_) => Reply::error("404 Not Found", ""),
+        }
+    })
+}
+
+fn installer<'a>(sandbox: &'a Sandbox, dist: &Path, words: &[&str]) -> Run<'a> {
+    let script = dist.join("install.sh");
+    Run::new(sandbox, &tools::tool("sh"), [&[script.to_str().unwrap()], words].concat())
+}
+
+/// Returns the files below `directory`, by their path in it.
+fn below(directory: &Path) -> Vec<String> {
+    let found = files(directory);
+    let mut names: Vec<String> =
+        found.iter().map(|file| file.strip_prefix(directory).unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_packages_hold_what_make_installs() {
+    let sandbox = Sandbox::new();
+    let stage = sandbox.path("stage");
+    let words = [
+        "install-files".to_owned(),
+        "PREFIX=/usr".to_owned(),
+        format!("DESTDIR={}", stage.display()),
+        format!("BINDIR={}", build_stand_ins(&sandbox).display()),
+    ];
+    let run = Run::new(&sandbox, &tools::tool("make"), words);
+    run.current_dir(repository()).stdout_has("").stderr_has("").run();
+    let manifest: toml::Table = fs::read_to_string(repository().join("Cargo.toml")).unwrap().parse().unwrap();
+    let metadata = &manifest["package"]["metadata"];
+    let text = |value: &toml::Value| value.as_str().unwrap().to_owned();
+    let deb = metadata["deb"]["assets"].as_array().unwrap();
+    let deb: Vec<_> =
+        deb.iter().map(|asset| (text(&asset[0]), format!("/{}", text(&asset[1])), text(&asset[2]))).collect();
+    let rpm = metadata["generate-rpm"]["assets"].as_array().unwrap();
+    let rpm: Vec<_> = rpm
+        .iter()
+        .map(|asset| (text(&asset["source"]), text(&asset["dest"]), text(&asset["mode"])))
+        .collect();
+    for (stage_of, assets) in [("deb", deb), ("rpm", rpm)] {
+        for name in below(&stage) {
+            let matching: Vec<_> =
+                assets.iter().filter(|(source, ..)| covers(source, stage_of, &name)).collect();
+            let [(source, target, mode)] = matching[..] else { panic!("{name} in {stage_of}: {matching:?}") };
+            let directory = source.split('*').next().unwrap().trim_end_matches("[!d]");
+            let directory = directory.strip_prefix(&format!("target/dist/stage/{stage_of}")).unwrap();
+            assert_eq!(directory, target, "{source}");
+            let file = stage.join(&name);
+            let is_program = file.metadata().unwrap().permissions().mode() & 0o111 != 0;
+            assert_eq!(mode, if is_program { "755" } else { "644" }, "{name} in {stage_of}");
+        }
+    }
+}
+
+/// Returns true if the pattern `source` of a package stands for the file `name` of its stage.
+fn covers(source: &str, stage: &str, name: &str) -> bool {
+    let pattern = source.strip_prefix(&format!("target/dist/stage/{stage}/")).unwrap();
+    if let Some(directory) = pattern.strip_suffix("[!d]*/**/*") {
+        let rest = name.strip_prefix(directory);
+        return rest.is_some_and(|rest| rest.contains('/') && !rest.starts_with('d'));
+    }
+    let directory = pattern.strip_suffix("/*").unwrap();
+    Path::new(name).parent() == Some(Path::new(directory))
+}
+
+#[test]
+fn a_release_has_no_placeholder_and_its_checksums_are_right() {
+    let sandbox = Sandbox::new();
+    let dist = release(&sandbox, "https://example.org/v1");
+    let run = Run::new(&sandbox, &tools::tool("sha256sum"), ["--check", "--strict", "SHA256SUMS"]);
+    let checked = run.current_dir(&dist).stdout_has(format!("{}: OK\n", archive())).run().stdout;
+    for name in ["install.sh", "soong.rb", "PKGBUILD"] {
+        assert!(checked.contains(&format!("{name}: OK\n")), "{checked}");
+        let text = fs::read_to_string(dist.join(name)).unwrap();
+        assert!(
+            text.contains("https://example.org/v1") && !text.contains('@') || name == "PKGBUILD",
+            "{text}"
+        );
+    }
+    let sums = fs::read_to_string(dist.join("SHA256SUMS")).unwrap();
+    let source = format!("soong-{}.tar.gz", env!("CARGO_PKG_VERSION"));
+    let sum = sums.lines().find_map(|line| line.strip_suffix(&format!("  {source}"))).unwrap();
+    for name in ["soong.rb", "PKGBUILD"] {
+        assert!(fs::read_to_string(dist.join(name)).unwrap().contains(sum), "{name}");
+    }
+    // The same commit gives the same bytes.
+    let first = fs::read(dist.join(archive())).unwrap();
+    release(&sandbox, "https://example.org/v1");
+    assert!(fs::read(dist.join(archive())).unwrap() == first);
+}
+
+#[test]
+fn the_changelog_has_the_version_to_release() {
+    let changelog = fs::read_to_string(repository().join("CHANGELOG.md")).unwrap();
+    let heading = format!("\n## [{}]", env!("CARGO_PKG_VERSION"));
+    assert!(changelog.contains(&heading), "CHANGELOG.md has no heading{heading}");
+}
+
+#[test]
+fn the_installer_installs_upgrades_and_removes() {
+    let sandbox = Sandbox::new();
+    let directory = Arc::new(Mutex::new(PathBuf::new()));
+    let server = serve(Arc::clone(&directory), |bytes| bytes);
+    let dist = release(&sandbox, &server.url());
+    directory.lock().unwrap().clone_from(&dist);
+    let installed = sandbox.path("home/.local");
+    installer(&sandbox, &dist, &[])
+        .stdout_has("Installed soong ")
+        .stdout_has("export PATH=")
+        .stdout_has("/bin/soong init --install\n")
+        .stdout_has("/bin/soong configure\n")
+        .run();
+    let soong = installed.join("bin/soong");
+    Run::new(&sandbox, &soong, [""; 0]).stdout("soong 1\n").run();
+    let first = below(&installed);
+    for name in ["lib/soong/soong-statusd", "share/man/man1/soong.1", "share/soong/shell/soong.bash"] {
+        assert!(first.iter().any(|file| file == name), "{name}: {first:?}");
+    }
+    // A file of an old version goes with the upgrade; the user's own stay.
+    let list = installed.join("share/soong/installed-files");
+    let text = fs::read_to_string(&list).unwrap();
+    fs::write(&list, text + "share/soong/old/file\n").unwrap();
+    sandbox.write(&installed.join("share/soong/old/file"), "");
+    sandbox.write(&installed.join("share/soong/own"), "");
+    let path = format!("{}:{}", installed.join("bin").display(), tools::system_path().display());
+    let again = installer(&sandbox, &dist, &["--prefix", installed.to_str().unwrap()]).env("PATH", path);
+    again.stdout_has("  Completion and prompt:  soong init --install\n").run();
+    assert_eq!(below(&installed), {
+        let mut expected = first.clone();
+        expected.push("share/soong/own".to_owned());
+        expected.sort();
+        expected
+    });
+    installer(&sandbox, &dist, &["--uninstall"]).stdout_has("Removed soong from ").run();
+    assert_eq!(below(&installed), ["share/soong/own"]);
+    assert!(!installed.join("bin").exists() && !installed.join("share/man").exists());
+    installer(&sandbox, &dist, &["--uninstall"]).code(1).stderr_has("no soong from install.sh in ").run();
+    assert_eq!(server.count(&format!("GET /{}", archive())), 2);
+}
+
+#[test]
+fn the_installer_installs_nothing_that_is_not_of_the_release() {
+    let sandbox = Sandbox::new();
+    let dist = release(&sandbox, "http://127.0.0.1:1");
+    let cut = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();
+    let other = |mut bytes: Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        bytes
+    };
+    let directory = Arc::new(Mutex::new(dist.clone()));
+    for change in [cut as fn(Vec<u8>) -> Vec<u8>, other] {
+        let server = serve(Arc::clone(&directory), change);
+        let run = installer(&sandbox, &dist, &[]).env("SOONG_RELEASE_URL", server.url());
+        run.code(1).stderr_has("the checksum of ").stderr_has("nothing was installed").run();
+    }
+    let server = serve(Arc::new(Mutex::new(sandbox.path("nowhere"))), |bytes| bytes);
+    let run = installer(&sandbox, &dist, &[]).env("SOONG_RELEASE_URL", server.url());
+    run.code(1).stderr_has("cannot download http://127.0.0.1:").run();
+    let text = fs::read_to_string(dist.join("install.sh")).unwrap();
+    // Of a script that was cut off, nothing runs: its last line does everything.
+    let lines: Vec<&str> = text.lines().collect();
+    fs::write(dist.join("install.sh"), lines[..lines.len() - 1].join("\n")).unwrap();
+    installer(&sandbox, &dist, &[]).run();
+    let foreign = text.replace(&archive(), "soong-1-riscv64-unknown-linux-musl.tar.gz");
+    fs::write(dist.join("install.sh"), foreign).unwrap();
+    let run = installer(&sandbox, &dist, &[]).code(1).stderr_has("install.sh: no programs for Linux on ");
+    run.stderr_has("hint: build them: ").run();
+    assert!(!sandbox.path("home/.local").exists());
+}
