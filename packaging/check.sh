@@ -1,10 +1,10 @@
 #!/bin/sh
 # Installs, uses, upgrades and removes packages of target/dist in Debian roots, as packaging/use.sh describes.
 #
-#     sh packaging/check.sh [deb] [rpm] [arch] [installer]     all by default
+#     sh packaging/check.sh [deb] [rpm] [installer] [arch] [brew] [crates]     all by default
 #
-# Needs root, debootstrap, and the packages of `make dist`; `arch` builds one from source with Debian's makepkg. The roots
-# are kept in target/roots. SUITES are the releases of Debian.
+# Needs root, debootstrap, and the packages of `make dist`; arch, brew and crates build from source. The roots are kept in
+# target/roots. SUITES are the releases of Debian.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -84,6 +84,12 @@ rpm_() {
     for suite in $suites; do in_root "$suite" rpm; done
 }
 
+# Runs a command that builds soong. Not optimised: the package is under test, not its programs.
+from_source() {
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        CARGO_TARGET_DIR="$dist/../from-source" "$@"
+}
+
 # Builds the package of packaging/PKGBUILD.in as the user that makepkg asks for, in a namespace where root is that user.
 arch() {
     build=$check/arch
@@ -92,13 +98,26 @@ arch() {
     cp "$dist/PKGBUILD" "$build/"
     (
         cd "$build"
-        # Not optimised: the package is under test, not its programs.
-        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-            CARGO_TARGET_DIR="$PWD/../../../arch" PKGDEST=$build PKGEXT=.pkg.tar.zst \
+        from_source env PKGDEST="$build" PKGEXT=.pkg.tar.zst \
             unshare --user --map-user=1000 --map-group=1000 makepkg --nodeps --clean
     )
     offer "$(echo "$build"/soong-*.pkg.tar.zst)" new.pkg.tar.zst
     for suite in $suites; do in_root "$suite" arch; done
+}
+
+brew() {
+    ruby -wc "$dist/soong.rb"
+    # Where makepkg has built, so that cargo has nothing to do again.
+    from_source ruby packaging/check-formula.rb "$dist/soong.rb" "$check/arch"
+}
+
+crates() {
+    mkdir "$check/crates"
+    tar -xzf "$dist/soong-$version.crate" -C "$check/crates"
+    from_source cargo install --quiet --locked --no-track --path "$check/crates/soong-$version" --root "$check/cargo"
+    "$check/cargo/bin/soong" init --man-pages
+    man --manpath "$check/cargo/share/man" --where soong-tunnel
+    "$check/cargo/bin/soong" help tunnel start | grep SYNOPSIS
 }
 
 installer() {
@@ -110,10 +129,10 @@ installer() {
 
 rm -rf "$check"
 mkdir -p "$check"
-[ $# -gt 0 ] || set -- deb rpm arch installer
+[ $# -gt 0 ] || set -- deb rpm installer arch brew crates
 for format; do
     case $format in
-    deb | arch | installer) "$format" ;;
+    deb | arch | brew | crates | installer) "$format" ;;
     rpm) rpm_ ;;
     *)
         echo "check: unknown format: $format" >&2

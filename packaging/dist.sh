@@ -75,16 +75,18 @@ make_archive() {
 deb() {
     need cargo-deb 'cargo install --locked cargo-deb'
     stage deb PREFIX=/usr ZSH_FUNCTIONS=vendor-completions LICENCE_DIRECTORY=
+    mv "$stage/deb/usr/share/doc/soong/CHANGELOG.md" "$stage/deb/usr/share/doc/soong/changelog"
     install -d "$stage/deb/usr/share/lintian/overrides"
     install -m 644 packaging/debian/lintian-overrides "$stage/deb/usr/share/lintian/overrides/soong"
     cat >"$stage/changelog" <<END
 soong ($version-1) unstable; urgency=medium
 
-  * New version; see /usr/share/doc/soong/CHANGELOG.md.
+  * New version; see changelog.gz.
 
  -- $maintainer  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
-    $cargo deb --quiet --no-build --no-strip --target "$target" --maintainer "$maintainer" --output "$dist/" "$@"
+    $cargo deb --quiet --no-build --no-strip --compress-system --target "$target" --maintainer "$maintainer" \
+        --output "$dist/"
 }
 
 rpm() {
