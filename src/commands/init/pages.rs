@@ -6,6 +6,7 @@ macro_rules! pages {
 
 /// Name and text of every page.
 pub(super) const PAGES: &[(&str, &str)] = pages![
+    "soong-code.1",
     "soong-config.5",
     "soong-configure-edit.1",
     "soong-configure-get.1",
@@ -35,6 +36,10 @@ pub(super) const PAGES: &[(&str, &str)] = pages![
     "soong-launch.1",
     "soong-offers.1",
     "soong-prompt.1",
+    "soong-service-install.1",
+    "soong-service-status.1",
+    "soong-service-uninstall.1",
+    "soong-service.1",
     "soong-ssh-config.1",
     "soong-ssh.1",
     "soong-status.1",
