@@ -77,7 +77,7 @@ install-files:
 			if [ -f "$$page" ]; then install -m 644 "$$page" "$(share)/man/man$$section" || exit 1; fi; \
 		done; \
 	done
-	install -m 755 packaging/uninstall.sh $(share)/soong/uninstall.sh
+	install -m 644 packaging/uninstall.sh $(share)/soong/uninstall.sh
 	install -m 644 README.md CHANGELOG.md CONTRIBUTING.md $(share)/doc/soong
 	install -m 644 docs/*.md docs/*.svg $(share)/doc/soong/docs
 	install -m 755 $(examples) $(share)/doc/soong/examples

@@ -136,10 +136,9 @@ fn a_release_has_no_placeholder_and_its_checksums_are_right() {
     for name in ["install.sh", "soong.rb", "PKGBUILD"] {
         assert!(checked.contains(&format!("{name}: OK\n")), "{checked}");
         let text = fs::read_to_string(dist.join(name)).unwrap();
-        assert!(
-            text.contains("https://example.org/v1") && !text.contains('@') || name == "PKGBUILD",
-            "{text}"
-        );
+        assert!(text.contains("https://example.org/v1"), "{text}");
+        // dist.sh fails for a placeholder that it does not know.
+        assert!(!text.contains("@RELEASE_URL@") && !text.contains("@VERSION@"), "{text}");
     }
     let sums = fs::read_to_string(dist.join("SHA256SUMS")).unwrap();
     let source = format!("soong-{}.tar.gz", env!("CARGO_PKG_VERSION"));
