@@ -215,7 +215,8 @@ fn a_question_of_ssh_blocks_the_tunnel_and_never_hangs() {
     sandbox.tunnel(["wait"]).code(1).stderr_has(reason).stderr_has("ssh-add").run();
     // Refused without an attempt: the pauses grow.
     let attempts = log(&sandbox).matches("starting").count();
-    assert!(refused(&sandbox.url(0, "id")).contains("reset"));
+    // A reset can come before curl knows that it is connected, so its words differ.
+    refused(&sandbox.url(0, "id"));
     assert_eq!(log(&sandbox).matches("starting").count(), attempts);
     assert_eq!(instance.sshd.logins(), 0);
     change(PASSPHRASE, "");
