@@ -214,7 +214,10 @@ say 'a user and a host name that only nsswitch.conf leads to: tunnel up'
 rm -rf /var/lib/extrausers/* /home/lee
 cp /tmp/nsswitch.conf /etc/nsswitch.conf
 
+# pacman runs nothing of a package before it removes it.
+[ "$format" = arch ] || as_kim 'soong tunnel start' >/dev/null || fail 'no tunnel before the removal'
 remove >/tmp/log 2>&1 || { cat /tmp/log; fail 'removal failed'; }
+if pgrep -x soong-superviso >/dev/null; then fail 'the removal left a supervisor'; fi
 kill -- "-$servers" 2>/dev/null || kill "$servers"
 # What soong and fish keep for the user.
 rm -rf $home/.local/state $home/.local/share/fish
