@@ -15,48 +15,46 @@
 # shellcheck disable=SC2319
 __soong_hook() {
     __soong_status=$? __soong_text='' __soong_now=${EPOCHSECONDS-} __soong_ran=yes
-    # One line per setting, so that a value that moves to another setting counts as a change.
-    __soong_settings="${XDG_RUNTIME_DIR-}
-${XDG_STATE_HOME-}
-${SOONG_PROMPT_LEASE-}
-${SOONG_PROMPT_SYMBOL_IDLE+=$SOONG_PROMPT_SYMBOL_IDLE}
-${SOONG_PROMPT_COLOR_IDLE-2}
-${SOONG_PROMPT_SYMBOL_UP+=$SOONG_PROMPT_SYMBOL_UP}
-${SOONG_PROMPT_COLOR_UP-32}
-${SOONG_PROMPT_SYMBOL_WAIT+=$SOONG_PROMPT_SYMBOL_WAIT}
-${SOONG_PROMPT_COLOR_WAIT-33}
-${SOONG_PROMPT_SYMBOL_DOWN+=$SOONG_PROMPT_SYMBOL_DOWN}
-${SOONG_PROMPT_COLOR_DOWN-31}
-${SOONG_PROMPT_FORMAT-}
-${SOONG_PROMPT_ASCII-}
-${SOONG_PROMPT_SIDE-}
-${SOONG_PROMPT_EXPORT-}
-${NO_COLOR-}"
-    # Regular files only: reading a FIFO would block.
-    if [[ -s $__soong_file && -f $__soong_file ]]; then
-        \builtin read -r -d '' __soong_text <"$__soong_file" || :
-    fi
+    # Reading a FIFO would block; it has no size.
+    if [[ -s $__soong_file ]]; then \builtin read -r -d '' __soong_text <"$__soong_file" || :; fi
     if [[ $__soong_no_clock ]]; then __soong_clock; fi
+    # A slash per setting, so that a value that moves to another setting counts as a change. No quotes: they would
+    # double the time.
+    __soong_input=$__soong_text/${XDG_RUNTIME_DIR-}/${XDG_STATE_HOME-}/${SOONG_PROMPT_LEASE-}/${SOONG_PROMPT_FORMAT-}/\
+${SOONG_PROMPT_SYMBOL_IDLE+=$SOONG_PROMPT_SYMBOL_IDLE}/${SOONG_PROMPT_COLOR_IDLE-2}/\
+${SOONG_PROMPT_SYMBOL_UP+=$SOONG_PROMPT_SYMBOL_UP}/${SOONG_PROMPT_COLOR_UP-32}/\
+${SOONG_PROMPT_SYMBOL_WAIT+=$SOONG_PROMPT_SYMBOL_WAIT}/${SOONG_PROMPT_COLOR_WAIT-33}/\
+${SOONG_PROMPT_SYMBOL_DOWN+=$SOONG_PROMPT_SYMBOL_DOWN}/${SOONG_PROMPT_COLOR_DOWN-31}/\
+${SOONG_PROMPT_ASCII-}/${SOONG_PROMPT_SIDE-}/${SOONG_PROMPT_EXPORT-}/${NO_COLOR-}
     # Times have ten digits and compare as text. An arithmetic comparison would execute $(…) in them.
     # shellcheck disable=SC2071
-    if [[ $__soong_text != "$__soong_seen" || $__soong_settings != "$__soong_set" ||
-        $__soong_now < $__soong_from || $__soong_now > $__soong_until ]]; then
+    if [[ $__soong_input != "$__soong_seen" || $__soong_now < $__soong_from || $__soong_now > $__soong_until ]]; then
         __soong_update
     elif [[ ! -e /proc/$__soong_alone/exe ]]; then
         __soong_live || __soong_update
     fi
-    if [[ ${PROMPT_COMMAND[*]-}${precmd_functions-} != "$__soong_arranged" ]]; then
-        __soong_arrange
-        __soong_arranged="${PROMPT_COMMAND[*]-}${precmd_functions-}"
-    fi
-    # A PS1 that names SOONG_PROMPT shows the segment already.
-    case ${PS1-} in *SOONG_PROMPT*) ;; *) __soong_put ;; esac
-    case ${BASHOPTS-promptvars} in *promptvars*) ;; *) __soong_withdraw ;; esac
-    # Complete aliases that were defined after the hook was loaded.
-    case ${_soong_aliases-none} in none | "${#BASH_ALIASES[@]}") ;; *) _soong_register ;; esac
+    case ${PROMPT_COMMAND[*]-}${precmd_functions-}/${PS1-}/${BASHOPTS-promptvars}/${_soong_aliases+${#BASH_ALIASES[@]}} in
+    "$__soong_arranged") ;;
+    *) __soong_tend ;;
+    esac
     # With errexit, a status other than 0 would end the shell.
     case $- in *e*) ;; *) \builtin return "$__soong_status" ;; esac
 } 2>/dev/null
+
+# Keeps the hook, the segment and the completion in place. Nothing is to do while the variables that it remembers stay
+# the same.
+__soong_tend() {
+    if [[ ${PROMPT_COMMAND[*]-}${precmd_functions-} != "$__soong_order" ]]; then
+        __soong_arrange
+        __soong_order="${PROMPT_COMMAND[*]-}${precmd_functions-}"
+    fi
+    case ${BASHOPTS-promptvars} in *promptvars*) ;; *) __soong_withdraw ;; esac
+    # A PS1 that names SOONG_PROMPT shows the segment already.
+    case ${PS1-} in *SOONG_PROMPT*) ;; *) __soong_put ;; esac
+    # Complete aliases that were defined after the hook was loaded.
+    case ${_soong_aliases-none} in none | "${#BASH_ALIASES[@]}") ;; *) _soong_register ;; esac
+    __soong_arranged=${PROMPT_COMMAND[*]-}${precmd_functions-}/${PS1-}/${BASHOPTS-promptvars}/${_soong_aliases+${#BASH_ALIASES[@]}}
+}
 
 # Runs before each prompt, after other hooks, which may have set a new PS1.
 __soong_last() {
@@ -75,7 +73,7 @@ __soong_last() {
 __soong_update() {
     local IFS=$' \n' dir text='' line left='' lease=0 worst=-1 bad='' ups=0 total=0 idle='' names
     names=('' '' '' '')
-    __soong_seen=$__soong_text __soong_set=$__soong_settings
+    __soong_seen=$__soong_input
     __soong_from=0 __soong_until=9999999999 __soong_pids=()
     # Same rules as src/system/paths/runtime.rs.
     case ${XDG_STATE_HOME-} in /*) dir=$XDG_STATE_HOME/soong/run ;; *) dir=${HOME-}/.local/state/soong/run ;; esac
@@ -328,7 +326,7 @@ __soong_load() {
     # was replaced and the hook no longer runs, the subscript becomes 1 a minute after __soong_until and hides the
     # segment.
     # shellcheck disable=SC2016
-    __soong_segment='${SOONG_PROMPT[EPOCHSECONDS>__soong_until+60]:+$SOONG_PROMPT }' __soong_text='' __soong_settings='' __soong_ran=''
+    __soong_segment='${SOONG_PROMPT[EPOCHSECONDS>__soong_until+60]:+$SOONG_PROMPT }' __soong_text='' __soong_input='' __soong_ran='' __soong_arranged=''
     __soong_place=$__soong_segment
     # Other hooks need the PIPESTATUS of a pipeline, and no function can restore it. After a pipeline, __soong_last
     # therefore runs __soong_hook behind them.
@@ -356,7 +354,7 @@ __soong_load() {
         case $(\builtin declare -p PROMPT_COMMAND) in 'declare -a'*) __soong_was=array ;; esac
     fi
     __soong_arrange begin
-    __soong_arranged="${PROMPT_COMMAND[*]-}${precmd_functions-}"
+    __soong_order="${PROMPT_COMMAND[*]-}${precmd_functions-}"
     # Scripts loaded later may wrap PS1.
     case ${PS1-} in *SOONG_PROMPT*) ;; ?*) __soong_put ;; esac
 } 2>/dev/null
