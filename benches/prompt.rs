@@ -32,16 +32,23 @@ const SHELLS: [(&str, f64); 3] = [("bash", 1.0 / 12.0), ("zsh", 1.0 / 12.0), ("f
 /// Goal: soong's share of the cost of git's prompt, in bash and zsh.
 const OF_GIT: f64 = 1.0 / 40.0;
 
-/// A hook of the user's, in bash, zsh and fish. In fish, where hooks are independent, a command before each prompt, for
-/// which the segment leaves the prompt and comes back.
+/// A hook of the user's, in bash, zsh and fish.
 const ANOTHER_HOOK: [&str; 3] = [
     "PROMPT_COMMAND=:\n",
     "other() { :; }; precmd_functions=(other)\n",
-    "function other --on-event fish_prompt; emit fish_preexec true; end\n",
+    "function other --on-event fish_prompt; end\n",
 ];
+
+/// A command before each prompt in fish, for which the segment leaves the prompt and comes back. The handler that does
+/// nothing takes the cost of the event itself out of the comparison.
+const COMMAND: &str = "function command_runs --on-event fish_prompt; emit fish_preexec true; end\n\
+    function idle --on-event fish_preexec; end\n";
 
 /// Goal: the cost that soong adds beside another hook, relative to its cost alone.
 const OF_ALONE: f64 = 1.5;
+
+/// Goal: the same in fish after a command, before which soong puts the user's own function back.
+const OF_ALONE_AFTER_COMMAND: f64 = 3.0;
 
 /// Segment of a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,18 +58,22 @@ enum Segment {
     Soong,
     Hook,
     HookSoong,
+    Command,
+    CommandSoong,
     True,
     Git,
     Starship,
 }
 
 impl Segment {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::None,
         Self::Idle,
         Self::Soong,
         Self::Hook,
         Self::HookSoong,
+        Self::Command,
+        Self::CommandSoong,
         Self::True,
         Self::Git,
         Self::Starship,
@@ -75,6 +86,8 @@ impl Segment {
             Self::Soong => "soong",
             Self::Hook => "another hook",
             Self::HookSoong => "another hook, soong",
+            Self::Command => "a command before",
+            Self::CommandSoong => "a command before, soong",
             Self::True => "$(/bin/true)",
             Self::Git => "git's prompt",
             Self::Starship => "starship",
@@ -157,17 +170,18 @@ fn report(
         let what = format!("prompt, {shell}: soong ÷ {}", whole.name());
         group.goals.extend(limit.map(|limit| Goal::at_most(what, limit, share.median)));
     }
-    if let (Some(hook), Some(both)) = (place(Segment::Hook), place(Segment::HookSoong)) {
+    for (other, both, what, limit) in [
+        (Segment::Hook, Segment::HookSoong, "beside another hook", OF_ALONE),
+        (Segment::Command, Segment::CommandSoong, "after a command", OF_ALONE_AFTER_COMMAND),
+    ] {
+        let (Some(other), Some(both)) = (place(other), place(both)) else { continue };
         let ratio = |round: &[f64]| {
-            (micros(round, both) - micros(round, hook)) / (micros(round, soong) - micros(round, 0))
+            (micros(round, both) - micros(round, other)) / (micros(round, soong) - micros(round, 0))
         };
-        shares.add_summary(
-            "soong alone, beside another hook",
-            times.compare(|round| ratio(round) * 100.0),
-            0,
-        );
-        let what = format!("prompt, {shell}: soong beside another hook ÷ alone");
-        group.goals.push(Goal::at_most(what, OF_ALONE, times.compare(ratio).median));
+        let percent = times.compare(|round| ratio(round) * 100.0);
+        shares.add_summary(&format!("soong alone, {what}"), percent, 0);
+        let what = format!("prompt, {shell}: soong {what} ÷ alone");
+        group.goals.push(Goal::at_most(what, limit, times.compare(ratio).median));
     }
     if let Some(forks) = forks.get(soong) {
         group.goals.push(Goal::at_most(format!("prompt, {shell}: processes started"), 0.0, *forks));
@@ -229,10 +243,12 @@ impl Stage {
             Segment::Hook => {
                 Some(ANOTHER_HOOK[SHELLS.iter().position(|(name, _)| *name == shell).unwrap_or(0)].to_owned())
             }
-            Segment::HookSoong => {
-                let (hook, soong) =
-                    (self.setup(Segment::Hook, shell, missing)?, self.setup(Segment::Soong, shell, missing)?);
-                hook.zip(soong).map(|(hook, soong)| hook + &soong)
+            Segment::Command => fish.then(|| COMMAND.to_owned()),
+            Segment::HookSoong | Segment::CommandSoong => {
+                let other = if segment == Segment::HookSoong { Segment::Hook } else { Segment::Command };
+                let (other, soong) =
+                    (self.setup(other, shell, missing)?, self.setup(Segment::Soong, shell, missing)?);
+                other.zip(soong).map(|(other, soong)| other + &soong)
             }
             Segment::True if fish => Some("function fish_prompt; echo (/bin/true); end\n".to_owned()),
             Segment::True => Some("PS1='$(/bin/true)'\n".to_owned()),
