@@ -141,7 +141,7 @@ fn wait_for_capacity(limit: Duration, ceiling: u64, setting: &Setting) -> Result
                         Err(error) => return Err(error),
                     }
                 }
-                jittered(INTERVAL).max(asked)
+                pause_after(asked)
             }
             Err(_) if setting.watch.interrupted() => return Err(Error::interrupted()),
             Err(refused) if refused.code == Code::Unauthorized => return Err(refused.into()),
@@ -170,6 +170,24 @@ pub(super) fn offers(setting: &Setting) -> std::result::Result<Vec<Offer>, Refus
     Provider::new(&setting.provider, &setting.watch).offers()
 }
 
+/// Returns the pause until the next question, if the provider asked for `asked` at least.
+fn pause_after(asked: Duration) -> Duration {
+    jittered(INTERVAL).max(asked)
+}
+
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.75 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_about_the_interval_and_no_shorter_than_the_provider_wants() {
+        let pauses: Vec<Duration> = (0..200).map(|_| pause_after(Duration::ZERO)).collect();
+        assert!(pauses.iter().all(|pause| (15..=25).contains(&pause.as_secs())), "{pauses:?}");
+        assert_ne!(pauses.iter().min(), pauses.iter().max());
+        assert_eq!(pause_after(Duration::from_secs(400)), Duration::from_secs(400));
+    }
 }
