@@ -69,8 +69,8 @@ pub fn tunnel_name(name: &str) -> String {
 
 /// Returns `name` as a word of a command line for a shell, or as an option if the word would look like one.
 pub fn as_argument(name: &str) -> String {
-    let quoted = shell_words::quote(name);
-    let quoted = printable(&quoted);
+    let shown = printable(name);
+    let quoted = shell_words::quote(&shown);
     if name.starts_with('-') { format!("--instance-id={quoted}") } else { quoted.into_owned() }
 }
 
