@@ -189,6 +189,9 @@ mod tests {
         let own = told("nc: cannot reach it");
         assert_eq!(own.kind, Kind::ProxyFailed);
         assert_eq!(own.reason, "the proxy or jump host failed: nc: cannot reach it");
+        let broken =
+            failure("banner exchange: Connection to UNKNOWN port 65535: Broken pipe", "nc: cannot reach it");
+        assert_eq!((broken.kind, broken.reason), (own.kind, own.reason));
         let denied = told("Welcome to the bastion\nme@bastion: Permission denied (publickey).");
         assert_eq!(denied.kind, Kind::ProxyRefused);
         assert_eq!(denied.reason, "the proxy or jump host failed: me@bastion: Permission denied (publickey)");

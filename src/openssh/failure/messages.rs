@@ -89,7 +89,10 @@ pub(super) fn find(lines: &[String]) -> Option<(&str, Kind)> {
 /// Returns true if `lines` report a connection through a proxy that ended before the server's greeting.
 pub(super) fn is_of_proxy(lines: &[String]) -> bool {
     let is_early = |line: &str| {
-        line.contains("_exchange_identification: ") || line == "Connection timed out during banner exchange"
+        line.contains("_exchange_identification: ")
+            // The proxy ended before ssh could send its own greeting.
+            || line.starts_with("banner exchange: ")
+            || line == "Connection timed out during banner exchange"
     };
     lines.iter().any(|line| is_early(line.trim())) && lines.iter().any(|line| matches(line, PROXIED))
 }

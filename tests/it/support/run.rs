@@ -287,8 +287,9 @@ impl Expected {
 /// Drops the lines that say what a command waits for: they appear after a second, so on a busy machine only.
 fn without_signs_of_life(text: &str) -> String {
     let is_sign = |line: &str| {
-        ["Asking ", "Waiting for the tunnel", "Terminating "].iter().any(|verb| line.starts_with(verb))
-            && line.ends_with("...\n")
+        let is_said = |verb: &&str| line.starts_with(*verb) && line.ends_with("...\n");
+        // Those of --wait appear at once.
+        ["Asking ", "Waiting for ", "Terminating "].iter().any(is_said) && !line.contains(", at most ")
     };
     text.split_inclusive('\n').filter(|line| !is_sign(line)).collect()
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
@@ -56,6 +57,8 @@ impl Sandbox {
         for directory in [sandbox.home(), sandbox.runtime(), sandbox.path("bin"), sandbox.path("tmp")] {
             fs::DirBuilder::new().mode(0o700).create(directory).unwrap();
         }
+        // Without it, the first fish of a home reads all manual pages in the background.
+        fs::create_dir_all(sandbox.path("home/.local/share/fish/generated_completions")).unwrap();
         sandbox.save();
         sandbox
     }
@@ -123,7 +126,17 @@ impl Sandbox {
     pub fn write(&self, path: &Path, contents: impl AsRef<[u8]>) {
         assert!(path.starts_with(self.root.path()), "{} is outside the sandbox", path.display());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, contents).unwrap();
+        let contents = contents.as_ref();
+        if !contents.starts_with(b"#!") {
+            return fs::write(path, contents).unwrap();
+        }
+        // A child that another test is starting has a copy of each open file for a moment, and a program that is open for
+        // writing cannot be run. So another process writes it.
+        let text = path.with_extension("text");
+        fs::write(&text, contents).unwrap();
+        let copied = Command::new("cp").arg("--").args([&text, path]).status().unwrap();
+        assert!(copied.success(), "cp to {}", path.display());
+        fs::remove_file(text).unwrap();
     }
 
     /// Writes `credentials.toml`, readable by its owner only.
