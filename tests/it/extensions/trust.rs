@@ -30,5 +30,5 @@ fn what_only_its_user_can_write_is_no_news() {
     script(&sandbox, "safe/soong-hello", "echo hello");
     let path = path_of(&sandbox, &["safe"]);
     soong(&sandbox, ["hello"]).env("PATH", &path).stdout("hello\n").run();
-    assert!(!sandbox.path("home/.local").exists(), "no note is written");
+    assert!(!sandbox.path("home/.local/state").exists(), "no note is written");
 }
