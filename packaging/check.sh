@@ -40,8 +40,16 @@ in_root() {
         mount --bind "$check" "$view/root/packages"
         mount --bind "$packaging" "$view/root/packaging"
         ip link set lo up
-        exec chroot "$view/root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-            TERM=xterm-256color bash /packaging/use.sh "$@"
+        # Not chroot: rpm runs scripts in a mount namespace, in which /proc would show the paths of programs outside.
+        mkdir "$view/root/outside"
+        cd "$view/root"
+        pivot_root . outside
+        exec chroot . sh -euc "
+            umount --lazy /outside
+            rmdir /outside
+            exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=xterm-256color \
+                bash /packaging/use.sh \"\$@\"
+        " sh "$@"
     ' sh "$roots/$suite" "$view" "$check" "$PWD/packaging" "$@" || result=$?
     rmdir "$view"
     [ "$result" -eq 0 ] || {

@@ -153,6 +153,8 @@ more_than() { [ -e /tmp/lost ] || [ "$(count)" -gt "$1" ]; }
 answers() { [ "$( (exec 3<>/dev/tcp/127.0.0.1/19000 && echo hello >&3 && timeout 20 head -n 1 <&3) 2>/dev/null)" = hello ]; }
 
 set_up
+# Directories that other packages own on Fedora and Arch Linux.
+[ "$format" != rpm ] || mkdir -p /usr/share/licenses /usr/share/zsh/site-functions
 files >/tmp/before
 install_old >/tmp/log 2>&1 || { cat /tmp/log; fail 'installation failed'; }
 say "installed: $(as_kim 'soong --version')"
@@ -217,7 +219,10 @@ cp /tmp/nsswitch.conf /etc/nsswitch.conf
 # pacman runs nothing of a package before it removes it.
 [ "$format" = arch ] || as_kim 'soong tunnel start' >/dev/null || fail 'no tunnel before the removal'
 remove >/tmp/log 2>&1 || { cat /tmp/log; fail 'removal failed'; }
-if pgrep -x soong-superviso >/dev/null; then fail 'the removal left a supervisor'; fi
+if pgrep -x soong-superviso >/dev/null; then
+    cat /tmp/log
+    fail 'the removal left a supervisor'
+fi
 kill -- "-$servers" 2>/dev/null || kill "$servers"
 # What soong and fish keep for the user.
 rm -rf $home/.local/state $home/.local/share/fish

@@ -1,8 +1,7 @@
 //! Accounts, groups and host names, as the services in `/etc/nsswitch.conf` know them.
 //!
 //! The C library of a static program reads `/etc/passwd`, `/etc/group` and `/etc/hosts`, and asks DNS servers. It does
-//! not know the services of the system's library, such as LDAP, sssd or mDNS. getent(1) asks them where our library
-//! finds nothing.
+//! not know the services of the system's library, such as LDAP, sssd or mDNS. getent(1) asks them.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -58,17 +57,14 @@ pub fn group(id: Gid) -> Option<Group> {
 
 /// Returns the addresses of `host`, with `port`.
 pub fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    match (host, port).to_socket_addrs() {
-        Ok(found) => Ok(found.collect()),
-        Err(error) => {
-            let text = if cfg!(target_env = "musl") { getent("ahosts", host) } else { None };
-            let found = text.as_deref().map(stream_addresses).unwrap_or_default();
-            if found.is_empty() {
-                return Err(error);
-            }
-            Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    // getent first: our library may wait for a DNS server where another service has the answer.
+    if cfg!(target_env = "musl") && host.parse::<IpAddr>().is_err() {
+        let found = getent("ahosts", host).as_deref().map(stream_addresses).unwrap_or_default();
+        if !found.is_empty() {
+            return Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect());
         }
     }
+    Ok((host, port).to_socket_addrs()?.collect())
 }
 
 /// Returns the output of getent for `key` in `database`; `None` if it finds nothing.
