@@ -229,5 +229,7 @@ fn the_installer_installs_nothing_that_is_not_of_the_release() {
     fs::write(dist.join("install.sh"), foreign).unwrap();
     let run = installer(&sandbox, &dist, &[]).code(1).stderr_has("install.sh: no programs for Linux on ");
     run.stderr_has("hint: build them: ").run();
-    assert!(!sandbox.path("home/.local").exists());
+    for name in ["bin", "lib", "share/soong"] {
+        assert!(!sandbox.path("home/.local").join(name).exists(), "{name}");
+    }
 }
