@@ -146,7 +146,12 @@ impl Connector {
             }
         };
         self.prompts.end();
-        let Some(end) = end else { return Ok(link) };
+        let Some(mut end) = end else { return Ok(link) };
+        if let End::Failed(failure) = &mut end
+            && failure.reason == failure::TIMED_OUT
+        {
+            *failure = timed_out(&link, failure.clone()).await;
+        }
         link.end().await;
         Err(end)
     }
@@ -283,6 +288,23 @@ async fn unanswered(login: &Login, pid: Option<u32>, away: Option<Duration>, is_
         }
     }
     std::future::pending().await
+}
+
+/// Returns the more telling failure of an attempt that took too long. ssh has a limit of the same length: if it ends at
+/// this moment, its own words tell how far it got.
+async fn timed_out(link: &Link, failure: Failure) -> Failure {
+    const LAST_WORDS: Duration = Duration::from_millis(500);
+    const PAUSE: Duration = Duration::from_millis(20);
+    let words = async {
+        loop {
+            let said = failure::classify(&link.said());
+            if said.kind == Kind::TimedOut {
+                return said;
+            }
+            sleep(PAUSE).await;
+        }
+    };
+    timeout(LAST_WORDS, words).await.unwrap_or(failure)
 }
 
 /// Returns the reason of an attempt of ssh, `pid`, that took longer than `limit`: how far it got, if that is known.
