@@ -40,6 +40,8 @@ in_root() {
         mount --bind "$check" "$view/root/packages"
         mount --bind "$packaging" "$view/root/packaging"
         ip link set lo up
+        # pacman measures the space on each file system.
+        ln -sf /proc/self/mounts "$view/root/etc/mtab"
         # Not chroot: rpm runs scripts in a mount namespace, in which /proc would show the paths of programs outside.
         mkdir "$view/root/outside"
         cd "$view/root"
@@ -103,7 +105,7 @@ arch() {
     build=$check/arch
     rm -rf "$build"
     mkdir -p "$build"
-    cp "$dist/PKGBUILD" "$build/"
+    cp "$dist/PKGBUILD" "$dist/soong.install" "$build/"
     (
         cd "$build"
         from_source env PKGDEST="$build" PKGEXT=.pkg.tar.zst \

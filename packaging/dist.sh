@@ -11,7 +11,7 @@
 #     source    soong-VERSION.tar.gz, the tracked files of HEAD
 #     crates    packages for crates.io, whose manifests name the repository
 #     sbom      software bill of materials (cargo-cyclonedx)
-#     fill      install.sh, soong.rb and PKGBUILD, with version, addresses and checksums
+#     fill      install.sh, soong.rb, PKGBUILD and soong.install, with version, addresses and checksums
 #     sums      SHA256SUMS
 #
 # TARGET       target triple; x86_64-unknown-linux-musl by default

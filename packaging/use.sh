@@ -154,7 +154,9 @@ answers() { [ "$( (exec 3<>/dev/tcp/127.0.0.1/19000 && echo hello >&3 && timeout
 
 set_up
 # Directories that other packages own on Fedora and Arch Linux.
-[ "$format" != rpm ] || mkdir -p /usr/share/licenses /usr/share/zsh/site-functions
+others='/usr/share/licenses /usr/share/zsh/site-functions /usr/share/fish/vendor_completions.d'
+# shellcheck disable=SC2086 # A word per directory.
+mkdir -p $others
 files >/tmp/before
 install_old >/tmp/log 2>&1 || { cat /tmp/log; fail 'installation failed'; }
 say "installed: $(as_kim 'soong --version')"
@@ -216,8 +218,7 @@ say 'a user and a host name that only nsswitch.conf leads to: tunnel up'
 rm -rf /var/lib/extrausers/* /home/lee
 cp /tmp/nsswitch.conf /etc/nsswitch.conf
 
-# pacman runs nothing of a package before it removes it.
-[ "$format" = arch ] || as_kim 'soong tunnel start' >/dev/null || fail 'no tunnel before the removal'
+as_kim 'soong tunnel start' >/dev/null || fail 'no tunnel before the removal'
 remove >/tmp/log 2>&1 || { cat /tmp/log; fail 'removal failed'; }
 if pgrep -x soong-superviso >/dev/null; then
     cat /tmp/log
@@ -227,6 +228,8 @@ kill -- "-$servers" 2>/dev/null || kill "$servers"
 # What soong and fish keep for the user.
 rm -rf $home/.local/state $home/.local/share/fish
 rmdir $home/.local/share 2>/dev/null || :
+# shellcheck disable=SC2086 # A word per directory.
+mkdir -p $others
 files >/tmp/after
 diff /tmp/before /tmp/after || fail 'files are left, or missing'
 say 'removed: no file is left'
