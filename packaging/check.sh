@@ -122,9 +122,11 @@ brew() {
 }
 
 crates() {
-    mkdir "$check/crates"
-    tar -xzf "$dist/soong-$version.crate" -C "$check/crates"
-    from_source cargo install --quiet --locked --no-track --path "$check/crates/soong-$version" --root "$check/cargo"
+    # Outside the repository, which cargo would take for its workspace.
+    source=$(mktemp -d)
+    tar -xzf "$dist/soong-$version.crate" -C "$source"
+    from_source cargo install --quiet --locked --no-track --path "$source/soong-$version" --root "$check/cargo"
+    rm -r "$source"
     "$check/cargo/bin/soong" init --man-pages
     man --manpath "$check/cargo/share/man" --where soong-tunnel
     "$check/cargo/bin/soong" help tunnel start | grep SYNOPSIS
