@@ -124,7 +124,8 @@ brew() {
 crates() {
     # Outside the repository, which cargo would take for its workspace.
     source=$(mktemp -d)
-    tar -xzf "$dist/soong-$version.crate" -C "$source"
+    # With the time of now: cargo would take programs that it built from other files for those of older ones.
+    tar -xzmf "$dist/soong-$version.crate" -C "$source"
     from_source cargo install --quiet --locked --no-track --path "$source/soong-$version" --root "$check/cargo"
     rm -r "$source"
     "$check/cargo/bin/soong" init --man-pages
