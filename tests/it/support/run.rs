@@ -285,11 +285,15 @@ impl Expected {
 
 /// Drops the lines that say what a command waits for: they appear after a second, so on a busy machine only.
 fn without_signs_of_life(text: &str) -> String {
-    let is_sign = |line: &str| {
-        let is_said = |verb: &&str| line.starts_with(*verb) && line.ends_with("...\n");
-        // Those of --wait appear at once.
-        ["Asking ", "Waiting for ", "Terminating "].iter().any(is_said) && !line.contains(", at most ")
-    };
+    const SIGNS: [&str; 6] = [
+        "Asking ",
+        "Logging in to ",
+        "Terminating ",
+        "Waiting for dev...",
+        "Waiting for sglang...",
+        "Waiting for the tunnel",
+    ];
+    let is_sign = |line: &str| line.ends_with("...\n") && SIGNS.iter().any(|sign| line.starts_with(sign));
     text.split_inclusive('\n').filter(|line| !is_sign(line)).collect()
 }
 
