@@ -17,7 +17,7 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 tools='openssh-server bash-completion zsh fish man-db tmux socat curl iproute2 procps rpm pacman-package-manager
 libnss-extrausers libnss-myhostname ca-certificates perl git make'
 
-# Runs use.sh in a copy-on-write view of the root of suite $1, in namespaces of its own: no network but loopback.
+# Runs use.sh in a copy-on-write view of the root of suite $1, in new namespaces: no network but loopback.
 in_root() {
     suite=$1
     shift

@@ -27,7 +27,7 @@ impl RemovalWatch {
         match &self.events {
             Some(events) => {
                 if let Ok(mut ready) = events.readable().await {
-                    // Read, so that later events are told from these. Their content does not matter.
+                    // Drains the queue, so that it becomes readable again for later events only.
                     let _ = ready.try_io(|events| Ok(nix::unistd::read(events, &mut buffer)?));
                 }
             }

@@ -22,7 +22,7 @@ pub fn run(time: Duration) -> bool {
     assert_eq!(get(&idle.url(0, "id")), "sglang");
     wait::until_true("ssh to end", || idle.clients().is_empty());
     let up_pid = up.start(&instances[1]);
-    // What follows a start and the end of ssh is over.
+    // Both supervisors have finished the work of their starts.
     sleep(Duration::from_secs(3));
     let before = [switches(idle_pid), switches(up_pid)];
     sleep(time);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::lambda_cloud::{Account, BOOT, END, Failure, JUPYTER_TOKEN, KEY, LambdaCloud};
+use crate::support::lambda_cloud::{Account, BOOT, END, Failure, JUPYTER_TOKEN, KEY, LambdaCloud, customer};
 use crate::support::provider::Answer;
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
@@ -19,12 +19,8 @@ struct User {
 
 impl User {
     fn new() -> Self {
-        let (cloud, mut sandbox) = (LambdaCloud::start(), Sandbox::new());
-        sandbox.configure(|config| {
-            config.set(["providers", "lambda"], true);
-            config.set(["lambda", "base-url"], cloud.url());
-        });
-        sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n"));
+        let cloud = LambdaCloud::start();
+        let sandbox = customer(&cloud);
         Self { cloud, sandbox }
     }
 

@@ -294,7 +294,7 @@ fn commands_that_need_a_link_start_it() {
     let run = sandbox.tunnel(["run", "--", "sh", "-c", "curl -qs --noproxy '*' $SOONG_SGLANG_URL/id"]);
     run.stdout("sglang").run();
     wait_until_idle(&sandbox);
-    // A session of its own, which can ask questions.
+    // soong ssh opens a separate connection, which can ask questions.
     let logins = instance.sshd.logins();
     sandbox.soong(["ssh", "--", "echo", "hello"]).stdout("hello\n").stderr_has("").run();
     assert_eq!((instance.sshd.logins(), state(&sandbox).as_str()), (logins + 1, "idle"));

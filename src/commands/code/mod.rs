@@ -84,7 +84,7 @@ fn resolve(ssh: &Path, host: &str, directory: &str, instance: &Instance) -> Resu
     drop(spinner);
     let answer = answer.map_err(|source| Error::io("run", ssh, source))?;
     let text = String::from_utf8_lossy(&answer.stdout);
-    // A startup file of the shell there may print lines of its own.
+    // The startup file of the remote shell may print lines before it.
     let path = text.lines().next_back().filter(|path| path.starts_with('/'));
     match path.filter(|_| answer.status.success()) {
         Some(path) if path.contains(char::is_control) => {

@@ -70,7 +70,7 @@ pub struct Arguments {
 pub enum Command {
     /// Add every instance to ~/.ssh/config as soong-NAME
     ///
-    /// Lets ssh, scp, rsync and editors reach instances by name. Writes files of its own and adds one Include line to
+    /// Lets ssh, scp, rsync and editors reach instances by name. Writes two files and adds one Include line to
     /// ~/.ssh/config, after asking. From then on, ssh updates the hosts before it connects, so it finds new
     /// instances and new addresses without another command.
     ///

@@ -22,8 +22,8 @@ pub fn run(paths: &Paths) -> Result<()> {
         return Ok(());
     }
     let config = Config::load(paths)?;
-    // Programs that start at once wait for one query.
-    let _lock = lock::lock(&paths.ssh_hosts_lock(), WRITER_PATIENCE)?;
+    // Programs that start at once wait for one query. If it takes too long, ssh uses the last known hosts.
+    let Some(_lock) = lock::try_lock(&paths.ssh_hosts_lock(), WRITER_PATIENCE)? else { return Ok(()) };
     let sources = [paths.config_file(), &paths.ssh_config()];
     let limit = (!config.providers.is_empty()).then_some(FRESH);
     if is_fresh(modified(&file), sources.into_iter().filter_map(modified), limit, SystemTime::now()) {

@@ -1,8 +1,6 @@
 //! Rows known before the providers have answered: shown on a terminal at once, and erased when the answers are
 //! there.
 
-use std::io::{self, IsTerminal};
-
 use console::{Term, measure_text_width};
 
 use super::overview::Overview;
@@ -17,12 +15,12 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Shows `overview`, made of cached data. Returns `None` if nothing was shown: stdout is no terminal, it is too
-    /// small to erase the rows later, or there is nothing that a provider could change.
+    /// Shows `overview`, made of cached data, on stdout, a terminal. Returns `None` if nothing was shown: the terminal is
+    /// too small to erase the rows later, or there is nothing that a provider could change.
     pub(super) fn show(mut overview: Overview) -> Option<Self> {
         let terminal = Term::stdout();
         let (height, width) = terminal.size_checked()?;
-        if !io::stdout().is_terminal() || overview.sources.iter().all(|source| source.taken.is_none()) {
+        if overview.sources.iter().all(|source| source.taken.is_none()) {
             return None;
         }
         for row in overview.rows.iter_mut().filter(|row| row.provider.is_some()) {

@@ -11,6 +11,7 @@ mod known;
 mod overview;
 mod table;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -44,7 +45,8 @@ pub fn main() -> ExitCode {
 }
 
 fn show_once(arguments: &Arguments, paths: &Paths) -> Result<u8> {
-    let known = if arguments.cached || arguments.json { None } else { show_known(arguments, paths) };
+    let can_fill_in = !arguments.cached && !arguments.json && io::stdout().is_terminal();
+    let known = if can_fill_in { show_known(arguments, paths) } else { None };
     let overview = look(arguments, paths, &mut Failures::new(), arguments.cached)?;
     if let Some(known) = known {
         known.erase();

@@ -29,8 +29,8 @@ pub(super) fn error(refused: &[(&Forward, io::Error)], request: &Request, paths:
     Error::Start { reason, hints }
 }
 
-/// Returns the reason why `forward` could not be reserved. There is none to tell besides the error's for a port that the
-/// system refuses for a reason of its own.
+/// Returns the reason why `forward` could not be reserved. A port that the system
+/// refuses although it is free has only the error's reason.
 fn reason_of(
     forward: &Forward,
     error: &io::Error,

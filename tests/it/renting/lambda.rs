@@ -5,7 +5,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::lambda_cloud::{Failure, JUPYTER_TOKEN, KEY, LambdaCloud, TYPES};
+use crate::support::lambda_cloud::{Failure, JUPYTER_TOKEN, KEY, LambdaCloud, TYPES, customer};
 use crate::support::run::Output;
 use crate::support::sandbox::Sandbox;
 use crate::support::wait;
@@ -117,12 +117,8 @@ struct Customer {
 
 impl Customer {
     fn new() -> Self {
-        let (cloud, mut sandbox) = (LambdaCloud::start(), Sandbox::new());
-        sandbox.configure(|config| {
-            config.set(["providers", "lambda"], true);
-            config.set(["lambda", "base-url"], cloud.url());
-        });
-        sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n"));
+        let cloud = LambdaCloud::start();
+        let sandbox = customer(&cloud);
         Self { cloud, sandbox }
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::http::{Reply, Request, Server};
+use super::sandbox::Sandbox;
 
 /// The only key of the account.
 pub const KEY: &str = "secret_abcdef0123456789";
@@ -44,6 +45,17 @@ pub enum Failure {
 pub struct LambdaCloud {
     server: Server,
     account: Arc<Mutex<Account>>,
+}
+
+/// Returns the home of a user whose only provider is the account at `cloud`.
+pub fn customer(cloud: &LambdaCloud) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.configure(|config| {
+        config.set(["providers", "lambda"], true);
+        config.set(["lambda", "base-url"], cloud.url());
+    });
+    sandbox.store_secrets(&format!("[lambda]\napi-key = \"{KEY}\"\n"));
+    sandbox
 }
 
 /// State of the account.

@@ -1,4 +1,4 @@
-//! A user manager of systemd with the home and runtime directory of a sandbox, in a cgroup of its own. Needs root.
+//! A user manager of systemd with the home and runtime directory of a sandbox, in a new cgroup. Needs root.
 
 use std::process::{Child, Command, Stdio};
 

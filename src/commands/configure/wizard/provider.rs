@@ -101,7 +101,7 @@ fn try_key(cloud: Cloud, key: Option<&Secret>, answers: &mut Answers, paths: &Pa
     })
 }
 
-/// Lists the instances of another enabled provider. A failure is told and stops nothing.
+/// Lists the instances of another enabled provider. Reports a failure and goes on.
 fn list_other(name: &str, answers: &mut Answers) {
     match api_key::list_enabled(name) {
         Ok(listed) => {
