@@ -20,6 +20,8 @@ test=$("${CARGO:-cargo}" test --no-run --test it --message-format=json | sed -n 
 exec unshare --mount --net --pid --fork --kill-child sh -euc '
     root=$1 repository=$2 path=$3
     shift 3
+    # Tests make mount namespaces of their own, which needs a root that is a mount point.
+    mount --bind "$root" "$root"
     for directory in "$repository" "${CARGO_HOME:-$HOME/.cargo}" "${RUSTUP_HOME:-$HOME/.rustup}"; do
         mkdir -p "$root$directory"
         mount --bind "$directory" "$root$directory"
@@ -29,7 +31,10 @@ exec unshare --mount --net --pid --fork --kill-child sh -euc '
     mount --rbind /dev "$root/dev"
     mount -t tmpfs tmpfs "$root/tmp"
     ip link set lo up
-    cd "$root$repository"
-    exec chroot "$root" /usr/bin/env -i HOME="$HOME" PATH="$path:/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 TERM=xterm \
+    mkdir -p "$root/outside"
+    cd "$root"
+    pivot_root . outside
+    umount --lazy /outside
+    exec /usr/bin/env -i HOME="$HOME" PATH="$path:/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 TERM=xterm \
         sh -c "cd \"\$0\" && exec \"\$@\"" "$repository" "$@"
 ' sh "$root" "$PWD" "${CARGO_HOME:-$HOME/.cargo}/bin" "$test" "$@"

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -94,10 +95,10 @@ impl Options {
 
     fn config(&self, directory: &Path, port: u16) -> String {
         let directory = directory.display();
-        let extra = &self.extra;
+        let (extra, penalties) = (&self.extra, without_penalties());
         // With a separate HOME, a session does not run the developer's startup files.
         format!(
-            "{extra}\
+            "{extra}{penalties}\
              Port {port}\n\
              ListenAddress 127.0.0.1\n\
              HostKey {directory}/host_key\n\
@@ -226,6 +227,19 @@ pub fn prepare() {
         let made = fs::DirBuilder::new().recursive(true).mode(0o755).create("/run/sshd");
         made.expect("cannot make /run/sshd, which sshd needs when root runs it");
     }
+}
+
+/// Returns the line that lets the tests fail to log in as often as they like: since 9.8, sshd refuses such clients.
+fn without_penalties() -> &'static str {
+    static LINE: OnceLock<&str> = OnceLock::new();
+    LINE.get_or_init(|| {
+        let output = Command::new(tool("sshd")).arg("-V").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let version = text.split("OpenSSH_").nth(1).unwrap_or_default();
+        let mut numbers = version.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
+        let version: (u32, u32) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+        if version >= (9, 8) { "PerSourcePenalties no\n" } else { "" }
+    })
 }
 
 /// Runs `sshd` in the foreground, logging to `log`.
