@@ -35,6 +35,7 @@ exec unshare --mount --net --pid --fork --kill-child sh -euc '
     cd "$root"
     pivot_root . outside
     umount --lazy /outside
+    # The shell stays: as process 1, the tests would be no supervisor to the prompts.
     exec /usr/bin/env -i HOME="$HOME" PATH="$path:/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 TERM=xterm \
-        sh -c "cd \"\$0\" && exec \"\$@\"" "$repository" "$@"
+        sh -c "cd \"\$0\" && \"\$@\"; exit \$?" "$repository" "$@"
 ' sh "$root" "$PWD" "${CARGO_HOME:-$HOME/.cargo}/bin" "$test" "$@"
