@@ -24,11 +24,8 @@ use super::stream::{Stream, end, is_momentary, reset, unsent, write_all};
 use super::uplink::{Uplink, is_gone};
 use crate::supervisor::link::liveness::Liveness;
 
-/// Bytes to move at a time: more than ssh's end of a Unix socket holds (`net.core.wmem_default`, usually
-/// 208 KiB), so that one read empties it.
-const CHUNK: usize = 256 * 1024;
-/// Length of a piece that shows a large transfer.
-const BULK: usize = 64 * 1024;
+/// Bytes to copy at a time. A read of this length shows a large transfer, which goes on through a pipe.
+const CHUNK: usize = 64 * 1024;
 /// Time to read from a client that goes on sending after the service has closed, so that it is not reset
 /// before it has read the answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -174,12 +171,6 @@ impl Direction<'_> {
         own.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Returns true if a large transfer costs less through a pipe. A download does not: what it saves here,
-    /// ssh loses, whose next write finds no memory that is still in the processor's cache.
-    fn prefers_pipe(&self) -> bool {
-        matches!(self, Self::Up(..))
-    }
-
     /// Records that a full receiver accepts data again.
     fn unblocked(&self) {
         match self {
@@ -207,7 +198,7 @@ async fn copy(from: &impl Stream, to: &impl Stream, direction: Direction<'_>) ->
     let mut is_bulk = false;
     loop {
         from.readable().await.map_err(Broken::Sender)?;
-        let pipe = if is_bulk && direction.prefers_pipe() { Pipe::take() } else { None };
+        let pipe = if is_bulk { Pipe::take() } else { None };
         let step = match pipe {
             Some(pipe) => splice(pipe, from, to, &direction)?,
             None => step(from, to, &direction)?,
@@ -215,7 +206,7 @@ async fn copy(from: &impl Stream, to: &impl Stream, direction: Direction<'_>) ->
         match step {
             // Nothing for now says nothing of what follows.
             Step::Moved(0) => {}
-            Step::Moved(length) => is_bulk = length >= BULK,
+            Step::Moved(length) => is_bulk = length >= CHUNK,
             Step::Left(rest) => {
                 write_all(to, &rest).await.map_err(Broken::Receiver)?;
                 direction.unblocked();
