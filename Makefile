@@ -24,6 +24,7 @@ format:
 
 lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --lib --document-private-items
 	$(CARGO) test --quiet --test prose --test layers
 	git ls-files -z '*.rs' '*.md' '*.sh' '*.bash' '*.zsh' '*.fish' '*.py' '*.7' Makefile | xargs -0 codespell
 

@@ -17,9 +17,9 @@ pub struct Instance {
     pub name: String,
     /// Unique and permanent id; the name if there is no other. Unchecked.
     pub id: String,
-    /// Address or host name; see [`is_host`].
+    /// Address or host name; see [`is_host`](super::address::is_host).
     pub host: String,
-    /// User name; see [`is_user`].
+    /// User name; see [`is_user`](super::address::is_user).
     pub user: String,
     /// True if the user name is the default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

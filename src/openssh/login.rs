@@ -46,7 +46,7 @@ pub struct Login {
 }
 
 /// Options of every connection without a session, whatever the user's `ssh_config` says. ssh since 7.6 knows
-/// these; [`user_config`] has the newer ones.
+/// these; [`user_config`](super::user_config) has the newer ones.
 const NO_SESSION: [&str; 6] = [
     "RemoteCommand=none",
     "PermitLocalCommand=no",

@@ -18,7 +18,7 @@
 //!              └───────────┴────────┴───────┴─→ Ended: stopped, failed, or moved to another directory
 //! ```
 //!
-//! [`lifecycle::Link`] is the state. Each state has one function that waits for what ends it and returns the next.
+//! `Link` in [`lifecycle`] is the state. Each state has one function that waits for what ends it and returns the next.
 //! The listeners exist in all states: a connection that arrives without a link waits for one.
 //!
 //! An on-demand tunnel begins in `Idle`: no ssh, no timer, no watch of the system. A waiting connection ends that.

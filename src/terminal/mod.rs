@@ -18,7 +18,7 @@ pub fn print(text: &str) -> io::Result<()> {
     print_bytes(text.as_bytes())
 }
 
-/// Writes bytes to stdout, like [`print`].
+/// Writes bytes to stdout, like [`print()`].
 pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     write_out(bytes).map(drop)
 }

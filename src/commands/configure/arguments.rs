@@ -49,10 +49,14 @@ pub struct SetupArguments {
     /// User name on the instances
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Add an instance: NAME=[USER@]HOST[:PORT]
-    ///
-    /// May be repeated.
-    #[arg(long = "instance", value_name = "NAME=HOST", value_parser = instance)]
+    /// Instances to add.
+    #[arg(
+        long = "instance",
+        value_name = "NAME=HOST",
+        value_parser = instance,
+        help = "Add an instance: NAME=[USER@]HOST[:PORT]",
+        long_help = "Add an instance: NAME=[USER@]HOST[:PORT]\n\nMay be repeated."
+    )]
     pub instances: Vec<NamedHost>,
     /// Read the Lambda API key from standard input
     #[arg(long, conflicts_with = "daemon_token_stdin")]

@@ -26,7 +26,7 @@ pub fn open(instance: &Instance, paths: &Paths) -> Option<PathBuf> {
     (cfg!(target_os = "linux") || state.on_demand.is_none()).then_some(control)
 }
 
-/// Like [`control_socket`], but waits for a reconnecting tunnel, as connections to its ports do. `None` after
+/// Like [`open`], but waits for a reconnecting tunnel, as connections to its ports do. `None` after
 /// `hold`: the session must connect by itself. Ctrl-C ends the program.
 pub fn wait(instance: &Instance, hold: Duration, paths: &Paths) -> Option<PathBuf> {
     let deadline = Instant::now() + hold;

@@ -1,4 +1,4 @@
-//! Command line of `soong tunnel`: syntax only. [`super::start::resolve`] gives it a meaning.
+//! Command line of `soong tunnel`: syntax only. `start/resolve.rs` gives it a meaning.
 
 mod start;
 

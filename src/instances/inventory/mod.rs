@@ -6,7 +6,7 @@
 //! cache ────────┘
 //! ```
 //!
-//! [`choose`] does all of this, for commands that reach one instance. Commands that list instances use the
+//! [`choose()`] does all of this, for commands that reach one instance. Commands that list instances use the
 //! [`Inventory`].
 
 mod arguments;

@@ -3,7 +3,7 @@
 //! The local port belongs to the supervisor, so it stays bound while ssh is replaced. A connection without a
 //! link waits, within a time limit, and then continues as if nothing had happened, unless its client has
 //! gone; so does one whose first data a lost link had not read ([`replay`](super::replay)). When a link
-//! breaks, data that has come is delivered to the client and the connection is reset ([`copy`](super::copy)).
+//! breaks, data that has come is delivered to the client and the connection is reset ([`copy`]).
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -36,7 +36,7 @@ pub fn write_atomically(path: &Path, contents: &str) -> Result<()> {
     write().map(drop).map_err(|error| Error::io("write", path, error))
 }
 
-/// Like [`replace`], for a file of the user: a link stays a link, mode and owner stay. A new file is readable
+/// Like [`write_atomically`], for a file of the user: a link stays a link, mode and owner stay. A new file is readable
 /// by this user only; a read-only one is not changed.
 pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
     let rewrite = || {

@@ -31,7 +31,7 @@ pub struct StartArguments {
     pub status_port: Option<u16>,
     /// Local port for any configured service
     ///
-    /// Services are listed in [services] of config.toml: --port comfyui=8189. May be repeated.
+    /// The services section of config.toml lists them: --port comfyui=8189. May be repeated.
     #[arg(long = "port", value_name = "NAME=LOCAL", value_parser = local_port, add = Values::ServicePorts, help_heading = FORWARDS)]
     pub ports: Vec<LocalPort>,
     /// Forward a local port, like ssh -L
