@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build statusd test requirements format lint tests generate install install-files uninstall demo pictures bench charts peers deny dist packages test-in help
+.PHONY: build statusd test requirements format lint compiler-lints spelling tests generate install install-files uninstall demo pictures bench charts peers deny dist packages test-in help
 
 # The program for instances, which are Linux machines; elsewhere it does not compile.
 daemon = $(if $(filter Linux,$(shell uname -s)),soong-statusd)
@@ -14,7 +14,10 @@ build: ## Build the programs into target/release
 statusd: ## Build soong-statusd, which runs on instances, for this architecture
 	$(CARGO) build --release --package soong-statusd
 
-test: requirements format lint tests ## Check formatting, run lints and all tests
+# What the tests need is downloaded while the compiler works.
+test: format ## Check formatting, run lints and all tests
+	$(MAKE) --jobs 2 requirements compiler-lints
+	$(MAKE) spelling tests
 
 requirements: ## Install what the tests need (SSH server, curl, shells, …)
 	sh tests/install-requirements.sh
@@ -22,10 +25,14 @@ requirements: ## Install what the tests need (SSH server, curl, shells, …)
 format:
 	$(CARGO) fmt --all --check
 
-lint:
+lint: compiler-lints spelling
+
+compiler-lints:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --lib --document-private-items
 	$(CARGO) test --quiet --test prose --test layers
+
+spelling:
 	git ls-files -z '*.rs' '*.md' '*.sh' '*.bash' '*.zsh' '*.fish' '*.py' '*.7' Makefile | xargs -0 codespell
 
 # Most tests wait for processes and the network, so two run for each processor.
