@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 /// Returns `text` with control characters (C0, C1, DEL) and characters that reorder or hide text as `\u{…}`
 /// escapes. Use it for all text from outside this crate.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(acts_on_terminal) {
+    if is_plain(text, b"") {
+        Cow::Borrowed(text)
+    } else if text.chars().any(acts_on_terminal) {
         Cow::Owned(text.chars().map(escape).collect())
     } else {
         Cow::Borrowed(text)
@@ -27,7 +29,7 @@ pub fn excerpt(text: &str) -> String {
 /// except for line ends, which stay.
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     let acts = |c: char| acts_on_terminal(c) && c != '\n';
-    if !json.chars().any(acts) {
+    if is_plain(json, b"\n") || !json.chars().any(acts) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len());
@@ -41,6 +43,11 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+/// Returns true if all of `text` is printable ASCII or in `allowed`: most text, and quick to see.
+fn is_plain(text: &str, allowed: &[u8]) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') || allowed.contains(&byte))
 }
 
 fn escape(c: char) -> String {

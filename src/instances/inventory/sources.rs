@@ -98,7 +98,10 @@ impl Inventory {
         for (source, listed) in answers {
             let failed = source.error.is_some();
             for listed in listed {
-                inventory.add(Machine::listed(listed, &source.provider, failed, &config.ssh));
+                inventory.add(
+                    Machine::listed(listed, &source.provider, failed, &config.ssh),
+                    config.instances.len(),
+                );
             }
             inventory.sources.push(source);
         }
@@ -106,10 +109,10 @@ impl Inventory {
         inventory
     }
 
-    /// Adds a provider's machine. If the config describes it too, the config says how to reach it.
-    fn add(&mut self, machine: Machine) {
-        let written = self.machines.iter_mut().find(|known| known.is_configured() && known.id == machine.id);
-        match written {
+    /// Adds a provider's machine. If it is among the first `written`, which the config describes, the config says how
+    /// to reach it.
+    fn add(&mut self, machine: Machine, written: usize) {
+        match self.machines[..written].iter_mut().find(|known| known.id == machine.id) {
             Some(written) => written.merge(machine),
             None => self.machines.push(machine),
         }
@@ -139,7 +142,7 @@ impl Inventory {
 /// An unwritable state directory must not withhold the answer.
 pub fn record(paths: &Paths, name: &str, listed: &[Listed], config: &Config) -> u64 {
     let taken = now();
-    let before = cache::recall(paths, name).map(|remembered| remembered.taken);
+    let before = cache::time_of(paths, name);
     let sightings: Vec<Sighting<'_>> = listed.iter().map(sighting).collect();
     let answer = Answer { provider: name, sightings: &sightings, time: taken, before };
     let _ = observe::observe(paths, &answer);

@@ -48,6 +48,11 @@ pub fn recall(paths: &Paths, name: &str) -> Option<Remembered> {
     Some(Remembered { taken: entry.taken, instances: answer.instances })
 }
 
+/// Returns the time of the last answer of the provider `name`, if cached. Does not look into the answer.
+pub fn time_of(paths: &Paths, name: &str) -> Option<u64> {
+    Some(read(paths)?.providers.get(name)?.taken)
+}
+
 /// Stores the answer of the provider `name` from the time `taken`. Drops providers that are not in `enabled`.
 pub fn remember(
     paths: &Paths,
