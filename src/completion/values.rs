@@ -44,6 +44,8 @@ pub enum Values {
     Extensions,
     /// Enabled providers.
     Providers,
+    /// Times without use after which an on-demand tunnel ends its ssh.
+    IdleTimes,
 }
 
 impl ArgExt for Values {}

@@ -30,8 +30,9 @@ const VALUE: &str = "soong::value";
 /// on the command line.
 pub(super) fn complete(definition: Command, before: &[&str], last: &str, place: usize) -> Answer {
     let stub = option_of(last);
+    let is_joined = !stub.is_empty();
     let typed = Arc::new(Input::new(before, &last[stub.len()..]));
-    let mut command = with_completers(definition, &typed).ignore_errors(true);
+    let mut command = with_completers(definition, &typed, is_joined).ignore_errors(true);
     let mut words: Vec<OsString> = [&["soong"], before].concat().into_iter().map(OsString::from).collect();
     // No matches if the words ask for help or the version.
     let matches = command.try_get_matches_from_mut(&words).unwrap_or_default();
@@ -84,12 +85,14 @@ fn option_of(last: &str) -> &str {
     end.map_or("", |end| &last[..=end])
 }
 
-/// Gives each argument of `command` with values the completer of its kind.
-fn with_completers(command: Command, typed: &Arc<Input>) -> Command {
-    let command = command.mut_subcommands(|below| with_completers(below, typed));
+/// Gives each argument of `command` with values the completer of its kind. `is_joined` is true if the value at the
+/// cursor stands behind `=`.
+fn with_completers(command: Command, typed: &Arc<Input>, is_joined: bool) -> Command {
+    let command = command.mut_subcommands(|below| with_completers(below, typed, is_joined));
     command.mut_args(|argument| {
         let has_choices = !argument.get_possible_values().is_empty();
-        if !argument.get_action().takes_values() || has_choices {
+        let is_elsewhere = argument.is_require_equals_set() && !is_joined;
+        if !argument.get_action().takes_values() || has_choices || is_elsewhere {
             return argument;
         }
         let kind = argument.get::<Values>().copied();

@@ -9,6 +9,14 @@ use crate::runtime::directory::Directory;
 use crate::runtime::state::{Phase, State};
 use crate::system::paths::Paths;
 
+/// Values for `--on-demand`, which takes any duration.
+const IDLE_TIMES: [(&str, &str); 4] = [
+    ("10m", "end ssh after 10 minutes without a connection"),
+    ("30m", "after 30 minutes"),
+    ("1h", "after an hour"),
+    ("off", "keep the tunnel up"),
+];
+
 /// The position on the command line.
 #[derive(Debug)]
 pub(super) struct Input {
@@ -71,6 +79,7 @@ fn from_files(kind: Values, typed: &Input, paths: &Paths) -> Vec<Candidate> {
             words
         }
         Values::Extensions => extensions(),
+        Values::IdleTimes => IDLE_TIMES.map(|(time, meaning)| Candidate::new(time, meaning)).into(),
         Values::Providers => {
             let names = config().map_or_else(Vec::new, |config| config.providers);
             names.into_iter().map(|name| Candidate::new(name, "enabled")).collect()

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::completion::Values;
 use crate::config::on_demand::OnDemand;
 use crate::instances::inventory::NamesArguments;
 
@@ -67,7 +68,8 @@ pub struct InstallArguments {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "on",
-        value_parser = |text: &str| OnDemand::parse(text).map(|_| text.to_owned())
+        value_parser = |text: &str| OnDemand::parse(text).map(|_| text.to_owned()),
+        add = Values::IdleTimes
     )]
     pub on_demand: Option<String>,
     /// Print errors only

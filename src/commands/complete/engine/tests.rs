@@ -55,6 +55,11 @@ fn values_follow_their_options_in_each_spelling() {
         assert_eq!(tunnel(line), shells, "{line}");
     }
     assert_eq!(tunnel("env --shell=f"), "--shell=bash --shell=zsh --shell=fish --shell=sh");
+    let idle = "--on-demand=10m --on-demand=30m --on-demand=1h --on-demand=off";
+    for line in ["start --on-demand=", "start dev --on-demand=1"] {
+        assert_eq!(tunnel(line), idle, "{line}");
+    }
+    assert!(!tunnel("start --on-demand ").contains("10m"), "its value stands in the same word");
     let socks = "1080";
     for line in ["start --socks ", "start --socks 5 --socks ", "restart --socks 5 --socks 1"] {
         assert_eq!(tunnel(line), socks, "{line}");

@@ -70,7 +70,8 @@ pub struct StartArguments {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "on",
-        value_parser = OnDemand::parse
+        value_parser = OnDemand::parse,
+        add = Values::IdleTimes
     )]
     pub on_demand: Option<OnDemand>,
     /// With --on-demand, log in once before returning
