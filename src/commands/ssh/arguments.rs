@@ -167,20 +167,22 @@ fn options_with_value() -> Vec<String> {
     valued.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect()
 }
 
-/// Returns the error for a word that is neither an option nor an instance.
+/// Hint where the instances are not listed.
+pub const LIST: &str = "list the instances: soong status";
+
+/// Returns the error for a word that is neither an option nor an instance. The caller knows the instances.
 fn no_instance(word: &OsStr) -> Error {
     let word = word.to_string_lossy();
     let word = shell_words::quote(&word);
     let word = excerpt(&word);
     Error::usage(format!("'--' is missing before {word}"))
         .with_hint(format!("run it on the instance: soong ssh -- {word}"))
-        .with_hint("list the instances: soong status")
 }
 
 fn refuse(mistake: Mistake) -> Error {
     let error = Error::usage(mistake.to_string());
     match mistake {
-        Mistake::NotAnOption(word) => no_instance(OsStr::new(&word)),
+        Mistake::NotAnOption(word) => no_instance(OsStr::new(&word)).with_hint(LIST),
         Mistake::Unknown(_) => error.with_hint("list the options: soong ssh --help; man ssh"),
         Mistake::NoValue(_) => error.with_hint("add the value"),
     }
@@ -261,10 +263,7 @@ mod tests {
         let error = apart("ssh nvidia-smi -L").unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert_eq!(error.to_string(), "'--' is missing before nvidia-smi");
-        assert_eq!(
-            error.hints(),
-            ["run it on the instance: soong ssh -- nvidia-smi", "list the instances: soong status"]
-        );
+        assert_eq!(error.hints(), ["run it on the instance: soong ssh -- nvidia-smi"]);
         for text in ["ssh -Z", "ssh -o", "ssh -", "ssh -t ''", "ssh -vo"] {
             assert_eq!(apart(text).unwrap_err().exit_code(), 2, "{text}");
         }

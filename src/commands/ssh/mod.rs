@@ -52,8 +52,8 @@ pub fn main() -> ExitCode {
         }),
         Err(error) => {
             command_line::apply_color(&words);
-            let available = available().filter(|_| unknown.get());
-            command_line::fail(PROGRAM, &available.into_iter().fold(error, Error::with_hint))
+            let hint = unknown.get().then(|| available().unwrap_or_else(|| arguments::LIST.to_owned()));
+            command_line::fail(PROGRAM, &hint.into_iter().fold(error, Error::with_hint))
         }
     }
 }

@@ -103,7 +103,7 @@ fn an_instance_stands_where_ssh_has_its_host() {
     sandbox
         .soong(["ssh", "other", "true"])
         .fails(2, ["'--' is missing before other"])
-        .hint("soong status")
+        .hint("available: dev")
         .run();
     sandbox.soong(["ssh", "no-such-user@dev", "true"]).code(255).stderr_has("Permission denied").run();
     // A host that two instances share names neither.
