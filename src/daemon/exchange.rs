@@ -125,5 +125,5 @@ fn refused(said: &str, login: &Login) -> Error {
     }
     let failure = failure::classify(&failure::SshOutput { log: lines, others: Vec::new() });
     let error = Error::failed(format!("cannot reach the instance: {}", failure.reason));
-    failure::hints(failure.kind, login, 0).into_iter().fold(error, Error::with_hint)
+    failure::hints(&failure, login, 0).into_iter().fold(error, Error::with_hint)
 }

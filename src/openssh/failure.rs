@@ -5,20 +5,9 @@ mod advice;
 mod kind;
 mod messages;
 
-use serde::{Deserialize, Serialize};
-
 pub use self::advice::{NO_GREETING, TIMED_OUT, doctor_hint, forward_hints, hints, how_far, timeout_hints};
-pub use self::kind::Kind;
+pub use self::kind::{Failure, Kind};
 use crate::terminal::printable;
-
-/// Reason why ssh ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// Kind of failure.
-    pub kind: Kind,
-    /// The most telling line of ssh's messages, or our own description if there is none.
-    pub reason: String,
-}
 
 /// Output of an ssh that ended.
 #[derive(Debug, Clone, Default)]

@@ -42,5 +42,5 @@ pub fn log_in(login: &Login, watch: &Watch) -> Result<(), Refusal> {
         return Ok(());
     }
     let failure = failure::classify(&SshOutput { log, others: Vec::new() });
-    Err(Refusal { hints: failure::hints(failure.kind, login, 0), reason: failure.reason })
+    Err(Refusal { hints: failure::hints(&failure, login, 0), reason: failure.reason })
 }

@@ -154,7 +154,7 @@ impl<'a> Publisher<'a> {
     fn blocked_hints(&self, failure: &Failure, login: &Login) -> Vec<String> {
         let name = self.instance().name;
         let name = shell_words::quote(&name);
-        let mut hints = failure::hints(failure.kind, login, 0);
+        let mut hints = failure::hints(failure, login, 0);
         hints.push(format!("then connect: soong tunnel wait {}", printable(&name)));
         hints
     }
@@ -194,7 +194,7 @@ impl<'a> Publisher<'a> {
 
     /// Publishes that the tunnel failed and returns its error.
     pub(super) fn failed(&mut self, failure: &Failure, login: &Login, was_up: bool) -> Error {
-        let mut hints = failure::hints(failure.kind, login, self.denials());
+        let mut hints = failure::hints(failure, login, self.denials());
         hints.extend(failure::doctor_hint(failure.kind, login));
         if was_up {
             self.enter_failed(&failure.reason, &hints);

@@ -30,7 +30,7 @@ pub struct Setup {
     pub api_keys: Vec<(SecretName, Secret)>,
     /// Token of the status daemon; generated if there is none.
     pub daemon_token: Option<Secret>,
-    /// True to say what to do with a generated token.
+    /// True to say where to enter a generated token.
     pub mentions_token: bool,
 }
 
@@ -107,7 +107,7 @@ pub fn apply(mut setup: Setup, paths: &Paths) -> Result<()> {
     drop(store);
     command_line::print(&report(
         &written,
-        generated && setup.mentions_token,
+        generated.then_some(setup.mentions_token),
         &Config::parse(&config, paths.config_file(), paths)?,
         paths,
     ))
@@ -164,16 +164,21 @@ fn credentials(store: &Store<'_>, setup: &Setup) -> Result<Option<String>> {
     Ok(Some(text))
 }
 
-fn report(written: &[PathBuf], generated: bool, config: &Config, paths: &Paths) -> String {
+/// `generated` is set if a token was created: true if the user is to pass it on now.
+fn report(written: &[PathBuf], generated: Option<bool>, config: &Config, paths: &Paths) -> String {
     let mut text = String::new();
     for file in written {
-        let note = if *file == paths.credentials_file() { " (only you can read it)" } else { "" };
+        let note = match generated {
+            _ if *file != paths.credentials_file() => "",
+            Some(false) => " (with a new token, in case you run a status daemon; only you can read it)",
+            _ => " (only you can read it)",
+        };
         text.push_str(&format!("Wrote {}{note}\n", printable(&file.to_string_lossy())));
     }
     if written.is_empty() {
         text.push_str("No changes\n");
     }
-    if generated {
+    if generated == Some(true) {
         text.push_str("Created a token. Give it to the status daemon on the instance:\n");
         text.push_str("  soong configure get --reveal daemon.token\n");
     }

@@ -1,12 +1,13 @@
 //! Hints after a failure of ssh.
 
-use super::kind::Kind;
+use super::kind::{Failure, Kind};
 use crate::config::HostKeyCheck;
 use crate::openssh::{Login, certificate, host_key_alias, key};
 use crate::terminal::printable;
 
-/// Returns the hints for a kind of failure; `denials` is the number of recently refused logins.
-pub fn hints(kind: Kind, login: &Login, denials: usize) -> Vec<String> {
+/// Returns the hints for a failure; `denials` is the number of recently refused logins.
+pub fn hints(failure: &Failure, login: &Login, denials: usize) -> Vec<String> {
+    let kind = failure.kind;
     if denials > 0 && matches!(kind, Kind::Refused | Kind::HungUp | Kind::Lost | Kind::TimedOut) {
         return vec![
             format!(
@@ -42,6 +43,7 @@ pub fn hints(kind: Kind, login: &Login, denials: usize) -> Vec<String> {
             "try ssh alone: soong ssh -- true".to_owned(),
             "check ProxyJump and ProxyCommand in ssh.options and your ~/.ssh/config".to_owned(),
         ],
+        Kind::TimedOut if is_silent(&failure.reason) => silence_hints(),
         Kind::Unreachable | Kind::TimedOut => timeout_hints(login),
         Kind::Misconfigured => vec!["check ssh.options in config.toml and your ~/.ssh/config".to_owned()],
         Kind::Displaced => vec!["start it again: soong tunnel start".to_owned()],
@@ -182,13 +184,30 @@ pub const TIMED_OUT: &str = "timed out";
 /// Description of a server that accepts connections and is silent.
 pub const NO_GREETING: &str = "accepts connections but sent no SSH greeting";
 
+/// ssh's words for it.
+const BANNER: &str = "during banner exchange";
+
+/// Returns true if an attempt timed out for `reason` at a server that is silent.
+fn is_silent(reason: &str) -> bool {
+    reason.contains(NO_GREETING) || reason.contains(BANNER)
+}
+
+/// Returns the hints if the server is silent. No firewall stands between, but maybe a proxy that answers for it.
+fn silence_hints() -> Vec<String> {
+    vec![
+        "the port is reachable, but its SSH server does not respond: it may be starting or overloaded; see 'soong status'"
+            .to_owned(),
+        "if another program or a proxy uses this port, set address and port: soong configure".to_owned(),
+    ]
+}
+
 /// Returns how far an attempt got that timed out for `reason`; `None` if that is unknown.
 pub fn how_far(reason: &str, login: &Login) -> Option<String> {
     let seconds = login.connect_timeout;
     if let Some(stage) = reason.strip_prefix(TIMED_OUT) {
         return stage.strip_prefix(": ").map(str::to_owned);
     }
-    if reason.contains("during banner exchange") {
+    if reason.contains(BANNER) {
         return Some(format!("{} {NO_GREETING} in {seconds} s", login.address()));
     }
     let (host, rest) = reason.strip_prefix("connect to host ")?.rsplit_once(" port ")?;
@@ -212,6 +231,25 @@ pub fn timeout_hints(login: &Login) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::openssh::login::tests::login;
+
+    #[test]
+    fn a_server_that_accepts_and_is_silent_is_behind_no_firewall() {
+        let login = login();
+        let hints = |reason: &str| {
+            let failure = Failure { kind: Kind::TimedOut, reason: reason.to_owned() };
+            hints(&failure, &login, 0).join("\n")
+        };
+        for reason in [
+            "Connection timed out during banner exchange",
+            &format!("timed out: 192.0.2.1:22 {NO_GREETING} in 30 s"),
+        ] {
+            assert!(hints(reason).starts_with("the port is reachable"), "{reason}");
+            assert!(!hints(reason).contains("firewall"), "{reason}");
+        }
+        for reason in ["timed out: 192.0.2.1:22 did not answer in 30 s", "timed out"] {
+            assert!(hints(reason).contains("a firewall may block SSH"), "{reason}");
+        }
+    }
 
     #[test]
     fn how_far_an_attempt_got_is_told_if_it_is_known() {

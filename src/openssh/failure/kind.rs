@@ -108,6 +108,15 @@ impl Kind {
     }
 }
 
+/// Reason why ssh ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Kind of failure.
+    pub kind: Kind,
+    /// The most telling line of ssh's messages, or our own description if there is none.
+    pub reason: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

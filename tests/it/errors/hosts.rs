@@ -63,6 +63,7 @@ fn a_host_that_accepts_and_never_speaks() {
         .tunnel(["start"])
         .fails(1, ["SSH tunnel command timed out"])
         .hint(format!("{} accepts connections but sent no SSH greeting in 1 s\n", mute.local_addr().unwrap()))
+        .hint("the port is reachable, but its SSH server does not respond")
         .hint("soong status")
         .hint("soong configure")
         .run();
