@@ -7,7 +7,7 @@ use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
 use crate::runtime::prompt::phase_word;
 use crate::runtime::state::State;
-use crate::system::time::{now, span};
+use crate::system::time::{lasting, now};
 use crate::terminal::printable;
 
 /// Returns the error of a start of `request`, whose tunnel runs in `directory`.
@@ -19,9 +19,9 @@ pub(super) fn error(directory: &Directory, request: &Request) -> Error {
 
 fn hints(state: &State, request: &Request, now: u64) -> Vec<String> {
     let (name, phase) = (&state.instance.name, phase_word(Some(state.phase)));
-    let age = span(now.saturating_sub(state.since));
+    let age = lasting(now.saturating_sub(state.since));
     let ports: Vec<String> = state.forwards.iter().map(Forward::short).collect();
-    let up = format!("{name} is {phase} for {age} (PID {}): {}", state.pid, ports.join(" "));
+    let up = format!("{name} is {phase}{age} (PID {}): {}", state.pid, ports.join(" "));
     let flags: String = changes(state, request).iter().map(|flag| format!(" {flag}")).collect();
     let restart = format!("soong tunnel restart {}{flags}", instance::as_argument(name));
     let what = if flags.is_empty() { "restart it" } else { "restart it with these ports" };

@@ -61,6 +61,11 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
+/// Returns how long a state has lasted, for after its name: ` for 5 h 12 min`; nothing within its first second.
+pub fn lasting(seconds: u64) -> String {
+    if seconds == 0 { String::new() } else { format!(" for {}", span(seconds)) }
+}
+
 /// Returns a duration in at most six columns: `0m`, `12m`, `5h12m`, `3d4h`.
 pub fn narrow_span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -113,6 +118,7 @@ mod tests {
         for (seconds, text) in table {
             assert_eq!(span(seconds), text);
         }
+        assert_eq!((lasting(0).as_str(), lasting(1).as_str()), ("", " for 1 s"));
         for (seconds, text) in
             [(59, "0m"), (3599, "59m"), (18_720, "5h12m"), (8_636_399, "99d22h"), (u64::MAX, "99999d")]
         {

@@ -19,7 +19,7 @@ fn a_second_start_changes_nothing() {
     let ports = ["sglang", "n8n", "status"].into_iter().zip(sandbox.config.local);
     let ports: Vec<String> = ports.map(|(service, port)| format!("{service}:{port}")).collect();
     for words in [&["start"][..], &["start", "dev", "--foreground"], &["start", "--quiet"]] {
-        let refused = sandbox.tunnel(words).fails(1, [ALREADY.trim_end()]).hint("dev is up for ");
+        let refused = sandbox.tunnel(words).fails(1, [ALREADY.trim_end()]).hint("dev is up ");
         refused.hint(format!(" (PID {pid}): {}\n", ports.join(" "))).hint("soong tunnel restart dev\n").run();
     }
     sandbox

@@ -14,7 +14,7 @@ use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Running};
 use crate::runtime::state::{Phase, State};
 use crate::system::paths::{self, Paths};
-use crate::system::time::{now, span};
+use crate::system::time::{lasting, now, span};
 use crate::terminal::printable;
 
 /// Checks the tunnel to `instance`. Returns its state if it runs.
@@ -57,7 +57,7 @@ pub(super) fn check(instance: &Instance, paths: &Paths, findings: &mut Findings)
 fn condition(running: &Running, state: &State, instance: &Instance) -> Finding {
     const CHECK: &str = "tunnel";
     let pid = running.supervisor.pid();
-    let time = span(now().saturating_sub(state.since));
+    let time = lasting(now().saturating_sub(state.since));
     let reason = || state.last_error.clone().unwrap_or_default();
     match TunnelStatus::of(running) {
         TunnelStatus::Unresponsive => {
@@ -65,7 +65,7 @@ fn condition(running: &Running, state: &State, instance: &Instance) -> Finding {
                 .advice(format!("if it was suspended, resume it: kill -CONT {pid}"))
                 .command(["soong", "tunnel", "restart", &instance.name])
         }
-        TunnelStatus::Phase(Phase::Up) => Finding::ok(CHECK, format!("up for {time} (PID {pid})")),
+        TunnelStatus::Phase(Phase::Up) => Finding::ok(CHECK, format!("up{time} (PID {pid})")),
         TunnelStatus::Phase(Phase::Idle) if state.blocked.is_some() => {
             Finding::failed(CHECK, format!("idle, and cannot connect: {}", reason())).command([
                 "soong",
@@ -75,13 +75,11 @@ fn condition(running: &Running, state: &State, instance: &Instance) -> Finding {
             ])
         }
         TunnelStatus::Phase(Phase::Idle) => {
-            Finding::ok(CHECK, format!("idle for {time}; ssh starts with the next connection (PID {pid})"))
+            Finding::ok(CHECK, format!("idle{time}; ssh starts with the next connection (PID {pid})"))
         }
-        TunnelStatus::Phase(Phase::Starting) => {
-            Finding::ok(CHECK, format!("starting for {time} (PID {pid})"))
-        }
+        TunnelStatus::Phase(Phase::Starting) => Finding::ok(CHECK, format!("starting{time} (PID {pid})")),
         TunnelStatus::Phase(Phase::Reconnecting) => {
-            Finding::failed(CHECK, format!("reconnecting for {time}: {}", reason()))
+            Finding::failed(CHECK, format!("reconnecting{time}: {}", reason()))
                 .advice("it retries by itself; what is wrong stands above, or has just passed")
         }
         TunnelStatus::Phase(Phase::Failed) => Finding::failed(CHECK, format!("failed: {}", reason())),
