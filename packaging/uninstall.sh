@@ -1,6 +1,7 @@
 #!/bin/sh
 # Usage: uninstall.sh stop DIRECTORY   ends the tunnels whose supervisor is a program in DIRECTORY
 #        uninstall.sh left             names what soong leaves behind in the user's home
+#        uninstall.sh units            names the units that start tunnels at login, as root those of all users
 #
 # Before the programs go, their tunnels have to: a supervisor without its programs can neither reconnect nor be stopped
 # by a command. Run as root, "stop" ends the tunnels of all users. It signals only processes that execute
@@ -44,6 +45,26 @@ stop() {
     done
 }
 
+# Prints the homes of the users whose units this user can see.
+homes() {
+    printf '%s\n' "$HOME"
+    if [ "$(id -u)" = 0 ] && command -v getent >/dev/null; then getent passwd | cut -d : -f 6; fi
+}
+
+units() {
+    found=$(
+        homes | sort -u | while IFS= read -r home; do
+            for file in "$home"/.config/systemd/user/soong-*.service; do
+                [ ! -e "$file" ] || printf '  %s\n' "$file"
+            done
+        done
+    )
+    [ -n "$found" ] || return 0
+    echo 'These units start tunnels at login and fail without soong; their users remove each with'
+    echo "'systemctl --user disable NAME' and by deleting the file:"
+    printf '%s\n' "$found"
+}
+
 # Prints the path $1 and what it is, if it exists.
 name() { [ ! -e "$1" ] || printf '  %s  (%s)\n' "$1" "$2"; }
 
@@ -71,8 +92,9 @@ left() {
 case ${1-} in
 stop) stop "$2" ;;
 left) left ;;
+units) units ;;
 *)
-    echo 'usage: uninstall.sh stop DIRECTORY | left' >&2
+    echo 'usage: uninstall.sh stop DIRECTORY | left | units' >&2
     exit 2
     ;;
 esac

@@ -148,6 +148,24 @@ fn uninstalling_stops_the_tunnels_and_names_what_is_left() {
 }
 
 #[test]
+fn removing_a_package_names_the_units_of_users() {
+    let sandbox = Sandbox::new();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/uninstall.sh");
+    let units = || {
+        let run = Run::new(&sandbox, &tools::tool("sh"), [script.to_str().unwrap(), "units"]);
+        run.stdout_has("").run().stdout
+    };
+    let home = sandbox.home();
+    assert!(!units().contains(home.to_str().unwrap()));
+    let unit = home.join(".config/systemd/user/soong-dev.service");
+    sandbox.write(&unit, "[Service]\n");
+    sandbox.write(&unit.with_file_name("other.service"), "[Service]\n");
+    let said = units();
+    assert!(said.starts_with("These units start tunnels at login"), "{said}");
+    assert!(said.contains(&format!("  {}\n", unit.display())) && !said.contains("other.service"), "{said}");
+}
+
+#[test]
 fn uninstalling_leaves_no_file() {
     let sandbox = installed();
     make(&sandbox, "uninstall");
