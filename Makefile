@@ -108,7 +108,13 @@ uninstall: ## Stop the tunnels and remove what install has put into PREFIX
 	rmdir $(share)/soong $(root)/lib/soong 2>/dev/null || :
 	@$(if $(DESTDIR),:,sh packaging/uninstall.sh left)
 
+tour = $(or $(CARGO_TARGET_DIR),target)/debug/examples/demo
+
 demo: ## Run a tour against a temporary instance on this machine
+	@[ -x "$(tour)" ] || printf '%s\n' \
+		'The demo starts a temporary SSH server on this machine, which plays the rented instance, and runs' \
+		'the real commands against it, with a lost link in between. It leaves nothing behind.' \
+		'First it compiles the programs and that server: a few minutes, this once.'
 	@$(CARGO) build --bins --example demo
 	@$(CARGO) build --package soong-statusd
 	@$(CARGO) run --quiet --example demo
