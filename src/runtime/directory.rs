@@ -17,6 +17,7 @@ use nix::unistd::geteuid;
 use crate::config::forwarding::Listen;
 use crate::config::instance;
 use crate::error::{Error, Result};
+use crate::runtime::ssh_directory::{self, Side, SshDirectory};
 use crate::system::lock;
 use crate::system::paths::{self, Paths, SOCKET_PATH_MAX};
 use crate::terminal::printable;
@@ -29,9 +30,9 @@ pub struct Directory {
 
 pub use crate::system::lock::Lock;
 
-/// Longest name of a socket in a tunnel's directory. ssh appends 17 bytes to the control socket's name while
+/// Longest name of a socket below a tunnel's directory. ssh appends 17 bytes to the control socket's name while
 /// it creates it (`mux.c`, `muxserver_listen`).
-const LONGEST_SOCKET: usize = "/ctl.0123456789abcdef".len();
+const LONGEST_SOCKET: usize = "/a/ctl.0123456789abcdef".len();
 
 /// Subdirectory of a runtime directory with one directory per tunnel.
 const TUNNELS: &str = "tunnels";
@@ -111,9 +112,24 @@ impl Directory {
         self.path.join("state.toml")
     }
 
-    /// Returns the path of ssh's control socket.
+    /// Creates the directories for the sockets of ssh.
+    pub fn create_ssh_directories(&self) -> Result<()> {
+        ssh_directory::create(&self.path)
+    }
+
+    /// Returns the directory for the sockets of the ssh on `side`.
+    pub fn ssh_directory(&self, side: Side) -> SshDirectory {
+        SshDirectory::new(&self.path, side)
+    }
+
+    /// Makes the ssh on `side` the present one.
+    pub fn set_present(&self, side: Side) -> io::Result<()> {
+        ssh_directory::set_present(&self.path, side)
+    }
+
+    /// Returns the path of the present ssh's control socket.
     pub fn ssh_control(&self) -> PathBuf {
-        self.path.join("ctl")
+        self.path.join(ssh_directory::CONTROL)
     }
 
     /// Returns the path of the supervisor's socket.
@@ -126,18 +142,14 @@ impl Directory {
         self.socket("askpass")
     }
 
-    /// Returns the path of the socket that ssh forwards to nowhere: a connection to it asks whether the link is
-    /// alive.
+    /// Returns the path of the present ssh's probe socket.
     pub fn probe_socket(&self) -> PathBuf {
-        self.socket("probe")
+        SshDirectory::present(&self.path).probe()
     }
 
-    /// Returns the path of the socket that ssh forwards for connections to `listen`.
+    /// Returns the path of the socket that the present ssh forwards for connections to `listen`.
     pub fn forward_socket(&self, listen: &Listen) -> PathBuf {
-        match listen {
-            Listen::Port(port) => self.socket(&port.to_string()),
-            Listen::Socket(path) => self.socket(&format!("u{}", instance::digest(&path.to_string_lossy()))),
-        }
+        SshDirectory::present(&self.path).forward(listen)
     }
 
     /// Returns the path of a socket with a short name.
@@ -186,6 +198,9 @@ impl Directory {
                 // Files that cannot be removed are replaced or refused at their next use.
                 let _ = fs::remove_file(entry.path());
             }
+        }
+        for side in Side::ALL {
+            let _ = fs::remove_dir_all(self.path.join(side.name()));
         }
     }
 

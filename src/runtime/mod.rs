@@ -15,6 +15,7 @@ pub mod pidfile;
 pub mod prompt;
 pub mod registry;
 pub(crate) mod remembered_ports;
+pub mod ssh_directory;
 pub mod state;
 pub mod urls;
 

@@ -1,4 +1,5 @@
-//! Connector: one attempt to get a link. It starts ssh, requests the forwards, and gives up at the first reason to.
+//! Connector: one attempt to get a link. It starts ssh, requests the forwards, and gives up at the first reason to. A
+//! second ssh can start beside one whose link is in doubt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +10,10 @@ use super::askpass::helper::Askpass;
 use super::backoff::{self, Backoff};
 use super::end::{End, Reason};
 use super::interrupts::Interrupts;
+use super::link::contact::Contact;
 use super::link::forwards::Requester;
 use super::link::line_reader::{LineHandler, LineReader, Quota, Use};
 use super::link::mux::Control;
-use super::link::permission::Permission;
-use super::link::probe::{self, Probe};
 use super::link::process::Link;
 use super::link::tcp_probe::{self, Port};
 use super::link::tcp_progress::Connection;
@@ -30,21 +30,27 @@ use crate::error::Error;
 use crate::openssh::Login;
 use crate::openssh::failure::{self, Failure, Kind};
 use crate::openssh::log_lines::open_failure;
+use crate::runtime::directory::Directory;
+use crate::runtime::ssh_directory::Side;
 
 /// Connector of one tunnel: everything that an attempt needs beside the login.
 pub(super) struct Connector {
-    /// ssh's control socket.
-    control: Control,
-    /// Checks that the server allows what the forwards need.
-    permission: Arc<Permission>,
-    /// The forward that probes a link.
-    probe: Arc<Probe>,
-    probe_forward: ForwardSpec,
+    /// Directory of the tunnel.
+    directory: Directory,
+    /// Contact to the present ssh.
+    contact: Arc<Contact>,
     /// Answers ssh's questions.
     prompts: Arc<PromptBroker>,
     askpass: Askpass,
     /// The forwards, which commands can change.
     forward_table: Arc<ForwardTable>,
+}
+
+/// A second ssh, which is up and carries these forwards.
+pub(super) struct Second {
+    pub(super) link: Link,
+    contact: Arc<Contact>,
+    carried: Vec<ForwardSpec>,
 }
 
 impl Connector {
@@ -58,35 +64,27 @@ impl Connector {
     ) -> crate::error::Result<Self> {
         let directory = publisher.directory();
         let control = Control::new(directory.ssh_control());
-        let permission = Arc::new(Permission::new(control.clone()));
+        let contact = Arc::new(Contact::new(directory, Side::default()));
         let (uplink, metrics, log) = (uplink.clone(), metrics.clone(), Arc::clone(publisher.log()));
         let state_file = Arc::clone(publisher.state_file());
-        let forward_table =
-            ForwardTable::new(directory, state_file, &control, &permission, uplink, metrics, log);
+        let forward_table = ForwardTable::new(directory, state_file, control, &contact, uplink, metrics, log);
         let askpass = Askpass::new(directory.askpass_socket()).map_err(|source| Error::Io {
             action: "cannot set up ssh's questions".into(),
             source,
             hint: None,
         })?;
         Ok(Self {
-            control,
-            permission,
-            probe: Arc::new(Probe::new(directory)),
-            probe_forward: probe::forward(directory),
+            directory: directory.clone(),
+            contact,
             prompts: Arc::new(PromptBroker::new(publisher.starter().clone(), request.askpass.clone())),
             askpass,
             forward_table: Arc::new(forward_table),
         })
     }
 
-    /// Returns ssh's control socket.
-    pub(super) fn control(&self) -> &Control {
-        &self.control
-    }
-
-    /// Returns the probe of links.
-    pub(super) fn probe(&self) -> &Probe {
-        &self.probe
+    /// Returns the contact to the present ssh.
+    pub(super) fn contact(&self) -> &Arc<Contact> {
+        &self.contact
     }
 
     /// Returns the broker of ssh's questions.
@@ -117,14 +115,11 @@ impl Connector {
         if let Some(failure) = publisher.displacement() {
             return Err(End::Failed(failure));
         }
-        // ssh does not become a master if its control socket exists, even a dead one.
-        let _ = std::fs::remove_file(self.control.path());
-        self.probe.reset();
-        let mut link = self.spawn(login, publisher).map_err(End::Failed)?;
+        self.contact = Arc::new(Contact::new(&self.directory, self.contact.side));
+        self.set_present().map_err(End::Failed)?;
+        let mut link = self.spawn(login, &self.contact, publisher).map_err(End::Failed)?;
         let pid = link.pid();
-        self.control.expect(pid);
-        self.permission.begin(link.log());
-        let requested = self.request_forwards(!again, link.log());
+        let requested = self.request_forwards(!again, &self.contact, link.log());
         let is_sparing = backoff.is_sparing(Instant::now());
         let (mut stop, system, provider) = interrupts.split();
         let end = tokio::select! {
@@ -135,9 +130,13 @@ impl Connector {
                 Some(End::Failed(Failure { kind: Kind::Unreachable, ..Reason::System(event).failure() }))
             }
             relocation = provider.next(&login.instance), if again => Some(End::Relocated(relocation)),
-            outcome = come_up(&mut link, &self.control, requested) => {
-                outcome.err().map(|failure| End::Failed(self.prompts.explain(failure)))
-            }
+            outcome = come_up(&mut link, &self.contact.control, requested) => match outcome {
+                Ok(carried) => {
+                    self.forward_table.switch(&self.contact, &carried).await;
+                    None
+                }
+                Err(failure) => Some(End::Failed(self.prompts.explain(failure))),
+            },
             () = self.prompts.time_out(limit) => {
                 Some(End::Failed(Failure { kind: Kind::TimedOut, reason: how_far(login, pid, limit) }))
             }
@@ -156,46 +155,94 @@ impl Connector {
         Err(end)
     }
 
-    fn spawn(&self, login: &Login, publisher: &Publisher<'_>) -> Result<Link, Failure> {
-        let arguments = login.tunnel_arguments(self.control.path());
-        self.prompts.begin();
-        let (log, others) = (self.log_handler(publisher), self.others_handler(publisher));
-        Link::spawn(&login.program, &arguments, &self.askpass, log, others)
-            .map_err(|error| Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })
+    /// Starts a second ssh beside the present one, and returns it once it is up. It is killed if the result is
+    /// dropped.
+    pub(super) async fn connect_beside(
+        &self,
+        login: &Login,
+        publisher: &Publisher<'_>,
+    ) -> Result<Second, Failure> {
+        let contact = Arc::new(Contact::new(&self.directory, self.contact.side.other()));
+        let mut link = self.spawn(login, &contact, publisher)?;
+        let requested = self.request_forwards(false, &contact, link.log());
+        let outcome = tokio::select! {
+            outcome = come_up(&mut link, &contact.control, requested) => outcome,
+            () = self.prompts.time_out(Duration::from_secs(login.connect_timeout)) => {
+                Err(Failure { kind: Kind::TimedOut, reason: "timed out".into() })
+            }
+            () = self.prompts.refusal() => Err(failure::classify(&link.said())),
+        };
+        self.prompts.end();
+        match outcome {
+            Ok(carried) => Ok(Second { link, contact, carried }),
+            Err(failure) => {
+                link.end().await;
+                Err(self.prompts.explain(failure))
+            }
+        }
     }
 
-    /// Requests every forward from the present ssh: those of the table, and the probe's.
+    /// Makes `second` the present ssh.
+    pub(super) async fn switch_to(&mut self, second: Second) -> Result<Link, Failure> {
+        self.contact = second.contact;
+        self.forward_table.switch(&self.contact, &second.carried).await;
+        self.set_present()?;
+        Ok(second.link)
+    }
+
+    /// Makes the directory of the present ssh that of its contact.
+    fn set_present(&self) -> Result<(), Failure> {
+        self.directory.set_present(self.contact.side).map_err(|error| Failure {
+            kind: Kind::Other,
+            reason: format!("cannot link to the sockets of ssh: {error}"),
+        })
+    }
+
+    fn spawn(
+        &self,
+        login: &Login,
+        contact: &Arc<Contact>,
+        publisher: &Publisher<'_>,
+    ) -> Result<Link, Failure> {
+        // ssh does not become a master if its control socket exists, even a dead one.
+        let _ = std::fs::remove_file(contact.control.path());
+        let arguments = login.tunnel_arguments(contact.control.path());
+        self.prompts.begin();
+        let (log, others) = (self.log_handler(contact, publisher), self.others_handler(publisher));
+        let link = Link::spawn(&login.program, &arguments, &self.askpass, log, others)
+            .map_err(|error| Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })?;
+        contact.control.expect(link.pid());
+        contact.permission.begin(link.log());
+        Ok(link)
+    }
+
+    /// Requests every forward from the ssh of `contact`: those of the table, which are returned, and the probe's.
     fn request_forwards(
         &self,
         first: bool,
+        contact: &Arc<Contact>,
         log: &LineReader,
-    ) -> impl Future<Output = Result<(), Failure>> + use<> {
-        let requester = Requester {
-            probe: self.probe_forward.clone(),
-            control: self.control.clone(),
-            log: log.clone(),
-            permission: Arc::clone(&self.permission),
-        };
-        let forward_table = Arc::clone(&self.forward_table);
+    ) -> impl Future<Output = Result<Vec<ForwardSpec>, Failure>> + use<> {
+        let requester = Requester { contact: Arc::clone(contact), log: log.clone() };
+        let (forward_table, contact) = (Arc::clone(&self.forward_table), Arc::clone(contact));
         async move {
-            let (wanted, requests): (Vec<_>, Vec<_>) = forward_table.wanted(first).await.into_iter().unzip();
+            let wanted = forward_table.wanted(first, &contact).await;
+            let (wanted, requests): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
             requester.request(requests).await?;
-            forward_table.carry(&wanted).await;
-            Ok(())
+            Ok(wanted)
         }
     }
 
     /// Returns the handler of ssh's own log, which passes lines to the tunnel's log and to a verbose starter.
-    fn log_handler(&self, publisher: &Publisher<'_>) -> LineHandler {
+    fn log_handler(&self, contact: &Arc<Contact>, publisher: &Publisher<'_>) -> LineHandler {
         let (log, starter) = (Arc::clone(publisher.log()), publisher.starter().clone());
-        let (probe, prompts) = (Arc::clone(&self.probe), Arc::clone(&self.prompts));
-        let permission = Arc::clone(&self.permission);
+        let (contact, prompts) = (Arc::clone(contact), Arc::clone(&self.prompts));
         let mut quota = Quota::new();
         Box::new(move |line| {
-            if permission.handle_line(line) {
+            if contact.permission.handle_line(line) {
                 return Use::Drop;
             }
-            if !probe.is_echo(line) {
+            if !contact.probe.is_echo(line) {
                 prompts.said(line);
                 let (passes, is_last) = quota.take();
                 if passes {
@@ -230,19 +277,19 @@ impl Connector {
     }
 }
 
-/// Waits until ssh has logged in and every forward is confirmed; otherwise returns the failure.
+/// Waits until ssh has logged in and every forward is confirmed, and returns these; otherwise returns the failure.
 async fn come_up(
     link: &mut Link,
     control: &Control,
-    requested: impl Future<Output = Result<(), Failure>>,
-) -> Result<(), Failure> {
+    requested: impl Future<Output = Result<Vec<ForwardSpec>, Failure>>,
+) -> Result<Vec<ForwardSpec>, Failure> {
     /// Time for ssh to end after it has stopped to answer.
     const TIME_TO_END: Duration = Duration::from_secs(1);
     link.up(control).await?;
     let failure = tokio::select! {
         failure = link.ended() => failure,
         outcome = requested => match outcome {
-            Ok(()) => return Ok(()),
+            Ok(carried) => return Ok(carried),
             Err(failure) => failure,
         }
     };

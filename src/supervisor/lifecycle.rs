@@ -208,8 +208,8 @@ impl<'a> Supervisor<'a> {
         self.monitor.open();
         self.publisher.up();
         let since = Instant::now();
-        let Self { publisher, connector, monitor, interrupts, .. } = self;
-        let end = monitor.watch(ssh, connector, publisher, interrupts).await;
+        let Self { login, publisher, connector, monitor, interrupts, .. } = self;
+        let end = monitor.watch(ssh, login, connector, publisher, interrupts).await;
         let now = Instant::now();
         self.lost_at = Some(now);
         self.backoff.lose(now - since, now);

@@ -3,7 +3,8 @@
 //! # Processes
 //!
 //! `soong tunnel start` spawns a supervisor in a session of its own and waits for its events. The supervisor holds
-//! the tunnel's lock, owns the local listeners and runs one `ssh` at a time as its child. It runs two more programs
+//! the tunnel's lock, owns the local listeners and runs one `ssh` as its child, and a second one beside it while the
+//! link of the first is in doubt. It runs two more programs
 //! when needed: `soong-tunnel hooks` for the user's hooks, and `soong-tunnel locate` to ask the provider. ssh runs
 //! the askpass helper for its questions, which reach the starter through the supervisor.
 //!
@@ -34,6 +35,8 @@
 //! - [`relay::forward_table::ForwardTable`]: every forward, its listeners, and whether the present ssh carries it.
 //! - [`relay::demand::Demand`]: what waits for a link, and when clients last used it.
 //! - [`monitor::Monitor`]: the liveness of the link that is up, and whether the relay lets connections through.
+//! - [`monitor::Monitor`]: the liveness of the link that is up, the ssh that may take its place, and whether the relay
+//!   lets connections through.
 //! - [`interrupts::Interrupts`]: the request to stop, system events, and news from the provider.
 //! - [`backoff::Backoff`]: when to try again, and which failures end the tunnel. A function of failures and times.
 //! - [`relay`]: a task per listener and connection. It sees the link as up or down, nothing else.
@@ -43,7 +46,7 @@
 //! | dies or goes | then |
 //! |---|---|
 //! | ssh | the link is lost; `Waiting`, then `Connecting` |
-//! | the far end, silently | the monitor's checks fail; it kills ssh |
+//! | the far end, silently | a check is overdue: a second ssh takes over if it is up before the first link shows a sign of life; otherwise the monitor kills ssh after a while |
 //! | the supervisor, by any signal | the kernel frees the lock and kills ssh (Linux); elsewhere the next command finds the lock free and ends ssh through its control socket. Commands remove the files |
 //! | the starter, before the tunnel is up | the tunnel stops |
 //! | the runtime directory | the tunnel ends, or moves below the home directory if the login is over |
@@ -60,6 +63,7 @@ pub(crate) mod control_server;
 pub(crate) mod daemon_poll;
 pub(crate) mod end;
 pub(crate) mod event_text;
+mod former;
 pub(crate) mod hooks;
 pub(crate) mod idle;
 pub(crate) mod interrupts;
@@ -74,6 +78,7 @@ pub(crate) mod provider_watch;
 pub(crate) mod publish;
 pub(crate) mod relay;
 pub(crate) mod removal;
+mod seconds;
 pub(crate) mod setup;
 pub(crate) mod signals;
 pub(crate) mod starter;

@@ -1,15 +1,23 @@
 //! Monitor: watches a link that is up until ssh ends, the tunnel must stop, or the link is dead although ssh has not
 //! noticed.
+//!
+//! A check that is not answered soon proves nothing, so the link is kept, and a second ssh starts beside it. If that one
+//! is up first, it takes over: new connections go its way, and so do those whose data the first ssh has not read. The
+//! first one stays as long as connections depend on it ([`super::former`]). If the first link shows a sign of life,
+//! the second ssh is dropped.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
-use super::connect::Connector;
+use super::connect::{Connector, Second};
 use super::daemon_poll::DaemonPoll;
 use super::end::{End, Reason};
+use super::former::Former;
 use super::interrupts::{Interrupts, Stop};
 use super::link::check::Check;
 use super::link::liveness::{Liveness, Patience, ProbeReason};
@@ -18,9 +26,23 @@ use super::link::sessions;
 use super::publish::Publisher;
 use super::relay::demand::Demand;
 use super::relay::forward_table::ForwardTable;
+use super::seconds::Seconds;
 use super::system_events::{self, SystemEvent, Watch};
+use crate::openssh::Login;
+use crate::openssh::failure::Failure;
 
-/// Monitor of a tunnel's links, one at a time.
+/// Work that goes on beside the link.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Result of a check.
+enum Verdict {
+    Alive,
+    Ended(End),
+    /// Another ssh is up, and this link has shown no sign of life.
+    Replaced(Second),
+}
+
+/// Monitor of a tunnel's links.
 pub(super) struct Monitor {
     liveness: Arc<Liveness>,
     /// Lets connections through while true.
@@ -32,6 +54,7 @@ pub(super) struct Monitor {
     daemon_wake: Arc<Notify>,
     /// Socket that ssh forwards to the status daemon, if that is among the services.
     daemon_socket: Option<PathBuf>,
+    seconds: Seconds,
 }
 
 impl Monitor {
@@ -43,7 +66,8 @@ impl Monitor {
         demand: Arc<Demand>,
         on_demand: Option<Duration>,
     ) -> Self {
-        Self { liveness, link_up, demand, on_demand, daemon_wake: Arc::default(), daemon_socket: None }
+        let seconds = Seconds::new(Instant::now());
+        Self { liveness, link_up, demand, on_demand, daemon_wake: Arc::default(), daemon_socket: None, seconds }
     }
 
     /// Sets the socket that ssh forwards to the status daemon.
@@ -58,7 +82,7 @@ impl Monitor {
 
     /// Lets connections through from now on.
     pub(super) fn open(&self) {
-        self.liveness.verified();
+        self.liveness.begin();
         self.demand.touch();
         self.link_up.send_replace(true);
     }
@@ -67,16 +91,18 @@ impl Monitor {
     pub(super) async fn watch(
         &mut self,
         mut link: Link,
-        connector: &Connector,
+        login: &Login,
+        connector: &mut Connector,
         publisher: &mut Publisher<'_>,
         interrupts: &mut Interrupts,
     ) -> End {
         let (socket, wake) = (self.daemon_socket.clone(), Arc::clone(&self.daemon_wake));
         let mut poll = DaemonPoll::new(publisher.paths(), &publisher.instance(), socket, wake);
-        let _settling = settle(connector.forward_table());
+        let mut _settling = settle(connector.forward_table());
+        let mut former: Option<Task> = None;
         loop {
             let (mut stop, system, _) = interrupts.split();
-            tokio::select! {
+            let end = tokio::select! {
                 () = stop.requested() => break,
                 failure = link.ended() => {
                     self.link_up.send_replace(false);
@@ -91,17 +117,39 @@ impl Monitor {
                 facts = poll.next() => {
                     publisher.daemon_facts(facts);
                     self.liveness.verified();
+                    continue;
+                }
+                () = run(&mut former) => {
+                    former = None;
+                    continue;
                 }
                 reason = next_reason(system, &self.liveness) => {
-                    if let Some(end) = self.verify(reason, &mut link, connector, publisher, stop).await {
-                        self.link_up.send_replace(false);
-                        link.kill().await;
-                        return end;
+                    // There are never more than two.
+                    let may_double = former.is_none() && matches!(reason, Reason::Probe(_));
+                    let login = may_double.then_some(login);
+                    match self.verify(reason, &mut link, login, connector, publisher, stop).await {
+                        Verdict::Alive => {
+                            publisher.warn_of_lease();
+                            poll.poll_if_due();
+                            continue;
+                        }
+                        Verdict::Replaced(second) => {
+                            match self.replace(&mut link, second, connector, publisher).await {
+                                Ok(replaced) => {
+                                    former = Some(replaced);
+                                    _settling = settle(connector.forward_table());
+                                    continue;
+                                }
+                                Err(failure) => End::Failed(failure),
+                            }
+                        }
+                        Verdict::Ended(end) => end,
                     }
-                    publisher.warn_of_lease();
-                    poll.poll_if_due();
                 }
-            }
+            };
+            self.link_up.send_replace(false);
+            link.kill().await;
+            return end;
         }
         link.end().await;
         End::Stop
@@ -112,41 +160,50 @@ impl Monitor {
         let Some(limit) = self.on_demand else { return std::future::pending().await };
         loop {
             self.demand.unused_for(limit).await;
-            if sessions::count(connector.control().path()) == 0 {
+            if sessions::count(connector.contact().control.path()) == 0 {
                 return;
             }
             self.demand.touch();
         }
     }
 
-    /// Checks whether the link is alive; returns how it ends otherwise.
+    /// Puts `second` in the place of `link`. Returns what becomes of that.
+    async fn replace(
+        &mut self,
+        link: &mut Link,
+        second: Second,
+        connector: &mut Connector,
+        publisher: &Publisher<'_>,
+    ) -> Result<Task, Failure> {
+        let contact = Arc::clone(connector.contact());
+        let before = std::mem::replace(link, connector.switch_to(second).await?);
+        let (tally, patience) = (self.liveness.begin(), self.liveness.patience());
+        publisher.renew_promise();
+        Ok(Box::pin(Former { link: before, contact, tally, patience }.run_down()))
+    }
+
+    /// Checks the link. With a `login`, a second ssh may start.
     async fn verify(
-        &self,
+        &mut self,
         reason: Reason,
         link: &mut Link,
+        login: Option<&Login>,
         connector: &Connector,
         publisher: &Publisher<'_>,
         mut stop: Stop<'_>,
-    ) -> Option<End> {
+    ) -> Verdict {
         if let Some(failure) = publisher.displacement() {
-            return Some(End::Failed(failure));
+            return Verdict::Ended(End::Failed(failure));
         }
         if matches!(reason, Reason::Probe(ProbeReason::Renewal)) && self.liveness.is_recent() {
             self.liveness.renewed();
             publisher.renew_promise();
-            return None;
+            return Verdict::Alive;
         }
-        let patience = match reason {
-            Reason::System(SystemEvent::NetworkChanged) => {
-                Patience { idle: system_events::PATIENCE, busy: self.liveness.patience().busy }
-            }
-            Reason::System(_) => Patience { idle: system_events::PATIENCE, busy: system_events::PATIENCE },
-            Reason::Probe(_) => self.liveness.patience(),
-        };
+        let patience = self.patience(reason);
         let check = Check {
-            probe: connector.probe(),
+            contact: connector.contact(),
             liveness: &self.liveness,
-            control: connector.control(),
             pid: link.pid(),
             network_changed: matches!(reason, Reason::System(SystemEvent::NetworkChanged)),
         };
@@ -156,19 +213,75 @@ impl Monitor {
             self.liveness.renewed();
             publisher.renew_promise();
         };
-        let alive = tokio::select! {
-            () = stop.requested() => return Some(End::Stop),
-            failure = link.ended() => return Some(End::Failed(failure)),
-            alive = check.is_alive(patience, slow) => alive,
+        let seconds = &mut self.seconds;
+        let login = login.filter(|_| seconds.may_start(Instant::now()));
+        let second = async {
+            let Some(login) = login else { return std::future::pending().await };
+            second(login, &check, seconds, connector, publisher, reason).await
         };
-        if alive {
-            self.liveness.verified();
-            publisher.renew_promise();
-        }
+        let alive = tokio::select! {
+            () = stop.requested() => return Verdict::Ended(End::Stop),
+            failure = link.ended() => return Verdict::Ended(End::Failed(failure)),
+            alive = check.is_alive(patience, slow) => alive,
+            second = second => return Verdict::Replaced(second),
+        };
         if !alive || matches!(reason, Reason::System(_)) {
             publisher.log().write(&format!("{reason}: the link is {}", if alive { "alive" } else { "dead" }));
         }
-        (!alive).then(|| End::Failed(reason.failure()))
+        if !alive {
+            return Verdict::Ended(End::Failed(reason.failure()));
+        }
+        self.liveness.renewed();
+        publisher.renew_promise();
+        Verdict::Alive
+    }
+
+    /// Returns the time limits of a check for `reason`.
+    fn patience(&self, reason: Reason) -> Patience {
+        let idle = system_events::PATIENCE;
+        match reason {
+            Reason::System(SystemEvent::NetworkChanged) => {
+                Patience { idle, busy: self.liveness.patience().busy }
+            }
+            Reason::System(_) => Patience { idle, busy: idle },
+            Reason::Probe(_) => self.liveness.patience(),
+        }
+    }
+}
+
+/// Starts a second ssh once the link is in doubt. Returns it if it is up before the link has shown a sign of life.
+async fn second(
+    login: &Login,
+    check: &Check<'_>,
+    seconds: &mut Seconds,
+    connector: &Connector,
+    publisher: &Publisher<'_>,
+    reason: Reason,
+) -> Second {
+    let mut doubt = check.doubt();
+    doubt.arise(check.liveness.overdue()).await;
+    seconds.begin(Instant::now());
+    publisher.log().write(&format!("{reason}: the link is in doubt; starting another ssh"));
+    match connector.connect_beside(login, publisher).await {
+        Ok(second) if doubt.persists() => {
+            publisher.log().write(&format!("{reason}: the other ssh takes over"));
+            seconds.succeed();
+            return second;
+        }
+        Ok(second) => {
+            publisher.log().write(&format!("{reason}: the first ssh goes on"));
+            second.link.end().await;
+        }
+        Err(failure) => publisher.log().write(&format!("{reason}: the other ssh failed: {}", failure.reason)),
+    }
+    std::future::pending().await
+}
+
+/// Runs `task`, if there is one, to its end.
+async fn run(task: &mut Option<Task>) {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) async fn set_up<'a>(request: &Request, paths: &'a Paths, starter: Sta
         demand: Arc::clone(&demand),
         limit: ConnectionLimit::new(fd_limit::raise()),
         guard: Guard::new(request.only_me, Arc::clone(publisher.log())),
+        tally: liveness.tally(),
         liveness: Arc::clone(&liveness),
         counters: Arc::default(),
     };
@@ -123,6 +124,7 @@ async fn publisher<'a>(request: &Request, paths: &'a Paths, starter: Starter) ->
     refuse_second(paths, request, &starter)?;
     orphan::terminate(&directory, request.program());
     directory.clear(&lock, false);
+    directory.create_ssh_directories()?;
     let log = Arc::new(Log::new(paths.log(&request.name)));
     // The tunnel works without its log, for example on a full disk.
     let log_fault = log.open().err().map(|error| error.to_string());

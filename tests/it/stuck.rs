@@ -26,13 +26,13 @@ fn a_stuck_ssh_is_replaced_once_it_owes_an_answer() {
     let url = sandbox.url(0, "id");
     let late = std::thread::spawn(move || curl().arg(url).output().unwrap());
     wait::until_true("the second login", || instance.sshd.logins() >= 2);
-    assert!(!process::is_alive(stuck), "the stuck ssh is gone");
+    wait::until_true("the stuck ssh to be gone", || !process::is_alive(stuck));
     let late = late.join().unwrap();
     // Elsewhere it cannot be told from what ssh has passed on.
     assert_eq!(late.stdout, if cfg!(target_os = "linux") { &b"sglang"[..] } else { b"" }, "{late:?}");
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
     assert_eq!(sandbox.supervisors()[0].pid, pid, "the tunnel is the same");
-    let logs = sandbox.tunnel(["logs"]).stdout_has("a request got no answer: the link is dead").run();
+    let logs = sandbox.tunnel(["logs"]).stdout_has("a request got no answer: ").run();
     assert!(!logs.stdout.contains("open failed"), "questions of ours are no news: {}", logs.stdout);
     process::signal(stuck, Signal::SIGCONT);
     assert_eq!(get(&sandbox.url(1, "id")), "n8n");

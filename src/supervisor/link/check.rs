@@ -8,27 +8,29 @@
 //! connection can recover: its local address still exists on this machine. Without that address it is dead.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::contact::Contact;
 use super::liveness::{Liveness, Patience};
-use super::mux::{self, Control};
-use super::probe::Probe;
+use super::mux;
 use super::tcp_progress::Connection;
 
 /// Number of looks in a row that must miss the link's local address: renewing a DHCP lease can remove it for
 /// a moment.
 const HOMELESS_MAX: u32 = 2;
 
+/// Factor by which a link on which connections depend gets more time before it is in doubt.
+const BUSY: u32 = 3;
+
 /// A link to check.
 #[derive(Debug)]
 pub struct Check<'a> {
-    /// Sends the probe.
-    pub probe: &'a Probe,
+    /// The contact to its ssh.
+    pub contact: &'a Contact,
     /// Times of received data.
     pub liveness: &'a Liveness,
-    /// ssh's control socket.
-    pub control: &'a Control,
     /// PID of ssh, if it still runs.
     pub pid: Option<u32>,
     /// True after a change of the network.
@@ -40,18 +42,24 @@ impl Check<'_> {
     /// an answer.
     pub async fn is_alive(&self, patience: Patience, late: impl Fn()) -> bool {
         let asked = Instant::now();
-        let mut answer = pin!(self.probe.wait_for_reply());
-        let mut greeting = pin!(mux::responds(self.control));
+        let answered = |answered: bool| {
+            if answered {
+                self.liveness.answered(asked.elapsed());
+            }
+            answered || self.liveness.received_since(asked)
+        };
+        let mut answer = pin!(self.contact.probe.wait_for_reply());
+        let mut greeting = pin!(mux::responds(&self.contact.control));
         let (mut greeted, mut responds) = (false, false);
         let (mut sign, mut told) = (asked, asked);
         let (mut connection, mut homeless) = (None, 0);
         loop {
             tokio::select! {
-                answered = &mut answer => return answered || self.liveness.received_since(asked),
+                outcome = &mut answer => return answered(outcome),
                 outcome = &mut greeting, if !greeted => (greeted, responds) = (true, outcome),
                 () = sleep(patience.idle / 8) => {}
             }
-            let is_busy = self.liveness.is_carrying();
+            let is_busy = self.is_busy();
             if self.is_alive_in_kernel(&mut connection, is_busy) {
                 sign = Instant::now();
             }
@@ -73,6 +81,15 @@ impl Check<'_> {
         }
     }
 
+    /// Returns the doubt in the link, which has not arisen yet.
+    pub fn doubt(&self) -> Doubt<'_> {
+        Doubt { check: self, connection: None, sign: Instant::now() }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.liveness.tally().is_carrying()
+    }
+
     /// Returns true if nothing can reach the link any more.
     fn has_lost_address(&self, connection: Option<&Connection>) -> bool {
         self.network_changed && connection.is_some_and(|connection| !connection.has_address())
@@ -87,5 +104,35 @@ impl Check<'_> {
         };
         let progress = connection.progress();
         progress.read || is_busy && progress.acked
+    }
+}
+
+/// Doubt in a link. Unlike the end of [`Check::is_alive`], it proves nothing.
+#[derive(Debug)]
+pub struct Doubt<'a> {
+    check: &'a Check<'a>,
+    connection: Option<Connection>,
+    /// Time of the last sign of life.
+    sign: Instant,
+}
+
+impl Doubt<'_> {
+    /// Waits until the link has shown no sign of life for `limit`, or longer if connections depend on it: what these
+    /// send may wait for a lost packet, or for a receiver.
+    pub async fn arise(&mut self, limit: Duration) {
+        while self.sign.elapsed() < if self.check.is_busy() { BUSY * limit } else { limit } {
+            sleep(limit / 2).await;
+            self.persists();
+        }
+    }
+
+    /// Returns true if the link has shown no sign of life since the last call.
+    pub fn persists(&mut self) -> bool {
+        let before = self.sign;
+        if self.check.is_alive_in_kernel(&mut self.connection, self.check.is_busy()) {
+            self.sign = Instant::now();
+        }
+        self.sign = self.sign.max(self.check.liveness.last_received());
+        self.sign == before
     }
 }

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use super::contact::Contact;
 use super::line_reader::LineReader;
-use super::mux::{self, Control};
-use super::permission::{Forbidden, Permission};
+use super::mux;
+use super::permission::Forbidden;
 use crate::config::forwarding::{ForwardSpec, Listen, Target};
 use crate::openssh::failure::{self, Failure, Kind, SshOutput};
 use crate::terminal::printable;
@@ -13,14 +14,10 @@ use crate::terminal::printable;
 /// Requester of one link's forwards.
 #[derive(Debug)]
 pub struct Requester {
-    /// The forward of the probe, whose target does not exist; the server may forbid it.
-    pub probe: ForwardSpec,
-    /// ssh's control socket.
-    pub control: Control,
+    /// The contact to ssh. The target of its probe does not exist; the server may forbid it.
+    pub contact: Arc<Contact>,
     /// ssh's log.
     pub log: LineReader,
-    /// Checks of the server.
-    pub permission: Arc<Permission>,
 }
 
 impl Requester {
@@ -31,10 +28,11 @@ impl Requester {
             ForwardSpec::Remote(..) | ForwardSpec::Socks(_) => None,
         };
         let targets: Vec<Target> = forwards.iter().filter_map(of_local).collect();
-        let forwards: Vec<ForwardSpec> = forwards.into_iter().chain([self.probe.clone()]).collect();
+        let forwards: Vec<ForwardSpec> = forwards.into_iter().chain([self.contact.probe.forward()]).collect();
+        let contact = &self.contact;
         // The server is asked meanwhile: a start waits for both.
         let (answers, refused) =
-            tokio::join!(mux::open_all(&self.control, &forwards), self.permission.forbidden(&targets));
+            tokio::join!(mux::open_all(&contact.control, &forwards), contact.permission.forbidden(&targets));
         let answers = answers.map_err(|error| Failure {
             kind: Kind::Other,
             reason: format!("ssh is not answering on its control socket: {error}"),

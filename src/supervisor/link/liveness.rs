@@ -1,15 +1,15 @@
 //! Signs of life of a link.
 //!
-//! ssh's keepalive notices a network that is gone, but not an ssh that hangs, and can be disabled. So the
-//! relay reports traffic in both directions, and a link that owes an answer is checked (see
-//! [`super::check`]).
+//! ssh's keepalive notices a network that is gone only after a while, and not an ssh that hangs, and can be
+//! disabled. So the relay reports traffic in both directions, and a link that owes an answer is checked (see
+//! [`super::check`]): soon, and then at growing intervals, because most late answers are those of slow services.
 //!
 //! Prompts believe in a tunnel only as long as its supervisor promises, and the supervisor promises only what
 //! it knows. So an idle link is checked in time for the next promise, about once a minute; nothing here wakes
 //! in between.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -20,6 +20,15 @@ use crate::runtime::prompt::RENEWAL;
 
 /// Interval if ssh's keepalive is disabled, in seconds.
 const USUAL_PACE: u32 = 5;
+/// Time that an answer may take before the link is checked. A model that thinks takes longer; a check costs it
+/// nothing.
+const DOUBT: Duration = Duration::from_millis(1500);
+/// Growth of the time from one check to the next while the link answers and the service does not.
+const GROWTH: u32 = 3;
+/// Time that the answer to a check may take before it is overdue, unless earlier ones took long.
+const OVERDUE: Duration = Duration::from_secs(1);
+/// The same, in round trips.
+const OVERDUE_TRIPS: u32 = 8;
 
 /// Reason to check a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +60,7 @@ enum Next {
 /// Times at which a link was last used and last answered.
 #[derive(Debug)]
 pub struct Liveness {
-    /// Time that an answer may take before the link is checked. A model that thinks takes longer; a check
-    /// costs it nothing.
+    /// ServerAliveInterval.
     pace: Duration,
     epoch: Instant,
     /// Time of the first unanswered data, in milliseconds after `epoch`; 0 for none.
@@ -61,18 +69,53 @@ pub struct Liveness {
     received: AtomicU64,
     /// Time of the last proof that the link is alive, likewise.
     verified: AtomicU64,
-    /// Number of connections that depend on the link.
-    under_way: AtomicUsize,
+    /// Number of checks in a row that the link answered while a service did not.
+    slow: AtomicU32,
+    /// Time of the next check for the sake of such a service, likewise; 0 for none.
+    again: AtomicU64,
+    /// Time that the last answered check took, in milliseconds.
+    trip: AtomicU64,
+    /// Connections that depend on the present ssh.
+    tally: Mutex<Arc<Tally>>,
     wake: Notify,
 }
 
-/// A connection that depends on the link, until dropped.
+/// Number of connections that depend on one ssh.
+#[derive(Debug, Default)]
+pub struct Tally {
+    under_way: AtomicUsize,
+    none_left: Notify,
+}
+
+/// A connection that depends on an ssh, until dropped.
 #[derive(Debug)]
-pub struct UnderWay(Arc<Liveness>);
+pub struct UnderWay(Arc<Tally>);
+
+impl Tally {
+    /// Counts a connection.
+    pub fn carry(self: &Arc<Self>) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
+    }
+
+    /// Returns true if connections are left.
+    pub fn is_carrying(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until none is left.
+    pub async fn until_none(&self) {
+        while self.is_carrying() {
+            self.none_left.notified().await;
+        }
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        if self.0.under_way.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.none_left.notify_one();
+        }
     }
 }
 
@@ -87,15 +130,25 @@ impl Liveness {
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             verified: AtomicU64::new(0),
-            under_way: AtomicUsize::new(0),
+            slow: AtomicU32::new(0),
+            again: AtomicU64::new(0),
+            trip: AtomicU64::new(0),
+            tally: Mutex::default(),
             wake: Notify::new(),
         }
     }
 
-    /// Counts a connection that depends on the link.
-    pub fn carry(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(self))
+    /// Returns the count of connections of the present ssh.
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Begins with another ssh, which is alive. Returns the count of connections of the one before.
+    pub fn begin(&self) -> Arc<Tally> {
+        self.received();
+        self.renewed();
+        self.trip.store(0, Ordering::Relaxed);
+        std::mem::take(&mut *self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Records data sent to ssh that needs an answer.
@@ -110,12 +163,37 @@ impl Liveness {
     pub fn received(&self) {
         self.received.store(self.now(), Ordering::Relaxed);
         self.sent.store(0, Ordering::Relaxed);
+        if self.slow.load(Ordering::Relaxed) > 0 {
+            self.slow.store(0, Ordering::Relaxed);
+            self.again.store(0, Ordering::Relaxed);
+        }
     }
 
-    /// Records a proof of life, after prompts were updated.
+    /// Records a proof of life other than data, after prompts were updated. If a service owes an answer, it is slow.
     pub fn verified(&self) {
-        self.received();
+        let now = self.now();
+        if self.sent.swap(0, Ordering::Relaxed) != 0 || self.again.load(Ordering::Relaxed) != 0 {
+            let slow = self.slow.fetch_add(1, Ordering::Relaxed) + 1;
+            self.again.store(after(now, self.doubt(slow)), Ordering::Relaxed);
+        }
+        self.received.store(now, Ordering::Relaxed);
         self.renewed();
+    }
+
+    /// Records that a check was answered, and the time that this took.
+    pub fn answered(&self, took: Duration) {
+        self.trip.store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.verified();
+    }
+
+    /// Returns the time after which a check without an answer casts doubt on the link.
+    pub fn overdue(&self) -> Duration {
+        OVERDUE.max(OVERDUE_TRIPS * Duration::from_millis(self.trip.load(Ordering::Relaxed)))
+    }
+
+    /// Returns the time that an answer may take, after `slow` checks.
+    fn doubt(&self, slow: u32) -> Duration {
+        DOUBT.min(self.pace).saturating_mul(GROWTH.saturating_pow(slow))
     }
 
     /// Records a renewed promise, based on earlier data. An answer that is owed stays owed.
@@ -139,11 +217,6 @@ impl Liveness {
         Patience { idle: 2 * self.pace, busy: 5 * self.pace }
     }
 
-    /// Returns true if connections depend on the link.
-    pub fn is_carrying(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed) > 0
-    }
-
     /// Returns the time of the last data received.
     pub fn last_received(&self) -> Instant {
         self.epoch + Duration::from_millis(self.received.load(Ordering::Relaxed))
@@ -158,8 +231,12 @@ impl Liveness {
     /// [`verified`](Self::verified).
     pub async fn probe_reason(&self) -> ProbeReason {
         loop {
-            let (sent, verified) = (self.sent.load(Ordering::Relaxed), self.verified.load(Ordering::Relaxed));
-            match next(self.now(), sent, verified, self.pace) {
+            let [sent, again, verified] =
+                [&self.sent, &self.again, &self.verified].map(|time| time.load(Ordering::Relaxed));
+            // However slow a service is, new data is not left in doubt for long.
+            let doubt = self.doubt(self.slow.load(Ordering::Relaxed)).min(self.pace);
+            let answer = if sent == 0 { 0 } else { after(sent, doubt) };
+            match next(self.now(), [answer, again], verified) {
                 Next::Ask(reason) => return reason,
                 Next::Wait(until) => tokio::select! {
                     () = timer::until(self.epoch + Duration::from_millis(until)) => {}
@@ -175,9 +252,13 @@ impl Liveness {
     }
 }
 
-fn next(now: u64, sent: u64, verified: u64, pace: Duration) -> Next {
-    let after = |time: u64, wait: Duration| time + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    let answer = if sent == 0 { u64::MAX } else { after(sent, pace) };
+fn after(time: u64, wait: Duration) -> u64 {
+    time.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Returns the next action at `now`, if answers are overdue at the times `answers`, 0 for none.
+fn next(now: u64, answers: [u64; 2], verified: u64) -> Next {
+    let answer = answers.into_iter().filter(|time| *time != 0).min().unwrap_or(u64::MAX);
     let renewal = after(verified, RENEWAL);
     if now >= answer {
         Next::Ask(ProbeReason::NoAnswer)
@@ -195,22 +276,51 @@ mod tests {
     #[test]
     fn a_link_is_asked_when_it_owes_an_answer_and_when_a_promise_runs_out() {
         let table = [
-            // now, sent, verified
-            ((1, 0, 1), Next::Wait(62_001)),
-            ((62_001, 0, 1), Next::Ask(ProbeReason::Renewal)),
-            ((1_000, 1_000, 900), Next::Wait(6_000)),
-            ((5_999, 1_000, 900), Next::Wait(6_000)),
-            ((6_000, 1_000, 900), Next::Ask(ProbeReason::NoAnswer)),
-            ((59_000, 58_000, 1), Next::Wait(62_001)),
-            ((90_000, 20_000, 1), Next::Ask(ProbeReason::NoAnswer)),
+            // now, overdue, again, verified
+            ((1, 0, 0, 1), Next::Wait(62_001)),
+            ((62_001, 0, 0, 1), Next::Ask(ProbeReason::Renewal)),
+            ((1_000, 2_500, 0, 900), Next::Wait(2_500)),
+            ((2_500, 2_500, 0, 900), Next::Ask(ProbeReason::NoAnswer)),
+            ((3_000, 0, 8_000, 900), Next::Wait(8_000)),
+            ((3_000, 5_000, 8_000, 900), Next::Wait(5_000)),
+            ((8_000, 0, 8_000, 900), Next::Ask(ProbeReason::NoAnswer)),
+            ((61_900, 62_500, 0, 1), Next::Wait(62_001)),
+            ((90_000, 21_500, 0, 1), Next::Ask(ProbeReason::NoAnswer)),
         ];
-        for ((now, sent, verified), expected) in table {
-            assert_eq!(
-                next(now, sent, verified, Duration::from_secs(5)),
-                expected,
-                "{now} {sent} {verified}"
-            );
+        for ((now, overdue, again, verified), expected) in table {
+            assert_eq!(next(now, [overdue, again], verified), expected, "{now} {overdue} {again} {verified}");
         }
+    }
+
+    /// A model that thinks for a minute costs four checks.
+    #[test]
+    fn the_checks_of_a_slow_service_become_rare() {
+        let liveness = Liveness::new(5);
+        let mut pauses = Vec::new();
+        liveness.sent();
+        for _ in 0..4 {
+            let (sent, again) =
+                (liveness.sent.load(Ordering::Relaxed), liveness.again.load(Ordering::Relaxed));
+            let slow = liveness.slow.load(Ordering::Relaxed);
+            assert_eq!(sent == 0, slow > 0, "only the first is for new data");
+            assert!(slow == 0 || again > liveness.now());
+            pauses.push(liveness.doubt(slow).as_millis());
+            liveness.verified();
+        }
+        assert_eq!(pauses, [1_500, 4_500, 13_500, 40_500]);
+        liveness.received();
+        assert_eq!((liveness.slow.load(Ordering::Relaxed), liveness.again.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn a_check_may_take_as_long_as_earlier_ones_took() {
+        let liveness = Liveness::new(5);
+        for (took, overdue) in [(0, 1_000), (50, 1_000), (200, 1_600), (3_000, 24_000)] {
+            liveness.answered(Duration::from_millis(took));
+            assert_eq!(liveness.overdue(), Duration::from_millis(overdue));
+        }
+        liveness.begin();
+        assert_eq!(liveness.overdue(), OVERDUE, "another ssh, another way");
     }
 
     /// A hang right after the renewal still owes the answer to earlier data.
@@ -227,11 +337,13 @@ mod tests {
 
     #[test]
     fn connections_count_while_they_are_carried() {
-        let liveness = Arc::new(Liveness::new(5));
-        let carried = liveness.carry();
-        assert!(liveness.is_carrying());
+        let liveness = Liveness::new(5);
+        let carried = liveness.tally().carry();
+        assert!(liveness.tally().is_carrying());
+        let former = liveness.begin();
+        assert!(former.is_carrying() && !liveness.tally().is_carrying());
         drop(carried);
-        assert!(!liveness.is_carrying());
+        assert!(!former.is_carrying());
     }
 
     #[test]

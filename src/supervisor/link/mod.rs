@@ -1,6 +1,7 @@
 //! One link: an ssh [`process`], the client of its control socket ([`mux`]), and checks of its liveness.
 
 pub(crate) mod check;
+pub(crate) mod contact;
 pub(crate) mod forwards;
 pub(crate) mod line_reader;
 pub(crate) mod liveness;

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// server, and no packet is sent.
 const NOWHERE: &str = "255.255.255.255";
 
-/// Checks of the present ssh's server.
+/// Checks of an ssh's server.
 #[derive(Debug)]
 pub struct Permission {
     control: Control,
@@ -63,9 +63,9 @@ impl Permission {
         Self { control, state: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
-    /// Begins with another ssh, whose log is `log`.
+    /// Sets ssh's log.
     pub fn begin(&self, log: &LineReader) {
-        *self.state() = LogState { log: Some(log.clone()), ..LogState::default() };
+        self.state().log = Some(log.clone());
     }
 
     /// Handles a line of ssh's log; returns true if it belongs to a check.

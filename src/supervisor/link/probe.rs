@@ -17,17 +17,12 @@ use tokio::sync::Notify;
 
 use crate::config::forwarding::{ForwardSpec, Listen, Target};
 use crate::openssh::log_lines::{has_no_listener, open_failure};
-use crate::runtime::directory::Directory;
+use crate::runtime::ssh_directory::SshDirectory;
 
 /// A path at which nothing listens.
 const NOWHERE: &str = "/nonexistent/soong";
 
-/// Returns the forward of the probe.
-pub fn forward(directory: &Directory) -> ForwardSpec {
-    ForwardSpec::Local(Listen::Socket(directory.probe_socket()), Target::Socket(NOWHERE.into()))
-}
-
-/// Probe of a tunnel's links.
+/// Probe of a link.
 #[derive(Debug)]
 pub struct Probe {
     socket: PathBuf,
@@ -38,13 +33,18 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Returns the probe with its sockets in `directory`.
-    pub fn new(directory: &Directory) -> Self {
-        Self::at(directory.probe_socket())
+    /// Returns the probe with its socket in `directory`.
+    pub fn new(directory: &SshDirectory) -> Self {
+        Self::at(directory.probe())
     }
 
     fn at(socket: PathBuf) -> Self {
         Self { socket, unmentioned: AtomicUsize::new(0), mentioned: Notify::new() }
+    }
+
+    /// Returns the forward that it needs.
+    pub fn forward(&self) -> ForwardSpec {
+        ForwardSpec::Local(Listen::Socket(self.socket.clone()), Target::Socket(NOWHERE.into()))
     }
 
     /// Probes once; waits until the far end has answered, and returns false if ssh cannot be reached.
@@ -83,11 +83,6 @@ impl Probe {
     fn take_mention(&self) -> bool {
         let less = |count: usize| count.checked_sub(1);
         self.unmentioned.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
-    }
-
-    /// Forgets the probes of an earlier link.
-    pub fn reset(&self) {
-        self.unmentioned.store(0, Ordering::Relaxed);
     }
 }
 

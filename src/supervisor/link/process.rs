@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Time to wait for the rest of ssh's output after its end: a program that it started may hold the pipe.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
-/// A running ssh. Its readers stop when dropped.
+/// A running ssh. Dropping it kills it.
 #[derive(Debug)]
 pub struct Link {
     child: Child,
@@ -46,6 +46,7 @@ impl Link {
     ) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true);
         // ssh does not clear the variable; an inherited one would change the question.
         command.env_remove(paths::ASKPASS_HINT).envs(askpass.environment());
         leave_session(&mut command);

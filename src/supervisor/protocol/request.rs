@@ -9,6 +9,7 @@ use crate::config::instance;
 use crate::openssh::Login;
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::{Forward, Origin};
+use crate::runtime::ssh_directory::Side;
 
 /// A requested tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ pub enum FirstLink {
 impl Request {
     /// Returns ssh's arguments for this tunnel, with its sockets in `directory`.
     pub fn ssh_arguments(&self, directory: &Directory) -> Vec<String> {
-        self.login.tunnel_arguments(&directory.ssh_control())
+        self.login.tunnel_arguments(&directory.ssh_directory(Side::default()).control())
     }
 
     /// Returns the name that chose the instance, after a space; empty without one.

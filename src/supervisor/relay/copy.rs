@@ -51,7 +51,7 @@ pub async fn join(
     uplink: &mut Uplink,
 ) -> io::Result<()> {
     let (liveness, counters) = (uplink.liveness.clone(), uplink.counters.clone());
-    let _under_way = liveness.carry();
+    let _under_way = uplink.tally.carry();
     let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
     let mut upload = pin!(copy(client, up, Direction::Up(&liveness, &counters, &sent)));
     let mut download = pin!(copy(down, client, Direction::Down(&liveness, &counters, &received)));

@@ -6,7 +6,7 @@
 //! forwards are requested again and again: the server may not have noticed that the old link is dead, which must not
 //! delay the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify};
@@ -27,9 +27,9 @@ use crate::runtime::control;
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::{Forward, Origin};
 use crate::runtime::log::Log;
+use crate::supervisor::link::contact::Contact;
 use crate::supervisor::link::forwards;
 use crate::supervisor::link::mux::{self, Control, Refusal};
-use crate::supervisor::link::permission::Permission;
 use crate::supervisor::state_file::StateFile;
 use crate::terminal::printable;
 
@@ -41,8 +41,9 @@ const RETRY: Duration = Duration::from_secs(3);
 pub struct ForwardTable {
     directory: Directory,
     state_file: Arc<StateFile>,
+    /// Control socket of the present ssh, whichever that is.
     control: Control,
-    permission: Arc<Permission>,
+    contact: std::sync::Mutex<Arc<Contact>>,
     log: Arc<Log>,
     uplink: Uplink,
     metrics: Metrics,
@@ -66,8 +67,8 @@ impl ForwardTable {
     pub fn new(
         directory: &Directory,
         state_file: Arc<StateFile>,
-        control: &Control,
-        permission: &Arc<Permission>,
+        control: Control,
+        contact: &Arc<Contact>,
         uplink: Uplink,
         metrics: Metrics,
         log: Arc<Log>,
@@ -75,8 +76,8 @@ impl ForwardTable {
         Self {
             directory: directory.clone(),
             state_file,
-            control: control.clone(),
-            permission: Arc::clone(permission),
+            control,
+            contact: std::sync::Mutex::new(Arc::clone(contact)),
             log,
             uplink,
             metrics,
@@ -94,26 +95,24 @@ impl ForwardTable {
         Ok(())
     }
 
-    /// Returns the forwards that a new ssh must carry before the link counts as up, each with the request to ssh:
-    /// all for the `first`, later ones without the remote forwards.
-    pub async fn wanted(&self, first: bool) -> Vec<(ForwardSpec, ForwardSpec)> {
-        let mut entries = self.entries.lock().await;
-        let mut wanted = Vec::new();
-        for entry in entries.iter_mut() {
-            let spec = &entry.forward.spec;
-            let request = self.request(spec);
-            entry.carried = request.is_none();
-            let request = request.filter(|_| first || spec.kind() != Kind::Remote);
-            wanted.extend(request.map(|request| (spec.clone(), request)));
-        }
-        wanted
+    /// Returns the forwards that the ssh of `contact` must carry before its link counts as up, each with the request to
+    /// ssh: all for the `first`, later ones without the remote forwards.
+    pub async fn wanted(&self, first: bool, contact: &Contact) -> Vec<(ForwardSpec, ForwardSpec)> {
+        let entries = self.entries.lock().await;
+        let specs = entries.iter().map(|entry| &entry.forward.spec);
+        let specs = specs.filter(|spec| first || spec.kind() != Kind::Remote);
+        specs.filter_map(|spec| Some((spec.clone(), request(spec, contact)?))).collect()
     }
 
-    /// Records that the present ssh carries these.
-    pub async fn carry(&self, specs: &[ForwardSpec]) {
-        for entry in self.entries.lock().await.iter_mut() {
-            entry.carried |= specs.contains(&entry.forward.spec);
+    /// Makes the ssh of `contact` the present one. It carries `specs`, and no other forwards yet.
+    pub async fn switch(&self, contact: &Arc<Contact>, specs: &[ForwardSpec]) {
+        let mut entries = self.entries.lock().await;
+        for entry in entries.iter_mut() {
+            let spec = &entry.forward.spec;
+            entry.carried = specs.contains(spec) || request(spec, contact).is_none();
         }
+        self.control.expect_same(&contact.control);
+        *self.contact.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(contact);
     }
 
     /// Requests the missing forwards from ssh until they are carried. Drop it when that ssh ends.
@@ -186,7 +185,7 @@ impl ForwardTable {
         if self.uplink.limit.is_crowded() {
             return Some(control::TOO_MANY_CONNECTIONS.to_owned());
         }
-        self.permission.why_not(spec.target()?).await
+        self.contact().permission.why_not(spec.target()?).await
     }
 
     /// Waits for the link, which an on-demand tunnel starts for it. The link is wanted until the returned value is
@@ -267,8 +266,9 @@ impl ForwardTable {
 
     /// Requests `spec` from ssh.
     async fn open(&self, spec: &ForwardSpec) -> std::result::Result<(), Refusal> {
-        match self.request(spec) {
-            Some(request) => mux::open(&self.control, &request).await,
+        let contact = self.contact();
+        match request(spec, &contact) {
+            Some(request) => mux::open(&contact.control, &request).await,
             None => Ok(()),
         }
     }
@@ -278,7 +278,8 @@ impl ForwardTable {
     async fn open_now(&self, spec: &ForwardSpec) -> std::result::Result<bool, Failure> {
         match (self.open(spec).await, spec) {
             (Ok(()), ForwardSpec::Local(_, target)) => {
-                match forwards::forbidden(&self.permission.forbidden(std::slice::from_ref(target)).await) {
+                let forbidden = self.contact().permission.forbidden(std::slice::from_ref(target)).await;
+                match forwards::forbidden(&forbidden) {
                     None => Ok(true),
                     Some(failure) => {
                         self.withdraw(spec).await;
@@ -299,8 +300,9 @@ impl ForwardTable {
 
     /// Cancels `spec`. An ssh that does not answer is about to be replaced.
     async fn withdraw(&self, spec: &ForwardSpec) {
-        let Some(request) = self.request(spec) else { return };
-        if let Err(refusal) = mux::close(&self.control, &request).await {
+        let contact = self.contact();
+        let Some(request) = request(spec, &contact) else { return };
+        if let Err(refusal) = mux::close(&contact.control, &request).await {
             self.log.write(&format!("{spec}: {refusal}"));
         }
         if let ForwardSpec::Local(Listen::Socket(socket), _) = request {
@@ -308,17 +310,8 @@ impl ForwardTable {
         }
     }
 
-    /// Returns the forward to request from ssh for `spec`: a local one from a socket of the tunnel's directory, and
-    /// none for a proxy, which requests connections one by one.
-    fn request(&self, spec: &ForwardSpec) -> Option<ForwardSpec> {
-        match spec {
-            ForwardSpec::Local(listen, target) => {
-                let socket = Listen::Socket(self.directory.forward_socket(listen));
-                Some(ForwardSpec::Local(socket, target.clone()))
-            }
-            ForwardSpec::Remote(..) => Some(spec.clone()),
-            ForwardSpec::Socks(_) => None,
-        }
+    fn contact(&self) -> Arc<Contact> {
+        Arc::clone(&self.contact.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Publishes the table.
@@ -340,6 +333,19 @@ impl Entry {
         if let Some(file) = self.file.take() {
             file.remove();
         }
+    }
+}
+
+/// Returns the forward to request for `spec` from the ssh of `contact`: a local one from a socket in its directory, and
+/// none for a proxy, which requests connections one by one.
+fn request(spec: &ForwardSpec, contact: &Contact) -> Option<ForwardSpec> {
+    match spec {
+        ForwardSpec::Local(listen, target) => {
+            let socket = Listen::Socket(contact.directory.forward(listen));
+            Some(ForwardSpec::Local(socket, target.clone()))
+        }
+        ForwardSpec::Remote(..) => Some(spec.clone()),
+        ForwardSpec::Socks(_) => None,
     }
 }
 

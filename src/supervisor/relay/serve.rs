@@ -57,6 +57,7 @@ async fn carry(client: impl Stream, socket: Arc<Path>, mut uplink: Uplink) -> io
 async fn connect(client: &impl Stream, socket: &Path, uplink: &mut Uplink) -> io::Result<UnixStream> {
     // A service that speaks first owes data from now on.
     uplink.liveness.sent();
+    uplink.attach();
     // Another link from now on is one too many: see `uplink::is_gone`.
     if *uplink.link.borrow_and_update()
         && let Ok(stream) = UnixStream::connect(socket).await
@@ -74,6 +75,7 @@ async fn connect_when_up(socket: &Path, uplink: &mut Uplink) -> io::Result<UnixS
     loop {
         uplink.until_up(deadline).await?;
         uplink.liveness.sent();
+        uplink.attach();
         match UnixStream::connect(socket).await {
             Ok(stream) => return Ok(stream),
             Err(error) if Instant::now() >= deadline => return Err(error),

@@ -68,6 +68,7 @@ async fn connect(control: &Control, target: &Target, uplink: &mut Uplink) -> Res
     loop {
         uplink.until_up(deadline).await.map_err(|_| Outcome::NoNetwork)?;
         uplink.liveness.sent();
+        uplink.attach();
         let attempt = tokio::select! {
             attempt = mux::connect(control, target) => attempt,
             () = uplink.until_down() => continue,

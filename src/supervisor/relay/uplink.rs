@@ -12,7 +12,7 @@ use super::connection_limit::ConnectionLimit;
 use super::demand::Demand;
 use super::metrics::Counters;
 use super::owner::Guard;
-use crate::supervisor::link::liveness::Liveness;
+use crate::supervisor::link::liveness::{Liveness, Tally};
 
 /// A connection's view of the link. Copies share it.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Uplink {
     pub guard: Guard,
     /// Gets told about traffic in both directions.
     pub liveness: Arc<Liveness>,
+    /// Connections that depend on the same ssh as this one.
+    pub tally: Arc<Tally>,
     /// Counts connections and bytes.
     pub counters: Arc<Counters>,
 }
@@ -55,6 +57,12 @@ impl Uplink {
             up = timeout_at(deadline, self.link.wait_for(|up| *up)) => up?.map_err(gone).map(drop),
             () = self.demand.refusal() => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    /// Chooses the count of the present ssh. Called before a connection is made: if another ssh takes over in between,
+    /// the former one is kept for longer than necessary, and none ends too early.
+    pub fn attach(&mut self) {
+        self.tally = self.liveness.tally();
     }
 
     /// Waits until the link is down or the supervisor ends.

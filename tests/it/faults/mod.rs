@@ -4,6 +4,8 @@
 #[cfg(target_os = "linux")]
 mod addresses;
 mod commands;
+#[cfg(target_os = "linux")]
+mod doubt;
 mod forbidden;
 mod knock;
 mod link;

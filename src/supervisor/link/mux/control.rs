@@ -33,6 +33,11 @@ impl Control {
         self.ssh.store(ssh.unwrap_or_default(), Ordering::Relaxed);
     }
 
+    /// Trusts the ssh that `other` trusts, and no other process, from now on.
+    pub fn expect_same(&self, other: &Self) {
+        self.ssh.store(other.ssh.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// Connects. Fails with [`io::ErrorKind::PermissionDenied`] if another process than ssh listens there, as
     /// after a replacement of the directory.
     pub async fn connect(&self) -> io::Result<UnixStream> {

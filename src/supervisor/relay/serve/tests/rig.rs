@@ -52,7 +52,8 @@ impl Rig {
                 let limit = ConnectionLimit::new(places);
                 let (liveness, counters) = (Arc::new(Liveness::new(5)), counting);
                 let (guard, demand) = (Guard::default(), Arc::new(Demand::default()));
-                let uplink = Uplink { link: receiver, hold, demand, limit, guard, liveness, counters };
+                let tally = liveness.tally();
+                let uplink = Uplink { link: receiver, hold, demand, limit, guard, liveness, tally, counters };
                 serve(TcpListener::from_std(listener).unwrap(), socket, uplink).await;
             });
         });

@@ -1,0 +1,66 @@
+//! When a second ssh may start beside the first: rarely, because servers and firewalls count logins.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Least time from one second ssh to the next. It doubles with each one that turns out needless.
+const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE_MAX: Duration = Duration::from_secs(900);
+
+/// Record of the second ssh's of a tunnel.
+#[derive(Debug)]
+pub(super) struct Seconds {
+    not_before: Instant,
+    pause: Duration,
+}
+
+impl Seconds {
+    /// Returns the record of a tunnel without one so far.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { not_before: now, pause: PAUSE }
+    }
+
+    /// Returns true if one may start at `now`.
+    pub(super) fn may_start(&self, now: Instant) -> bool {
+        // Only Linux ends it with this process, whatever happens.
+        cfg!(target_os = "linux") && now >= self.not_before
+    }
+
+    /// Records the start of one.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.not_before = now + self.pause;
+        self.pause = (2 * self.pause).min(PAUSE_MAX);
+    }
+
+    /// Records that the last one was needed.
+    pub(super) fn succeed(&mut self) {
+        self.pause = PAUSE;
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn needless_ones_become_rare() {
+        let begun = Instant::now();
+        let mut seconds = Seconds::new(begun);
+        let after = |time: u64| begun + Duration::from_secs(time);
+        for (start, next) in [(0, 30), (30, 90), (90, 210), (210, 450)] {
+            assert!(seconds.may_start(after(start)));
+            seconds.begin(after(start));
+            assert!(!seconds.may_start(after(next - 1)), "{start}");
+            assert!(seconds.may_start(after(next)), "{start}");
+        }
+        seconds.succeed();
+        seconds.begin(after(450));
+        assert!(seconds.may_start(after(480)));
+        for _ in 0..20 {
+            seconds.begin(after(480));
+        }
+        assert!(seconds.may_start(after(480) + PAUSE_MAX));
+    }
+}
