@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::seconds::Seconds;
 use crate::openssh::failure::Kind;
 use crate::runtime::state::RETRY_MAX;
 
@@ -71,13 +72,15 @@ pub struct Backoff {
     has_answered: bool,
     /// Time at which the link was lost or the network changed.
     since: Instant,
+    seconds: Seconds,
 }
 
 impl Backoff {
     /// Returns a state without failures.
     pub fn new(now: Instant) -> Self {
         let connections = VecDeque::new();
-        Self { failures: 0, denials: 0, blocked: 0, connections, has_answered: false, since: now }
+        let seconds = Seconds::new(now);
+        Self { failures: 0, denials: 0, blocked: 0, connections, has_answered: false, since: now, seconds }
     }
 
     /// Returns the number of failures in a row.
@@ -88,6 +91,31 @@ impl Backoff {
     /// Records the start of an attempt.
     pub fn begin(&mut self, now: Instant) {
         self.spend(1, now);
+    }
+
+    /// Returns true if a second ssh may start beside one whose link is in doubt.
+    pub fn may_double(&self, now: Instant) -> bool {
+        self.seconds.may_start(now) && self.until_affordable(1, now).is_zero()
+    }
+
+    /// Records the start of a second ssh. Its connection stays in the budget if the link turns out alive meanwhile.
+    pub fn double(&mut self, now: Instant) {
+        self.seconds.begin(now);
+        self.spend(1, now);
+    }
+
+    /// Records that a second ssh took over.
+    pub fn doubled(&mut self) {
+        self.seconds.succeed();
+        self.succeed();
+    }
+
+    /// Records that a second ssh failed. The link is kept.
+    pub fn fail_double(&mut self, kind: Kind) {
+        if kind.needs_user() {
+            self.seconds.give_up();
+        }
+        self.fail(kind);
     }
 
     /// Records a successful attempt.

@@ -1,5 +1,4 @@
-//! Connector: one attempt to get a link. It starts ssh, requests the forwards, and gives up at the first reason to. A
-//! second ssh can start beside one whose link is in doubt.
+//! Connector: one attempt to get a link. It starts ssh, requests the forwards, and gives up at the first reason to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,21 +35,14 @@ use crate::runtime::ssh_directory::Side;
 /// Connector of one tunnel: everything that an attempt needs beside the login.
 pub(super) struct Connector {
     /// Directory of the tunnel.
-    directory: Directory,
+    pub(super) directory: Directory,
     /// Contact to the present ssh.
-    contact: Arc<Contact>,
+    pub(super) contact: Arc<Contact>,
     /// Answers ssh's questions.
-    prompts: Arc<PromptBroker>,
+    pub(super) prompts: Arc<PromptBroker>,
     askpass: Askpass,
     /// The forwards, which commands can change.
-    forward_table: Arc<ForwardTable>,
-}
-
-/// A second ssh, which is up and carries these forwards.
-pub(super) struct Second {
-    pub(super) link: Link,
-    contact: Arc<Contact>,
-    carried: Vec<ForwardSpec>,
+    pub(super) forward_table: Arc<ForwardTable>,
 }
 
 impl Connector {
@@ -155,50 +147,15 @@ impl Connector {
         Err(end)
     }
 
-    /// Starts a second ssh beside the present one, and returns it once it is up. It is killed if the result is
-    /// dropped.
-    pub(super) async fn connect_beside(
-        &self,
-        login: &Login,
-        publisher: &Publisher<'_>,
-    ) -> Result<Second, Failure> {
-        let contact = Arc::new(Contact::new(&self.directory, self.contact.side.other()));
-        let mut link = self.spawn(login, &contact, publisher)?;
-        let requested = self.request_forwards(false, &contact, link.log());
-        let outcome = tokio::select! {
-            outcome = come_up(&mut link, &contact.control, requested) => outcome,
-            () = self.prompts.time_out(Duration::from_secs(login.connect_timeout)) => {
-                Err(Failure { kind: Kind::TimedOut, reason: "timed out".into() })
-            }
-            () = self.prompts.refusal() => Err(failure::classify(&link.said())),
-        };
-        self.prompts.end();
-        match outcome {
-            Ok(carried) => Ok(Second { link, contact, carried }),
-            Err(failure) => {
-                link.end().await;
-                Err(self.prompts.explain(failure))
-            }
-        }
-    }
-
-    /// Makes `second` the present ssh.
-    pub(super) async fn switch_to(&mut self, second: Second) -> Result<Link, Failure> {
-        self.contact = second.contact;
-        self.forward_table.switch(&self.contact, &second.carried).await;
-        self.set_present()?;
-        Ok(second.link)
-    }
-
     /// Makes the directory of the present ssh that of its contact.
-    fn set_present(&self) -> Result<(), Failure> {
+    pub(super) fn set_present(&self) -> Result<(), Failure> {
         self.directory.set_present(self.contact.side).map_err(|error| Failure {
             kind: Kind::Other,
             reason: format!("cannot link to the sockets of ssh: {error}"),
         })
     }
 
-    fn spawn(
+    pub(super) fn spawn(
         &self,
         login: &Login,
         contact: &Arc<Contact>,
@@ -217,7 +174,7 @@ impl Connector {
     }
 
     /// Requests every forward from the ssh of `contact`: those of the table, which are returned, and the probe's.
-    fn request_forwards(
+    pub(super) fn request_forwards(
         &self,
         first: bool,
         contact: &Arc<Contact>,
@@ -278,7 +235,7 @@ impl Connector {
 }
 
 /// Waits until ssh has logged in and every forward is confirmed, and returns these; otherwise returns the failure.
-async fn come_up(
+pub(super) async fn come_up(
     link: &mut Link,
     control: &Control,
     requested: impl Future<Output = Result<Vec<ForwardSpec>, Failure>>,

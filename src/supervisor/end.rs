@@ -47,7 +47,7 @@ impl Rest<'_> {
 }
 
 /// Reason to check a link.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
     /// The machine woke up, or the network changed.
     System(SystemEvent),

@@ -1,14 +1,23 @@
-//! A former ssh: another one has taken its place while its link was in doubt. It goes on as long as connections depend
-//! on it, because the link may recover, and ends once it is certainly dead.
+//! Former ssh: another one has taken its place while its link was in doubt. It goes on as long as connections or sessions
+//! depend on it, because the link may recover. It ends when none is left, or when the link is certainly dead.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::link::contact::Contact;
-use super::link::liveness::{Patience, Tally};
+use super::link::liveness::Patience;
 use super::link::process::Link;
+use super::link::sessions;
+use super::link::tally::Tally;
 use super::link::tcp_progress::Connection;
+use crate::runtime::log::Log;
+
+/// Interval of counts of sessions, whose end causes no event.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Time for the relay to see what ssh has read before it was suspended.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// A former ssh.
 pub(super) struct Former {
@@ -17,29 +26,68 @@ pub(super) struct Former {
     /// Its connections.
     pub(super) tally: Arc<Tally>,
     pub(super) patience: Patience,
+    pub(super) log: Arc<Log>,
 }
 
 impl Former {
     /// Returns once ssh has ended. Dropping the result kills it.
     pub(super) async fn run_down(mut self) {
-        let pid = self.link.pid();
-        tokio::select! {
-            _ = self.link.ended() => return,
-            () = self.tally.until_none() => {}
-            () = until_dead(&self.contact, pid, self.patience) => {}
+        if self.is_used() {
+            self.log.write("the first ssh stays for its open connections");
+        }
+        loop {
+            let pid = self.link.pid();
+            let dead = until_dead(&self.contact, pid, self.patience);
+            let is_dead = tokio::select! {
+                _ = self.link.ended() => return,
+                () = until_unused(&self.tally, &self.contact) => false,
+                () = dead => true,
+            };
+            if is_dead {
+                self.log.write("the first ssh shows no sign of life and ends with its connections");
+                break;
+            }
+            // A link that recovers at this moment may have let ssh read a request.
+            self.link.suspend();
+            sleep(MOMENT).await;
+            if !self.is_used() {
+                break;
+            }
+            self.link.resume();
         }
         self.link.kill().await;
+    }
+
+    fn is_used(&self) -> bool {
+        self.tally.is_carrying() || sessions::count(self.contact.control.path()) > 0
+    }
+}
+
+/// Waits until neither connections nor sessions depend on an ssh.
+async fn until_unused(tally: &Tally, contact: &Contact) {
+    loop {
+        tally.until_none().await;
+        if sessions::count(contact.control.path()) == 0 {
+            return;
+        }
+        sleep(LOOK_AGAIN).await;
     }
 }
 
 /// Waits until the link is certainly dead. Never returns once it has answered: ssh's keepalive looks after it.
 async fn until_dead(contact: &Contact, pid: Option<u32>, patience: Patience) {
     let mut connection = pid.and_then(Connection::of);
-    while !matches!(timeout(patience.busy, contact.probe.wait_for_reply()).await, Ok(true)) {
+    let mut sign = Instant::now();
+    let pause = patience.busy / 5;
+    while sign.elapsed() < patience.busy {
+        match timeout(pause, contact.probe.wait_for_reply()).await {
+            Ok(true) => return std::future::pending().await,
+            Ok(false) => sleep(pause).await,
+            Err(_) => {}
+        }
         let progress = connection.as_mut().map(Connection::progress).unwrap_or_default();
-        if !progress.acked && !progress.read {
-            return;
+        if progress.acked || progress.read {
+            sign = Instant::now();
         }
     }
-    std::future::pending().await
 }

@@ -208,8 +208,8 @@ impl<'a> Supervisor<'a> {
         self.monitor.open();
         self.publisher.up();
         let since = Instant::now();
-        let Self { login, publisher, connector, monitor, interrupts, .. } = self;
-        let end = monitor.watch(ssh, login, connector, publisher, interrupts).await;
+        let Self { login, publisher, connector, monitor, interrupts, backoff, .. } = self;
+        let end = monitor.watch(ssh, login, connector, publisher, interrupts, backoff).await;
         let now = Instant::now();
         self.lost_at = Some(now);
         self.backoff.lose(now - since, now);

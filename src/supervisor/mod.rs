@@ -4,9 +4,9 @@
 //!
 //! `soong tunnel start` spawns a supervisor in a session of its own and waits for its events. The supervisor holds
 //! the tunnel's lock, owns the local listeners and runs one `ssh` as its child, and a second one beside it while the
-//! link of the first is in doubt. It runs two more programs
-//! when needed: `soong-tunnel hooks` for the user's hooks, and `soong-tunnel locate` to ask the provider. ssh runs
-//! the askpass helper for its questions, which reach the starter through the supervisor.
+//! link of the first is in doubt. It runs two more programs when needed: `soong-tunnel hooks` for the user's hooks, and
+//! `soong-tunnel locate` to ask the provider. ssh runs the askpass helper for its questions, which reach the starter
+//! through the supervisor.
 //!
 //! # States
 //!
@@ -26,6 +26,20 @@
 //! Attempts go on while something waits. A failure that only the user can mend refuses what waits, and later
 //! connections for a growing time; commands always get an attempt. Without a client for its time, an ssh that is up
 //! ends. Such a tunnel ends only when it is stopped, its directory is gone, or its instance.
+//!
+//! # Doubt
+//!
+//! ```text
+//! a client waits for 1.5 s ─→ check ─┬─ answered ─→ up; the next check after three times as long
+//!                                    └─ late ─→ second ssh ─┬─ first link shows life ─→ second ssh ends
+//!                                                           └─ second ssh is up first ─→ takes over
+//! ```
+//!
+//! The tunnel stays `Up` all the while. Each ssh has a directory of its own for its sockets
+//! ([`crate::runtime::ssh_directory`]); the link `p` leads to the present one, so a takeover changes all paths at
+//! once. The former ssh ([`former`]) ends when no connection depends on it. Its end tells waiting connections that it
+//! has not read their data, and they connect again. Data cannot be taken back from an ssh that lives: with other
+//! connections open, they wait until the former link is certainly dead, as without a second ssh.
 //!
 //! # Owners
 //!
@@ -47,6 +61,7 @@
 //! |---|---|
 //! | ssh | the link is lost; `Waiting`, then `Connecting` |
 //! | the far end, silently | a check is overdue: a second ssh takes over if it is up before the first link shows a sign of life; otherwise the monitor kills ssh after a while |
+//! | the present ssh, while a former one lives | the former one goes on for its connections; `Waiting` |
 //! | the supervisor, by any signal | the kernel frees the lock and kills ssh (Linux); elsewhere the next command finds the lock free and ends ssh through its control socket. Commands remove the files |
 //! | the starter, before the tunnel is up | the tunnel stops |
 //! | the runtime directory | the tunnel ends, or moves below the home directory if the login is over |
@@ -78,6 +93,7 @@ pub(crate) mod provider_watch;
 pub(crate) mod publish;
 pub(crate) mod relay;
 pub(crate) mod removal;
+mod second;
 mod seconds;
 pub(crate) mod setup;
 pub(crate) mod signals;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
 
-use super::connect::{Connector, Second};
+use super::backoff::Backoff;
+use super::connect::Connector;
 use super::daemon_poll::DaemonPoll;
 use super::end::{End, Reason};
 use super::former::Former;
@@ -22,11 +22,10 @@ use super::interrupts::{Interrupts, Stop};
 use super::link::check::Check;
 use super::link::liveness::{Liveness, Patience, ProbeReason};
 use super::link::process::Link;
-use super::link::sessions;
 use super::publish::Publisher;
 use super::relay::demand::Demand;
 use super::relay::forward_table::ForwardTable;
-use super::seconds::Seconds;
+use super::second::{Means, Second};
 use super::system_events::{self, SystemEvent, Watch};
 use crate::openssh::Login;
 use crate::openssh::failure::Failure;
@@ -39,7 +38,7 @@ enum Verdict {
     Alive,
     Ended(End),
     /// Another ssh is up, and this link has shown no sign of life.
-    Replaced(Second),
+    Replaced(Box<Second>),
 }
 
 /// Monitor of a tunnel's links.
@@ -54,7 +53,8 @@ pub(super) struct Monitor {
     daemon_wake: Arc<Notify>,
     /// Socket that ssh forwards to the status daemon, if that is among the services.
     daemon_socket: Option<PathBuf>,
-    seconds: Seconds,
+    /// The ssh before the present one, while it goes on.
+    former: Option<Task>,
 }
 
 impl Monitor {
@@ -66,8 +66,15 @@ impl Monitor {
         demand: Arc<Demand>,
         on_demand: Option<Duration>,
     ) -> Self {
-        let seconds = Seconds::new(Instant::now());
-        Self { liveness, link_up, demand, on_demand, daemon_wake: Arc::default(), daemon_socket: None, seconds }
+        Self {
+            liveness,
+            link_up,
+            demand,
+            on_demand,
+            daemon_wake: Arc::default(),
+            daemon_socket: None,
+            former: None,
+        }
     }
 
     /// Sets the socket that ssh forwards to the status daemon.
@@ -95,11 +102,11 @@ impl Monitor {
         connector: &mut Connector,
         publisher: &mut Publisher<'_>,
         interrupts: &mut Interrupts,
+        backoff: &mut Backoff,
     ) -> End {
         let (socket, wake) = (self.daemon_socket.clone(), Arc::clone(&self.daemon_wake));
         let mut poll = DaemonPoll::new(publisher.paths(), &publisher.instance(), socket, wake);
         let mut _settling = settle(connector.forward_table());
-        let mut former: Option<Task> = None;
         loop {
             let (mut stop, system, _) = interrupts.split();
             let end = tokio::select! {
@@ -108,9 +115,10 @@ impl Monitor {
                     self.link_up.send_replace(false);
                     return End::Failed(failure);
                 }
-                () = self.unused(connector) => {
+                () = unused(self.on_demand, &self.demand, connector) => {
                     // From here on, connections wait for the next link.
                     self.link_up.send_replace(false);
+                    self.former = None;
                     link.end().await;
                     return End::Unused;
                 }
@@ -119,24 +127,24 @@ impl Monitor {
                     self.liveness.verified();
                     continue;
                 }
-                () = run(&mut former) => {
-                    former = None;
+                () = run(&mut self.former) => {
+                    self.former = None;
                     continue;
                 }
                 reason = next_reason(system, &self.liveness) => {
-                    // There are never more than two.
-                    let may_double = former.is_none() && matches!(reason, Reason::Probe(_));
-                    let login = may_double.then_some(login);
-                    match self.verify(reason, &mut link, login, connector, publisher, stop).await {
+                    // There are never more than two. After sleep, the network itself is late.
+                    let may_double = self.former.is_none() && reason != Reason::System(SystemEvent::Woke);
+                    let means = may_double.then_some(Means { login, backoff: &mut *backoff });
+                    match self.verify(reason, &mut link, means, connector, publisher, stop).await {
                         Verdict::Alive => {
                             publisher.warn_of_lease();
                             poll.poll_if_due();
                             continue;
                         }
                         Verdict::Replaced(second) => {
-                            match self.replace(&mut link, second, connector, publisher).await {
+                            match self.replace(&mut link, *second, connector, publisher).await {
                                 Ok(replaced) => {
-                                    former = Some(replaced);
+                                    self.former = Some(replaced);
                                     _settling = settle(connector.forward_table());
                                     continue;
                                 }
@@ -151,20 +159,9 @@ impl Monitor {
             link.kill().await;
             return end;
         }
+        self.former = None;
         link.end().await;
         End::Stop
-    }
-
-    /// Waits until nothing has used an on-demand tunnel's link for its time. Sessions count as use.
-    async fn unused(&self, connector: &Connector) {
-        let Some(limit) = self.on_demand else { return std::future::pending().await };
-        loop {
-            self.demand.unused_for(limit).await;
-            if sessions::count(connector.contact().control.path()) == 0 {
-                return;
-            }
-            self.demand.touch();
-        }
     }
 
     /// Puts `second` in the place of `link`. Returns what becomes of that.
@@ -179,15 +176,16 @@ impl Monitor {
         let before = std::mem::replace(link, connector.switch_to(second).await?);
         let (tally, patience) = (self.liveness.begin(), self.liveness.patience());
         publisher.renew_promise();
-        Ok(Box::pin(Former { link: before, contact, tally, patience }.run_down()))
+        let log = Arc::clone(publisher.log());
+        Ok(Box::pin(Former { link: before, contact, tally, patience, log }.run_down()))
     }
 
-    /// Checks the link. With a `login`, a second ssh may start.
+    /// Checks the link. With `means`, a second ssh may start.
     async fn verify(
-        &mut self,
+        &self,
         reason: Reason,
         link: &mut Link,
-        login: Option<&Login>,
+        means: Option<Means<'_>>,
         connector: &Connector,
         publisher: &Publisher<'_>,
         mut stop: Stop<'_>,
@@ -213,17 +211,17 @@ impl Monitor {
             self.liveness.renewed();
             publisher.renew_promise();
         };
-        let seconds = &mut self.seconds;
-        let login = login.filter(|_| seconds.may_start(Instant::now()));
         let second = async {
-            let Some(login) = login else { return std::future::pending().await };
-            second(login, &check, seconds, connector, publisher, reason).await
+            match means {
+                Some(means) => means.second(&check, connector, publisher, reason).await,
+                None => std::future::pending().await,
+            }
         };
         let alive = tokio::select! {
             () = stop.requested() => return Verdict::Ended(End::Stop),
             failure = link.ended() => return Verdict::Ended(End::Failed(failure)),
             alive = check.is_alive(patience, slow) => alive,
-            second = second => return Verdict::Replaced(second),
+            second = second => return Verdict::Replaced(Box::new(second)),
         };
         if !alive || matches!(reason, Reason::System(_)) {
             publisher.log().write(&format!("{reason}: the link is {}", if alive { "alive" } else { "dead" }));
@@ -249,32 +247,16 @@ impl Monitor {
     }
 }
 
-/// Starts a second ssh once the link is in doubt. Returns it if it is up before the link has shown a sign of life.
-async fn second(
-    login: &Login,
-    check: &Check<'_>,
-    seconds: &mut Seconds,
-    connector: &Connector,
-    publisher: &Publisher<'_>,
-    reason: Reason,
-) -> Second {
-    let mut doubt = check.doubt();
-    doubt.arise(check.liveness.overdue()).await;
-    seconds.begin(Instant::now());
-    publisher.log().write(&format!("{reason}: the link is in doubt; starting another ssh"));
-    match connector.connect_beside(login, publisher).await {
-        Ok(second) if doubt.persists() => {
-            publisher.log().write(&format!("{reason}: the other ssh takes over"));
-            seconds.succeed();
-            return second;
+/// Waits until nothing has used an on-demand tunnel's link for its time, `limit`. Sessions count as use.
+async fn unused(limit: Option<Duration>, demand: &Demand, connector: &Connector) {
+    let Some(limit) = limit else { return std::future::pending().await };
+    loop {
+        demand.unused_for(limit).await;
+        if connector.sessions() == 0 {
+            return;
         }
-        Ok(second) => {
-            publisher.log().write(&format!("{reason}: the first ssh goes on"));
-            second.link.end().await;
-        }
-        Err(failure) => publisher.log().write(&format!("{reason}: the other ssh failed: {}", failure.reason)),
+        demand.touch();
     }
-    std::future::pending().await
 }
 
 /// Runs `task`, if there is one, to its end.

@@ -13,18 +13,20 @@ const PAUSE_MAX: Duration = Duration::from_secs(900);
 pub(super) struct Seconds {
     not_before: Instant,
     pause: Duration,
+    /// True if one needs the user.
+    is_over: bool,
 }
 
 impl Seconds {
     /// Returns the record of a tunnel without one so far.
     pub(super) fn new(now: Instant) -> Self {
-        Self { not_before: now, pause: PAUSE }
+        Self { not_before: now, pause: PAUSE, is_over: false }
     }
 
     /// Returns true if one may start at `now`.
     pub(super) fn may_start(&self, now: Instant) -> bool {
         // Only Linux ends it with this process, whatever happens.
-        cfg!(target_os = "linux") && now >= self.not_before
+        cfg!(target_os = "linux") && !self.is_over && now >= self.not_before
     }
 
     /// Records the start of one.
@@ -36,6 +38,11 @@ impl Seconds {
     /// Records that the last one was needed.
     pub(super) fn succeed(&mut self) {
         self.pause = PAUSE;
+    }
+
+    /// Records that the last one failed for a reason that only the user can mend, such as a code that must be typed.
+    pub(super) fn give_up(&mut self) {
+        self.is_over = true;
     }
 }
 
@@ -62,5 +69,7 @@ mod tests {
             seconds.begin(after(480));
         }
         assert!(seconds.may_start(after(480) + PAUSE_MAX));
+        seconds.give_up();
+        assert!(!seconds.may_start(after(480) + PAUSE_MAX));
     }
 }

@@ -3,6 +3,7 @@
 //! Linux only; elsewhere there is no data.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// A TCP socket as the kernel sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Socket {
     pub acked: u64,
     /// Bytes received since the start of the connection.
     pub received: u64,
+    /// Smoothed round trip.
+    pub round_trip: Duration,
 }
 
 /// Returns the connected socket with these addresses; `None` if there is none. Fails if the kernel does not
@@ -55,6 +58,7 @@ mod netlink {
     use std::io;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
     use std::os::fd::{AsRawFd, OwnedFd};
+    use std::time::Duration;
 
     use nix::errno::Errno;
     use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
@@ -189,7 +193,8 @@ mod netlink {
             local: SocketAddr::new(ip(8)?, port(4)?),
             remote: SocketAddr::new(ip(24)?, port(6)?),
             unread: u32_at(message, 56)?,
-            // `tcpi_bytes_acked` and `tcpi_bytes_received` (`linux/tcp.h`).
+            // `tcpi_rtt`, in microseconds, `tcpi_bytes_acked` and `tcpi_bytes_received` (`linux/tcp.h`).
+            round_trip: Duration::from_micros(u32_at(info, 68).unwrap_or_default().into()),
             acked: u64_at(info, 120).unwrap_or_default(),
             received: u64_at(info, 128).unwrap_or_default(),
         })
@@ -243,6 +248,7 @@ mod tests {
             let sent = find(here, there).unwrap().unwrap();
             assert_eq!((sent.local, sent.remote, sent.received), (here, there, 0));
             assert!(sent.inode > 0 && sent.acked >= 5);
+            assert!(sent.round_trip > Duration::ZERO && sent.round_trip < Duration::from_secs(1));
             let got = find(there, here).unwrap().unwrap();
             assert_eq!((got.unread, got.received), (5, 5));
             server.read_exact(&mut [0; 5]).unwrap();

@@ -7,6 +7,7 @@
 //! cargo test --test endurance -- storm --seconds 60
 //! cargo test --test endurance -- sequence --count 10000
 //! cargo test --test endurance -- rest --minutes 5
+//! cargo test --test endurance -- doubt --count 50 [--seed N]
 //! ```
 //!
 //! `truth` does random things to a tunnel that has a random `ssh_config` and a server with a random banner, and
@@ -20,6 +21,8 @@
     reason = "a run that cannot go on has failed, and it sets up the environment it looks at"
 )]
 
+#[cfg(target_os = "linux")]
+mod doubt;
 mod outage;
 mod rest;
 mod sequence;
@@ -35,7 +38,7 @@ use std::time::Duration;
 /// The time that `cargo test` has for this.
 const SHORT: Duration = Duration::from_secs(15);
 
-const USAGE: &str = "usage: cargo test --test endurance -- truth|outage|storm|sequence|rest \
+const USAGE: &str = "usage: cargo test --test endurance -- truth|outage|storm|sequence|rest|doubt \
                      [--minutes N | --seconds N] [--seed N] [--keepalive SECONDS] [--count N]";
 
 /// Tests to run, and for how long.
@@ -52,7 +55,7 @@ fn main() -> ExitCode {
     let Some(first) = words.first() else {
         return outcome(truth::run(SHORT, fastrand::u64(..), 1));
     };
-    if !["truth", "outage", "storm", "sequence", "rest"].contains(&first.as_str()) {
+    if !["truth", "outage", "storm", "sequence", "rest", "doubt"].contains(&first.as_str()) {
         return beside_tests(&words);
     }
     let Some(arguments) = Arguments::read(&words) else {
@@ -64,6 +67,8 @@ fn main() -> ExitCode {
         "outage" => outage::run(arguments.time),
         "storm" => storm::run(arguments.time),
         "rest" => rest::run(arguments.time),
+        #[cfg(target_os = "linux")]
+        "doubt" => doubt::run(arguments.count, arguments.seed),
         _ => sequence::run(arguments.count),
     })
 }

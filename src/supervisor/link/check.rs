@@ -13,9 +13,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::contact::Contact;
-use super::liveness::{Liveness, Patience};
+use super::liveness::{Liveness, OVERDUE_TRIPS, Patience};
 use super::mux;
 use super::tcp_progress::Connection;
+use crate::supervisor::system_events;
 
 /// Number of looks in a row that must miss the link's local address: renewing a DHCP lease can remove it for
 /// a moment.
@@ -117,13 +118,26 @@ pub struct Doubt<'a> {
 }
 
 impl Doubt<'_> {
-    /// Waits until the link has shown no sign of life for `limit`, or longer if connections depend on it: what these
-    /// send may wait for a lost packet, or for a receiver.
-    pub async fn arise(&mut self, limit: Duration) {
-        while self.sign.elapsed() < if self.check.is_busy() { BUSY * limit } else { limit } {
-            sleep(limit / 2).await;
+    /// Waits until the link has shown no sign of life for as long as an answer may take.
+    pub async fn arise(&mut self) {
+        let pause = self.check.liveness.overdue() / 2;
+        loop {
+            sleep(pause).await;
             self.persists();
+            if self.sign.elapsed() >= self.limit() {
+                return;
+            }
         }
+    }
+
+    /// Returns the time that an answer may take, by earlier checks and by the kernel. It is longer if connections
+    /// depend on the link, because what these send may wait for a lost packet or for a receiver, and after a change of
+    /// the network.
+    fn limit(&self) -> Duration {
+        let in_kernel = self.connection.as_ref().map_or(Duration::ZERO, Connection::round_trip);
+        let limit = self.check.liveness.overdue().max(OVERDUE_TRIPS * in_kernel);
+        let limit = if self.check.is_busy() { BUSY * limit } else { limit };
+        if self.check.network_changed { limit.max(system_events::PATIENCE) } else { limit }
     }
 
     /// Returns true if the link has shown no sign of life since the last call.

@@ -8,13 +8,14 @@
 //! it knows. So an idle link is checked in time for the next promise, about once a minute; nothing here wakes
 //! in between.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::tally::Tally;
 use super::timer;
 use crate::runtime::prompt::RENEWAL;
 
@@ -28,7 +29,7 @@ const GROWTH: u32 = 3;
 /// Time that the answer to a check may take before it is overdue, unless earlier ones took long.
 const OVERDUE: Duration = Duration::from_secs(1);
 /// The same, in round trips.
-const OVERDUE_TRIPS: u32 = 8;
+pub const OVERDUE_TRIPS: u32 = 8;
 
 /// Reason to check a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,50 +74,11 @@ pub struct Liveness {
     slow: AtomicU32,
     /// Time of the next check for the sake of such a service, likewise; 0 for none.
     again: AtomicU64,
-    /// Time that the last answered check took, in milliseconds.
+    /// Time that answered checks took, in milliseconds; of earlier ones, half of it, a quarter, and so on.
     trip: AtomicU64,
     /// Connections that depend on the present ssh.
     tally: Mutex<Arc<Tally>>,
     wake: Notify,
-}
-
-/// Number of connections that depend on one ssh.
-#[derive(Debug, Default)]
-pub struct Tally {
-    under_way: AtomicUsize,
-    none_left: Notify,
-}
-
-/// A connection that depends on an ssh, until dropped.
-#[derive(Debug)]
-pub struct UnderWay(Arc<Tally>);
-
-impl Tally {
-    /// Counts a connection.
-    pub fn carry(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(self))
-    }
-
-    /// Returns true if connections are left.
-    pub fn is_carrying(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed) > 0
-    }
-
-    /// Waits until none is left.
-    pub async fn until_none(&self) {
-        while self.is_carrying() {
-            self.none_left.notified().await;
-        }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        if self.0.under_way.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.none_left.notify_one();
-        }
-    }
 }
 
 impl Liveness {
@@ -182,7 +144,8 @@ impl Liveness {
 
     /// Records that a check was answered, and the time that this took.
     pub fn answered(&self, took: Duration) {
-        self.trip.store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.trip.store(took.max(self.trip.load(Ordering::Relaxed) / 2), Ordering::Relaxed);
         self.verified();
     }
 
@@ -315,7 +278,7 @@ mod tests {
     #[test]
     fn a_check_may_take_as_long_as_earlier_ones_took() {
         let liveness = Liveness::new(5);
-        for (took, overdue) in [(0, 1_000), (50, 1_000), (200, 1_600), (3_000, 24_000)] {
+        for (took, overdue) in [(0, 1_000), (50, 1_000), (200, 1_600), (3_000, 24_000), (0, 12_000)] {
             liveness.answered(Duration::from_millis(took));
             assert_eq!(liveness.overdue(), Duration::from_millis(overdue));
         }

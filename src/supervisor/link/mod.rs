@@ -10,6 +10,7 @@ pub(crate) mod permission;
 pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod sessions;
+pub(crate) mod tally;
 pub(crate) mod tcp_probe;
 pub(crate) mod tcp_progress;
 pub(crate) mod timer;

@@ -130,12 +130,26 @@ impl Link {
 
     /// Ends ssh; kills it if it does not end by itself.
     pub async fn end(mut self) {
-        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
-            // Not reaped yet, so the PID is still our child's.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
+        self.signal(Signal::SIGTERM);
         if timeout(GRACE, self.child.wait()).await.is_err() {
             self.kill().await;
+        }
+    }
+
+    /// Suspends ssh.
+    pub fn suspend(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets a suspended ssh go on.
+    pub fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            // Not reaped yet, so the PID is still our child's.
+            let _ = kill(Pid::from_raw(pid), signal);
         }
     }
 

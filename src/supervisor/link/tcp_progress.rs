@@ -5,6 +5,7 @@
 //! Linux.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
 use std::{fs, io};
 
 use crate::system::sock_diag::{self, Socket};
@@ -16,6 +17,7 @@ pub struct Connection {
     remote: SocketAddr,
     acked: u64,
     read: u64,
+    round_trip: Duration,
 }
 
 /// Progress since the last look.
@@ -34,13 +36,18 @@ impl Connection {
         let inodes = sockets(pid)?;
         let all = sock_diag::established().ok()?;
         let socket = inodes.iter().find_map(|inode| all.iter().find(|socket| socket.inode == *inode))?;
-        let Socket { local, remote, acked, .. } = *socket;
-        Some(Self { local, remote, acked, read: read(socket) })
+        let Socket { local, remote, acked, round_trip, .. } = *socket;
+        Some(Self { local, remote, acked, read: read(socket), round_trip })
     }
 
     /// Returns the address of the far end.
     pub fn remote(&self) -> SocketAddr {
         self.remote
+    }
+
+    /// Returns the round trip that the kernel has measured.
+    pub fn round_trip(&self) -> Duration {
+        self.round_trip
     }
 
     /// Returns true if ssh has read nothing from it yet.
@@ -59,7 +66,7 @@ impl Connection {
     pub fn progress(&mut self) -> Progress {
         let Ok(Some(now)) = sock_diag::find(self.local, self.remote) else { return Progress::default() };
         let progress = Progress { acked: now.acked > self.acked, read: read(&now) > self.read };
-        (self.acked, self.read) = (now.acked, read(&now));
+        (self.acked, self.read, self.round_trip) = (now.acked, read(&now), now.round_trip);
         progress
     }
 }
@@ -94,7 +101,7 @@ mod tests {
 
     fn of(stream: &TcpStream) -> Connection {
         let (local, remote) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
-        let mut connection = Connection { local, remote, acked: 0, read: 0 };
+        let mut connection = Connection { local, remote, acked: 0, read: 0, round_trip: Duration::ZERO };
         connection.progress();
         connection
     }
@@ -119,7 +126,7 @@ mod tests {
     fn an_address_that_was_taken_away_is_missed() {
         let at = |ip: &str| {
             let local = format!("{ip}:22").parse().unwrap();
-            Connection { local, remote: local, acked: 0, read: 0 }.has_address()
+            Connection { local, remote: local, acked: 0, read: 0, round_trip: Duration::ZERO }.has_address()
         };
         assert!(at("127.0.0.1"));
         // Reserved for documentation (RFC 5737).

@@ -12,7 +12,8 @@ use super::connection_limit::ConnectionLimit;
 use super::demand::Demand;
 use super::metrics::Counters;
 use super::owner::Guard;
-use crate::supervisor::link::liveness::{Liveness, Tally};
+use crate::supervisor::link::liveness::Liveness;
+use crate::supervisor::link::tally::Tally;
 
 /// A connection's view of the link. Copies share it.
 #[derive(Debug, Clone)]

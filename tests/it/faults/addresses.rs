@@ -57,8 +57,10 @@ fn a_stream_outlives_a_cable_that_was_out_for_a_while() {
         let mut answer = vec![0; LENGTH - 1000];
         stream.read_exact(&mut answer).unwrap();
         let logged = || sandbox.tunnel(["logs"]).stdout_has("").run().stdout;
-        wait::until_true("the check to end", || logged().contains("the network changed: the link is alive"));
-        assert_eq!(instance.sshd.logins(), 1);
+        // A second ssh may be faster than the next retransmission.
+        let ends = ["the network changed: the link is alive", "the second ssh takes over"];
+        wait::until_true("the check to end", || ends.iter().any(|end| logged().contains(end)));
+        assert!(!logged().contains("link lost"), "{}", logged());
     });
 }
 

@@ -48,7 +48,10 @@ fn a_client_that_waits_brings_about_another_link() {
     });
     assert_eq!(instance.sshd.logins(), 2);
     let logs = logs(&sandbox);
-    assert!(logs.contains("a request got no answer: the other ssh takes over\n"), "{logs}");
+    assert!(
+        logs.contains("a request got no answer: the link is still silent; the second ssh takes over\n"),
+        "{logs}"
+    );
     assert!(!logs.contains("link lost"), "{logs}");
     assert_eq!(wait_for(&sandbox, "up")["pid"].as_i64(), Some(pid.into()));
     // Its sockets lead to the second ssh.
@@ -87,7 +90,7 @@ fn what_the_first_link_carries_outlives_the_doubt() {
         lose("add");
         // It may have been read by the first ssh already: then it waits with the stream.
         let first = Pending::to(&sandbox.url(1, "id"));
-        wait::until_true("the other ssh", || logs(&sandbox).contains("the other ssh takes over"));
+        wait::until_true("the second ssh", || logs(&sandbox).contains("the second ssh takes over"));
         assert_eq!(get(&sandbox.url(2, "id")), "status");
         assert_eq!(sandbox.clients().len(), 2, "the first ssh goes on");
         lose("del");

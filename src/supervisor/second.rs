@@ -1,0 +1,110 @@
+//! Second ssh: starts beside the first when the link is in doubt. It takes over if it is up before the link has shown a
+//! sign of life.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::connect::{Connector, come_up};
+use super::end::Reason;
+use super::link::check::Check;
+use super::link::contact::Contact;
+use super::link::process::Link;
+use super::link::sessions;
+use super::publish::Publisher;
+use crate::config::forwarding::ForwardSpec;
+use crate::openssh::Login;
+use crate::openssh::failure::{self, Failure, Kind};
+use crate::runtime::ssh_directory::Side;
+
+/// A second ssh, which is up and carries these forwards.
+pub(super) struct Second {
+    link: Link,
+    contact: Arc<Contact>,
+    carried: Vec<ForwardSpec>,
+}
+
+/// What a second ssh needs.
+pub(super) struct Means<'a> {
+    pub(super) login: &'a Login,
+    pub(super) backoff: &'a mut Backoff,
+}
+
+impl Means<'_> {
+    /// Starts a second ssh once the link of `check` is in doubt. Returns it if it is up before that link has shown a
+    /// sign of life; otherwise never returns.
+    pub(super) async fn second(
+        self,
+        check: &Check<'_>,
+        connector: &Connector,
+        publisher: &Publisher<'_>,
+        reason: Reason,
+    ) -> Second {
+        let Self { login, backoff } = self;
+        if !backoff.may_double(Instant::now()) {
+            return std::future::pending().await;
+        }
+        let mut doubt = check.doubt();
+        doubt.arise().await;
+        backoff.double(Instant::now());
+        let log = |text: &str| publisher.log().write(&format!("{reason}: {text}"));
+        log("the link is in doubt; starting a second ssh");
+        match connector.connect_beside(login, publisher).await {
+            Ok(second) if doubt.persists() => {
+                log("the link is still silent; the second ssh takes over");
+                backoff.doubled();
+                return second;
+            }
+            Ok(second) => {
+                log("the link is alive; the second ssh ends");
+                second.link.end().await;
+            }
+            Err(failure) => {
+                log(&format!("the second ssh failed: {}", failure.reason));
+                backoff.fail_double(failure.kind);
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+impl Connector {
+    /// Starts a second ssh beside the present one, and returns it once it is up. It is killed if the result is
+    /// dropped.
+    async fn connect_beside(&self, login: &Login, publisher: &Publisher<'_>) -> Result<Second, Failure> {
+        let contact = Arc::new(Contact::new(&self.directory, self.contact.side.other()));
+        let mut link = self.spawn(login, &contact, publisher)?;
+        let requested = self.request_forwards(false, &contact, link.log());
+        let outcome = tokio::select! {
+            outcome = come_up(&mut link, &contact.control, requested) => outcome,
+            () = self.prompts.time_out(Duration::from_secs(login.connect_timeout)) => {
+                Err(Failure { kind: Kind::TimedOut, reason: "timed out".into() })
+            }
+            () = self.prompts.refusal() => Err(failure::classify(&link.said())),
+        };
+        self.prompts.end();
+        match outcome {
+            Ok(carried) => Ok(Second { link, contact, carried }),
+            Err(failure) => {
+                link.end().await;
+                Err(self.prompts.explain(failure))
+            }
+        }
+    }
+
+    /// Makes `second` the present ssh.
+    pub(super) async fn switch_to(&mut self, second: Second) -> Result<Link, Failure> {
+        self.contact = second.contact;
+        self.forward_table.switch(&self.contact, &second.carried).await;
+        self.set_present()?;
+        Ok(second.link)
+    }
+
+    /// Returns the number of sessions, of `soong ssh` for example, that any ssh of this tunnel carries.
+    pub(super) fn sessions(&self) -> usize {
+        let count = |side| sessions::count(&self.directory.ssh_directory(side).control());
+        Side::ALL.into_iter().map(count).sum()
+    }
+}
