@@ -3,6 +3,7 @@
 use super::mux::Control;
 use super::permission::Permission;
 use super::probe::Probe;
+use crate::config::forwarding::{ForwardSpec, Listen};
 use crate::runtime::directory::Directory;
 use crate::runtime::ssh_directory::{Side, SshDirectory};
 
@@ -29,5 +30,18 @@ impl Contact {
         let permission = Permission::new(control.clone());
         let probe = Probe::new(&directory);
         Self { side, directory, control, permission, probe }
+    }
+
+    /// Returns the forward to request from ssh for `spec`: a local one from a socket in its directory, and none for a
+    /// proxy, which requests connections one by one.
+    pub fn request(&self, spec: &ForwardSpec) -> Option<ForwardSpec> {
+        match spec {
+            ForwardSpec::Local(listen, target) => {
+                let socket = Listen::Socket(self.directory.forward(listen));
+                Some(ForwardSpec::Local(socket, target.clone()))
+            }
+            ForwardSpec::Remote(..) => Some(spec.clone()),
+            ForwardSpec::Socks(_) => None,
+        }
     }
 }

@@ -101,7 +101,7 @@ impl ForwardTable {
         let entries = self.entries.lock().await;
         let specs = entries.iter().map(|entry| &entry.forward.spec);
         let specs = specs.filter(|spec| first || spec.kind() != Kind::Remote);
-        specs.filter_map(|spec| Some((spec.clone(), request(spec, contact)?))).collect()
+        specs.filter_map(|spec| Some((spec.clone(), contact.request(spec)?))).collect()
     }
 
     /// Makes the ssh of `contact` the present one. It carries `specs`, and no other forwards yet.
@@ -109,7 +109,7 @@ impl ForwardTable {
         let mut entries = self.entries.lock().await;
         for entry in entries.iter_mut() {
             let spec = &entry.forward.spec;
-            entry.carried = specs.contains(spec) || request(spec, contact).is_none();
+            entry.carried = specs.contains(spec) || contact.request(spec).is_none();
         }
         self.control.expect_same(&contact.control);
         *self.contact.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(contact);
@@ -267,7 +267,7 @@ impl ForwardTable {
     /// Requests `spec` from ssh.
     async fn open(&self, spec: &ForwardSpec) -> std::result::Result<(), Refusal> {
         let contact = self.contact();
-        match request(spec, &contact) {
+        match contact.request(spec) {
             Some(request) => mux::open(&contact.control, &request).await,
             None => Ok(()),
         }
@@ -301,7 +301,7 @@ impl ForwardTable {
     /// Cancels `spec`. An ssh that does not answer is about to be replaced.
     async fn withdraw(&self, spec: &ForwardSpec) {
         let contact = self.contact();
-        let Some(request) = request(spec, &contact) else { return };
+        let Some(request) = contact.request(spec) else { return };
         if let Err(refusal) = mux::close(&contact.control, &request).await {
             self.log.write(&format!("{spec}: {refusal}"));
         }
@@ -333,19 +333,6 @@ impl Entry {
         if let Some(file) = self.file.take() {
             file.remove();
         }
-    }
-}
-
-/// Returns the forward to request for `spec` from the ssh of `contact`: a local one from a socket in its directory, and
-/// none for a proxy, which requests connections one by one.
-fn request(spec: &ForwardSpec, contact: &Contact) -> Option<ForwardSpec> {
-    match spec {
-        ForwardSpec::Local(listen, target) => {
-            let socket = Listen::Socket(contact.directory.forward(listen));
-            Some(ForwardSpec::Local(socket, target.clone()))
-        }
-        ForwardSpec::Remote(..) => Some(spec.clone()),
-        ForwardSpec::Socks(_) => None,
     }
 }
 
