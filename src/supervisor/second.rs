@@ -26,7 +26,7 @@ pub(super) struct Second {
     carried: Vec<ForwardSpec>,
 }
 
-/// What a second ssh needs.
+/// Login and budget of a second ssh.
 pub(super) struct Means<'a> {
     pub(super) login: &'a Login,
     pub(super) backoff: &'a mut Backoff,

@@ -92,7 +92,7 @@ struct Count {
     /// Second ssh's that started, and that took over.
     started: usize,
     took_over: usize,
-    /// Bytes that waited in the queue of the uplink, at least, if it was to be filled.
+    /// Least number of bytes that waited in a queue that was filled.
     queued: usize,
     /// Longest time that a client waited for another link.
     waited: Duration,
