@@ -12,8 +12,9 @@ const COLUMNS: u16 = 64;
 const CELL: (usize, usize) = (8, 22);
 
 /// States of tunnels, each with its name and the seconds that its lease has left.
-const STATES: [&[(&str, &str, Option<u64>)]; 7] = [
+const STATES: [&[(&str, &str, Option<u64>)]; 8] = [
     &[("up", "dev", None)],
+    &[("idle", "dev", None)],
     &[("up", "dev", Some(10 * 60 + 45))],
     &[("reconnecting", "dev", None)],
     &[("failed", "dev", None)],
@@ -45,7 +46,7 @@ fn lines(shell: &Shell) -> Vec<String> {
         sandbox.write(&sandbox.path("run/soong/prompt"), tunnels.iter().map(line).collect::<String>());
         screen.keys(&format!("clear; echo step''{step}"));
         screen.keys("Enter");
-        let symbol = ["⇄", "⇄", "↻", "✗", "✗", "⇄", "~/work"][step];
+        let symbol = ["⇄", "◦", "⇄", "↻", "✗", "✗", "⇄", "~/work"][step];
         screen.wait_until("the prompt", |text| {
             text.starts_with(&format!("step{step}\n")) && text.contains("~/work") && text.contains(symbol)
         });
@@ -61,6 +62,7 @@ fn drawn(line: &str, row: usize) -> String {
         let text = match part.strip_prefix('[').and_then(|rest| rest.split_once('m')).filter(|_| index > 0) {
             Some((codes, text)) => {
                 color = match codes.rsplit(';').next() {
+                    Some("2") => "#7c7f80",
                     Some("31") => "#f2777a",
                     Some("32") => "#6fc36f",
                     Some("33") => "#e5c14b",
