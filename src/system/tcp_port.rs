@@ -44,7 +44,14 @@ fn has_no_ipv6(error: &io::Error) -> bool {
 /// Returns name and PID of the process that listens on `port`, if the system tells.
 pub fn holder(port: u16) -> Option<String> {
     let process = listeners::get_process_by_port(port, listeners::Protocol::TCP).ok()?;
-    Some(format!("{} (PID {})", printable(&process.name), process.pid))
+    Some(format!("{} (PID {})", printable(full_name(&process.name, &process.path)), process.pid))
+}
+
+/// Returns the name of a process with the program at `path`. Linux cuts names at 15 bytes.
+fn full_name<'a>(name: &'a str, path: &'a str) -> &'a str {
+    const CUT: usize = 15;
+    let file = path.strip_suffix(" (deleted)").unwrap_or(path).rsplit('/').next();
+    file.filter(|file| name.len() == CUT && file.starts_with(name)).unwrap_or(name)
 }
 
 /// Returns the next port above `port`, outside of root's.
@@ -60,6 +67,19 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         (taken, port)
+    }
+
+    #[test]
+    fn a_name_that_is_cut_is_completed() {
+        for (name, path, full) in [
+            ("soong-superviso", "/usr/bin/soong-supervisor", "soong-supervisor"),
+            ("soong-superviso", "/usr/bin/soong-supervisor (deleted)", "soong-supervisor"),
+            ("soong-superviso", "", "soong-superviso"),
+            ("python3", "/usr/bin/python3.13", "python3"),
+            ("another-name-of", "/usr/bin/x", "another-name-of"),
+        ] {
+            assert_eq!(full_name(name, path), full, "{path}");
+        }
     }
 
     #[test]
