@@ -48,7 +48,6 @@
 //! - [`connect::Connector`]: ssh's control socket and questions. It makes one attempt.
 //! - [`relay::forward_table::ForwardTable`]: every forward, its listeners, and whether the present ssh carries it.
 //! - [`relay::demand::Demand`]: what waits for a link, and when clients last used it.
-//! - [`monitor::Monitor`]: the liveness of the link that is up, and whether the relay lets connections through.
 //! - [`monitor::Monitor`]: the liveness of the link that is up, the ssh that may take its place, and whether the relay
 //!   lets connections through.
 //! - [`interrupts::Interrupts`]: the request to stop, system events, and news from the provider.
