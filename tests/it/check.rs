@@ -149,10 +149,11 @@ fn forwards_beyond_the_services_are_looked_at_too() {
 fn a_link_that_is_silent_is_down_whatever_is_behind_it() {
     let instance = Instance::start();
     let sandbox = tunnel_to(&instance, &[]);
-    let client = sandbox.clients()[0].pid;
-    process::signal(client, Signal::SIGSTOP);
+    // Without the server, no second ssh can take over.
+    let both = [sandbox.clients()[0].pid, i32::try_from(instance.sshd.pid()).unwrap()];
+    both.map(|pid| process::signal(pid, Signal::SIGSTOP));
     let output = sandbox.tunnel(["status", "--check"]).code(1).stdout_has("Tunnel is ").run().stdout;
-    process::signal(client, Signal::SIGCONT);
+    both.map(|pid| process::signal(pid, Signal::SIGCONT));
     assert_eq!(output.matches(": link down").count(), 3, "{output}");
 }
 

@@ -78,7 +78,7 @@ fn the_first_connection_starts_ssh() {
     // None of these is use.
     sandbox.tunnel(["start", "--if-needed"]).stdout_has("Tunnel is idle (PID: [PID])\n  localhost:").run();
     sandbox.tunnel(["start", "--if-needed", "--json"]).stdout_has(r#""state":"idle""#).run();
-    sandbox.tunnel(["start"]).fails(1, ["Tunnel already running."]).hint("dev is idle for ").run();
+    sandbox.tunnel(["start"]).fails(1, ["Tunnel already running."]).hint("dev is idle").run();
     sandbox.tunnel(["url", "sglang"]).stdout(format!("http://localhost:{}\n", sandbox.config.local[0])).run();
     assert_eq!(instance.sshd.logins(), 0);
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
