@@ -151,9 +151,13 @@ fn a_link_that_is_silent_is_down_whatever_is_behind_it() {
     let sandbox = tunnel_to(&instance, &[]);
     // Without the server, no second ssh can take over.
     let both = [sandbox.clients()[0].pid, i32::try_from(instance.sshd.pid()).unwrap()];
-    both.map(|pid| process::signal(pid, Signal::SIGSTOP));
+    for pid in both {
+        process::signal(pid, Signal::SIGSTOP);
+    }
     let output = sandbox.tunnel(["status", "--check"]).code(1).stdout_has("Tunnel is ").run().stdout;
-    both.map(|pid| process::signal(pid, Signal::SIGCONT));
+    for pid in both {
+        process::signal(pid, Signal::SIGCONT);
+    }
     assert_eq!(output.matches(": link down").count(), 3, "{output}");
 }
 
