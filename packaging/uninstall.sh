@@ -62,7 +62,8 @@ units() {
     [ -n "$found" ] || return 0
     echo 'These units start tunnels at login and fail without soong; their users remove each with'
     echo "'systemctl --user disable NAME' and by deleting the file:"
-    printf '%s\n' "$found"
+    # Other users choose these names; a terminal may obey other characters.
+    printf '%s\n' "$found" | LC_ALL=C tr -cd '\n -~'
 }
 
 # Prints the path $1 and what it is, if it exists.

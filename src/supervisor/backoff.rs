@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::seconds::Seconds;
+use super::second_budget::SecondBudget;
 use crate::openssh::failure::Kind;
 use crate::runtime::state::RETRY_MAX;
 
@@ -72,15 +72,23 @@ pub struct Backoff {
     has_answered: bool,
     /// Time at which the link was lost or the network changed.
     since: Instant,
-    seconds: Seconds,
+    second_budget: SecondBudget,
 }
 
 impl Backoff {
     /// Returns a state without failures.
     pub fn new(now: Instant) -> Self {
         let connections = VecDeque::new();
-        let seconds = Seconds::new(now);
-        Self { failures: 0, denials: 0, blocked: 0, connections, has_answered: false, since: now, seconds }
+        let second_budget = SecondBudget::new(now);
+        Self {
+            failures: 0,
+            denials: 0,
+            blocked: 0,
+            connections,
+            has_answered: false,
+            since: now,
+            second_budget,
+        }
     }
 
     /// Returns the number of failures in a row.
@@ -94,26 +102,26 @@ impl Backoff {
     }
 
     /// Returns true if a second ssh may start beside one whose link is in doubt.
-    pub fn may_double(&self, now: Instant) -> bool {
-        self.seconds.may_start(now) && self.until_affordable(1, now).is_zero()
+    pub fn may_start_second(&self, now: Instant) -> bool {
+        self.second_budget.may_start(now) && self.until_affordable(1, now).is_zero()
     }
 
     /// Records the start of a second ssh. Its connection stays in the budget if the link turns out alive meanwhile.
-    pub fn double(&mut self, now: Instant) {
-        self.seconds.begin(now);
+    pub fn start_second(&mut self, now: Instant) {
+        self.second_budget.begin(now);
         self.spend(1, now);
     }
 
     /// Records that a second ssh took over.
-    pub fn doubled(&mut self) {
-        self.seconds.succeed();
+    pub fn second_took_over(&mut self) {
+        self.second_budget.succeed();
         self.succeed();
     }
 
     /// Records that a second ssh failed. The link is kept.
-    pub fn fail_double(&mut self, kind: Kind) {
+    pub fn second_failed(&mut self, kind: Kind) {
         if kind.needs_user() {
-            self.seconds.give_up();
+            self.second_budget.give_up();
         }
         self.fail(kind);
     }

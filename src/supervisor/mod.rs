@@ -35,7 +35,7 @@
 //!                                                           └─ second ssh is up first ─→ takes over
 //! ```
 //!
-//! The tunnel stays `Up` all the while. Each ssh has a directory of its own for its sockets
+//! The tunnel stays `Up` meanwhile. Each ssh has a directory of its own for its sockets
 //! ([`crate::runtime::ssh_directory`]); the link `p` leads to the present one, so a takeover changes all paths at
 //! once. The former ssh ([`former`]) ends when no connection depends on it. Its end tells waiting connections that it
 //! has not read their data, and they connect again. Data cannot be taken back from an ssh that lives: with other
@@ -93,7 +93,7 @@ pub(crate) mod publish;
 pub(crate) mod relay;
 pub(crate) mod removal;
 mod second;
-mod seconds;
+mod second_budget;
 pub(crate) mod setup;
 pub(crate) mod signals;
 pub(crate) mod starter;

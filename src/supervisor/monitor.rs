@@ -133,8 +133,8 @@ impl Monitor {
                 }
                 reason = next_reason(system, &self.liveness) => {
                     // There are never more than two. After sleep, the network itself is late.
-                    let may_double = self.former.is_none() && reason != Reason::System(SystemEvent::Woke);
-                    let means = may_double.then_some(Means { login, backoff: &mut *backoff });
+                    let may_start_second = self.former.is_none() && reason != Reason::System(SystemEvent::Woke);
+                    let means = may_start_second.then_some(Means { login, backoff: &mut *backoff });
                     match self.verify(reason, &mut link, means, connector, publisher, stop).await {
                         Verdict::Alive => {
                             publisher.warn_of_lease();

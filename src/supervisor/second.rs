@@ -43,18 +43,18 @@ impl Means<'_> {
         reason: Reason,
     ) -> Second {
         let Self { login, backoff } = self;
-        if !backoff.may_double(Instant::now()) {
+        if !backoff.may_start_second(Instant::now()) {
             return std::future::pending().await;
         }
         let mut doubt = check.doubt();
         doubt.arise().await;
-        backoff.double(Instant::now());
+        backoff.start_second(Instant::now());
         let log = |text: &str| publisher.log().write(&format!("{reason}: {text}"));
         log("the link is in doubt; starting a second ssh");
         match connector.connect_beside(login, publisher).await {
             Ok(second) if doubt.persists() => {
                 log("the link is still silent; the second ssh takes over");
-                backoff.doubled();
+                backoff.second_took_over();
                 return second;
             }
             Ok(second) => {
@@ -63,7 +63,7 @@ impl Means<'_> {
             }
             Err(failure) => {
                 log(&format!("the second ssh failed: {}", failure.reason));
-                backoff.fail_double(failure.kind);
+                backoff.second_failed(failure.kind);
             }
         }
         std::future::pending().await

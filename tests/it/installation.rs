@@ -160,9 +160,11 @@ fn removing_a_package_names_the_units_of_users() {
     let unit = home.join(".config/systemd/user/soong-dev.service");
     sandbox.write(&unit, "[Service]\n");
     sandbox.write(&unit.with_file_name("other.service"), "[Service]\n");
+    sandbox.write(&unit.with_file_name("soong-\u{1b}[2J\u{9b}.service"), "[Service]\n");
     let said = units();
     assert!(said.starts_with("These units start tunnels at login"), "{said}");
     assert!(said.contains(&format!("  {}\n", unit.display())) && !said.contains("other.service"), "{said}");
+    assert!(said.contains("soong-[2J.service\n"), "{said:?}");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn files_are_private_whatever_the_umask() {
         {
             assert!(found.iter().any(|path| path.ends_with(name)), "{name}: {found:#?}");
         }
-        // A link has no mode of its own; what it leads to is in the list.
+        // A symbolic link has no mode; its target is in the list.
         for path in found.iter().filter(|path| !path.is_symlink()) {
             let is_directory = path.is_dir();
             let expected = if is_directory { 0o700 } else { 0o600 };

@@ -157,7 +157,7 @@ fn one(disturbance: Disturbance, seed: u64) -> Count {
     let serve = move || {
         tell_end.send(line::end(FAR, NEAR)).unwrap();
         let instance = Instance::with(Options::default().line(&format!("ListenAddress {FAR}")));
-        // What fills the uplink has somewhere to go.
+        // Receives the data that fills the uplink.
         let sink = TcpListener::bind((FAR, 0)).unwrap();
         let port = sink.local_addr().unwrap().port();
         thread::spawn(move || {

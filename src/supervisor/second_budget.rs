@@ -8,17 +8,17 @@ use tokio::time::Instant;
 const PAUSE: Duration = Duration::from_secs(30);
 const PAUSE_MAX: Duration = Duration::from_secs(900);
 
-/// Record of the second ssh's of a tunnel.
+/// Budget of a tunnel for second sshs.
 #[derive(Debug)]
-pub(super) struct Seconds {
+pub(super) struct SecondBudget {
     not_before: Instant,
     pause: Duration,
     /// True if one needs the user.
     is_over: bool,
 }
 
-impl Seconds {
-    /// Returns the record of a tunnel without one so far.
+impl SecondBudget {
+    /// Returns the budget of a tunnel without one so far.
     pub(super) fn new(now: Instant) -> Self {
         Self { not_before: now, pause: PAUSE, is_over: false }
     }
@@ -54,22 +54,22 @@ mod tests {
     #[test]
     fn needless_ones_become_rare() {
         let begun = Instant::now();
-        let mut seconds = Seconds::new(begun);
+        let mut budget = SecondBudget::new(begun);
         let after = |time: u64| begun + Duration::from_secs(time);
         for (start, next) in [(0, 30), (30, 90), (90, 210), (210, 450)] {
-            assert!(seconds.may_start(after(start)));
-            seconds.begin(after(start));
-            assert!(!seconds.may_start(after(next - 1)), "{start}");
-            assert!(seconds.may_start(after(next)), "{start}");
+            assert!(budget.may_start(after(start)));
+            budget.begin(after(start));
+            assert!(!budget.may_start(after(next - 1)), "{start}");
+            assert!(budget.may_start(after(next)), "{start}");
         }
-        seconds.succeed();
-        seconds.begin(after(450));
-        assert!(seconds.may_start(after(480)));
+        budget.succeed();
+        budget.begin(after(450));
+        assert!(budget.may_start(after(480)));
         for _ in 0..20 {
-            seconds.begin(after(480));
+            budget.begin(after(480));
         }
-        assert!(seconds.may_start(after(480) + PAUSE_MAX));
-        seconds.give_up();
-        assert!(!seconds.may_start(after(480) + PAUSE_MAX));
+        assert!(budget.may_start(after(480) + PAUSE_MAX));
+        budget.give_up();
+        assert!(!budget.may_start(after(480) + PAUSE_MAX));
     }
 }
