@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::link::carrier::Carrier;
 use super::link::contact::Contact;
 use super::link::liveness::Patience;
 use super::link::process::Link;
 use super::link::sessions;
-use super::link::tally::Tally;
 use super::link::tcp_progress::Connection;
 use crate::runtime::log::Log;
 
@@ -24,23 +24,23 @@ pub(super) struct Former {
     pub(super) link: Link,
     pub(super) contact: Arc<Contact>,
     /// Its connections.
-    pub(super) tally: Arc<Tally>,
+    pub(super) carrier: Arc<Carrier>,
     pub(super) patience: Patience,
     pub(super) log: Arc<Log>,
 }
 
 impl Former {
-    /// Returns once ssh has ended. Dropping the result kills it.
+    /// Runs until ssh has ended. Dropping the result kills it.
     pub(super) async fn run_down(mut self) {
         if self.is_used() {
             self.log.write("the first ssh stays for its open connections");
         }
         loop {
             let pid = self.link.pid();
-            let dead = until_dead(&self.contact, pid, self.patience);
+            let dead = until_dead(&self.contact, &self.carrier, pid, self.patience);
             let is_dead = tokio::select! {
-                _ = self.link.ended() => return,
-                () = until_unused(&self.tally, &self.contact) => false,
+                _ = self.link.ended() => return self.carrier.end(),
+                () = until_unused(&self.carrier, &self.contact) => false,
                 () = dead => true,
             };
             if is_dead {
@@ -55,18 +55,19 @@ impl Former {
             }
             self.link.resume();
         }
+        self.carrier.end();
         self.link.kill().await;
     }
 
     fn is_used(&self) -> bool {
-        self.tally.is_carrying() || sessions::count(self.contact.control.path()) > 0
+        self.carrier.is_carrying() || sessions::count(self.contact.control.path()) > 0
     }
 }
 
 /// Waits until neither connections nor sessions depend on an ssh.
-async fn until_unused(tally: &Tally, contact: &Contact) {
+async fn until_unused(carrier: &Carrier, contact: &Contact) {
     loop {
-        tally.until_none().await;
+        carrier.until_unused().await;
         if sessions::count(contact.control.path()) == 0 {
             return;
         }
@@ -75,7 +76,7 @@ async fn until_unused(tally: &Tally, contact: &Contact) {
 }
 
 /// Waits until the link is certainly dead. Never returns once it has answered: ssh's keepalive looks after it.
-async fn until_dead(contact: &Contact, pid: Option<u32>, patience: Patience) {
+async fn until_dead(contact: &Contact, carrier: &Carrier, pid: Option<u32>, patience: Patience) {
     let mut connection = pid.and_then(Connection::of);
     let mut sign = Instant::now();
     let pause = patience.busy / 5;
@@ -89,5 +90,6 @@ async fn until_dead(contact: &Contact, pid: Option<u32>, patience: Patience) {
         if progress.acked || progress.read {
             sign = Instant::now();
         }
+        sign = sign.max(carrier.liveness.last_received());
     }
 }

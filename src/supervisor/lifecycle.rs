@@ -124,6 +124,8 @@ impl<'a> Supervisor<'a> {
     /// Runs the tunnel to its end and cleans up.
     async fn run(mut self) -> Result<Finish> {
         let result = self.supervise().await;
+        // Before the directory with its sockets goes.
+        self.monitor.end_former().await;
         self.connector.forward_table().close().await;
         self.publisher.finish(result.is_err());
         result

@@ -7,11 +7,11 @@
 //! the second ssh is dropped.
 
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 
 use super::backoff::Backoff;
 use super::connect::Connector;
@@ -19,8 +19,9 @@ use super::daemon_poll::DaemonPoll;
 use super::end::{End, Reason};
 use super::former::Former;
 use super::interrupts::{Interrupts, Stop};
+use super::link::carrier::Carrier;
 use super::link::check::Check;
-use super::link::liveness::{Liveness, Patience, ProbeReason};
+use super::link::liveness::{Patience, ProbeReason};
 use super::link::process::Link;
 use super::publish::Publisher;
 use super::relay::demand::Demand;
@@ -29,9 +30,6 @@ use super::second::{Means, Second};
 use super::system_events::{self, SystemEvent, Watch};
 use crate::openssh::Login;
 use crate::openssh::failure::Failure;
-
-/// Work that goes on beside the link.
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Result of a check.
 enum Verdict {
@@ -43,9 +41,12 @@ enum Verdict {
 
 /// Monitor of a tunnel's links.
 pub(super) struct Monitor {
-    liveness: Arc<Liveness>,
-    /// Lets connections through while true.
-    link_up: watch::Sender<bool>,
+    /// `ServerAliveInterval` in seconds.
+    keepalive: u32,
+    /// The present ssh; the last one while there is no link.
+    carrier: Arc<Carrier>,
+    /// Lets connections through to the present ssh.
+    link_up: watch::Sender<Option<Arc<Carrier>>>,
     /// Open connections, and the time without any after which the link ends; `None` for a tunnel that stays up.
     demand: Arc<Demand>,
     on_demand: Option<Duration>,
@@ -53,21 +54,22 @@ pub(super) struct Monitor {
     daemon_wake: Arc<Notify>,
     /// Socket that ssh forwards to the status daemon, if that is among the services.
     daemon_socket: Option<PathBuf>,
-    /// The ssh before the present one, while it goes on.
+    /// The ssh before the present one. It goes on whether there is a link or not.
     former: Option<Task>,
 }
 
 impl Monitor {
-    /// Returns the monitor that records signs of life in `liveness` and lets connections through `link_up`. A link
-    /// without `demand` for the time `on_demand` ends.
+    /// Returns the monitor that lets connections through by `link_up`. A link without `demand` for the time `on_demand`
+    /// ends.
     pub(super) fn new(
-        liveness: Arc<Liveness>,
-        link_up: watch::Sender<bool>,
+        keepalive: u32,
+        link_up: watch::Sender<Option<Arc<Carrier>>>,
         demand: Arc<Demand>,
         on_demand: Option<Duration>,
     ) -> Self {
         Self {
-            liveness,
+            keepalive,
+            carrier: Arc::new(Carrier::new(keepalive)),
             link_up,
             demand,
             on_demand,
@@ -88,10 +90,22 @@ impl Monitor {
     }
 
     /// Lets connections through from now on.
-    pub(super) fn open(&self) {
-        self.liveness.begin();
+    pub(super) fn open(&mut self) {
         self.demand.touch();
-        self.link_up.send_replace(true);
+        self.begin();
+    }
+
+    /// Lets connections through to an ssh that has just come up. Returns the one before.
+    fn begin(&mut self) -> Arc<Carrier> {
+        let before = std::mem::replace(&mut self.carrier, Arc::new(Carrier::new(self.keepalive)));
+        self.link_up.send_replace(Some(Arc::clone(&self.carrier)));
+        before
+    }
+
+    /// Makes connections wait for the next link.
+    fn close(&self) {
+        self.link_up.send_replace(None);
+        self.carrier.end();
     }
 
     /// Watches the link until it ends, and returns how.
@@ -106,34 +120,29 @@ impl Monitor {
     ) -> End {
         let (socket, wake) = (self.daemon_socket.clone(), Arc::clone(&self.daemon_wake));
         let mut poll = DaemonPoll::new(publisher.paths(), &publisher.instance(), socket, wake);
-        let mut _settling = settle(connector.forward_table());
+        let mut _settling = Some(settle(connector.forward_table()));
         loop {
             let (mut stop, system, _) = interrupts.split();
             let end = tokio::select! {
                 () = stop.requested() => break,
                 failure = link.ended() => {
-                    self.link_up.send_replace(false);
+                    self.close();
                     return End::Failed(failure);
                 }
                 () = unused(self.on_demand, &self.demand, connector) => {
-                    // From here on, connections wait for the next link.
-                    self.link_up.send_replace(false);
-                    self.former = None;
+                    self.close();
+                    self.end_former().await;
                     link.end().await;
                     return End::Unused;
                 }
                 facts = poll.next() => {
                     publisher.daemon_facts(facts);
-                    self.liveness.verified();
+                    self.carrier.liveness.verified();
                     continue;
                 }
-                () = run(&mut self.former) => {
-                    self.former = None;
-                    continue;
-                }
-                reason = next_reason(system, &self.liveness) => {
+                reason = next_reason(system, &self.carrier) => {
                     // There are never more than two. After sleep, the network itself is late.
-                    let may_start_second = self.former.is_none() && reason != Reason::System(SystemEvent::Woke);
+                    let may_start_second = !self.has_former() && reason != Reason::System(SystemEvent::Woke);
                     let means = may_start_second.then_some(Means { login, backoff: &mut *backoff });
                     match self.verify(reason, &mut link, means, connector, publisher, stop).await {
                         Verdict::Alive => {
@@ -142,10 +151,12 @@ impl Monitor {
                             continue;
                         }
                         Verdict::Replaced(second) => {
+                            // It waits for the silent link, and nothing else may use the forwards then.
+                            _settling = None;
                             match self.replace(&mut link, *second, connector, publisher).await {
                                 Ok(replaced) => {
                                     self.former = Some(replaced);
-                                    _settling = settle(connector.forward_table());
+                                    _settling = Some(settle(connector.forward_table()));
                                     continue;
                                 }
                                 Err(failure) => End::Failed(failure),
@@ -155,13 +166,23 @@ impl Monitor {
                     }
                 }
             };
-            self.link_up.send_replace(false);
+            self.close();
             link.kill().await;
             return end;
         }
-        self.former = None;
         link.end().await;
         End::Stop
+    }
+
+    fn has_former(&self) -> bool {
+        self.former.as_ref().is_some_and(|former| !former.0.is_finished())
+    }
+
+    /// Kills the former ssh, with its connections.
+    pub(super) async fn end_former(&mut self) {
+        if let Some(former) = self.former.take() {
+            former.stop().await;
+        }
     }
 
     /// Puts `second` in the place of `link`. Returns what becomes of that.
@@ -174,10 +195,10 @@ impl Monitor {
     ) -> Result<Task, Failure> {
         let contact = Arc::clone(connector.contact());
         let before = std::mem::replace(link, connector.switch_to(second).await?);
-        let (tally, patience) = (self.liveness.begin(), self.liveness.patience());
+        let (carrier, log) = (self.begin(), Arc::clone(publisher.log()));
+        let patience = carrier.liveness.patience();
         publisher.renew_promise();
-        let log = Arc::clone(publisher.log());
-        Ok(Box::pin(Former { link: before, contact, tally, patience, log }.run_down()))
+        Ok(Task(tokio::spawn(Former { link: before, contact, carrier, patience, log }.run_down())))
     }
 
     /// Checks the link. With `means`, a second ssh may start.
@@ -193,22 +214,22 @@ impl Monitor {
         if let Some(failure) = publisher.displacement() {
             return Verdict::Ended(End::Failed(failure));
         }
-        if matches!(reason, Reason::Probe(ProbeReason::Renewal)) && self.liveness.is_recent() {
-            self.liveness.renewed();
+        if matches!(reason, Reason::Probe(ProbeReason::Renewal)) && self.carrier.liveness.is_recent() {
+            self.carrier.liveness.renewed();
             publisher.renew_promise();
             return Verdict::Alive;
         }
         let patience = self.patience(reason);
         let check = Check {
             contact: connector.contact(),
-            liveness: &self.liveness,
+            carrier: &self.carrier,
             pid: link.pid(),
             network_changed: matches!(reason, Reason::System(SystemEvent::NetworkChanged)),
         };
         // A slow link shows signs of life without having answered.
         let slow = || {
             publisher.log().write(&format!("{reason}: the link is slow"));
-            self.liveness.renewed();
+            self.carrier.liveness.renewed();
             publisher.renew_promise();
         };
         let second = async {
@@ -229,7 +250,7 @@ impl Monitor {
         if !alive {
             return Verdict::Ended(End::Failed(reason.failure()));
         }
-        self.liveness.renewed();
+        self.carrier.liveness.renewed();
         publisher.renew_promise();
         Verdict::Alive
     }
@@ -239,10 +260,10 @@ impl Monitor {
         let idle = system_events::PATIENCE;
         match reason {
             Reason::System(SystemEvent::NetworkChanged) => {
-                Patience { idle, busy: self.liveness.patience().busy }
+                Patience { idle, busy: self.carrier.liveness.patience().busy }
             }
             Reason::System(_) => Patience { idle, busy: idle },
-            Reason::Probe(_) => self.liveness.patience(),
+            Reason::Probe(_) => self.carrier.liveness.patience(),
         }
     }
 }
@@ -259,31 +280,32 @@ async fn unused(limit: Option<Duration>, demand: &Demand, connector: &Connector)
     }
 }
 
-/// Runs `task`, if there is one, to its end.
-async fn run(task: &mut Option<Task>) {
-    match task {
-        Some(task) => task.await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Waits for the next reason to check the link.
-async fn next_reason(system: &mut Watch, liveness: &Liveness) -> Reason {
+async fn next_reason(system: &mut Watch, carrier: &Carrier) -> Reason {
     tokio::select! {
         what = system.next() => Reason::System(what),
-        reason = liveness.probe_reason() => Reason::Probe(reason),
+        reason = carrier.liveness.probe_reason() => Reason::Probe(reason),
     }
 }
 
 /// Sets up forwards that were added while there was no link, until the returned value is dropped.
-fn settle(forward_table: &Arc<ForwardTable>) -> AbortOnDrop {
+fn settle(forward_table: &Arc<ForwardTable>) -> Task {
     let forward_table = Arc::clone(forward_table);
-    AbortOnDrop(tokio::spawn(async move { forward_table.settle().await }))
+    Task(tokio::spawn(async move { forward_table.settle().await }))
 }
 
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
+/// Work that goes on beside the link. Dropping it ends the work soon.
+struct Task(JoinHandle<()>);
 
-impl Drop for AbortOnDrop {
+impl Task {
+    /// Ends the work; returns once it has ended.
+    async fn stop(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::connect::Connector;
 use super::interrupts::Interrupts;
-use super::link::liveness::Liveness;
+use super::link::carrier::Exchange;
 use super::monitor::Monitor;
 use super::prompt_broker;
 use super::protocol::event::Event;
@@ -48,8 +48,7 @@ pub(super) async fn set_up<'a>(request: &Request, paths: &'a Paths, starter: Sta
     let (stopper, stop) = watch::channel(false);
     signals::stop_on(&stopper, starter.is_terminal())?;
     let publisher = publisher(request, paths, starter).await?;
-    let (link_up, link) = watch::channel(false);
-    let liveness = Arc::new(Liveness::new(request.login.keepalive));
+    let (link_up, link) = watch::channel(None);
     let demand = Arc::new(Demand::default());
     let uplink = Uplink {
         link,
@@ -57,8 +56,7 @@ pub(super) async fn set_up<'a>(request: &Request, paths: &'a Paths, starter: Sta
         demand: Arc::clone(&demand),
         limit: ConnectionLimit::new(fd_limit::raise()),
         guard: Guard::new(request.only_me, Arc::clone(publisher.log())),
-        tally: liveness.tally(),
-        liveness: Arc::clone(&liveness),
+        exchange: Exchange::default(),
         counters: Arc::default(),
     };
     let metrics = Metrics::default();
@@ -69,7 +67,7 @@ pub(super) async fn set_up<'a>(request: &Request, paths: &'a Paths, starter: Sta
             return Err(error);
         }
     };
-    let monitor = Monitor::new(liveness, link_up, Arc::clone(&demand), request.on_demand);
+    let monitor = Monitor::new(request.login.keepalive, link_up, Arc::clone(&demand), request.on_demand);
     let interrupts = Interrupts::new(stop, &request.login.instance.id);
     let mut parts = Parts { publisher, connector, monitor, interrupts, demand };
     if let Err(error) = parts.open(request, &metrics, stopper).await {

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::carrier::Carrier;
 use super::contact::Contact;
-use super::liveness::{Liveness, OVERDUE_TRIPS, Patience};
+use super::liveness::{OVERDUE_TRIPS, Patience};
 use super::mux;
 use super::tcp_progress::Connection;
 use crate::supervisor::system_events;
@@ -30,8 +31,8 @@ const BUSY: u32 = 3;
 pub struct Check<'a> {
     /// The contact to its ssh.
     pub contact: &'a Contact,
-    /// Times of received data.
-    pub liveness: &'a Liveness,
+    /// Its connections and signs of life.
+    pub carrier: &'a Carrier,
     /// PID of ssh, if it still runs.
     pub pid: Option<u32>,
     /// True after a change of the network.
@@ -45,9 +46,9 @@ impl Check<'_> {
         let asked = Instant::now();
         let answered = |answered: bool| {
             if answered {
-                self.liveness.answered(asked.elapsed());
+                self.carrier.liveness.answered(asked.elapsed());
             }
-            answered || self.liveness.received_since(asked)
+            answered || self.carrier.liveness.received_since(asked)
         };
         let mut answer = pin!(self.contact.probe.wait_for_reply());
         let mut greeting = pin!(mux::responds(&self.contact.control));
@@ -64,8 +65,8 @@ impl Check<'_> {
             if self.is_alive_in_kernel(&mut connection, is_busy) {
                 sign = Instant::now();
             }
-            sign = sign.max(self.liveness.last_received());
-            responds |= self.liveness.received_since(asked);
+            sign = sign.max(self.carrier.liveness.last_received());
+            responds |= self.carrier.liveness.received_since(asked);
             homeless = if self.has_lost_address(connection.as_ref()) { homeless + 1 } else { 0 };
             if homeless == HOMELESS_MAX {
                 return false;
@@ -88,7 +89,7 @@ impl Check<'_> {
     }
 
     fn is_busy(&self) -> bool {
-        self.liveness.tally().is_carrying()
+        self.carrier.is_carrying()
     }
 
     /// Returns true if nothing can reach the link any more.
@@ -120,7 +121,7 @@ pub struct Doubt<'a> {
 impl Doubt<'_> {
     /// Waits until the link has shown no sign of life for as long as an answer may take.
     pub async fn arise(&mut self) {
-        let pause = self.check.liveness.overdue() / 2;
+        let pause = self.check.carrier.liveness.overdue() / 2;
         loop {
             sleep(pause).await;
             self.persists();
@@ -135,7 +136,7 @@ impl Doubt<'_> {
     /// the network.
     fn limit(&self) -> Duration {
         let in_kernel = self.connection.as_ref().map_or(Duration::ZERO, Connection::round_trip);
-        let limit = self.check.liveness.overdue().max(OVERDUE_TRIPS * in_kernel);
+        let limit = self.check.carrier.liveness.overdue().max(OVERDUE_TRIPS * in_kernel);
         let limit = if self.check.is_busy() { BUSY * limit } else { limit };
         if self.check.network_changed { limit.max(system_events::PATIENCE) } else { limit }
     }
@@ -146,7 +147,7 @@ impl Doubt<'_> {
         if self.check.is_alive_in_kernel(&mut self.connection, self.check.is_busy()) {
             self.sign = Instant::now();
         }
-        self.sign = self.sign.max(self.check.liveness.last_received());
+        self.sign = self.sign.max(self.check.carrier.liveness.last_received());
         self.sign == before
     }
 }

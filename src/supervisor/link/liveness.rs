@@ -8,14 +8,12 @@
 //! it knows. So an idle link is checked in time for the next promise, about once a minute; nothing here wakes
 //! in between.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::tally::Tally;
 use super::timer;
 use crate::runtime::prompt::RENEWAL;
 
@@ -64,20 +62,21 @@ pub struct Liveness {
     /// ServerAliveInterval.
     pace: Duration,
     epoch: Instant,
-    /// Time of the first unanswered data, in milliseconds after `epoch`; 0 for none.
+    /// Number of connections to which an answer is owed.
+    owing: AtomicUsize,
+    /// Time of the first data since then that no check has covered, in milliseconds after `epoch`; 0 for none.
     sent: AtomicU64,
     /// Time of the last data received, likewise.
     received: AtomicU64,
     /// Time of the last proof that the link is alive, likewise.
     verified: AtomicU64,
-    /// Number of checks in a row that the link answered while a service did not.
+    /// Number of checks in a row that the link answered while no service did.
     slow: AtomicU32,
-    /// Time of the next check for the sake of such a service, likewise; 0 for none.
+    /// Number of checks since an answer is owed, and the time of the next one for that reason; 0 for none.
+    checks: AtomicU32,
     again: AtomicU64,
     /// Time that answered checks took, in milliseconds; of earlier ones, half of it, a quarter, and so on.
     trip: AtomicU64,
-    /// Connections that depend on the present ssh.
-    tally: Mutex<Arc<Tally>>,
     wake: Notify,
 }
 
@@ -86,31 +85,32 @@ impl Liveness {
     /// is detected within three times that, as by ssh.
     pub fn new(keepalive: u32) -> Self {
         let pace = if keepalive == 0 { USUAL_PACE } else { keepalive };
-        Self {
+        let this = Self {
             pace: Duration::from_secs(pace.into()),
             epoch: Instant::now(),
+            owing: AtomicUsize::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             verified: AtomicU64::new(0),
             slow: AtomicU32::new(0),
+            checks: AtomicU32::new(0),
             again: AtomicU64::new(0),
             trip: AtomicU64::new(0),
-            tally: Mutex::default(),
             wake: Notify::new(),
-        }
+        };
+        this.received();
+        this.renewed();
+        this
     }
 
-    /// Returns the count of connections of the present ssh.
-    pub fn tally(&self) -> Arc<Tally> {
-        Arc::clone(&self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Counts a connection to which an answer is owed.
+    pub fn owe(&self) {
+        self.owing.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Begins with another ssh, which is alive. Returns the count of connections of the one before.
-    pub fn begin(&self) -> Arc<Tally> {
-        self.received();
-        self.renewed();
-        self.trip.store(0, Ordering::Relaxed);
-        std::mem::take(&mut *self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Counts one less.
+    pub fn pay(&self) {
+        self.owing.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Records data sent to ssh that needs an answer.
@@ -121,12 +121,13 @@ impl Liveness {
         }
     }
 
-    /// Records data received.
+    /// Records data received. What is owed to other connections stays owed.
     pub fn received(&self) {
         self.received.store(self.now(), Ordering::Relaxed);
-        self.sent.store(0, Ordering::Relaxed);
-        if self.slow.load(Ordering::Relaxed) > 0 {
-            self.slow.store(0, Ordering::Relaxed);
+        self.slow.store(0, Ordering::Relaxed);
+        if self.owing.load(Ordering::Relaxed) == 0 {
+            self.sent.store(0, Ordering::Relaxed);
+            self.checks.store(0, Ordering::Relaxed);
             self.again.store(0, Ordering::Relaxed);
         }
     }
@@ -135,8 +136,10 @@ impl Liveness {
     pub fn verified(&self) {
         let now = self.now();
         if self.sent.swap(0, Ordering::Relaxed) != 0 || self.again.load(Ordering::Relaxed) != 0 {
-            let slow = self.slow.fetch_add(1, Ordering::Relaxed) + 1;
-            self.again.store(after(now, self.doubt(slow)), Ordering::Relaxed);
+            self.slow.fetch_add(1, Ordering::Relaxed);
+            let checks = self.checks.fetch_add(1, Ordering::Relaxed) + 1;
+            let is_owed = self.owing.load(Ordering::Relaxed) > 0;
+            self.again.store(if is_owed { after(now, self.doubt(checks)) } else { 0 }, Ordering::Relaxed);
         }
         self.received.store(now, Ordering::Relaxed);
         self.renewed();
@@ -154,9 +157,9 @@ impl Liveness {
         OVERDUE.max(OVERDUE_TRIPS * Duration::from_millis(self.trip.load(Ordering::Relaxed)))
     }
 
-    /// Returns the time that an answer may take, after `slow` checks.
-    fn doubt(&self, slow: u32) -> Duration {
-        DOUBT.min(self.pace).saturating_mul(GROWTH.saturating_pow(slow))
+    /// Returns the time that an answer may take, after this number of checks.
+    fn doubt(&self, checks: u32) -> Duration {
+        DOUBT.min(self.pace).saturating_mul(GROWTH.saturating_pow(checks))
     }
 
     /// Records a renewed promise, based on earlier data. An answer that is owed stays owed.
@@ -194,11 +197,13 @@ impl Liveness {
     /// [`verified`](Self::verified).
     pub async fn probe_reason(&self) -> ProbeReason {
         loop {
-            let [sent, again, verified] =
-                [&self.sent, &self.again, &self.verified].map(|time| time.load(Ordering::Relaxed));
-            // However slow a service is, new data is not left in doubt for long.
+            let [sent, again, received, verified] = [&self.sent, &self.again, &self.received, &self.verified]
+                .map(|time| time.load(Ordering::Relaxed));
+            // However slow a service is, new data is not left in doubt for long. Data on another connection shows that
+            // the link is alive, and no more.
             let doubt = self.doubt(self.slow.load(Ordering::Relaxed)).min(self.pace);
-            let answer = if sent == 0 { 0 } else { after(sent, doubt) };
+            let answer = if sent == 0 { 0 } else { after(sent.max(received), doubt) };
+            let again = if again == 0 { 0 } else { again.max(after(received, self.doubt(0))) };
             match next(self.now(), [answer, again], verified) {
                 Next::Ask(reason) => return reason,
                 Next::Wait(until) => tokio::select! {
@@ -260,19 +265,23 @@ mod tests {
     fn the_checks_of_a_slow_service_become_rare() {
         let liveness = Liveness::new(5);
         let mut pauses = Vec::new();
+        liveness.owe();
         liveness.sent();
         for _ in 0..4 {
             let (sent, again) =
                 (liveness.sent.load(Ordering::Relaxed), liveness.again.load(Ordering::Relaxed));
-            let slow = liveness.slow.load(Ordering::Relaxed);
-            assert_eq!(sent == 0, slow > 0, "only the first is for new data");
-            assert!(slow == 0 || again > liveness.now());
-            pauses.push(liveness.doubt(slow).as_millis());
+            let checks = liveness.checks.load(Ordering::Relaxed);
+            assert_eq!(sent == 0, checks > 0, "only the first is for new data");
+            assert!(checks == 0 || again > liveness.now());
+            pauses.push(liveness.doubt(checks).as_millis());
+            // Answers of another service do not make them more frequent.
+            liveness.received();
             liveness.verified();
         }
         assert_eq!(pauses, [1_500, 4_500, 13_500, 40_500]);
+        liveness.pay();
         liveness.received();
-        assert_eq!((liveness.slow.load(Ordering::Relaxed), liveness.again.load(Ordering::Relaxed)), (0, 0));
+        assert_eq!((liveness.checks.load(Ordering::Relaxed), liveness.again.load(Ordering::Relaxed)), (0, 0));
     }
 
     #[test]
@@ -282,8 +291,6 @@ mod tests {
             liveness.answered(Duration::from_millis(took));
             assert_eq!(liveness.overdue(), Duration::from_millis(overdue));
         }
-        liveness.begin();
-        assert_eq!(liveness.overdue(), OVERDUE, "another ssh, another way");
     }
 
     /// A hang right after the renewal still owes the answer to earlier data.
@@ -296,17 +303,6 @@ mod tests {
         assert_ne!(liveness.sent.load(Ordering::Relaxed), 0);
         liveness.verified();
         assert_eq!(liveness.sent.load(Ordering::Relaxed), 0);
-    }
-
-    #[test]
-    fn connections_count_while_they_are_carried() {
-        let liveness = Liveness::new(5);
-        let carried = liveness.tally().carry();
-        assert!(liveness.tally().is_carrying());
-        let former = liveness.begin();
-        assert!(former.is_carrying() && !liveness.tally().is_carrying());
-        drop(carried);
-        assert!(!former.is_carrying());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One link: an ssh [`process`], the client of its control socket ([`mux`]), and checks of its liveness.
 
+pub(crate) mod carrier;
 pub(crate) mod check;
 pub(crate) mod contact;
 pub(crate) mod forwards;
@@ -10,7 +11,6 @@ pub(crate) mod permission;
 pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod sessions;
-pub(crate) mod tally;
 pub(crate) mod tcp_probe;
 pub(crate) mod tcp_progress;
 pub(crate) mod timer;

@@ -22,7 +22,7 @@ use super::metrics::Counters;
 use super::pipe::Pipe;
 use super::stream::{Stream, end, is_momentary, reset, unsent, write_all};
 use super::uplink::{Uplink, is_gone};
-use crate::supervisor::link::liveness::Liveness;
+use crate::supervisor::link::carrier::Exchange;
 
 /// Bytes to copy at a time. A read of this length shows a large transfer, which goes on through a pipe.
 const CHUNK: usize = 64 * 1024;
@@ -48,13 +48,13 @@ pub async fn join(
     client: &impl Stream,
     up: &UnixStream,
     down: &UnixStream,
-    uplink: &mut Uplink,
+    uplink: &Uplink,
 ) -> io::Result<()> {
-    let (liveness, counters) = (uplink.liveness.clone(), uplink.counters.clone());
-    let _under_way = uplink.tally.carry();
+    let (exchange, counters) = (&uplink.exchange, &uplink.counters);
+    let _under_way = exchange.carrier().carry();
     let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mut upload = pin!(copy(client, up, Direction::Up(&liveness, &counters, &sent)));
-    let mut download = pin!(copy(down, client, Direction::Down(&liveness, &counters, &received)));
+    let mut upload = pin!(copy(client, up, Direction::Up(exchange, counters, &sent)));
+    let mut download = pin!(copy(down, client, Direction::Down(exchange, counters, &received)));
     let mut uploaded = None;
     let downloaded = loop {
         tokio::select! {
@@ -78,10 +78,9 @@ pub async fn join(
     }
     end(client)?;
     if uploaded.is_none() {
-        let mut link = uplink.clone();
         uploaded = tokio::select! {
             result = &mut upload => Some(result),
-            () = link.until_down() => None,
+            () = uplink.until_down() => None,
             () = given_way(uplink, &sent) => return Ok(()),
         };
     }
@@ -130,7 +129,7 @@ async fn given_way(uplink: &Uplink, sent: &AtomicU64) {
 
 /// Returns true if ssh itself has ended, as it closes connections for other reasons, too. Does not wait for
 /// one that the client had ended.
-async fn is_lost(remote: &UnixStream, complete: bool, uplink: &mut Uplink) -> bool {
+async fn is_lost(remote: &UnixStream, complete: bool, uplink: &Uplink) -> bool {
     is_gone(remote, uplink)
         || !complete && (timeout(LAST_BREATH, uplink.until_down()).await.is_ok() || is_gone(remote, uplink))
 }
@@ -147,17 +146,17 @@ async fn break_off(client: &impl Stream) -> io::Result<()> {
 /// A direction: whom to tell about its bytes, and their count.
 enum Direction<'a> {
     /// To ssh.
-    Up(&'a Liveness, &'a Counters, &'a AtomicU64),
+    Up(&'a Exchange, &'a Counters, &'a AtomicU64),
     /// From ssh.
-    Down(&'a Liveness, &'a Counters, &'a AtomicU64),
+    Down(&'a Exchange, &'a Counters, &'a AtomicU64),
 }
 
 impl Direction<'_> {
     /// Records data from the sender, or its end.
     fn took(&self) {
         match self {
-            Self::Up(liveness, ..) => liveness.sent(),
-            Self::Down(liveness, ..) => liveness.received(),
+            Self::Up(exchange, ..) => exchange.sent(),
+            Self::Down(exchange, ..) => exchange.received(),
         }
     }
 
@@ -174,11 +173,7 @@ impl Direction<'_> {
     /// Records that a full receiver accepts data again.
     fn unblocked(&self) {
         match self {
-            // ssh is not stuck, and has sent what it could not send before. What it takes now owes an answer again.
-            Self::Up(liveness, ..) => {
-                liveness.received();
-                liveness.sent();
-            }
+            Self::Up(exchange, ..) => exchange.unblocked(),
             Self::Down(..) => {}
         }
     }

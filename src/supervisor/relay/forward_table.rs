@@ -195,7 +195,7 @@ impl ForwardTable {
         let insisting = uplink.demand.insist();
         let up = tokio::select! {
             biased;
-            up = uplink.link.wait_for(|up| *up) => up.is_ok(),
+            up = uplink.link.wait_for(Option::is_some) => up.is_ok(),
             () = self.uplink.demand.refusal() => false,
         };
         if up {

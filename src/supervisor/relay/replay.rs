@@ -102,7 +102,7 @@ impl ReplayBuffer {
                 uplink.counters.sent.fetch_add(length as u64, Ordering::Relaxed);
             }
         }
-        uplink.liveness.sent();
+        uplink.exchange.sent();
         Ok(())
     }
 

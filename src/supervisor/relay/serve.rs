@@ -50,16 +50,12 @@ async fn carry(client: impl Stream, socket: Arc<Path>, mut uplink: Uplink) -> io
         }
     };
     drop(replay);
-    copy::join(&client, &remote, &remote, &mut uplink).await
+    copy::join(&client, &remote, &remote, &uplink).await
 }
 
 /// Returns a connection to `socket` as soon as there is a link; fails if `client` goes before.
 async fn connect(client: &impl Stream, socket: &Path, uplink: &mut Uplink) -> io::Result<UnixStream> {
-    // A service that speaks first owes data from now on.
-    uplink.liveness.sent();
-    uplink.attach();
-    // Another link from now on is one too many: see `uplink::is_gone`.
-    if *uplink.link.borrow_and_update()
+    if uplink.attach()
         && let Ok(stream) = UnixStream::connect(socket).await
     {
         return Ok(stream);
@@ -74,8 +70,6 @@ async fn connect_when_up(socket: &Path, uplink: &mut Uplink) -> io::Result<UnixS
     let deadline = uplink.deadline();
     loop {
         uplink.until_up(deadline).await?;
-        uplink.liveness.sent();
-        uplink.attach();
         match UnixStream::connect(socket).await {
             Ok(stream) => return Ok(stream),
             Err(error) if Instant::now() >= deadline => return Err(error),

@@ -51,7 +51,7 @@ async fn attend(mut client: TcpStream, control: Control, mut uplink: Uplink) -> 
     match outcome {
         Ok(channel) => {
             client.write_all(&request.version.reply(Outcome::Connected)).await?;
-            copy::join(&client, &channel.up, &channel.down, &mut uplink).await
+            copy::join(&client, &channel.up, &channel.down, &uplink).await
         }
         Err(outcome) => {
             client.write_all(&request.version.reply(outcome)).await?;
@@ -67,14 +67,12 @@ async fn connect(control: &Control, target: &Target, uplink: &mut Uplink) -> Res
     let deadline = uplink.deadline();
     loop {
         uplink.until_up(deadline).await.map_err(|_| Outcome::NoNetwork)?;
-        uplink.liveness.sent();
-        uplink.attach();
         let attempt = tokio::select! {
             attempt = mux::connect(control, target) => attempt,
             () = uplink.until_down() => continue,
         };
         if !matches!(attempt, Err(Refusal::Silent(_))) {
-            uplink.liveness.received();
+            uplink.exchange.received();
         }
         match attempt {
             Ok(channel) => return Ok(channel),

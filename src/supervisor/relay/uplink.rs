@@ -12,14 +12,13 @@ use super::connection_limit::ConnectionLimit;
 use super::demand::Demand;
 use super::metrics::Counters;
 use super::owner::Guard;
-use crate::supervisor::link::liveness::Liveness;
-use crate::supervisor::link::tally::Tally;
+use crate::supervisor::link::carrier::{Carrier, Exchange};
 
 /// A connection's view of the link. Copies share it.
 #[derive(Debug, Clone)]
 pub struct Uplink {
-    /// True while there is a link.
-    pub link: watch::Receiver<bool>,
+    /// The present ssh while there is a link.
+    pub link: watch::Receiver<Option<Arc<Carrier>>>,
     /// Time that a connection waits for a link.
     pub hold: Duration,
     /// Counts open and waiting connections.
@@ -28,10 +27,8 @@ pub struct Uplink {
     pub limit: ConnectionLimit,
     /// Refuses other users of this machine, if the user wants that.
     pub guard: Guard,
-    /// Gets told about traffic in both directions.
-    pub liveness: Arc<Liveness>,
-    /// Connections that depend on the same ssh as this one.
-    pub tally: Arc<Tally>,
+    /// Gets told about traffic in both directions over the ssh of this connection, which need not be the present one.
+    pub exchange: Exchange,
     /// Counts connections and bytes.
     pub counters: Arc<Counters>,
 }
@@ -39,7 +36,7 @@ pub struct Uplink {
 impl Uplink {
     /// Returns true if the link is up.
     pub fn is_up(&self) -> bool {
-        *self.link.borrow()
+        self.link.borrow().is_some()
     }
 
     /// Returns the time until which a connection that arrives now waits.
@@ -47,37 +44,44 @@ impl Uplink {
         Instant::now() + self.hold
     }
 
-    /// Waits until the link is up. Fails with [`io::ErrorKind::NotConnected`] if there will be none for now.
+    /// Waits until the link is up, and chooses its ssh. Fails with [`io::ErrorKind::NotConnected`] if there will be none
+    /// for now.
     pub async fn until_up(&mut self, deadline: Instant) -> io::Result<()> {
-        if *self.link.borrow_and_update() {
+        if self.attach() {
             return Ok(());
         }
         let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
         let _waiting = self.demand.wait();
         tokio::select! {
-            up = timeout_at(deadline, self.link.wait_for(|up| *up)) => up?.map_err(gone).map(drop),
-            () = self.demand.refusal() => Err(io::ErrorKind::NotConnected.into()),
+            up = timeout_at(deadline, self.link.wait_for(Option::is_some)) => drop(up?.map_err(gone)?),
+            () = self.demand.refusal() => return Err(io::ErrorKind::NotConnected.into()),
         }
+        self.attach();
+        Ok(())
     }
 
-    /// Chooses the count of the present ssh. Called before a connection is made: if another ssh takes over in between,
-    /// the former one is kept for longer than necessary, and none ends too early.
-    pub fn attach(&mut self) {
-        self.tally = self.liveness.tally();
+    /// Chooses the present ssh for this connection. Returns false if there is none. The connection must be made at
+    /// once: another ssh can take over as soon as this thread waits.
+    pub fn attach(&mut self) -> bool {
+        let present = self.link.borrow_and_update().clone();
+        let Some(present) = present else { return false };
+        self.exchange = Exchange::new(present);
+        // A service that speaks first owes data from now on.
+        self.exchange.sent();
+        true
     }
 
-    /// Waits until the link is down or the supervisor ends.
-    pub async fn until_down(&mut self) {
-        let _ = self.link.wait_for(|up| !*up).await;
+    /// Waits until the ssh of this connection has ended.
+    pub async fn until_down(&self) {
+        self.exchange.carrier().until_ended().await;
     }
 }
 
 /// Returns true if ssh itself is gone, not only the connection that it closed: it also closes connections that a
 /// service refuses.
 pub(super) fn is_gone(remote: &UnixStream, uplink: &Uplink) -> bool {
-    // A link that is up again is another one.
-    let is_another = uplink.link.has_changed().unwrap_or(true);
-    is_another || !uplink.is_up() || remote.peer_cred().is_ok_and(|peer| peer.pid().is_some_and(is_ending))
+    let is_ended = uplink.exchange.carrier().has_ended();
+    is_ended || remote.peer_cred().is_ok_and(|peer| peer.pid().is_some_and(is_ending))
 }
 
 /// Returns true if a process is ending or gone. It begins to end before its sockets are closed.

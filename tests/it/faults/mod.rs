@@ -20,6 +20,8 @@ mod services;
 #[cfg(target_os = "linux")]
 mod slow;
 mod surroundings;
+#[cfg(target_os = "linux")]
+mod takeover;
 
 use serde_json::Value;
 

@@ -64,8 +64,12 @@ struct Shared {
 struct State {
     /// Nothing passes.
     silent: bool,
+    /// Connections up to this one carry nothing for now.
+    held: usize,
     /// Connections up to this one carry nothing any more.
     lost: usize,
+    /// New connections are closed at once.
+    closed: bool,
     streams: Vec<TcpStream>,
 }
 
@@ -118,6 +122,26 @@ impl Network {
         self.shared.change(|state| state.silent = false);
     }
 
+    /// Silences the existing connections. New ones work.
+    pub fn hold(&self) {
+        self.shared.change(|state| state.held = state.streams.len());
+    }
+
+    /// Ends the silence of [`hold`](Self::hold).
+    pub fn release(&self) {
+        self.shared.change(|state| state.held = 0);
+    }
+
+    /// Closes new connections at once. The existing ones go on.
+    pub fn close(&self) {
+        self.shared.change(|state| state.closed = true);
+    }
+
+    /// Accepts new connections again.
+    pub fn open(&self) {
+        self.shared.change(|state| state.closed = false);
+    }
+
     /// Forgets the existing connections, as a restarted router does: data sent on them is lost. New ones
     /// work.
     pub fn forget(&self) {
@@ -142,7 +166,7 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
-        self.speak();
+        self.shared.change(|state| (state.silent, state.held) = (false, 0));
         self.reset();
         // `accept` has no other way to be woken.
         let _ = TcpStream::connect((self.address, self.port));
@@ -160,7 +184,10 @@ impl Shared {
 
     /// Carries one connection in both directions.
     fn connect(self: Arc<Self>, client: TcpStream) -> io::Result<()> {
-        self.wait_until_audible();
+        self.wait_until_audible(usize::MAX);
+        if self.state.lock().unwrap().closed {
+            return Ok(());
+        }
         let server = TcpStream::connect((Ipv4Addr::LOCALHOST, self.server))?;
         server.set_nodelay(true)?;
         client.set_nodelay(true)?;
@@ -200,7 +227,7 @@ impl Shared {
                 let time = Duration::from_secs(1) * length / shape.rate;
                 free = free.max(Instant::now()) + time;
                 thread::sleep(free.saturating_duration_since(Instant::now()));
-                network.wait_until_audible();
+                network.wait_until_audible(number);
                 if !network.is_lost(number) && (&to).write_all(&piece).is_err() {
                     return;
                 }
@@ -221,7 +248,7 @@ impl Shared {
         let mut buffer = vec![0; 1 << 16];
         loop {
             let result = from.read(&mut buffer);
-            self.wait_until_audible();
+            self.wait_until_audible(number);
             if self.is_lost(number) {
                 // Taken, and never delivered; not even the end.
                 if matches!(result, Ok(0) | Err(_)) {
@@ -236,9 +263,10 @@ impl Shared {
         }
     }
 
-    fn wait_until_audible(&self) {
+    fn wait_until_audible(&self, number: usize) {
         let state = self.state.lock().unwrap();
-        drop(self.changed.wait_while(state, |state| state.silent).unwrap());
+        let is_silent = |state: &mut State| state.silent || number <= state.held;
+        drop(self.changed.wait_while(state, is_silent).unwrap());
     }
 }
 

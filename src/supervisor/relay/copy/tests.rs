@@ -1,11 +1,13 @@
 //! Copying into a receiver that is full for a moment.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::supervisor::link::carrier::Carrier;
 
 /// A socket that refuses the first write.
 struct Full {
@@ -49,14 +51,16 @@ fn the_last_piece_of_an_upload_owes_an_answer_although_it_had_to_wait() {
     runtime.block_on(async {
         let ((mut client, from), (to, mut ssh)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
         let to = Full { socket: to, refused: AtomicBool::new(false) };
-        let (liveness, counters, sent) = (Liveness::new(5), Counters::default(), AtomicU64::new(0));
+        let carrier = Arc::new(Carrier::new(5));
+        let (exchange, counters, sent) =
+            (Exchange::new(Arc::clone(&carrier)), Counters::default(), AtomicU64::new(0));
         client.write_all(b"last piece").await.unwrap();
         let mut taken = [0; 10];
         tokio::select! {
-            _ = copy(&from, &to, Direction::Up(&liveness, &counters, &sent)) => panic!("it has ended"),
+            _ = copy(&from, &to, Direction::Up(&exchange, &counters, &sent)) => panic!("it has ended"),
             read = ssh.read_exact(&mut taken) => drop(read.unwrap()),
         }
         assert_eq!(&taken, b"last piece");
-        assert!(liveness.owes_answer());
+        assert!(carrier.liveness.owes_answer());
     });
 }

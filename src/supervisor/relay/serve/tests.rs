@@ -69,7 +69,7 @@ fn a_connection_waits_for_the_link() {
         let sent = read_all(&mut stream);
         stream.write_all(&sent).unwrap();
     });
-    rig.link.send_replace(true);
+    rig.up();
     assert_eq!(read_all(&mut client), b"hello");
 }
 
@@ -79,7 +79,7 @@ fn what_a_link_that_ended_had_delivered_arrives() {
     rig.remote(|mut stream| stream.write_all(b"half an ans").unwrap());
     let mut client = rig.client();
     assert_eq!(read_all(&mut client), b"half an ans");
-    rig.link.send_replace(false);
+    rig.down();
     // The relay closes its end although the client goes on sending: there is no receiver.
     while client.write_all(b"more").is_ok() {}
 }
@@ -125,9 +125,9 @@ fn what_a_lost_link_had_not_begun_to_carry_goes_over_the_next() {
         client.write_all(b"hello").unwrap();
         for _ in 0..rounds {
             let unread = rig.take_unread(5);
-            rig.link.send_replace(false);
+            rig.down();
             drop(unread);
-            rig.link.send_replace(true);
+            rig.up();
         }
         rig.remote(echo);
         client.write_all(b" again").unwrap();
@@ -149,10 +149,10 @@ fn so_does_much_of_which_only_the_beginning_is_kept() {
         uploading.shutdown(std::net::Shutdown::Write).unwrap();
     });
     let unread = rig.take_unread(5000);
-    rig.link.send_replace(false);
+    rig.down();
     drop(unread);
     rig.remote(echo);
-    rig.link.send_replace(true);
+    rig.up();
     assert!(read_all(&mut client) == expected);
     upload.join().unwrap();
 }
@@ -164,11 +164,11 @@ fn what_a_lost_link_had_begun_to_carry_is_not_said_twice() {
     client.write_all(b"hello").unwrap();
     let mut taken = rig.take_unread(5);
     taken.read_exact(&mut [0; 5]).unwrap();
-    rig.link.send_replace(false);
+    rig.down();
     drop(taken);
     let next = Remote::bind(rig.socket()).unwrap();
     next.set_nonblocking(true).unwrap();
-    rig.link.send_replace(true);
+    rig.up();
     assert_eq!(read_until_reset(&mut client), b"");
     assert_eq!(next.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }
@@ -214,9 +214,56 @@ fn what_a_lost_link_cut_off_ends_with_a_reset_behind_what_had_come() {
     let (mut stream, _) = Remote::bind(rig.socket()).unwrap().accept().unwrap();
     stream.write_all(&vec![b'x'; 100_000]).unwrap();
     client.read_exact(&mut [0; 10]).unwrap();
-    rig.link.send_replace(false);
+    rig.down();
     drop(stream);
     assert_eq!(read_until_reset(&mut client).len(), 99_990);
+}
+
+/// A second ssh has taken over and is lost. The former one still carries the connection.
+#[test]
+fn the_end_of_a_service_behind_a_former_ssh_is_an_end() {
+    for is_up_again in [false, true] {
+        let rig = Rig::new(true);
+        let mut client = rig.client();
+        let (mut stream, _) = Remote::bind(rig.socket()).unwrap().accept().unwrap();
+        stream.write_all(b"answer").unwrap();
+        client.read_exact(&mut [0; 6]).unwrap();
+        rig.up();
+        rig.down();
+        if is_up_again {
+            rig.up();
+        }
+        stream.write_all(b" and more").unwrap();
+        drop(stream);
+        assert_eq!(read_all(&mut client), b" and more");
+    }
+}
+
+#[test]
+fn what_a_former_ssh_cut_off_ends_with_a_reset() {
+    let rig = Rig::new(true);
+    let mut client = rig.client();
+    let (mut stream, _) = Remote::bind(rig.socket()).unwrap().accept().unwrap();
+    stream.write_all(b"answer").unwrap();
+    client.read_exact(&mut [0; 6]).unwrap();
+    rig.up().unwrap().end();
+    drop(stream);
+    assert_eq!(read_until_reset(&mut client), b"");
+}
+
+/// Otherwise a stream over the former ssh would hide that the present one is dead.
+#[test]
+fn data_over_a_former_ssh_is_no_sign_of_life_of_the_present_one() {
+    let rig = Rig::new(true);
+    let mut client = rig.client();
+    let (mut stream, _) = Remote::bind(rig.socket()).unwrap().accept().unwrap();
+    let former = rig.up().unwrap();
+    let (before, began) = (former.liveness.last_received(), rig.present().liveness.last_received());
+    while former.liveness.last_received() == before {
+        stream.write_all(b"x").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+    }
+    assert_eq!(rig.present().liveness.last_received(), began);
 }
 
 #[test]
@@ -248,7 +295,7 @@ fn what_a_client_asked_for_that_gave_up_is_not_carried_out_later() {
     waits.shutdown(std::net::Shutdown::Write).unwrap();
     wait_for_connections(&rig, (1, 2));
     rig.remote(echo);
-    rig.link.send_replace(true);
+    rig.up();
     assert_eq!(read_all(&mut waits), b"waits");
 }
 
@@ -261,7 +308,7 @@ fn a_request_of_a_client_that_has_gone_does_not_go_over_the_next_link() {
     client.write_all(b"hello").unwrap();
     let unread = rig.take_unread(5);
     drop(client);
-    rig.link.send_replace(false);
+    rig.down();
     drop(unread);
     wait_for_connections(&rig, (0, 1));
 }

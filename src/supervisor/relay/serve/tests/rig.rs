@@ -12,7 +12,7 @@ use nix::sys::socket::{MsgFlags, recv};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::supervisor::link::liveness::Liveness;
+use crate::supervisor::link::carrier::{Carrier, Exchange};
 use crate::supervisor::relay::connection_limit::ConnectionLimit;
 use crate::supervisor::relay::demand::Demand;
 use crate::supervisor::relay::metrics::Counters;
@@ -24,7 +24,7 @@ use crate::supervisor::relay::uplink::Uplink;
 pub struct Rig {
     directory: tempfile::TempDir,
     pub address: SocketAddr,
-    pub link: watch::Sender<bool>,
+    link: watch::Sender<Option<Arc<Carrier>>>,
     pub counters: Arc<Counters>,
 }
 
@@ -42,7 +42,7 @@ impl Rig {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let (link, receiver) = watch::channel(up);
+        let (link, receiver) = watch::channel(None);
         let socket = directory.path().join("s");
         let counters = Arc::new(Counters::default());
         let counting = Arc::clone(&counters);
@@ -50,14 +50,34 @@ impl Rig {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let limit = ConnectionLimit::new(places);
-                let (liveness, counters) = (Arc::new(Liveness::new(5)), counting);
+                let (exchange, counters) = (Exchange::default(), counting);
                 let (guard, demand) = (Guard::default(), Arc::new(Demand::default()));
-                let tally = liveness.tally();
-                let uplink = Uplink { link: receiver, hold, demand, limit, guard, liveness, tally, counters };
+                let uplink = Uplink { link: receiver, hold, demand, limit, guard, exchange, counters };
                 serve(TcpListener::from_std(listener).unwrap(), socket, uplink).await;
             });
         });
-        Self { directory, address, link, counters }
+        let rig = Self { directory, address, link, counters };
+        if up {
+            rig.up();
+        }
+        rig
+    }
+
+    /// Another ssh comes up. Returns the one before, which goes on.
+    pub fn up(&self) -> Option<Arc<Carrier>> {
+        self.link.send_replace(Some(Arc::new(Carrier::new(5))))
+    }
+
+    /// The link is lost.
+    pub fn down(&self) {
+        if let Some(carrier) = self.link.send_replace(None) {
+            carrier.end();
+        }
+    }
+
+    /// Returns the present ssh.
+    pub fn present(&self) -> Arc<Carrier> {
+        self.link.borrow().clone().unwrap()
     }
 
     pub fn socket(&self) -> PathBuf {

@@ -1,0 +1,179 @@
+//! A second ssh has taken over, and the former one still carries connections: each of the two can fail, and the tunnel
+//! can end.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+
+use nix::sys::signal::Signal;
+
+use super::link::Pending;
+use super::{behind, told, wait_for};
+use crate::support::instance::Instance;
+use crate::support::network::Network;
+use crate::support::sandbox::Sandbox;
+use crate::support::service::Pattern;
+use crate::support::wait::DEADLINE;
+use crate::support::{process, wait};
+
+/// More than all buffers on the way hold.
+const LENGTH: u64 = 30_000_000;
+
+fn logs(sandbox: &Sandbox) -> String {
+    sandbox.tunnel(["logs"]).stdout_has("up: ").run().stdout
+}
+
+/// Returns a tunnel that is up, with this `keepalive`.
+fn start(keepalive: i64) -> (Instance, Network, Sandbox) {
+    let instance = Instance::start();
+    let network = Network::to(instance.sshd.port);
+    let mut sandbox = behind(&network, &instance);
+    sandbox.configure(|config| {
+        config.set(["ssh", "keepalive"], keepalive);
+    });
+    sandbox.start(&instance);
+    (instance, network, sandbox)
+}
+
+fn connect(sandbox: &Sandbox, index: usize) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", sandbox.config.local[index])).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// Returns a connection that has received the beginning of `length` bytes.
+fn download(sandbox: &Sandbox, length: u64) -> TcpStream {
+    let mut stream = connect(sandbox, 0);
+    stream.write_all(format!("GET /bytes/{length} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    stream
+}
+
+/// Silences the present ssh until another one has taken over. Returns the PID of the former one.
+fn take_over(network: &Network, sandbox: &Sandbox) -> i32 {
+    let former = sandbox.clients()[0].pid;
+    network.hold();
+    // The former ssh may have read it: then its answer waits, too.
+    let waiting = Pending::to(&sandbox.url(1, "id"));
+    wait::until_true("the second ssh to come up", || {
+        let logs = logs(sandbox);
+        assert!(!logs.contains("the second ssh ends"), "{logs}");
+        logs.contains("the second ssh takes over")
+    });
+    network.release();
+    assert_eq!(waiting.answer(), "n8n");
+    assert!(process::is_alive(former), "the former ssh has ended with its connections");
+    former
+}
+
+fn present(sandbox: &Sandbox, former: i32) -> i32 {
+    sandbox.clients().iter().find(|client| client.pid != former).unwrap().pid
+}
+
+/// Asserts that the peer ends `stream` without a reset once this end has.
+#[track_caller]
+fn assert_clean_end(mut stream: TcpStream) {
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut rest = Vec::new();
+    let end = stream.read_to_end(&mut rest).map_err(|error| error.kind());
+    assert_eq!(end, Ok(0));
+}
+
+#[test]
+fn what_the_former_ssh_carries_outlives_the_present_one() {
+    let (instance, network, sandbox) = start(60);
+    let (mut stream, [mut one, mut two]) = (download(&sandbox, LENGTH), [1, 2].map(|_| connect(&sandbox, 2)));
+    for idle in [&mut one, &mut two] {
+        idle.write_all(b"GET /id HTTP/1.1\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"status") {
+            let mut byte = [0];
+            idle.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+    }
+    let former = take_over(&network, &sandbox);
+    network.close();
+    process::signal(present(&sandbox, former), Signal::SIGKILL);
+    let told = wait_for(&sandbox, "reconnecting");
+    assert!(told["last_error"].as_str().unwrap().contains("ssh was killed by signal 9"), "{told}");
+    let mut expected = Pattern::new(LENGTH);
+    let mut read = |stream: &mut TcpStream, length: usize| {
+        let (mut got, mut wanted) = (vec![0; length], vec![0; length]);
+        stream.read_exact(&mut got).unwrap();
+        expected.read_exact(&mut wanted).unwrap();
+        assert!(got == wanted);
+    };
+    read(&mut stream, 10_000_000);
+    assert_clean_end(one);
+    assert_eq!(super::told(&sandbox)["state"], "reconnecting");
+    let waiting = Pending::to(&sandbox.url(1, "id"));
+    network.open();
+    assert_eq!(waiting.answer(), "n8n");
+    wait_for(&sandbox, "up");
+    // The link that is up now is another one than that of these connections.
+    assert_clean_end(two);
+    read(&mut stream, 20_000_000);
+    assert_clean_end(stream);
+    wait::until_true("the former ssh to end", || !process::is_alive(former));
+    assert_eq!(instance.sshd.logins(), 3);
+    sandbox.tunnel(["status", "--check"]).stdout_has("sglang: answering").run();
+    sandbox.soong(["ssh", "--", "echo", "over"]).stdout("over\n").run();
+    assert_eq!((instance.sshd.logins(), sandbox.clients().len()), (3, 1));
+}
+
+/// The former ssh dies: what it carried is reset, and the present one goes on.
+#[test]
+fn what_the_former_ssh_carries_is_reset_when_it_dies() {
+    let (_instance, network, sandbox) = start(60);
+    let mut stream = download(&sandbox, LENGTH);
+    let former = take_over(&network, &sandbox);
+    let mut other = download(&sandbox, LENGTH);
+    process::signal(former, Signal::SIGKILL);
+    let error = stream.read_to_end(&mut Vec::new()).expect_err("the connection ends as if it were complete");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    other.read_exact(&mut vec![0; usize::try_from(LENGTH).unwrap()]).unwrap();
+    assert_clean_end(other);
+    assert_eq!(told(&sandbox)["state"], "up");
+    assert!(!logs(&sandbox).contains("link lost"));
+}
+
+#[test]
+fn a_tunnel_with_two_sshs_ends_with_both() {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let (_instance, network, sandbox) = start(60);
+        let _stream = download(&sandbox, LENGTH);
+        let former = take_over(&network, &sandbox);
+        network.close();
+        if signal == Signal::SIGTERM {
+            // Not even where the tunnel waits for another link.
+            process::signal(present(&sandbox, former), Signal::SIGKILL);
+            wait_for(&sandbox, "reconnecting");
+        }
+        process::signal(sandbox.supervisors()[0].pid, signal);
+        wait::until_true("all to end", || sandbox.processes().is_empty());
+        // Removes what a killed supervisor leaves.
+        sandbox.tunnel(["stop"]).unchecked();
+        sandbox.assert_idle();
+    }
+}
+
+#[test]
+fn a_tunnel_that_is_stopped_while_a_second_ssh_starts_leaves_none() {
+    for signal in [None, Some(Signal::SIGTERM)] {
+        let (_instance, network, sandbox) = start(60);
+        network.fall_silent();
+        let _waiting = Pending::to(&sandbox.url(1, "id"));
+        wait::until_true("the second ssh", || sandbox.clients().len() == 2);
+        match signal {
+            Some(signal) => process::signal(sandbox.supervisors()[0].pid, signal),
+            None => drop(sandbox.tunnel(["stop"]).stdout_has("Stopped").run()),
+        }
+        wait::until_true("all to end", || sandbox.processes().is_empty());
+        sandbox.assert_idle();
+    }
+}
