@@ -63,6 +63,12 @@ pub(super) struct Rental {
     pub so_far: Cost,
 }
 
+impl Rental {
+    fn is_unfinished(&self) -> bool {
+        self.is_launched && !self.is_ready
+    }
+}
+
 /// The tunnel to an instance.
 #[derive(Debug, Clone)]
 pub(super) struct Tunnel {
@@ -111,10 +117,10 @@ impl Overview {
         if is_sent {
             self.lost.clear();
         }
-        for rental in
-            self.rows.iter_mut().filter_map(|row| row.rental.as_mut().filter(|_| goes_on(&row.name)))
-        {
-            rental.is_ready = true;
+        for row in &mut self.rows {
+            if let Some(rental) = row.rental.as_mut().filter(|rental| rental.is_unfinished()) {
+                rental.is_ready = goes_on(&row.name);
+            }
         }
     }
 
@@ -166,7 +172,7 @@ impl Overview {
 
     /// Returns the line about a launch that was cut short before the tunnel was up.
     fn unfinished(&self, row: &Row) -> Option<String> {
-        let rental = row.rental.filter(|rental| rental.is_launched && !rental.is_ready)?;
+        let rental = row.rental.filter(Rental::is_unfinished)?;
         let living = matches!(row.status, Status::Booting | Status::Active | Status::Unknown);
         let age = self.now.saturating_sub(rental.so_far.from);
         if row.tunnel.is_some() || !living || age > UNFINISHED {
