@@ -92,6 +92,11 @@ impl Entry {
         self.reason = Some(clipped(reason));
         self
     }
+
+    /// Returns the planned time, in seconds.
+    pub(super) fn planned(&self) -> Option<u64> {
+        self.planned_minutes.map(|minutes| minutes.saturating_mul(60))
+    }
 }
 
 fn clipped(text: &str) -> String {

@@ -34,7 +34,7 @@ pub fn read(paths: &Paths) -> Result<History> {
             continue;
         }
         match parse(line) {
-            Some(entry) => history.add(&entry),
+            Some(entry) => history.add(entry),
             None => history.unreadable.push(index + 1),
         }
     }
@@ -61,7 +61,7 @@ pub fn update(paths: &Paths, decide: impl FnOnce(&History) -> Vec<Entry>) -> Res
         let path = paths.ledger();
         write(&path, &entries).map_err(|error| Error::io("write", &path, error))?;
     }
-    for entry in &entries {
+    for entry in entries {
         history.add(entry);
     }
     Ok(history)

@@ -14,7 +14,7 @@ pub struct History {
     /// Numbers of the lines that could not be read, from 1.
     pub unreadable: Vec<usize>,
     /// Places of the stays that are not over, by provider and id.
-    open: HashMap<(String, String), usize>,
+    open: HashMap<String, HashMap<String, usize>>,
 }
 
 /// A period in which an instance existed and cost money. Texts are unchecked.
@@ -78,27 +78,28 @@ pub struct Wish {
 
 impl History {
     /// Adds an entry. Entries that contradict earlier ones change nothing.
-    pub fn add(&mut self, entry: &Entry) {
-        match (entry.event, &entry.id, &entry.name) {
+    pub fn add(&mut self, mut entry: Entry) {
+        match (entry.event, entry.id.take(), entry.name.take()) {
             (Event::LaunchAsked, _, Some(name)) => self.wishes.push(Wish::new(entry, name)),
-            (Event::LaunchFailed, _, Some(name)) => drop(self.fulfil(&entry.provider, name)),
+            (Event::LaunchFailed, _, Some(name)) => drop(self.fulfil(&entry.provider, &name)),
             (Event::Launched, Some(id), name) => {
                 let wish = name.as_ref().and_then(|name| self.fulfil(&entry.provider, name));
-                self.begin(entry, id, wish.as_ref(), true);
+                self.begin(entry, id, name, wish, true);
             }
-            (Event::Seen, Some(id), _) => self.begin(entry, id, None, false),
+            (Event::Seen, Some(id), name) => self.begin(entry, id, name, None, false),
             (Event::Ready, Some(id), _) => {
-                if let Some(stay) = self.open_mut(&entry.provider, id) {
+                if let Some(stay) = self.open_mut(&entry.provider, &id) {
                     stay.is_ready = true;
                 }
             }
             (Event::TerminateAsked, Some(id), _) => {
-                if let Some(stay) = self.open_mut(&entry.provider, id) {
+                if let Some(stay) = self.open_mut(&entry.provider, &id) {
                     stay.end_asked = Some(entry.time);
                 }
             }
             (Event::Ended, Some(id), _) => {
-                if let Some(place) = self.open.remove(&key(&entry.provider, id)) {
+                let open = self.open.get_mut(&entry.provider);
+                if let Some(place) = open.and_then(|open| open.remove(&id)) {
                     self.stays[place].finish(entry);
                 }
             }
@@ -113,11 +114,15 @@ impl History {
 
     /// Returns the instance's stay that is not over.
     pub fn open(&self, provider: &str, id: &str) -> Option<&Stay> {
-        self.open.get(&key(provider, id)).map(|place| &self.stays[*place])
+        self.place(provider, id).map(|place| &self.stays[place])
     }
 
     fn open_mut(&mut self, provider: &str, id: &str) -> Option<&mut Stay> {
-        self.open.get(&key(provider, id)).map(|place| &mut self.stays[*place])
+        self.place(provider, id).map(|place| &mut self.stays[place])
+    }
+
+    fn place(&self, provider: &str, id: &str) -> Option<usize> {
+        self.open.get(provider)?.get(id).copied()
     }
 
     /// Removes and returns the wish for `name`.
@@ -126,28 +131,38 @@ impl History {
         Some(self.wishes.remove(place))
     }
 
-    fn begin(&mut self, entry: &Entry, id: &str, wish: Option<&Wish>, is_launched: bool) {
-        if let Some(stay) = self.open_mut(&entry.provider, id) {
+    fn begin(
+        &mut self,
+        entry: Entry,
+        id: String,
+        name: Option<String>,
+        wish: Option<Wish>,
+        is_launched: bool,
+    ) {
+        let planned = entry.planned();
+        if let Some(stay) = self.open_mut(&entry.provider, &id) {
             // Another command saw it before the launch was entered.
             stay.is_launched |= is_launched;
-            let planned = entry.planned_minutes.map(|minutes| minutes.saturating_mul(60));
             stay.planned = stay.planned.or(planned);
             stay.price_cents_per_hour = stay.price_cents_per_hour.or(entry.price_cents_per_hour);
             return;
         }
-        let planned = entry.planned_minutes.map(|minutes| minutes.saturating_mul(60));
-        self.open.insert(key(&entry.provider, id), self.stays.len());
+        self.open.entry(entry.provider.clone()).or_default().insert(id.clone(), self.stays.len());
+        // An instance that was found by its name runs since it was asked for.
+        let from = wish.as_ref().map_or(entry.time, |wish| wish.asked.min(entry.time));
+        let (planned_then, price_then) =
+            wish.as_ref().map_or((None, None), |wish| (wish.planned, wish.price_cents_per_hour));
+        let (kind_then, region_then) = wish.map_or((None, None), |wish| (wish.kind, wish.region));
         self.stays.push(Stay {
-            provider: entry.provider.clone(),
-            id: id.to_owned(),
-            name: entry.name.clone(),
-            kind: entry.kind.clone().or_else(|| wish?.kind.clone()),
-            region: entry.region.clone().or_else(|| wish?.region.clone()),
-            price_cents_per_hour: entry.price_cents_per_hour.or_else(|| wish?.price_cents_per_hour),
-            // An instance that was found by its name runs since it was asked for.
-            from: wish.map_or(entry.time, |wish| wish.asked.min(entry.time)),
+            provider: entry.provider,
+            id,
+            name,
+            kind: entry.kind.or(kind_then),
+            region: entry.region.or(region_then),
+            price_cents_per_hour: entry.price_cents_per_hour.or(price_then),
+            from,
             is_launched,
-            planned: planned.or_else(|| wish?.planned),
+            planned: planned.or(planned_then),
             is_ready: false,
             end_asked: None,
             end: None,
@@ -155,31 +170,27 @@ impl History {
     }
 }
 
-fn key(provider: &str, id: &str) -> (String, String) {
-    (provider.to_owned(), id.to_owned())
-}
-
 impl Stay {
-    fn finish(&mut self, entry: &Entry) {
+    fn finish(&mut self, entry: Entry) {
         let seen = entry.last_seen.into_iter().chain(self.end_asked).max().unwrap_or(entry.time);
         self.end = Some(End {
             noticed: entry.time,
             last_seen: seen.clamp(self.from.min(entry.time), entry.time),
-            reason: entry.reason.clone(),
+            reason: entry.reason,
         });
     }
 }
 
 impl Wish {
-    fn new(entry: &Entry, name: &str) -> Self {
+    fn new(entry: Entry, name: String) -> Self {
         Self {
-            provider: entry.provider.clone(),
-            name: name.to_owned(),
-            kind: entry.kind.clone(),
-            region: entry.region.clone(),
+            planned: entry.planned(),
+            provider: entry.provider,
+            name,
+            kind: entry.kind,
+            region: entry.region,
             price_cents_per_hour: entry.price_cents_per_hour,
             asked: entry.time,
-            planned: entry.planned_minutes.map(|minutes| minutes.saturating_mul(60)),
         }
     }
 }

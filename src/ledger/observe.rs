@@ -43,12 +43,13 @@ pub struct Answer<'a> {
     pub before: Option<u64>,
 }
 
-/// Enters what `answer` adds to the ledger. Writes nothing, and takes no lock, if it adds nothing.
-pub fn observe(paths: &Paths, answer: &Answer<'_>) -> Result<()> {
-    if news(&file::read(paths)?, answer).is_empty() {
-        return Ok(());
-    }
-    file::update(paths, |history| news(history, answer)).map(drop)
+/// Enters what `answers` add to the ledger, and returns the ledger with it. Writes nothing, and takes no lock, if
+/// they add nothing.
+pub fn observe(paths: &Paths, answers: &[Answer<'_>]) -> Result<History> {
+    let all_news = |history: &History| answers.iter().flat_map(|answer| news(history, answer)).collect();
+    let history = file::read(paths)?;
+    let entries: Vec<Entry> = all_news(&history);
+    if entries.is_empty() { Ok(history) } else { file::update(paths, all_news) }
 }
 
 /// Returns the entries for what `answer` adds to `history`.
@@ -127,7 +128,7 @@ mod tests {
         let answer = Answer { provider: "x", sightings: &sightings, time, before };
         let mut history = history(lines);
         let entries = news(&history, &answer);
-        for entry in &entries {
+        for entry in entries.clone() {
             history.add(entry);
         }
         assert!(news(&history, &answer).is_empty(), "the same answer adds nothing again");

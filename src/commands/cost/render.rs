@@ -174,7 +174,7 @@ mod tests {
             entry(NOON + 5400, Event::Ended, "a"),
             entry(NOON + 7200, Event::Seen, "b"),
         ] {
-            history.add(&entry);
+            history.add(entry);
         }
         history
     }

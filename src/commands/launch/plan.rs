@@ -160,7 +160,7 @@ mod tests {
 
     fn history(price: u64, hours: u64) -> History {
         let mut history = History::default();
-        history.add(&Entry {
+        history.add(Entry {
             price_cents_per_hour: Some(price),
             planned_minutes: Some(hours * 60),
             ..Entry::new(NOON - 2 * HOUR, Event::Launched, "x").about(Some("a"), Some("a"))

@@ -100,7 +100,7 @@ fn keep_showing(arguments: &Arguments, interval: Duration, paths: &Paths) -> Res
 /// Combines all data. `failures` are those of the last provider queries.
 fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: bool) -> Result<Overview> {
     let config = Config::load(paths)?;
-    let inventory = if cached {
+    let mut inventory = if cached {
         Inventory::with_failures(failures, &config, paths)
     } else {
         let inventory = query(&config, paths, arguments.json || arguments.watch.is_some())?;
@@ -110,8 +110,10 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
     let survey = registry::survey(paths)?;
     let doing = TunnelStatus::of_all(&survey.running);
     // A ledger that cannot be read hides costs, not instances.
-    let (history, fault) =
-        ledger::read(paths).map_or_else(|error| (History::default(), Some(error)), |history| (history, None));
+    let (history, fault) = match inventory.ledger.take().map_or_else(|| ledger::read(paths), Ok) {
+        Ok(history) => (history, None),
+        Err(error) => (History::default(), Some(error)),
+    };
     let mut overview = Overview::new(inventory, survey, &doing, &history);
     overview.ledger_fault = fault;
     overview.leave_out(is_locked(&paths.launch_lock())?, |name| {

@@ -2,7 +2,8 @@
 
 use super::machine::Machine;
 use super::readiness::{Readiness, readiness};
-use super::sources::{Inventory, record};
+use super::record::record;
+use super::sources::Inventory;
 use crate::config::Config;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};

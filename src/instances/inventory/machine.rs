@@ -148,12 +148,13 @@ impl Machine {
 
 /// Marks machines that share a name.
 pub(super) fn mark_namesakes(machines: &mut [Machine]) {
-    let mut counts: HashMap<String, usize> = HashMap::new();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
     for machine in machines.iter() {
-        *counts.entry(machine.name.clone()).or_default() += 1;
+        *counts.entry(&machine.name).or_default() += 1;
     }
-    for machine in machines {
-        machine.has_namesake = counts.get(&machine.name).is_some_and(|count| *count > 1);
+    let have_namesake: Vec<bool> = machines.iter().map(|machine| counts[machine.name.as_str()] > 1).collect();
+    for (machine, has_namesake) in machines.iter_mut().zip(have_namesake) {
+        machine.has_namesake = has_namesake;
     }
 }
 

@@ -17,6 +17,7 @@ mod machine;
 mod picker;
 mod progress;
 mod readiness;
+mod record;
 mod sources;
 mod wait;
 
@@ -29,5 +30,6 @@ pub use self::locate::{Location, locate};
 pub use self::machine::Machine;
 pub use self::picker::pick as menu;
 pub use self::progress::Progress;
-pub use self::sources::{Failures, Inventory, Source, record};
+pub use self::record::record;
+pub use self::sources::{Failures, Inventory, Source};
 pub use crate::instances::provider::answer::Status;

@@ -6,15 +6,16 @@ use std::thread;
 use std::time::Duration;
 
 use super::machine::{Machine, mark_namesakes};
+use super::record::{Recorded, record_all};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::instances::provider::answer::{Listed, Status};
-use crate::instances::provider::{self, cache};
-use crate::ledger::observe::{self, Answer, Sighting};
+use crate::instances::provider;
+use crate::instances::provider::answer::Listed;
+use crate::instances::provider::cache::Cache;
+use crate::ledger::History;
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 use crate::system::spinner::Spinner;
-use crate::system::time::now;
 use crate::terminal::printable;
 
 /// Age until which the last answer of a provider that fails is used. An address can be another machine's later; the
@@ -28,6 +29,8 @@ pub struct Inventory {
     pub machines: Vec<Machine>,
     /// Enabled providers.
     pub sources: Vec<Source>,
+    /// The ledger with what the providers' answers added; `None` if there were none, or it could not be updated.
+    pub ledger: Option<History>,
 }
 
 /// A provider with the result of its query.
@@ -65,14 +68,15 @@ impl Inventory {
             asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
         });
         drop(spinner);
+        let given = config.providers.iter().zip(&answers);
+        let given = given.filter_map(|(name, answer)| Some((name.as_str(), answer.as_deref().ok()?)));
+        let mut cache = Cache::read(paths);
+        let Recorded { taken, ledger } = record_all(&given.collect::<Vec<_>>(), &mut cache, config, paths);
         let answers = config.providers.iter().zip(answers).map(|(name, answer)| match answer {
-            Ok(listed) => {
-                let taken = record(paths, name, &listed, config);
-                (Source { provider: name.clone(), taken: Some(taken), error: None }, listed)
-            }
-            Err(error) => last_known(paths, name, Some(Arc::new(error))),
+            Ok(listed) => (Source { provider: name.clone(), taken: Some(taken), error: None }, listed),
+            Err(error) => last_known(&cache, name, Some(Arc::new(error))),
         });
-        Self::new(config, answers.collect())
+        Self { ledger, ..Self::new(config, answers.collect()) }
     }
 
     /// Returns cached data without executing anything.
@@ -82,7 +86,8 @@ impl Inventory {
 
     /// Returns cached data after a query: keeps the failures of that query.
     pub fn with_failures(failures: &Failures, config: &Config, paths: &Paths) -> Self {
-        let last_known = |name: &String| last_known(paths, name, failures.get(name).cloned());
+        let cache = Cache::read(paths);
+        let last_known = |name: &String| last_known(&cache, name, failures.get(name).cloned());
         Self::new(config, config.providers.iter().map(last_known).collect())
     }
 
@@ -94,7 +99,7 @@ impl Inventory {
 
     fn new(config: &Config, answers: Vec<Listing>) -> Self {
         let written = config.instances.iter().map(Machine::configured).collect();
-        let mut inventory = Self { machines: written, sources: Vec::new() };
+        let mut inventory = Self { machines: written, ..Self::default() };
         for (source, listed) in answers {
             let failed = source.error.is_some();
             for listed in listed {
@@ -138,36 +143,8 @@ impl Inventory {
     }
 }
 
-/// Stores the answer of the provider `name` in the cache and enters its news into the ledger; returns its time.
-/// An unwritable state directory must not withhold the answer.
-pub fn record(paths: &Paths, name: &str, listed: &[Listed], config: &Config) -> u64 {
-    let taken = now();
-    let before = cache::time_of(paths, name);
-    let sightings: Vec<Sighting<'_>> = listed.iter().map(sighting).collect();
-    let answer = Answer { provider: name, sightings: &sightings, time: taken, before };
-    let _ = observe::observe(paths, &answer);
-    let _ = cache::remember(paths, name, taken, listed, &config.providers);
-    taken
-}
-
-fn sighting(listed: &Listed) -> Sighting<'_> {
-    let over = match listed.status {
-        // It costs money until it is terminated.
-        Status::Terminated | Status::Preempted => Some(listed.status.word()),
-        _ => None,
-    };
-    Sighting {
-        id: &listed.id,
-        name: listed.name.as_deref(),
-        kind: listed.kind.as_deref(),
-        region: listed.region.as_deref(),
-        price_cents_per_hour: listed.price_cents_per_hour,
-        over,
-    }
-}
-
-fn last_known(paths: &Paths, name: &str, error: Option<Arc<Error>>) -> Listing {
-    let remembered = cache::recall(paths, name);
+fn last_known(cache: &Cache, name: &str, error: Option<Arc<Error>>) -> Listing {
+    let remembered = cache.recall(name);
     let taken = remembered.as_ref().map(|remembered| remembered.taken);
     let listed = remembered.map(|remembered| remembered.instances).unwrap_or_default();
     (Source { provider: name.to_owned(), taken, error }, listed)

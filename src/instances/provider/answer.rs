@@ -19,12 +19,12 @@ use crate::config::address::{is_host, is_user};
 
 /// Largest number of instances in an answer.
 pub const INSTANCES_MAX: usize = 10_000;
-/// A provider's answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Answer {
+
+/// A provider's answer, to be written: instances in the provider's order.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Answer<'a> {
     api: u64,
-    /// Instances in the provider's order.
-    pub instances: Vec<Listed>,
+    instances: &'a [Listed],
 }
 
 /// An instance as its provider lists it.
@@ -150,29 +150,29 @@ struct RawInstance {
     price_cents_per_hour: Value,
 }
 
-impl Answer {
+impl<'a> Answer<'a> {
     /// Returns the answer that lists `instances`.
-    pub fn new(instances: Vec<Listed>) -> Self {
+    pub fn new(instances: &'a [Listed]) -> Self {
         Self { api: API, instances }
     }
+}
 
-    /// Parses a provider's output; the error describes the fault.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let raw: RawAnswer = document(bytes)?;
-        let raw = raw.instances.ok_or("\"instances\" is missing")?;
-        if raw.len() > INSTANCES_MAX {
-            return Err(format!("it lists {} instances; the maximum is {INSTANCES_MAX}", raw.len()));
-        }
-        let instances: Vec<Listed> = raw
-            .into_iter()
-            .enumerate()
-            .map(|(index, raw)| raw.read().map_err(|reason| format!("instances[{index}]{reason}")))
-            .collect::<Result<_, _>>()?;
-        let mut ids = HashSet::new();
-        match instances.iter().find(|instance| !ids.insert(instance.id.as_str())) {
-            Some(twice) => Err(format!("two instances have the id \"{}\"", twice.id)),
-            None => Ok(Self::new(instances)),
-        }
+/// Parses a provider's output into the instances that it lists, in its order; the error describes the fault.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Listed>, String> {
+    let raw: RawAnswer = document(bytes)?;
+    let raw = raw.instances.ok_or("\"instances\" is missing")?;
+    if raw.len() > INSTANCES_MAX {
+        return Err(format!("it lists {} instances; the maximum is {INSTANCES_MAX}", raw.len()));
+    }
+    let instances: Vec<Listed> = raw
+        .into_iter()
+        .enumerate()
+        .map(|(index, raw)| raw.read().map_err(|reason| format!("instances[{index}]{reason}")))
+        .collect::<Result<_, _>>()?;
+    let mut ids = HashSet::new();
+    match instances.iter().find(|instance| !ids.insert(instance.id.as_str())) {
+        Some(twice) => Err(format!("two instances have the id \"{}\"", twice.id)),
+        None => Ok(instances),
     }
 }
 

@@ -10,7 +10,7 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::answer::{Answer, Listed};
+use super::answer::{self, Answer, Listed};
 use super::program::LIMITS;
 use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
@@ -29,52 +29,62 @@ pub struct Remembered {
     pub instances: Vec<Listed>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Document {
+/// The cache. It changes in memory; [`Cache::write`] stores it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Cache {
     version: u32,
     providers: BTreeMap<String, Entry>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// An answer, parsed when it is needed.
+#[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     taken: u64,
     answer: Box<RawValue>,
 }
 
-/// Returns the last answer of the provider `name`, if cached.
-pub fn recall(paths: &Paths, name: &str) -> Option<Remembered> {
-    let entry = read(paths)?.providers.remove(name)?;
-    let answer = Answer::parse(entry.answer.get().as_bytes()).ok()?;
-    Some(Remembered { taken: entry.taken, instances: answer.instances })
+impl Cache {
+    /// Reads the cache.
+    pub fn read(paths: &Paths) -> Self {
+        read(paths).unwrap_or_else(|| Self { version: VERSION, providers: BTreeMap::new() })
+    }
+
+    /// Returns the last answer of the provider `name`.
+    pub fn recall(&self, name: &str) -> Option<Remembered> {
+        let entry = self.providers.get(name)?;
+        let instances = answer::parse(entry.answer.get().as_bytes()).ok()?;
+        Some(Remembered { taken: entry.taken, instances })
+    }
+
+    /// Returns the time of the last answer of the provider `name`. Does not look into the answer.
+    pub fn time_of(&self, name: &str) -> Option<u64> {
+        Some(self.providers.get(name)?.taken)
+    }
+
+    /// Replaces the answer of the provider `name` by that from the time `taken`.
+    pub fn remember(&mut self, name: &str, taken: u64, instances: &[Listed]) -> Result<()> {
+        let answer =
+            serde_json::value::to_raw_value(&Answer::new(instances)).map_err(|error| unwritable(&error))?;
+        self.providers.insert(name.to_owned(), Entry { taken, answer });
+        Ok(())
+    }
+
+    /// Drops the answers of providers that are not `enabled`, and stores the others.
+    pub fn write(&mut self, enabled: &[String], paths: &Paths) -> Result<()> {
+        self.providers.retain(|name, _| enabled.contains(name));
+        let text = serde_json::to_string(self).map_err(|error| unwritable(&error))?;
+        paths.ensure_state()?;
+        paths::write_atomically(&paths.instance_cache(), &text)
+    }
 }
 
-/// Returns the time of the last answer of the provider `name`, if cached. Does not look into the answer.
-pub fn time_of(paths: &Paths, name: &str) -> Option<u64> {
-    Some(read(paths)?.providers.get(name)?.taken)
+fn unwritable(error: &serde_json::Error) -> Error {
+    Error::failed(format!("cannot write JSON: {error}"))
 }
 
-/// Stores the answer of the provider `name` from the time `taken`. Drops providers that are not in `enabled`.
-pub fn remember(
-    paths: &Paths,
-    name: &str,
-    taken: u64,
-    instances: &[Listed],
-    enabled: &[String],
-) -> Result<()> {
-    paths.ensure_state()?;
-    let mut document =
-        read(paths).unwrap_or_else(|| Document { version: VERSION, providers: BTreeMap::new() });
-    document.providers.retain(|known, _| enabled.contains(known));
-    let broken = |error| Error::failed(format!("cannot write JSON: {error}"));
-    let answer = serde_json::value::to_raw_value(&Answer::new(instances.to_vec())).map_err(broken)?;
-    document.providers.insert(name.to_owned(), Entry { taken, answer });
-    let text = serde_json::to_string(&document).map_err(broken)?;
-    paths::write_atomically(&paths.instance_cache(), &text)
-}
-
-fn read(paths: &Paths) -> Option<Document> {
+fn read(paths: &Paths) -> Option<Cache> {
     let mut text = String::new();
     let file = fs::File::open(paths.instance_cache()).ok()?;
     file.take(SIZE_MAX).read_to_string(&mut text).ok()?;
-    serde_json::from_str::<Document>(&text).ok().filter(|document| document.version == VERSION)
+    serde_json::from_str::<Cache>(&text).ok().filter(|cache| cache.version == VERSION)
 }

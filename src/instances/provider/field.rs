@@ -1,7 +1,10 @@
 //! Fields of a provider's output, which is data of another program: types, lengths and ranges are checked.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Version of the contract between soong and its providers.
 pub const API: u64 = 1;
@@ -17,9 +20,10 @@ pub(super) fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
         return Err("it printed nothing".to_owned());
     }
     let unexpected = |error: serde_json::Error| format!("unexpected JSON: {error}");
-    let object: Map<String, Value> = serde_json::from_slice(bytes).map_err(unexpected)?;
-    match object.get("api").and_then(Value::as_u64) {
-        Some(API) => serde_json::from_value(Value::Object(object)).map_err(unexpected),
+    // The version comes first: the meaning of the other fields depends on it.
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes).map_err(unexpected)?;
+    match fields.get("api").and_then(|api| api.get().parse().ok()) {
+        Some(API) => serde_json::from_slice(bytes).map_err(unexpected),
         Some(other) => Err(format!("it uses version {other} of the provider API; soong uses {API}")),
         None => Err(format!("\"api\": {API} is missing")),
     }

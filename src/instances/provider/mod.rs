@@ -20,7 +20,7 @@ mod program;
 
 use std::ffi::OsStr;
 
-use self::answer::{Answer, Listed};
+use self::answer::Listed;
 use self::program::Call;
 use crate::error::Result;
 use crate::system::signals::Watch;
@@ -44,5 +44,5 @@ pub fn list_with(name: &str, environment: &[(&str, &OsStr)], watch: &Watch) -> R
     if !outcome.status.success() {
         return Err(program::failed(name, &outcome));
     }
-    Answer::parse(&outcome.stdout).map(|answer| answer.instances).map_err(|reason| call.unreadable(&reason))
+    answer::parse(&outcome.stdout).map_err(|reason| call.unreadable(&reason))
 }

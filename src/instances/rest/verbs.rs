@@ -65,7 +65,7 @@ pub enum Command {
 pub fn run<A: Account>(command: Command) -> Result<u8> {
     match command {
         // Its errors are on stderr only: soong takes any failure of `list` alike.
-        Command::List => print(&Answer::new(open::<A>(BUDGET)?.instances()?)),
+        Command::List => print(&Answer::new(&open::<A>(BUDGET)?.instances()?)),
         Command::Capabilities => print(&Capabilities::new(&Verb::ALL)),
         Command::Offers => {
             let account = open::<A>(BUDGET).map_err(unauthorized);

@@ -13,7 +13,7 @@ pub(in crate::ledger) fn history(lines: &[&str]) -> History {
         entry.last_seen = number('@');
         entry.price_cents_per_hour = number('$');
         entry.planned_minutes = number('+');
-        history.add(&entry);
+        history.add(entry);
     }
     history
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::instances::provider::field::TEXT_MAX;
 
 fn parse(text: &str) -> Result<Vec<Listed>, String> {
-    Answer::parse(text.as_bytes()).map(|answer| answer.instances)
+    super::parse(text.as_bytes())
 }
 
 #[test]
@@ -33,9 +33,10 @@ fn an_id_is_enough_and_the_unknown_is_passed_over() {
 #[test]
 fn what_was_read_can_be_written_and_read_again() {
     let text = r#"{"api":1,"instances":[{"id":"\u001b[2J","name":"a\nb","status":"preempted","host":"-oX","port":1}]}"#;
-    let answer = Answer::parse(text.as_bytes()).unwrap();
-    assert_eq!(Answer::parse(&serde_json::to_vec(&answer).unwrap()).unwrap(), answer);
-    assert_eq!(answer.instances[0].id, "\u{1b}[2J", "control characters are data");
+    let instances = parse(text).unwrap();
+    let written = serde_json::to_string(&Answer::new(&instances)).unwrap();
+    assert_eq!(parse(&written).unwrap(), instances);
+    assert_eq!(instances[0].id, "\u{1b}[2J", "control characters are data");
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn what_is_wrong_is_said() {
     {
         assert!(parse(text).unwrap_err().starts_with("unexpected JSON"), "{text}");
     }
-    assert!(Answer::parse(b"{\"api\":1,\"instances\":[{\"id\":\"\xff\"}]}").is_err());
+    assert!(super::parse(b"{\"api\":1,\"instances\":[{\"id\":\"\xff\"}]}").is_err());
 }
 
 #[test]
