@@ -42,7 +42,8 @@ impl<'a> UserManager<'a> {
         let cgroup = format!("soong-test-{}", sandbox.path("").file_name().unwrap().to_str().unwrap());
         let mut command = Command::new(tool("unshare"));
         command.args(["--mount", "sh", "-c", RUN, "sh", &cgroup]).env_clear().envs(sandbox.environment());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let log = std::fs::File::create(sandbox.path("user-manager.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let manager = Self { sandbox, child: command.spawn().unwrap(), cgroup };
         wait::until_true("the user manager", || {
             manager.systemctl(&["is-active", "default.target"]).trim() == "active"
@@ -62,6 +63,8 @@ impl<'a> UserManager<'a> {
 impl Drop for UserManager<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.sandbox.path("user-manager.log")).unwrap_or_default();
+            eprintln!("--- user manager\n{log}");
             eprintln!("--- services\n{}", self.systemctl(&["status", "--no-pager", "soong-*"]));
         }
         self.systemctl(&["exit"]);
