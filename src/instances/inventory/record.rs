@@ -1,4 +1,4 @@
-//! What a provider's answer leaves behind: an entry of the cache, and news in the ledger.
+//! Records answers of providers: the cache keeps them, and the ledger gets their news.
 
 use crate::config::Config;
 use crate::instances::provider::answer::{Listed, Status};
