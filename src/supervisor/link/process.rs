@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -155,12 +155,23 @@ impl Link {
 
     /// Kills ssh: one that hangs would ignore a request.
     pub async fn kill(mut self) {
-        let _ = self.child.kill().await;
+        self.kill_group();
+        let _ = self.child.wait().await;
+    }
+
+    /// Kills ssh and the programs that it started, such as a ProxyCommand: that one would hang in a dead network. ssh leads
+    /// a session of its own, and so a group.
+    fn kill_group(&self) {
+        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
+            // Not reaped yet, so the PID is still our child's.
+            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        }
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
+        self.kill_group();
         self.listening.iter().for_each(JoinHandle::abort);
     }
 }
