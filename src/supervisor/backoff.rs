@@ -1,7 +1,7 @@
 //! When to try again, and how many connections to make meanwhile.
 //!
-//! Firewalls that limit new connections (`ufw limit`: six in 30 s) count refused ones as well, and each one
-//! that they drop renews the block. So tries draw on a budget: a few connections in a sliding window.
+//! Firewalls that limit new connections (`ufw limit`: six in 30 s) count refused ones and successful ones as well, and
+//! each one that they drop renews the block. So tries draw on a budget: a few connections in a sliding window.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub struct Backoff {
     denials: usize,
     /// Number of failures in a row that the user must mend, of an on-demand tunnel.
     blocked: usize,
-    /// Start times of connections within [`WINDOW`] that the server may have seen and that led to no link.
+    /// Start times of connections within [`WINDOW`] that the server may have seen.
     connections: VecDeque<Instant>,
     /// True if the host has answered since the link was lost.
     has_answered: bool,
@@ -103,7 +103,7 @@ impl Backoff {
 
     /// Returns true if a second ssh may start beside one whose link is in doubt.
     pub fn may_start_second(&self, now: Instant) -> bool {
-        self.second_budget.may_start(now) && self.until_affordable(1, now).is_zero()
+        self.second_budget.may_start(now) && self.affords_another(now)
     }
 
     /// Records the start of a second ssh. Its connection stays in the budget if the link turns out alive meanwhile.
@@ -126,9 +126,13 @@ impl Backoff {
         self.fail(kind);
     }
 
+    /// Records that ssh asked the user something for a second ssh.
+    pub fn second_asked(&mut self) {
+        self.second_budget.give_up();
+    }
+
     /// Records a successful attempt.
     pub fn succeed(&mut self) {
-        self.connections.pop_back();
         self.blocked = 0;
     }
 
@@ -190,6 +194,11 @@ impl Backoff {
     /// Returns true if unanswered connections must be few: a firewall may drop them, or the host is off.
     pub fn is_sparing(&self, now: Instant) -> bool {
         self.has_answered || now.duration_since(self.since) >= OUTAGE
+    }
+
+    /// Returns true if one more connection is within the budget.
+    pub fn affords_another(&self, now: Instant) -> bool {
+        self.until_affordable(1, now).is_zero()
     }
 
     /// Returns true if the next attempt waits until the silent host answers a probe.

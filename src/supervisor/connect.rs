@@ -112,7 +112,9 @@ impl Connector {
         let mut link = self.spawn(login, &self.contact, publisher).map_err(End::Failed)?;
         let pid = link.pid();
         let requested = self.request_forwards(!again, &self.contact, link.log());
-        let is_sparing = backoff.is_sparing(Instant::now());
+        let now = Instant::now();
+        // An answered knock is followed by another connection.
+        let is_sparing = backoff.is_sparing(now) || !backoff.affords_another(now);
         let (mut stop, system, provider) = interrupts.split();
         let end = tokio::select! {
             () = stop.requested() => Some(End::Stop),

@@ -292,7 +292,13 @@ impl<'a> Supervisor<'a> {
         };
         match interrupt {
             None => self.backoff.retry(),
-            Some(Interrupt::System) => self.backoff.start_over(Instant::now()),
+            Some(Interrupt::System) => {
+                let now = Instant::now();
+                self.backoff.start_over(now);
+                if !self.backoff.affords_another(now) {
+                    return Link::Waiting { failure: failure.clone(), took: Duration::ZERO };
+                }
+            }
             Some(Interrupt::Relocated(relocation)) => return self.relocated(relocation),
             Some(Interrupt::Stop) => return self.stopped(),
         }

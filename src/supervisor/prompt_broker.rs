@@ -102,6 +102,11 @@ impl PromptBroker {
         self.clock.send_replace(Clock::Since(Instant::now()));
     }
 
+    /// Returns true if ssh has asked something in the attempt.
+    pub fn has_asked(&self) -> bool {
+        !self.record().asked.is_empty()
+    }
+
     /// Ends the attempt and its questions.
     pub fn end(&self) {
         self.attempt.send_modify(|attempt| attempt.open = false);

@@ -13,6 +13,7 @@ use super::link::check::Check;
 use super::link::contact::Contact;
 use super::link::process::Link;
 use super::link::sessions;
+use super::prompt_broker::PromptBroker;
 use super::publish::Publisher;
 use crate::config::forwarding::ForwardSpec;
 use crate::openssh::Login;
@@ -51,10 +52,11 @@ impl Means<'_> {
         backoff.start_second(Instant::now());
         let log = |text: &str| publisher.log().write(&format!("{reason}: {text}"));
         log("the link is in doubt; starting a second ssh");
+        let attempt = Attempt { prompts: &connector.prompts, backoff };
         match connector.connect_beside(login, publisher).await {
             Ok(second) if doubt.persists() => {
                 log("the link is still silent; the second ssh takes over");
-                backoff.second_took_over();
+                attempt.backoff.second_took_over();
                 return second;
             }
             Ok(second) => {
@@ -63,10 +65,27 @@ impl Means<'_> {
             }
             Err(failure) => {
                 log(&format!("the second ssh failed: {}", failure.reason));
-                backoff.second_failed(failure.kind);
+                attempt.backoff.second_failed(failure.kind);
             }
         }
+        drop(attempt);
         std::future::pending().await
+    }
+}
+
+/// Attempt to start a second ssh. Its end, which can come at any time because the link is alive, ends its questions. If
+/// there were any, there is no further attempt: questions out of the blue, for a link that may be alive, are a nuisance.
+struct Attempt<'a> {
+    prompts: &'a PromptBroker,
+    backoff: &'a mut Backoff,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.prompts.end();
+        if self.prompts.has_asked() {
+            self.backoff.second_asked();
+        }
     }
 }
 
@@ -84,7 +103,6 @@ impl Connector {
             }
             () = self.prompts.refusal() => Err(failure::classify(&link.said())),
         };
-        self.prompts.end();
         match outcome {
             Ok(carried) => Ok(Second { link, contact, carried }),
             Err(failure) => {

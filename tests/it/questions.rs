@@ -13,6 +13,8 @@ use crate::support::challenge::{CODE, Challenge, PASSWORD};
 use crate::support::config::{forward, path};
 use crate::support::curl::get;
 use crate::support::instance::Instance;
+#[cfg(target_os = "linux")]
+use crate::support::network::Network;
 use crate::support::process;
 use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
@@ -293,6 +295,30 @@ fn where_no_terminal_is_the_users_own_program_is_asked() {
     process::signal(sandbox.clients()[0].pid, Signal::SIGKILL);
     assert_eq!(waiting.unchecked().code, 1);
     sandbox.assert_idle();
+}
+
+/// The link may be alive: then nothing is left of the question.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_question_of_a_second_ssh_goes_when_the_link_is_alive() {
+    let instance = Instance::start();
+    let network = Network::to(instance.sshd.port);
+    let mut sandbox = with_locked_key(&instance);
+    sandbox.configure(|config| {
+        config.instance("dev", "127.0.0.1", network.port).set(["ssh", "keepalive"], 60);
+    });
+    let program = askpass(&sandbox, &format!("echo '{PASSPHRASE}'"));
+    let start = sandbox.tunnel(["start"]).env("DISPLAY", ":0").env("SSH_ASKPASS", &program);
+    start.stdout_has("SSH tunnel started").run();
+    askpass(&sandbox, "exec sleep 1000");
+    network.hold();
+    let url = sandbox.url(1, "id");
+    let answer = std::thread::spawn(move || get(&url));
+    wait::until_true("the window", || count(&sandbox) == 2);
+    network.release();
+    assert_eq!(answer.join().unwrap(), "n8n");
+    wait::until_true("the window to go", || sandbox.processes().iter().all(|one| one.program() != "sleep"));
+    assert_eq!((sandbox.processes().len(), instance.sshd.logins()), (2, 1));
 }
 
 /// An upgrade replaces the file of the running supervisor, which ssh runs to ask.

@@ -85,15 +85,94 @@ fn a_link_that_could_be_used_makes_up_for_failures() {
     assert_eq!(after(0, 6), 0);
 }
 
+/// Outcome of a second ssh.
+#[derive(Clone, Copy)]
+enum Second {
+    TakesOver,
+    IsNotNeeded,
+    Fails(Kind),
+}
+
+/// Returns the milliseconds at which connections begin of a tunnel whose link falls silent `faults` times, each time as soon
+/// as it is up. A link without a second ssh ends `patience` later.
+fn connections_of_a_silent_link(faults: usize, second: Second, patience: Duration) -> Vec<u64> {
+    let start = Instant::now();
+    let mut backoff = Backoff::new(start);
+    let (mut now, mut begun) = (start, Vec::new());
+    let mut connect = |backoff: &mut Backoff, now: Instant, is_second: bool| {
+        begun.push(milliseconds(now.duration_since(start)));
+        if is_second { backoff.start_second(now) } else { backoff.begin(now) }
+    };
+    connect(&mut backoff, now, false);
+    backoff.succeed();
+    for _ in 0..faults {
+        let up = now;
+        now += Duration::from_millis(2500);
+        if backoff.may_start_second(now) {
+            connect(&mut backoff, now, true);
+            match second {
+                Second::TakesOver => {
+                    backoff.second_took_over();
+                    continue;
+                }
+                Second::IsNotNeeded => {}
+                Second::Fails(kind) => backoff.second_failed(kind),
+            }
+        }
+        now += patience;
+        backoff.lose(now - up, now);
+        now += backoff.pause(Kind::Lost, Duration::ZERO, 0.0, now);
+        connect(&mut backoff, now, false);
+        backoff.succeed();
+    }
+    begun
+}
+
 #[test]
-fn links_that_come_up_are_not_held_back() {
-    let now = Instant::now();
+fn a_link_that_falls_silent_again_and_again_makes_few_connections() {
+    let failures =
+        [Kind::HungUp, Kind::Refused, Kind::AuthenticationRefused, Kind::NeedsAnswer].map(Second::Fails);
+    for second in [Second::TakesOver, Second::IsNotNeeded].into_iter().chain(failures) {
+        for patience in [0, 1, 10] {
+            let times = connections_of_a_silent_link(20, second, Duration::from_secs(patience));
+            assert!(most_within_30_s(&times) <= CONNECTIONS_MAX, "{patience}: {times:?}");
+        }
+    }
+}
+
+/// A link that is lost now and then is not held back by those before.
+#[test]
+fn links_that_come_up_within_the_budget_are_not_held_back() {
+    let mut now = Instant::now();
     let mut backoff = Backoff::new(now);
     for _ in 0..20 {
         assert_eq!(backoff.pause(Kind::Lost, Duration::ZERO, 0.5, now), Duration::ZERO);
         backoff.begin(now);
         backoff.succeed();
-        backoff.lose(Duration::from_secs(3), now);
+        now += Duration::from_secs(7);
+        backoff.lose(Duration::from_secs(7), now);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_second_ssh_that_needs_the_user_is_not_tried_again() {
+    type Outcome = fn(&mut Backoff);
+    let now = Instant::now();
+    let much_later = now + Duration::from_secs(100_000);
+    let table: [(Outcome, bool); 5] = [
+        (|backoff| backoff.second_failed(Kind::NeedsAnswer), false),
+        (|backoff| backoff.second_failed(Kind::AuthenticationRefused), false),
+        // A key to touch, for example.
+        (Backoff::second_asked, false),
+        (|backoff| backoff.second_failed(Kind::HungUp), true),
+        (Backoff::second_took_over, true),
+    ];
+    for (outcome, expected) in table {
+        let mut backoff = Backoff::new(now);
+        backoff.start_second(now);
+        outcome(&mut backoff);
+        assert_eq!(backoff.may_start_second(much_later), expected);
     }
 }
 
