@@ -6,7 +6,11 @@ mod addresses;
 mod commands;
 #[cfg(target_os = "linux")]
 mod doubt;
+#[cfg(target_os = "linux")]
+mod false_alarms;
 mod forbidden;
+#[cfg(target_os = "linux")]
+mod jump;
 mod knock;
 mod link;
 mod load;

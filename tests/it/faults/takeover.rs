@@ -3,11 +3,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use super::link::Pending;
 use super::{behind, told, wait_for};
+use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::network::Network;
 use crate::support::sandbox::Sandbox;
@@ -18,12 +20,12 @@ use crate::support::{process, wait};
 /// More than all buffers on the way hold.
 const LENGTH: u64 = 30_000_000;
 
-fn logs(sandbox: &Sandbox) -> String {
+pub fn logs(sandbox: &Sandbox) -> String {
     sandbox.tunnel(["logs"]).stdout_has("up: ").run().stdout
 }
 
 /// Returns a tunnel that is up, with this `keepalive`.
-fn start(keepalive: i64) -> (Instance, Network, Sandbox) {
+pub fn start(keepalive: i64) -> (Instance, Network, Sandbox) {
     let instance = Instance::start();
     let network = Network::to(instance.sshd.port);
     let mut sandbox = behind(&network, &instance);
@@ -41,7 +43,7 @@ fn connect(sandbox: &Sandbox, index: usize) -> TcpStream {
 }
 
 /// Returns a connection that has received the beginning of `length` bytes.
-fn download(sandbox: &Sandbox, length: u64) -> TcpStream {
+pub fn download(sandbox: &Sandbox, length: u64) -> TcpStream {
     let mut stream = connect(sandbox, 0);
     stream.write_all(format!("GET /bytes/{length} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
     let mut head = Vec::new();
@@ -55,7 +57,7 @@ fn download(sandbox: &Sandbox, length: u64) -> TcpStream {
 
 /// Silences the present ssh until another one has taken over. Returns the PID of the former one.
 fn take_over(network: &Network, sandbox: &Sandbox) -> i32 {
-    let former = sandbox.clients()[0].pid;
+    let former = sshs(sandbox)[0];
     network.hold();
     // The former ssh may have read it: then its answer waits, too.
     let waiting = Pending::to(&sandbox.url(1, "id"));
@@ -70,8 +72,14 @@ fn take_over(network: &Network, sandbox: &Sandbox) -> i32 {
     former
 }
 
+/// Returns the sshs of the tunnel, without those of sessions.
+fn sshs(sandbox: &Sandbox) -> Vec<i32> {
+    let supervisor = sandbox.supervisors()[0].pid;
+    sandbox.clients().iter().filter(|client| client.parent == supervisor).map(|client| client.pid).collect()
+}
+
 fn present(sandbox: &Sandbox, former: i32) -> i32 {
-    sandbox.clients().iter().find(|client| client.pid != former).unwrap().pid
+    sshs(sandbox).into_iter().find(|pid| *pid != former).unwrap()
 }
 
 /// Asserts that the peer ends `stream` without a reset once this end has.
@@ -175,5 +183,49 @@ fn a_tunnel_that_is_stopped_while_a_second_ssh_starts_leaves_none() {
         }
         wait::until_true("all to end", || sandbox.processes().is_empty());
         sandbox.assert_idle();
+    }
+}
+
+/// A session depends on the ssh over which it began. The next one uses the present ssh.
+#[test]
+fn a_session_outlives_the_takeover() {
+    let (instance, network, sandbox) = start(60);
+    let file = sandbox.path("tmp/end");
+    let script = format!("echo begun; until [ -e {} ]; do sleep 0.1; done; echo ended", file.display());
+    let mut session = sandbox.soong(["ssh", "--", &script]).stdout("begun\nended\n").spawn();
+    session.wait_for_stdout("begun\n");
+    let former = take_over(&network, &sandbox);
+    sandbox.soong(["ssh", "--", "echo", "next"]).stdout("next\n").run();
+    assert_eq!(instance.sshd.logins(), 2);
+    assert!(process::is_alive(former));
+    sandbox.write(&file, "");
+    session.finish();
+    wait::until_true("the former ssh to end", || !process::is_alive(former));
+    assert!(!logs(&sandbox).contains("link lost"));
+}
+
+#[test]
+fn a_session_over_a_link_that_is_dead_ends_with_it() {
+    let (_instance, network, sandbox) = start(1);
+    let mut session = sandbox.soong(["ssh", "--", "echo begun; cat; sleep 1000"]).code(255).spawn();
+    session.wait_for_stdout("begun\n");
+    network.forget();
+    assert_eq!(get(&sandbox.url(1, "id")), "n8n");
+    sandbox.soong(["ssh", "--", "echo", "next"]).stdout("next\n").run();
+    let ended = session.unchecked();
+    assert_eq!((ended.code, ended.stdout.as_str()), (255, "begun\n"), "{}", ended.stderr);
+}
+
+/// Firewalls count all connections: of a start, of second sshs and of knocks, whether they succeed or not.
+#[test]
+fn a_link_that_falls_silent_again_and_again_makes_few_connections() {
+    const MAX: usize = 5;
+    let (_instance, network, sandbox) = start(1);
+    while network.times().len() <= MAX {
+        network.forget();
+        assert_eq!(get(&sandbox.url(1, "id")), "n8n");
+    }
+    for times in network.times().windows(MAX + 1) {
+        assert!(times[MAX] - times[0] >= Duration::from_secs(30), "{times:?}");
     }
 }

@@ -71,6 +71,8 @@ struct State {
     /// New connections are closed at once.
     closed: bool,
     streams: Vec<TcpStream>,
+    /// Time at which each connection was made.
+    times: Vec<Instant>,
 }
 
 impl Network {
@@ -157,6 +159,11 @@ impl Network {
         });
     }
 
+    /// Returns the times at which connections were made so far.
+    pub fn times(&self) -> Vec<Instant> {
+        self.shared.state.lock().unwrap().times.clone()
+    }
+
     /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.shared.state.lock().unwrap().streams.len() / 2
@@ -194,6 +201,7 @@ impl Shared {
         let number = {
             let mut state = self.state.lock().unwrap();
             state.streams.extend([client.try_clone()?, server.try_clone()?]);
+            state.times.push(Instant::now());
             state.streams.len()
         };
         let (back, from, to) = (Arc::clone(&self), server.try_clone()?, client.try_clone()?);

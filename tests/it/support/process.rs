@@ -57,6 +57,14 @@ pub fn signal(pid: i32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid), signal);
 }
 
+/// Sends `signal` to `pid` and its descendants.
+pub fn signal_tree(pid: i32, signal: Signal) {
+    self::signal(pid, signal);
+    for child in all().iter().filter(|process| process.parent == pid) {
+        signal_tree(child.pid, signal);
+    }
+}
+
 /// Kills `pid` and all its descendants. Each process is stopped before its children are listed, so that none
 /// can be forked in between.
 pub fn kill_tree(pid: i32) {

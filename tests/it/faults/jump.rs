@@ -1,0 +1,95 @@
+//! Links through a jump host. ssh has no TCP connection of its own there, so the kernel does not tell whether the far end
+//! still acknowledges, and doubt arises sooner.
+
+use std::fs;
+use std::io::Read as _;
+
+use nix::sys::signal::Signal;
+
+use super::link::Pending;
+use super::takeover::{download, logs};
+use super::{behind, wait_for};
+use crate::support::config::path;
+use crate::support::curl::get;
+use crate::support::instance::Instance;
+use crate::support::network::{Network, Shape, Shapes};
+use crate::support::sandbox::Sandbox;
+use crate::support::service::{Pattern, digest};
+use crate::support::sshd::Sshd;
+use crate::support::{process, wait};
+
+/// Returns a tunnel that is up through `jump`, which `network` leads to.
+fn start(instance: &Instance, jump: &Sshd, network: &Network, keepalive: i64) -> Sandbox {
+    let mut sandbox = behind(network, instance);
+    let (known, key) = (sandbox.path("home/known"), jump.key());
+    let hop = format!(
+        "ssh -F none -i {} -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile={} -p {} -W %h:%p \
+         127.0.0.1",
+        path(&key),
+        path(&known),
+        network.port
+    );
+    sandbox.configure(|config| {
+        config.instance("dev", "127.0.0.1", instance.sshd.port).set(["ssh", "keepalive"], keepalive);
+        let options = shell_words::join(["-F", "none", "-o", &format!("ProxyCommand={hop}")]);
+        config.set(["ssh", "options"], options);
+    });
+    sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
+    sandbox
+}
+
+#[test]
+fn a_jump_host_that_is_dead_is_reached_anew() {
+    let (instance, jump) = (Instance::start(), Sshd::start());
+    let network = Network::to(jump.port);
+    let sandbox = start(&instance, &jump, &network, 60);
+    let before: Vec<i32> = sandbox.clients().iter().map(|client| client.pid).collect();
+    assert_eq!(before.len(), 2, "ssh and its hop");
+    network.forget();
+    assert_eq!(get(&sandbox.url(1, "id")), "n8n");
+    assert!(logs(&sandbox).contains("the link is still silent; the second ssh takes over\n"));
+    // Also the hop, which hears nothing of a dead network.
+    wait::until_true("the former ssh and its hop to end", || {
+        before.iter().all(|pid| !process::is_alive(*pid))
+    });
+    assert_eq!((jump.logins(), instance.sshd.logins(), sandbox.clients().len()), (2, 2, 2));
+    sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
+    sandbox.assert_idle();
+}
+
+/// Nothing comes back while it goes up.
+#[test]
+fn an_upload_through_a_jump_host_over_a_slow_link_arrives() {
+    const LENGTH: u64 = 512 << 10;
+    let (instance, jump) = (Instance::start(), Sshd::start());
+    let shape = Shape { rate: 64 << 10, queue: 4 << 10 };
+    let network = Network::shaped(jump.port, Shapes { up: Some(shape), down: None });
+    let sandbox = start(&instance, &jump, &network, 5);
+    let upload = Pending::with_body(&sandbox.url(1, "digest"), &sandbox.path("body"), LENGTH);
+    assert_eq!(upload.answer(), format!("{LENGTH} {}", digest(&mut Pattern::new(LENGTH)).unwrap()));
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    wait_for(&sandbox, "up");
+    assert!(!logs(&sandbox).contains("link lost"));
+}
+
+#[test]
+fn a_jump_host_that_stands_still_breaks_nothing() {
+    const LENGTH: u64 = 20_000_000;
+    let (instance, jump) = (Instance::start(), Sshd::start());
+    let network = Network::to(jump.port);
+    let sandbox = start(&instance, &jump, &network, 5);
+    let mut stream = download(&sandbox, LENGTH);
+    let listener = i32::try_from(jump.pid()).unwrap();
+    process::signal_tree(listener, Signal::SIGSTOP);
+    let waiting = Pending::to(&sandbox.url(1, "id"));
+    wait::until_true("the doubt", || logs(&sandbox).contains("starting a second ssh"));
+    process::signal_tree(listener, Signal::SIGCONT);
+    assert_eq!(waiting.answer(), "n8n");
+    let (mut got, mut expected) = (vec![0; usize::try_from(LENGTH).unwrap()], Vec::new());
+    stream.read_exact(&mut got).unwrap();
+    Pattern::new(LENGTH).read_to_end(&mut expected).unwrap();
+    assert!(got == expected);
+    assert!(!logs(&sandbox).contains("link lost"));
+    let known = fs::read_to_string(sandbox.path("home/known")).unwrap();
+    assert_eq!(known.lines().count(), 1, "{known}");
+}
