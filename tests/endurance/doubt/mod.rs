@@ -2,6 +2,8 @@
 //! does harm if a request fails, a stream breaks or a link ends. A second ssh that starts and is not needed is a cost.
 //! Measures how long a client waits if the link is dead.
 
+// Benchmarks use the same line.
+#[path = "../../../benches/harness/line.rs"]
 mod line;
 
 use std::io::{self, Read as _, Write as _};
