@@ -1,6 +1,7 @@
 //! A long way between two machines: packets take their time, wait in a queue, and get lost.
 //!
 //! A TUN device at either end, and threads between them. Unlike a proxy, it leaves TCP to the kernels of both ends.
+//! Unlike netem, it needs no module of the kernel. The endurance tests include this file.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -9,13 +10,12 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
-use crate::support::namespaces::ip;
 
 /// Address of the user's end.
 pub const NEAR: &str = "198.51.100.1";
@@ -25,6 +25,8 @@ pub const FAR: &str = "198.51.100.2";
 const DEVICE: &str = "line";
 /// Longest packet.
 const MTU: usize = 1500;
+/// Packets that wait for a line.
+const QUEUE: usize = 10_000;
 
 /// Properties of a line.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,6 +48,8 @@ pub struct Line {
     /// Largest number of bytes that waited at a time, on their way to the instance.
     most: Arc<AtomicUsize>,
     ports: Arc<Mutex<Ports>>,
+    /// Chooses the packets that get lost, in either direction.
+    random: [Arc<Mutex<Rng>>; 2],
 }
 
 /// Ports of the user's end.
@@ -58,19 +62,23 @@ struct Ports {
 }
 
 impl Line {
-    /// Connects the ends.
-    pub fn between(near: &File, far: &File, shape: Shape, seed: u64) -> Self {
+    /// Connects the ends. `seed` chooses the packets that get lost.
+    pub fn between(near: &File, far: &File, shape: Shape, seed: u64) -> io::Result<Self> {
         let line = Self {
             silent: Arc::default(),
             over: Arc::default(),
             most: Arc::default(),
             ports: Arc::default(),
+            random: [seed, !seed].map(|seed| Arc::new(Mutex::new(Rng::with_seed(seed)))),
         };
         let back = Shape { rate: 0, ..shape };
-        for (from, to, shape, seed, port_at) in [(near, far, shape, seed, 0), (far, near, back, !seed, 2)] {
+        let [there_random, back_random] = &line.random;
+        for (from, to, shape, random, port_at) in
+            [(near, far, shape, there_random, 0), (far, near, back, back_random, 2)]
+        {
             let way = Way {
                 shape,
-                random: fastrand::Rng::with_seed(seed),
+                random: Arc::clone(random),
                 silent: Arc::clone(&line.silent),
                 over: Arc::clone(&line.over),
                 ports: Arc::clone(&line.ports),
@@ -78,18 +86,25 @@ impl Line {
                 queued: Arc::default(),
                 most: if shape.rate > 0 { Arc::clone(&line.most) } else { Arc::default() },
             };
-            let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+            let (from, to) = (from.try_clone()?, to.try_clone()?);
             let (sender, packets) = channel();
             let queued = Arc::clone(&way.queued);
             thread::spawn(move || deliver(&packets, &queued, to));
             thread::spawn(move || way.carry(from, &sender));
         }
-        line
+        Ok(line)
+    }
+
+    /// Starts to lose packets as a line of `seed` does from its beginning.
+    pub fn reseed(&self, seed: u64) {
+        for (random, seed) in self.random.iter().zip([seed, !seed]) {
+            lock(random).seed(seed);
+        }
     }
 
     /// Forgets the existing connections, as a restarted router does: their packets get lost.
     pub fn forget(&self) {
-        let mut ports = self.ports.lock().unwrap();
+        let mut ports = lock(&self.ports);
         let Ports { seen, lost } = &mut *ports;
         lost.clone_from(seen);
     }
@@ -111,36 +126,45 @@ impl Drop for Line {
     }
 }
 
-/// Makes an end in the namespace of this thread, with the address `ours`; the other end has `theirs`.
-pub fn end(ours: &str, theirs: &str) -> File {
+/// Makes an end in the namespace of this thread. It works after [`settings`].
+pub fn end() -> io::Result<File> {
     /// `TUNSETIFF` of `linux/if_tun.h`.
     const SET_DEVICE: libc::c_ulong = 0x4004_54ca;
     /// `IFF_TUN` and `IFF_NO_PI`.
     const FLAGS: i16 = 0x1001;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open("/dev/net/tun")
-        .unwrap();
+    let file =
+        OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun")?;
     // `struct ifreq`: name, flags, padding.
     let mut request = [0_u8; 40];
     request[..DEVICE.len()].copy_from_slice(DEVICE.as_bytes());
     request[16..18].copy_from_slice(&FLAGS.to_ne_bytes());
     // SAFETY: TUNSETIFF reads and writes an `ifreq` of at most 40 bytes at the address; the descriptor is open.
-    let made = unsafe { libc::ioctl(file.as_raw_fd(), SET_DEVICE, request.as_mut_ptr()) };
-    assert_eq!(made, 0, "TUNSETIFF: {}", io::Error::last_os_error());
-    ip(&format!("address add {ours} peer {theirs} dev {DEVICE}"));
-    ip(&format!("link set {DEVICE} up mtu {MTU}"));
-    // It fills a queue; others avoid that.
-    ip(&format!("route replace {theirs} dev {DEVICE} congctl reno"));
-    file
+    match unsafe { libc::ioctl(file.as_raw_fd(), SET_DEVICE, request.as_mut_ptr()) } {
+        0 => Ok(file),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Returns the arguments of `ip` that put an end into use: `ours` is its address, the other end has `theirs`, and TCP
+/// uses the congestion control `congestion`.
+pub fn settings(ours: &str, theirs: &str, congestion: &str) -> [String; 3] {
+    [
+        format!("address add {ours} peer {theirs} dev {DEVICE}"),
+        // Long enough that only the line itself loses packets.
+        format!("link set {DEVICE} up mtu {MTU} txqueuelen {QUEUE}"),
+        format!("route replace {theirs} dev {DEVICE} congctl {congestion}"),
+    ]
+}
+
+/// Locks what no panic leaves half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One direction.
 struct Way {
     shape: Shape,
-    random: fastrand::Rng,
+    random: Arc<Mutex<Rng>>,
     silent: Arc<AtomicBool>,
     over: Arc<AtomicBool>,
     ports: Arc<Mutex<Ports>>,
@@ -153,7 +177,7 @@ struct Way {
 
 impl Way {
     /// Reads packets and decides when each arrives, until the line is over.
-    fn carry(mut self, mut from: File, send: &Sender<(Instant, Vec<u8>)>) {
+    fn carry(self, mut from: File, send: &Sender<(Instant, Vec<u8>)>) {
         let mut packet = vec![0; 2 * MTU];
         let mut free = Instant::now();
         while !self.over.load(Ordering::Relaxed) {
@@ -166,13 +190,14 @@ impl Way {
             if is_full
                 || self.is_forgotten(&packet[..length])
                 || self.silent.load(Ordering::Relaxed)
-                || self.random.u8(..100) < self.shape.loss
+                || lock(&self.random).u8(..100) < self.shape.loss
             {
                 continue;
             }
             free = free.max(Instant::now());
             if self.shape.rate > 0 {
-                free += Duration::from_secs(1) * u32::try_from(length).unwrap() / self.shape.rate;
+                let bytes = u32::try_from(length).unwrap_or(u32::MAX);
+                free += Duration::from_secs(1) * bytes / self.shape.rate;
             }
             let queued = self.queued.fetch_add(length, Ordering::Relaxed) + length;
             self.most.fetch_max(queued, Ordering::Relaxed);
@@ -189,7 +214,7 @@ impl Way {
         let start = usize::from(packet[0] & 15) * 4 + self.port_at;
         let Some(port) = packet.get(start..start + 2) else { return false };
         let port = u16::from_be_bytes([port[0], port[1]]);
-        let mut ports = self.ports.lock().unwrap();
+        let mut ports = lock(&self.ports);
         ports.seen.insert(port);
         ports.lost.contains(&port)
     }

@@ -2,10 +2,11 @@
 //! does harm if a request fails, a stream breaks or a link ends. A second ssh that starts and is not needed is a cost.
 //! Measures how long a client waits if the link is dead.
 
-// Benchmarks use the same line.
 #[path = "../../../benches/harness/line.rs"]
+#[expect(dead_code, reason = "benchmarks use more of it")]
 mod line;
 
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Mutex;
@@ -157,7 +158,7 @@ fn one(disturbance: Disturbance, seed: u64) -> Count {
     let (tell_end, far_end) = channel();
     let (tell_result, result) = channel();
     let serve = move || {
-        tell_end.send(line::end(FAR, NEAR)).unwrap();
+        tell_end.send(end(FAR, NEAR)).unwrap();
         let instance = Instance::with(Options::default().line(&format!("ListenAddress {FAR}")));
         // Receives the data that fills the uplink.
         let sink = TcpListener::bind((FAR, 0)).unwrap();
@@ -171,8 +172,8 @@ fn one(disturbance: Disturbance, seed: u64) -> Count {
     };
     let work = move |served: &(Instance, u16)| {
         let far = far_end.recv().unwrap();
-        let near = line::end(NEAR, FAR);
-        let line = Line::between(&near, &far, disturbance.shape(), seed);
+        let near = end(NEAR, FAR);
+        let line = Line::between(&near, &far, disturbance.shape(), seed).unwrap();
         tell_result.send(disturb(disturbance, &served.0, served.1, &line)).unwrap();
     };
     // Not sendable between threads otherwise.
@@ -182,6 +183,16 @@ fn one(disturbance: Disturbance, seed: u64) -> Count {
         work(served);
     });
     result.recv().unwrap()
+}
+
+/// Makes an end of the line in the namespace of this thread.
+fn end(ours: &str, theirs: &str) -> File {
+    let end = line::end().unwrap();
+    // It fills a queue; others avoid that.
+    for arguments in line::settings(ours, theirs, "reno") {
+        namespaces::ip(&arguments);
+    }
+    end
 }
 
 /// Starts a tunnel, disturbs it and counts.
