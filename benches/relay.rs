@@ -6,8 +6,8 @@
 
 mod harness;
 
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
@@ -17,6 +17,7 @@ use harness::chart::Chart;
 use harness::contest::{Contestant, Plan, Times};
 use harness::report::{Goal, Group, Table};
 use harness::sandbox::{Sandbox, failed};
+use harness::service::{download, request, serve, upload};
 use harness::sshd::{Sshd, free_port};
 use harness::statistics::Summary;
 use harness::{budget, config, idle, namespaces, program, wait};
@@ -38,9 +39,6 @@ const REQUESTS: usize = 500;
 const NEW: usize = 60;
 /// Connections that are open when memory is looked at.
 const OPEN: usize = 100;
-/// First message of a client: the number of bytes that it wants (`GET`) or sends (`PUT`), in hexadecimal
-/// digits.
-type Head = [u8; 16];
 /// Through what the bytes go.
 const ROADS: [&str; 4] = ["soong", "ssh -L, same cipher", "ssh -L, defaults", "no tunnel"];
 /// Option that soong sets where the CPU has instructions for AES.
@@ -153,43 +151,6 @@ fn transfer(port: u16, connections: usize, carry: Carry) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
-fn head(method: &str, length: usize) -> Head {
-    let mut head = [0; 16];
-    head.copy_from_slice(format!("{method} {length:012x}").as_bytes());
-    head
-}
-
-fn download(port: u16, length: usize) -> io::Result<()> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.write_all(&head("GET", length))?;
-    let mut buffer = vec![0; 256 << 10];
-    let mut left = length;
-    while left > 0 {
-        match stream.read(&mut buffer)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => left -= read,
-        }
-    }
-    Ok(())
-}
-
-fn upload(port: u16, length: usize) -> io::Result<()> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.write_all(&head("PUT", length))?;
-    send(&mut stream, length)?;
-    stream.read_exact(&mut [0])
-}
-
-fn send(stream: &mut TcpStream, mut left: usize) -> io::Result<()> {
-    let bytes = vec![0x55; 256 << 10];
-    while left > 0 {
-        let piece = left.min(bytes.len());
-        stream.write_all(&bytes[..piece])?;
-        left -= piece;
-    }
-    Ok(())
-}
-
 /// The middle and the 99th hundredth of the times of requests of one byte, in microseconds.
 struct Latency {
     median: Vec<[f64; 4]>,
@@ -260,14 +221,6 @@ fn report_connections(group: &mut Group, rounds: &[[f64; 4]]) {
     table.add_summary("added by soong", added, 0);
     group.tables.push(table);
     group.goals.push(Goal::at_most("relay: µs added to a new connection", 100.0, added.median));
-}
-
-/// Asks for one byte.
-fn request(stream: &mut TcpStream) -> io::Result<Duration> {
-    let begun = Instant::now();
-    stream.write_all(&head("GET", 1))?;
-    stream.read_exact(&mut [0])?;
-    Ok(begun.elapsed())
 }
 
 /// Resident memory of the supervisor with open connections that have all carried something, in KB.
@@ -391,40 +344,6 @@ fn report_delays(group: &mut Group, latency: &Latency) {
 
 fn summary<const N: usize>(rounds: &[[f64; N]], figure: impl Fn(&[f64; N]) -> f64) -> Summary {
     Summary::of(rounds.iter().map(figure).collect())
-}
-
-/// Starts a service that sends as many bytes as it is asked for, again and again; returns its port.
-fn serve() -> Result<u16> {
-    let port = free_port()?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| failed("listen", error))?;
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || answer(stream));
-        }
-    });
-    Ok(port)
-}
-
-fn answer(mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let mut head: Head = [0; 16];
-        stream.read_exact(&mut head)?;
-        let digits = String::from_utf8_lossy(&head[4..]);
-        let mut left = usize::from_str_radix(&digits, 16).map_err(io::Error::other)?;
-        if head.starts_with(b"GET ") {
-            send(&mut stream, left)?;
-            continue;
-        }
-        while left > 0 {
-            match stream.read(&mut buffer)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => left = left.saturating_sub(read),
-            }
-        }
-        stream.write_all(&[0])?;
-    }
 }
 
 /// soong's tunnel; it is stopped when this is dropped.
