@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-all="dispatch prompt completion start status ssh relay recovery scale size"
+all="dispatch prompt completion start status ssh relay line connections recovery scale size"
 cargo=${CARGO:-cargo}
 target=${CARGO_TARGET_DIR:-target}
 

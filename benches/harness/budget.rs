@@ -5,14 +5,16 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The benchmarks in the order of the report, with their limits in seconds.
-pub const GROUPS: [(&str, u64); 10] = [
+pub const GROUPS: [(&str, u64); 12] = [
     ("dispatch", 50),
     ("prompt", 75),
     ("completion", 25),
-    ("start", 35),
+    ("start", 50),
     ("status", 15),
     ("ssh", 20),
     ("relay", 110),
+    ("line", 60),
+    ("connections", 30),
     ("recovery", 100),
     ("scale", 110),
     ("size", 10),

@@ -1,11 +1,15 @@
-//! A link of a known rate: two network namespaces and a cable between them that limits it.
+//! A link of known properties: two network namespaces, and between them a cable that limits the rate, or a
+//! [line](super::line) that takes time and loses packets.
 
+use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread;
 
 use soong::error::{Error, Result};
 
+use super::line::{self, FAR, Line, NEAR, Shape};
 use super::program;
 use super::sandbox::failed;
 
@@ -21,6 +25,49 @@ pub fn obstacle() -> Option<&'static str> {
         (true, false) => Some("network namespaces need root"),
         (false, _) => Some("network namespaces need Linux"),
     }
+}
+
+/// Returns the reason why a line cannot be made here.
+pub fn obstacle_to_lines() -> Option<&'static str> {
+    obstacle().or_else(|| (!Path::new("/dev/net/tun").exists()).then_some("/dev/net/tun is missing"))
+}
+
+/// Runs `work` in one namespace with the result of `serve` from the other, reached at [`FAR`], and the line
+/// between them.
+pub fn over_line<T: Send, R: Send>(
+    shape: Shape,
+    serve: impl FnOnce() -> Result<T> + Send,
+    work: impl FnOnce(T, &Line) -> Result<R> + Send,
+) -> Result<R> {
+    thread::scope(|scope| {
+        let (hand_over, handed_over) = channel();
+        let server = scope.spawn(move || -> Result<()> {
+            leave()?;
+            let far = end_of_line(FAR, NEAR)?;
+            hand_over.send((far, serve()?)).map_err(|_| Error::failed("the line is not used"))
+        });
+        let client = scope.spawn(move || -> Result<R> {
+            leave()?;
+            let near = end_of_line(NEAR, FAR)?;
+            let (far, made) =
+                handed_over.recv().map_err(|_| Error::failed("the other end of the line is gone"))?;
+            let line = Line::between(&near, &far, shape, 0).map_err(|error| failed("make a line", error))?;
+            work(made, &line)
+        });
+        let panicked = |_| Error::failed("a thread panicked");
+        server.join().map_err(panicked)??;
+        client.join().map_err(panicked)?
+    })
+}
+
+fn end_of_line(ours: &str, theirs: &str) -> Result<File> {
+    /// What Linux has by default; a machine may have another.
+    const CONGESTION: &str = "cubic";
+    let end = line::end().map_err(|error| failed("make an end of a line", error))?;
+    for arguments in line::settings(ours, theirs, CONGESTION) {
+        run("ip", &arguments)?;
+    }
+    Ok(end)
 }
 
 /// Runs `work` in one namespace with the result of `serve` from the other. The link carries `rate`, in the
