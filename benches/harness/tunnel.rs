@@ -123,10 +123,14 @@ fn serve() -> Result<u16> {
 pub enum Make {
     /// `soong tunnel start`.
     Soong,
+    /// `soong tunnel start --on-demand`.
+    OnDemand,
     /// `ssh -f -N`, which is not restarted.
     Ssh,
     /// `ssh -N` in a loop of the shell.
     Loop,
+    /// `ssh -W` for each connection to a socket.
+    Socket,
     Autossh,
     RustyAutossh,
     ChannelsHub,
@@ -136,8 +140,10 @@ impl Make {
     pub fn name(self) -> &'static str {
         match self {
             Self::Soong => "soong",
+            Self::OnDemand => "soong, on demand",
             Self::Ssh => "ssh -f -N",
             Self::Loop => "ssh -N in a shell loop",
+            Self::Socket => "ssh -W, socket activation",
             Self::Autossh => "autossh",
             Self::RustyAutossh => "rusty-autossh",
             Self::ChannelsHub => "ssh-channels-hub",
@@ -147,10 +153,15 @@ impl Make {
     /// The program that has to be there besides ssh.
     pub fn program(self) -> &'static str {
         match self {
-            Self::Soong => "soong",
+            Self::Soong | Self::OnDemand => "soong",
             Self::Ssh | Self::Loop => "ssh",
+            Self::Socket => "systemd-socket-activate",
             _ => self.name(),
         }
+    }
+
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Soong | Self::OnDemand)
     }
 }
 
@@ -183,7 +194,7 @@ impl<'a> Tunnel<'a> {
     ) -> Result<Self> {
         let ssh = program::find("ssh")?;
         let path = program::path_with(ssh.parent().unwrap_or(Path::new("/")));
-        let program = if make == Make::Soong { program::soong()? } else { program::find(make.program())? };
+        let program = if make.is_ours() { program::soong()? } else { program::find(make.program())? };
         let mut tunnel = Self {
             make,
             forwards,
@@ -195,7 +206,7 @@ impl<'a> Tunnel<'a> {
             kept: None,
         };
         match make {
-            Make::Soong => {}
+            Make::Soong | Make::OnDemand => {}
             Make::ChannelsHub => tunnel.write_channels(sshd, port)?,
             _ => tunnel.arguments = tunnel.arguments_of_ssh()?,
         }
@@ -207,6 +218,9 @@ impl<'a> Tunnel<'a> {
     pub fn start(&mut self) -> Result<()> {
         match self.make {
             Make::Soong => self.sandbox.time(self.command()?.args(["tunnel", "start"])).map(drop),
+            Make::OnDemand => {
+                self.sandbox.time(self.command()?.args(["tunnel", "start", "--on-demand"])).map(drop)
+            }
             Make::Ssh => {
                 let mut command = self.command()?;
                 command.args(["-f", "-M", "-S"]).arg(&self.control).args(&self.arguments);
@@ -224,10 +238,17 @@ impl<'a> Tunnel<'a> {
         Ok(begun.elapsed())
     }
 
+    /// Returns the first of its local ports.
+    pub fn port(&self) -> u16 {
+        self.forwards.locals[0]
+    }
+
     /// Ends it, and waits until the ports are free.
     pub fn stop(&mut self) -> Result<()> {
         match self.make {
-            Make::Soong => self.sandbox.time(self.command()?.args(["tunnel", "stop"])).map(drop)?,
+            Make::Soong | Make::OnDemand => {
+                self.sandbox.time(self.command()?.args(["tunnel", "stop"])).map(drop)?;
+            }
             // Through the control socket, so that no other ssh can be meant.
             Make::Ssh => {
                 let mut command = self.command()?;
@@ -259,6 +280,13 @@ impl<'a> Tunnel<'a> {
             Make::ChannelsHub => {
                 let mut command = self.command()?;
                 command.arg("--config").arg(self.sandbox.path("channels.toml")).arg("start");
+                command
+            }
+            Make::Socket => {
+                let mut command = self.command()?;
+                let listen = format!("127.0.0.1:{}", self.forwards.locals[0]);
+                command.args(["--accept", "--inetd", "--listen", &listen]).arg(program::find("ssh")?);
+                command.args(["-W", &format!("localhost:{}", self.forwards.remote)]).args(&self.arguments);
                 command
             }
             _ => {
@@ -355,7 +383,7 @@ impl Drop for Tunnel<'_> {
     fn drop(&mut self) {
         match self.make {
             Make::Ssh if !self.control.exists() => {}
-            Make::Soong | Make::Ssh => drop(self.stop()),
+            Make::Soong | Make::OnDemand | Make::Ssh => drop(self.stop()),
             _ => self.end_kept(),
         }
     }
