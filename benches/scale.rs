@@ -1,10 +1,12 @@
-//! Cost of large numbers: tunnels, instances that a provider lists, programs on `PATH`.
+//! Cost of large numbers: tunnels, also at rest, instances that a provider lists, programs on `PATH`.
 
 mod harness;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::chart::Chart;
@@ -13,9 +15,17 @@ use harness::sandbox::{Sandbox, check_signals, failed};
 use harness::sshd::{Sshd, free_port};
 use harness::statistics::{Summary, median, rounded};
 use harness::{budget, config, idle, program};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use soong::error::{Error, Result};
 
 const TUNNELS: [usize; 3] = [1, 10, 100];
+/// Tunnels on demand, at rest.
+const AT_REST: usize = 1_000;
+/// How many of those are started at a time.
+const WORKERS: usize = 4;
+/// Until then as many of those as possible are started.
+const RESTING: Duration = Duration::from_secs(45);
 const INSTANCES: [usize; 3] = [10, 1_000, 10_000];
 const ON_PATH: [usize; 4] = [0, 30, 300, 3_000];
 /// How often a command is run for one figure.
@@ -23,6 +33,8 @@ const TURNS: usize = 11;
 /// Until then as many tunnels as possible are started.
 const STARTING: Duration = budget::STARTING;
 const IDLE: Duration = Duration::from_secs(60);
+/// The services of each tunnel.
+const SERVICES: &str = "sglang = 1\nn8n = false\nstatus = false\n";
 
 fn main() -> ExitCode {
     harness::run("scale", measure)
@@ -33,7 +45,7 @@ fn measure() -> Result<Group> {
         "Scale: many tunnels, many instances, a full PATH",
         "Tunnels to an sshd on this machine, started one after the other. Memory is the supervisor's share\n\
          (PSS) as the kernel counts it, its ssh apart. Wake-ups are voluntary context switches in a minute\n\
-         without traffic through the tunnels.",
+         without traffic through the tunnels. Tunnels on demand have their ports open and no ssh.",
     );
     let soong = program::soong()?;
     let sandbox = Sandbox::new()?;
@@ -47,9 +59,12 @@ fn measure() -> Result<Group> {
     full_path(&mut group, &soong)?;
     while begun.elapsed() < IDLE {
         check_signals()?;
-        std::thread::sleep(Duration::from_millis(200));
+        thread::sleep(Duration::from_millis(200));
     }
     report_idleness(&mut group, &resting, started);
+    // Not meanwhile: a busy machine wakes supervisors.
+    drop(fleet);
+    tunnels_at_rest(&mut group, &sshd, &soong)?;
     Ok(group)
 }
 
@@ -63,7 +78,7 @@ struct Fleet<'a> {
 
 impl<'a> Fleet<'a> {
     fn new(sandbox: &'a Sandbox, sshd: &Sshd, soong: &'a Path) -> Result<Self> {
-        config::write(sandbox, sshd, "sglang = 1\nn8n = false\nstatus = false\n")?;
+        config::write(sandbox, sshd, SERVICES)?;
         let (file, user) = (sandbox.path(".config/soong/config.toml"), config::user()?);
         let mut text = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
         for number in 0..TUNNELS[2] {
@@ -81,6 +96,33 @@ impl<'a> Fleet<'a> {
         command.args(["tunnel", "start", "--auto-ports", "--instance-id", &format!("t{number}")]);
         let port = usize::from(self.first_port) + number;
         self.sandbox.time(command.args(["--sglang-port", &port.to_string()]))
+    }
+
+    /// Starts tunnels on demand, several at a time. Returns how long each start took.
+    fn start_at_rest(&self) -> Result<Vec<Duration>> {
+        let deadline = Instant::now() + RESTING;
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<Vec<Duration>> {
+            let mut times = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= AT_REST || Instant::now() >= deadline {
+                    return Ok(times);
+                }
+                check_signals()?;
+                let mut command = self.sandbox.command(self.soong, &self.path)?;
+                command.env("SOONG_CONFIG", self.sandbox.path(&format!("{number}.toml")));
+                command.args(["tunnel", "start", "--quiet", "--on-demand", "--auto-ports"]);
+                let port = usize::from(self.first_port) + number;
+                times.push(self.sandbox.time(command.args(["--sglang-port", &port.to_string()]))?);
+            }
+        };
+        let times: Result<Vec<Vec<Duration>>> = thread::scope(|scope| {
+            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+            let crashed = |_| Err(Error::failed("a start crashed"));
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(crashed)).collect()
+        });
+        Ok(times?.into_iter().flatten().collect())
     }
 
     fn status(&self) -> Result<Duration> {
@@ -107,10 +149,50 @@ impl<'a> Fleet<'a> {
 
 impl Drop for Fleet<'_> {
     fn drop(&mut self) {
+        // At the same time; 'stop' ends them one after the other.
+        for pid in self.supervisors().unwrap_or_default() {
+            let Ok(pid) = i32::try_from(pid) else { continue };
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
         if let Ok(mut command) = self.sandbox.command(self.soong, &self.path) {
             let _ = command.args(["tunnel", "stop", "--all"]).status();
         }
     }
+}
+
+/// Starts many tunnels on demand and says what they cost at rest.
+fn tunnels_at_rest(group: &mut Group, sshd: &Sshd, soong: &Path) -> Result<()> {
+    let sandbox = Sandbox::new()?;
+    // A file of each tunnel's own: reading the others' tables is not what is measured.
+    for number in 0..AT_REST {
+        config::write_named(&sandbox, sshd, &format!("{number}.toml"), &format!("t{number}"), SERVICES)?;
+    }
+    let path = program::path_with(Path::new("/usr/bin"));
+    let fleet = Fleet { sandbox: &sandbox, soong, path, first_port: free_port()? };
+    let starts = fleet.start_at_rest()?;
+    let started = starts.len();
+    soong::terminal::print_error(&format!("scale: {started} tunnels at rest\n"));
+    let status = fleet.status()?;
+    let supervisors = fleet.supervisors()?;
+    let memory = Summary::of(supervisors.iter().map(|pid| idle::megabytes(*pid)).collect());
+    let columns = ["tunnels on demand, at rest", "start of one, ms", "status, ms", "supervisor, MB"];
+    let mut table = Table::new(&columns);
+    let millis = |time: Duration| rounded(time.as_secs_f64() * 1e3);
+    table.add(
+        &started.to_string(),
+        [millis(median(&starts)), millis(status), format!("{:.2}", memory.median)],
+    );
+    group.tables.push(table);
+    if started < AT_REST {
+        group.missing.push(format!(
+            "{AT_REST} tunnels at rest: only {started} started within {} s",
+            RESTING.as_secs()
+        ));
+        return Ok(());
+    }
+    let goal = format!("scale: soong tunnel status of {AT_REST} tunnels, ms");
+    group.goals.push(Goal::at_most(goal, 100.0, status.as_secs_f64() * 1e3));
+    Ok(())
 }
 
 /// Starts tunnels and says what each number of them costs. Returns how many there are.
@@ -145,6 +227,10 @@ fn tunnels(group: &mut Group, fleet: &Fleet) -> Result<usize> {
             ],
         );
         chart.add(format!("soong, {} tunnels", starts.len()), memory.median);
+        if stage == TUNNELS[2] {
+            let goal = format!("scale: memory of a supervisor among {stage} (PSS), MB");
+            group.goals.push(Goal::at_most(goal, 0.5, memory.median));
+        }
         if before == 0 {
             group.goals.push(Goal::at_most("scale: memory of a supervisor (PSS), MB", 3.0, memory.median));
         }

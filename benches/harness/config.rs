@@ -20,19 +20,25 @@ pub fn write_for(sandbox: &Sandbox, sshd: &Sshd, port: u16, services: &str) -> R
     write_to(sandbox, sshd, "127.0.0.1", port, services)
 }
 
+/// Writes a config file named `file` whose one instance is `sshd`, called `name`.
+pub fn write_named(sandbox: &Sandbox, sshd: &Sshd, file: &str, name: &str, services: &str) -> Result<()> {
+    let text = text(sshd, name, "127.0.0.1", sshd.port, services)?;
+    sandbox.write(file, &text).map(drop)
+}
+
 fn write_to(sandbox: &Sandbox, sshd: &Sshd, host: &str, port: u16, services: &str) -> Result<()> {
-    let user = user()?;
     let directory = sandbox.path(".config/soong");
     std::fs::create_dir_all(&directory).map_err(|error| Error::io("create", &directory, error))?;
-    let key = sshd.key.display();
-    sandbox.write(
-        ".config/soong/config.toml",
-        &format!(
-            "[ssh]\nkey = \"{key}\"\n[services]\n{services}\
-             [instances.bench]\nhost = \"{host}\"\nuser = \"{user}\"\nport = {port}\n"
-        ),
-    )?;
-    Ok(())
+    let text = text(sshd, "bench", host, port, services)?;
+    sandbox.write(".config/soong/config.toml", &text).map(drop)
+}
+
+fn text(sshd: &Sshd, name: &str, host: &str, port: u16, services: &str) -> Result<String> {
+    let (key, user) = (sshd.key.display(), user()?);
+    Ok(format!(
+        "[ssh]\nkey = \"{key}\"\n[services]\n{services}\
+         [instances.{name}]\nhost = \"{host}\"\nuser = \"{user}\"\nport = {port}\n"
+    ))
 }
 
 /// Returns the name of the user who runs the benchmark.
