@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the benchmarks compare soong with, as far as Debian or Ubuntu has it and this is root; otherwise the
-# report says what was missing. With --all also the crates, which takes minutes: into target/bench/peers.
+# report says what was missing. Also a crate that is built in a minute or two, into target/bench/peers; with --all those
+# that take longer.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -23,9 +24,9 @@ if [ -n "$packages" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; 
         DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$package" || true
     done
 fi
-if [ "${1:-}" = --all ]; then
-    for crate in $(missing cargo); do
-        "${CARGO:-cargo}" install --locked --root "$peers" --target-dir "$peers/build" "$crate" || true
-    done
-fi
+crates=$(missing cargo)
+[ "${1:-}" != --all ] || crates="$crates $(missing slow)"
+for crate in $crates; do
+    "${CARGO:-cargo}" install --locked --root "$peers" --target-dir "$peers/build" "$crate" || true
+done
 exit 0

@@ -68,7 +68,7 @@ pub fn find_peer(name: &str, missing: &mut Vec<String>) -> Option<PathBuf> {
 pub fn install(name: &str) -> String {
     let peer = PEERS.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     match peer.and_then(|how| how.split_once(' ')) {
-        Some(("cargo", package)) => {
+        Some(("cargo" | "slow", package)) => {
             format!("install it: cargo install --locked --root target/bench/peers {package}")
         }
         Some((_, package)) => format!("install it, on Debian and Ubuntu: apt-get install {package}"),
