@@ -25,6 +25,7 @@ use super::starter::Starter;
 use crate::error::{Error, Result};
 use crate::openssh::Login;
 use crate::openssh::failure::{Failure, Kind};
+use crate::system::heap;
 use crate::system::paths::Paths;
 
 /// Runs the tunnel of `request` to its end and sends its events to `starter`. Returns when the tunnel was stopped, or
@@ -153,6 +154,7 @@ impl<'a> Supervisor<'a> {
     /// Waits until something needs a link.
     async fn rest(&mut self, setback: Option<Setback>) -> Link {
         self.interrupts.pause();
+        heap::release();
         let stays =
             idle::until_wanted(setback.as_ref(), &self.demand, &mut self.interrupts, &self.publisher).await;
         if !stays {
@@ -209,6 +211,7 @@ impl<'a> Supervisor<'a> {
     async fn watch(&mut self, ssh: process::Link) -> Link {
         self.monitor.open();
         self.publisher.up();
+        heap::release();
         let since = Instant::now();
         let Self { login, publisher, connector, monitor, interrupts, backoff, .. } = self;
         let end = monitor.watch(ssh, login, connector, publisher, interrupts, backoff).await;

@@ -2,6 +2,7 @@
 
 pub mod child;
 pub(crate) mod deadline_stream;
+pub(crate) mod heap;
 pub(crate) mod hidden_line;
 pub(crate) mod lock;
 pub(crate) mod menu;

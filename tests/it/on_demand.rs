@@ -458,3 +458,27 @@ fn a_provider_that_is_away_at_first_is_asked_again() {
     tunnel.interrupt();
     tunnel.finish();
 }
+
+/// A start needs several times as much memory as a tunnel at rest.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn an_idle_supervisor_keeps_little_memory() {
+    const HEAP_MAX: u64 = 256;
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    let pid = start_for_a_second(&sandbox, &instance);
+    wait::until_true("the heap to shrink", || heap_kilobytes(pid) <= HEAP_MAX);
+    // A link does not make it grow for good.
+    assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    wait_until_idle(&sandbox);
+    wait::until_true("the heap to shrink again", || heap_kilobytes(pid) <= HEAP_MAX);
+}
+
+/// Returns the resident part of a process's heap.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn heap_kilobytes(pid: i32) -> u64 {
+    let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
+    let mut heap = maps.lines().skip_while(|line| !line.ends_with("[heap]"));
+    let resident = heap.find_map(|line| line.strip_prefix("Rss:")).unwrap();
+    resident.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
