@@ -61,7 +61,7 @@ pub fn over_line<T: Send, R: Send>(
 }
 
 fn end_of_line(ours: &str, theirs: &str) -> Result<File> {
-    /// What Linux has by default; a machine may have another.
+    /// Linux' own default; a machine may have another.
     const CONGESTION: &str = "cubic";
     let end = line::end().map_err(|error| failed("make an end of a line", error))?;
     for arguments in line::settings(ours, theirs, CONGESTION) {
