@@ -195,13 +195,15 @@ impl Connector {
     /// Returns the handler of ssh's own log, which passes lines to the tunnel's log and to a verbose starter.
     fn log_handler(&self, contact: &Arc<Contact>, publisher: &Publisher<'_>) -> LineHandler {
         let (log, starter) = (Arc::clone(publisher.log()), publisher.starter().clone());
-        let (contact, prompts) = (Arc::clone(contact), Arc::clone(&self.prompts));
+        // The contact has the reader of the log, and so this handler: it would keep itself and the log open.
+        let (contact, prompts) = (Arc::downgrade(contact), Arc::clone(&self.prompts));
         let mut quota = Quota::new();
         Box::new(move |line| {
-            if contact.permission.handle_line(line) {
+            let contact = contact.upgrade();
+            if contact.as_ref().is_some_and(|contact| contact.permission.handle_line(line)) {
                 return Use::Drop;
             }
-            if !contact.probe.is_echo(line) {
+            if !contact.is_some_and(|contact| contact.probe.is_echo(line)) {
                 prompts.said(line);
                 let (passes, is_last) = quota.take();
                 if passes {

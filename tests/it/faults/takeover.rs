@@ -216,6 +216,24 @@ fn a_session_over_a_link_that_is_dead_ends_with_it() {
     assert_eq!((ended.code, ended.stdout.as_str()), (255, "begun\n"), "{}", ended.stderr);
 }
 
+#[test]
+fn an_ssh_that_is_replaced_leaves_no_open_file() {
+    let (_instance, network, sandbox) = start(60);
+    let supervisor = sandbox.supervisors()[0].pid;
+    let open_files = || std::fs::read_dir(format!("/proc/{supervisor}/fd")).unwrap().count();
+    let first = open_files();
+    network.forget();
+    for _ in 0..3 {
+        assert_eq!(get(&sandbox.url(1, "id")), "n8n");
+        wait::until_true("the former ssh to end", || sshs(&sandbox).len() == 1);
+        let before = network.connections();
+        process::signal(sshs(&sandbox)[0], Signal::SIGKILL);
+        wait::until_true("another ssh", || network.connections() > before);
+        wait_for(&sandbox, "up");
+    }
+    wait::until_true("the files to be closed", || open_files() <= first);
+}
+
 /// Firewalls count all connections: of a start, of second sshs and of knocks, whether they succeed or not.
 #[test]
 fn a_link_that_falls_silent_again_and_again_makes_few_connections() {
