@@ -3,7 +3,6 @@
 //! A suspended or hanging supervisor keeps its lock, the kernel accepts connections for it, and its state
 //! file is out of date. So commands ask the supervisor, and trust the file only if it answers.
 
-use std::thread;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -11,6 +10,7 @@ use serde::{Serialize, Serializer};
 use super::control::Supervisor;
 use super::registry::Running;
 use super::state::Phase;
+use crate::system::threads;
 
 /// Time for a supervisor to answer; it needs a millisecond of processor time.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -36,11 +36,7 @@ impl TunnelStatus {
 
     /// Asks all supervisors in parallel.
     pub fn of_all(running: &[Running]) -> Vec<Self> {
-        thread::scope(|scope| {
-            let asked: Vec<_> =
-                running.iter().map(|running| scope.spawn(move || Self::of(running))).collect();
-            asked.into_iter().map(|thread| thread.join().unwrap_or(Self::Unresponsive)).collect()
-        })
+        threads::map(running.iter().collect(), Self::of)
     }
 
     /// Returns false if the supervisor is suspended or hangs.

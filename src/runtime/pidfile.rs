@@ -3,6 +3,7 @@
 //! It is written for other programs; soong does not trust it. Its content is computed from the locks and
 //! replaced, except for PIDs of supervisors in sessions that are not visible from this one.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -48,7 +49,8 @@ pub fn update(paths: &Paths, ending: Option<&Directory>) -> Result<()> {
 /// Returns the PIDs in `file` that are not in `seen` and belong to another supervisor of this user.
 fn unseen(file: &Path, seen: &str) -> Vec<u32> {
     let text = paths::read_own(file, FILE_MAX).unwrap_or_default();
-    let pids = text.lines().filter(|line| !seen.lines().any(|pid| pid == *line));
+    let seen: HashSet<&str> = seen.lines().collect();
+    let pids = text.lines().filter(|line| !seen.contains(line));
     let pids = pids.filter_map(|line| line.parse().ok()).filter(|pid| *pid != std::process::id());
     let mut pids: Vec<u32> = pids.filter(|pid| is_supervisor(*pid)).collect();
     pids.dedup();

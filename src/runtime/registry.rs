@@ -13,14 +13,19 @@ use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
 use crate::runtime::state::{Phase, State};
-use crate::system::menu;
 use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
+use crate::system::{file_limit, menu};
 use crate::terminal::{self, printable};
 
 /// Time that a held lock may lack a supervisor's socket: a supervisor is starting, or a command is cleaning
 /// up.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Open files of a command that looks at tunnels: its connection to a supervisor, and what a question to it needs.
+const FILES_PER_TUNNEL: usize = 4;
+/// Those that do not depend on the number of tunnels.
+const FILES_OF_OUR_OWN: usize = 40;
 
 /// A tunnel whose lock is held.
 #[derive(Debug)]
@@ -49,7 +54,9 @@ pub struct Survey {
 pub fn survey(paths: &Paths) -> Result<Survey> {
     let mut survey = Survey::default();
     paths.check_runtime()?;
-    for directory in Directory::all(paths)? {
+    let directories = Directory::all(paths)?;
+    file_limit::provide(FILES_OF_OUR_OWN + directories.len() * FILES_PER_TUNNEL);
+    for directory in directories {
         match running(&directory)? {
             Some(running) => survey.running.push(running),
             None => survey.look_at_remains(&directory, paths)?,

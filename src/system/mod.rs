@@ -2,6 +2,7 @@
 
 pub mod child;
 pub(crate) mod deadline_stream;
+pub(crate) mod file_limit;
 pub(crate) mod heap;
 pub(crate) mod hidden_line;
 pub(crate) mod lock;
@@ -15,5 +16,6 @@ pub mod signals;
 pub mod sock_diag;
 pub(crate) mod spinner;
 pub(crate) mod tcp_port;
+pub(crate) mod threads;
 pub mod time;
 pub mod trust;

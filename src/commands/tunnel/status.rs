@@ -1,6 +1,5 @@
 //! `soong tunnel status`.
 
-use std::thread;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,6 +17,7 @@ use crate::runtime::registry::{self, Running, Survey};
 use crate::runtime::state::{Phase, State};
 use crate::supervisor::protocol::progress::arrow;
 use crate::system::paths::Paths;
+use crate::system::threads;
 use crate::system::time::{self, now};
 use crate::terminal::{bytes, hint_label, print, print_error, printable, printable_json};
 
@@ -126,7 +126,7 @@ pub fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Loo
         let traffic = if asked { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
         Look { running, doing, findings: None, traffic, _link: link }
     };
-    let mut looks: Vec<Look> = side_by_side(running, look)?;
+    let mut looks = threads::map(running, look);
     if check {
         examine(&mut looks)?;
     }
@@ -139,21 +139,11 @@ fn examine(looks: &mut [Look]) -> Result<()> {
         Some(state) => check::examine(&running.directory, state),
         None => Ok(Vec::new()),
     };
-    let findings = side_by_side(looks.iter().collect(), |look: &Look| examine(&look.running))?;
+    let findings = threads::map(looks.iter().collect(), |look: &Look| examine(&look.running));
     for (look, findings) in looks.iter_mut().zip(findings) {
         look.findings = Some(findings?);
     }
     Ok(())
-}
-
-/// Applies a function to each of `things` in threads of their own, as each may take time.
-fn side_by_side<T: Send, U: Send>(things: Vec<T>, work: impl Fn(T) -> U + Sync) -> Result<Vec<U>> {
-    let work = &work;
-    thread::scope(|scope| {
-        let begun: Vec<_> = things.into_iter().map(|thing| scope.spawn(move || work(thing))).collect();
-        let ended = |_| Error::failed("a thread that queried a tunnel ended early");
-        begun.into_iter().map(|thread| thread.join().map_err(ended)).collect()
-    })
 }
 
 fn plain(looks: &[Look], verbose: bool) -> String {

@@ -188,3 +188,29 @@ fn with_few_files_there_is_always_enough_for_a_new_link() {
     assert_eq!(get(&sandbox.url(1, "id")), "n8n");
     assert_eq!(instance.sshd.logins(), 2);
 }
+
+#[test]
+fn commands_show_more_tunnels_than_they_may_have_files() {
+    const COUNT: usize = 24;
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    let names: Vec<String> = (0..COUNT).map(|number| format!("dev{number}")).collect();
+    sandbox.configure(|config| {
+        for name in &names {
+            config.instance(name, "127.0.0.1", instance.sshd.port);
+        }
+    });
+    for name in &names {
+        sandbox.tunnel(["start", name, "--on-demand", "--auto-ports"]).stdout_has("on demand").run();
+    }
+    for command in ["status", "list"] {
+        let shown = limited(sandbox.tunnel([command]), "-Sn 20").stdout_has("dev0").run().stdout;
+        for name in &names {
+            assert!(
+                shown.contains(&format!("{name} ")) || shown.contains(&format!("{name},")),
+                "{name}: {shown}"
+            );
+        }
+    }
+    limited(sandbox.tunnel(["stop", "--all"]), "-Sn 20").stdout_has("Stopped tunnel").run();
+}
