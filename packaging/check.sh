@@ -17,12 +17,21 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 tools='openssh-server bash-completion zsh fish man-db tmux socat curl iproute2 procps rpm pacman-package-manager
 libnss-extrausers libnss-myhostname ca-certificates perl git make'
 
+# Builds the tour of `make demo`, static, so that it runs in each root.
+build_demo() {
+    [ ! -e "$check/demo" ] || return 0
+    target=$(uname -m)-unknown-linux-musl
+    "${CARGO:-cargo}" build --quiet --example demo --target "$target"
+    cp "${CARGO_TARGET_DIR:-target}/$target/debug/examples/demo" "$check/demo"
+}
+
 # Runs use.sh in a copy-on-write view of the root of suite $1, in new namespaces: no network but loopback.
 in_root() {
     suite=$1
     shift
     # shellcheck disable=SC2086 # A word per package.
     sh packaging/root.sh "$suite" $tools
+    build_demo
     view=$(mktemp -d)
     result=0
     # The expressions are those of the inner shell.
@@ -91,6 +100,7 @@ rpm_() {
     new=$dist/soong-$version-1.$(uname -m).rpm
     offer "$new" new.rpm
     rpm --checksig --nosignature "$new"
+    rpmlint --strict --config packaging/rpmlint.toml "$new"
     for suite in $suites; do in_root "$suite" rpm; done
 }
 
@@ -117,6 +127,7 @@ arch() {
 
 brew() {
     ruby -wc "$dist/soong.rb"
+    rubocop --config packaging/rubocop.yml "$dist/soong.rb" packaging/check-formula.rb
     # Where makepkg has built, so that cargo has nothing to do again.
     from_source ruby packaging/check-formula.rb "$dist/soong.rb" "$check/arch"
 }

@@ -25,6 +25,8 @@ cd "$(dirname "$0")/.."
 
 cargo=${CARGO:-cargo}
 target=${TARGET:-$(uname -m)-unknown-linux-musl}
+# The daemon for instances loads NVIDIA's library, which a static program cannot.
+dynamic=${target%-musl}-gnu
 dist=${DIST:-target/dist}
 stage=$dist/stage
 mkdir -p "$stage"
@@ -60,8 +62,6 @@ archive() {
 
 build() {
     $cargo build --locked --release --bins --target "$target"
-    # The daemon for instances loads NVIDIA's library, which a static program cannot.
-    dynamic=${target%-musl}-gnu
     $cargo build --locked --release --package soong-statusd --target "$dynamic"
     cp "${CARGO_TARGET_DIR:-target}/$dynamic/release/soong-statusd" "$built/"
 }
@@ -116,11 +116,15 @@ crates() {
 sbom() {
     need cargo-cyclonedx 'cargo install --locked cargo-cyclonedx'
     for package in soong soong-statusd; do
-        manifest=Cargo.toml
-        [ "$package" = soong ] || manifest=crates/$package/Cargo.toml
-        $cargo cyclonedx --quiet --manifest-path "$manifest" --format json --spec-version 1.5 --target "$target" \
+        case $package in
+        soong) manifest=Cargo.toml triple=$target ;;
+        *) manifest=crates/$package/Cargo.toml triple=$dynamic ;;
+        esac
+        $cargo cyclonedx --quiet --manifest-path "$manifest" --format json --spec-version 1.5 --target "$triple" \
             --override-filename "$package-$version.cdx"
-        mv "$(dirname "$manifest")/$package-$version.cdx.json" "$dist/"
+        # The folder of this build is nobody else's.
+        sed -e "s|path+file://$PWD|path+file://|g" -e 's|?download_url=file://\.||g' \
+            "$(dirname "$manifest")/$package-$version.cdx.json" >"$dist/$package-$version.cdx.json"
     done
     # One file for each member of the workspace is written; those of the others are not released.
     find . -path ./target -prune -o -name "*-$version.cdx.json" -exec rm {} +

@@ -3,8 +3,9 @@
 #
 #     use.sh deb|rpm|arch|installer
 #
-# Installs the previous package, completes with TAB in three shells, reads a manual page, looks at the prompt, opens a
-# tunnel to an SSH server here, upgrades while a connection is open through it, and removes the package: no file is left.
+# Installs the previous package, completes with TAB in three shells, reads a manual page, takes the tour of `make demo`,
+# looks at the prompt, opens a tunnel to an SSH server here, upgrades while a connection is open through it, and removes
+# the package: it names the units of users, and no file is left.
 set -euo pipefail
 
 format=$1
@@ -37,18 +38,18 @@ as_kim() {
 
 # Lists all files but those of package managers, of kim, and temporary ones.
 files() {
-    find / -xdev \( -path /proc -o -path /dev -o -path /tmp -o -path /run -o -path /var/lib/dpkg -o -path /var/lib/rpm \
-        -o -path /var/lib/pacman -o -path /var/cache -o -path /var/log -o -path /root -o -path /home -o -path /packages \
-        -o -path /packaging -o -path /etc -o -path /usr/lib/sysimage \) -prune -o -print | sort
+    find / -xdev \( -path /proc -o -path /dev -o -path /tmp -o -path /run -o -path /var/lib/dpkg -o -path /var/lib/apt \
+        -o -path /var/lib/rpm -o -path /var/lib/pacman -o -path /var/cache -o -path /var/log -o -path /root -o -path /home \
+        -o -path /packages -o -path /packaging -o -path /usr/lib/sysimage \) -prune -o -print | sort
     find $home/.local | sort
 }
 
 path=/usr/local/bin:/usr/bin:/bin
 case $format in
 deb)
-    install_old() { dpkg --install /packages/old.deb; }
-    upgrade() { dpkg --install /packages/new.deb; }
-    remove() { dpkg --purge soong; }
+    install_old() { apt-get install --yes /packages/old.deb; }
+    upgrade() { apt-get install --yes --reinstall /packages/new.deb; }
+    remove() { apt-get purge --yes soong; }
     functions=''
     ;;
 rpm)
@@ -150,6 +151,18 @@ count() { cat /tmp/count 2>/dev/null || echo 0; }
 
 more_than() { [ -e /tmp/lost ] || [ "$(count)" -gt "$1" ]; }
 
+# Runs the tour with the installed programs: it looks for them in the directory above its own.
+demo() {
+    local directory=/tmp/demo
+    mkdir -p $directory/examples
+    cp /packages/demo $directory/examples/soong-demo
+    ln -sf "$(as_kim 'command -v soong')" "$(as_kim 'command -v soong-tunnel')" $directory/
+    ln -sf "$(dirname "$(dirname "$(as_kim 'command -v soong')")")/lib/soong/soong-statusd" $directory/
+    as_kim "PATH=$directory/examples:\$PATH soong demo" >/tmp/log 2>&1 || { cat /tmp/log; fail 'the tour failed'; }
+    [ "$(grep -c '^\$ ' /tmp/log)" -gt 5 ] || { cat /tmp/log; fail 'a tour without commands'; }
+    say "soong demo: $(grep -c '^\$ ' /tmp/log) commands"
+}
+
 answers() { [ "$( (exec 3<>/dev/tcp/127.0.0.1/19000 && echo hello >&3 && timeout 20 head -n 1 <&3) 2>/dev/null)" = hello ]; }
 
 set_up
@@ -165,6 +178,8 @@ for shell in bash zsh fish; do completes "$shell"; done
 as_kim 'man soong-tunnel-start' | grep -q 'soong tunnel start' || fail 'no manual page'
 say "man: $(as_kim 'man -w soong-tunnel-start')"
 as_kim 'soong help tunnel start' | grep -q SYNOPSIS || fail 'soong help shows no manual page'
+
+demo
 
 as_kim 'soong tunnel start' || fail 'no tunnel'
 for shell in bash zsh fish; do prompts "$shell"; done
@@ -219,7 +234,13 @@ rm -rf /var/lib/extrausers/* /home/lee
 cp /tmp/nsswitch.conf /etc/nsswitch.conf
 
 as_kim 'soong tunnel start' >/dev/null || fail 'no tunnel before the removal'
+# A name that would move the cursor of root's terminal.
+unit=$home/.config/systemd/user/soong-dev.service
+as_kim "mkdir -p ~/.config/systemd/user && touch $unit '${unit%dev.service}'\$'\\e[2J'.service"
 remove >/tmp/log 2>&1 || { cat /tmp/log; fail 'removal failed'; }
+grep -Fqx "  $unit" /tmp/log || { cat /tmp/log; fail 'the removal did not name a unit'; }
+if grep -q "$(printf '\033')" /tmp/log; then fail 'the removal printed an escape sequence'; fi
+say "the removal named $unit"
 if pgrep -x soong-superviso >/dev/null; then
     cat /tmp/log
     fail 'the removal left a supervisor'

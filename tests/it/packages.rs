@@ -106,7 +106,7 @@ fn the_packages_hold_what_make_installs() {
             let matching: Vec<_> =
                 assets.iter().filter(|(source, ..)| covers(source, stage_of, &name)).collect();
             let [(source, target, mode)] = matching[..] else { panic!("{name} in {stage_of}: {matching:?}") };
-            let directory = source.split('*').next().unwrap().trim_end_matches("[!d]");
+            let directory = source.split(['*', '[']).next().unwrap();
             let directory = directory.strip_prefix(&format!("target/dist/stage/{stage_of}")).unwrap();
             assert_eq!(directory, target, "{source}");
             let file = stage.join(&name);
@@ -119,12 +119,16 @@ fn the_packages_hold_what_make_installs() {
 /// Returns true if the pattern `source` of a package stands for the file `name` of its stage.
 fn covers(source: &str, stage: &str, name: &str) -> bool {
     let pattern = source.strip_prefix(&format!("target/dist/stage/{stage}/")).unwrap();
-    if let Some(directory) = pattern.strip_suffix("[!d]*/**/*") {
+    if let Some((directory, rest)) = pattern.split_once("[!") {
+        let letters = rest.strip_suffix("]*/**/*").unwrap();
         let rest = name.strip_prefix(directory);
-        return rest.is_some_and(|rest| rest.contains('/') && !rest.starts_with('d'));
+        return rest.is_some_and(|rest| {
+            rest.contains('/') && !rest.starts_with(|first: char| letters.contains(first))
+        });
     }
-    let directory = pattern.strip_suffix("/*").unwrap();
-    Path::new(name).parent() == Some(Path::new(directory))
+    let (directory, names) = pattern.split_once('*').unwrap();
+    let rest = name.strip_prefix(directory);
+    rest.is_some_and(|rest| rest.split('/').count() == names.matches('*').count() + 1)
 }
 
 #[test]
@@ -153,10 +157,82 @@ fn a_release_has_no_placeholder_and_its_checksums_are_right() {
 }
 
 #[test]
+fn cargo_binstall_finds_the_archive_and_the_programs_in_it() {
+    let sandbox = Sandbox::new();
+    let dist = release(&sandbox, "https://example.org/v1");
+    let words = ["--list", "--file", dist.join(archive()).to_str().unwrap()].map(str::to_owned);
+    let files = Run::new(&sandbox, &tools::tool("tar"), words).stdout_has("").run().stdout;
+    let manifest: toml::Table = fs::read_to_string(repository().join("Cargo.toml")).unwrap().parse().unwrap();
+    let metadata = &manifest["package"]["metadata"]["binstall"];
+    let expand = |key: &str, bin: &str| {
+        let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+        let values = [("{ repo }", "R"), ("{ version }", env!("CARGO_PKG_VERSION")), ("{ target }", &target)];
+        let values = values.into_iter().chain([("{ bin }", bin)]);
+        values
+            .fold(metadata[key].as_str().unwrap().to_owned(), |text, (name, value)| text.replace(name, value))
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(expand("pkg-url", ""), format!("R/releases/download/v{version}/{}", archive()));
+    for bin in manifest["bin"].as_array().unwrap() {
+        let file = expand("bin-dir", bin["name"].as_str().unwrap());
+        assert!(files.lines().any(|name| name == file), "{file} in {files}");
+    }
+}
+
+#[test]
 fn the_changelog_has_the_version_to_release() {
     let changelog = fs::read_to_string(repository().join("CHANGELOG.md")).unwrap();
     let heading = format!("\n## [{}]", env!("CARGO_PKG_VERSION"));
     assert!(changelog.contains(&heading), "CHANGELOG.md has no heading{heading}");
+}
+
+/// Copies the scripts, and the files that name the version, into `copy` of the sandbox.
+fn copy_versioned_files(sandbox: &Sandbox) -> PathBuf {
+    let copy = sandbox.path("copy");
+    let single = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "README.md",
+        "crates/soong-statusd/Cargo.toml",
+        "docs/installation.md",
+        "tests/generated/man/roff.rs",
+    ];
+    let single = single.map(|name| repository().join(name)).into_iter();
+    for file in single.chain(["man", "packaging"].iter().flat_map(|name| files(&repository().join(name)))) {
+        let name = file.strip_prefix(repository()).unwrap();
+        sandbox.write(&copy.join(name), fs::read_to_string(&file).unwrap());
+    }
+    copy
+}
+
+#[test]
+fn one_command_sets_the_version_of_a_release_everywhere() {
+    let sandbox = Sandbox::new();
+    let copy = copy_versioned_files(&sandbox);
+    let script = |name: &str, version: &str| {
+        let file = copy.join("packaging").join(name).to_str().unwrap().to_owned();
+        Run::new(&sandbox, &tools::tool("sh"), [file, version.to_owned()])
+    };
+    let changelog = |text: &str| sandbox.write(&copy.join("CHANGELOG.md"), text);
+    changelog("# Changelog\n\n## [0.0.1] - 2026-01-01\n\n- Old.\n");
+    script("set-version.sh", "9.8.7").code(1).stderr_has("no heading '## [Unreleased]'").run();
+    changelog("# Changelog\n\n## [Unreleased]\n\n- New.\n\n## [0.0.1] - 2026-01-01\n\n- Old.\n");
+    script("set-version.sh", "9.8").code(1).stderr_has("usage: set-version.sh MAJOR.MINOR.PATCH").run();
+    script("set-version.sh", "9.8.7").stdout_has(" -> 9.8.7. Next: make test").run();
+    script("check-version.sh", "v9.8.7").run();
+    assert_eq!(fs::read_to_string(copy.join("target/release-notes.md")).unwrap().trim(), "- New.");
+    // Each file of another version is found.
+    for name in
+        ["Cargo.toml", "Cargo.lock", "crates/soong-statusd/Cargo.toml", "man/soong.1", "docs/installation.md"]
+    {
+        let file = copy.join(name);
+        let new = fs::read_to_string(&file).unwrap();
+        sandbox.write(&file, fs::read_to_string(repository().join(name)).unwrap());
+        let run = script("check-version.sh", "v9.8.7").code(1);
+        run.stderr_has(format!("check-version: {name} ")).stderr_has("set-version.sh 9.8.7\n").run();
+        sandbox.write(&file, new);
+    }
+    script("check-version.sh", "v9.8.7").run();
 }
 
 #[test]

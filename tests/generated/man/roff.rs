@@ -1,6 +1,6 @@
 //! A small writer of man(7) text, for the sections that clap_mangen does not make.
 
-/// Date in the title line; fixed, so that a page changes only when its text does.
+/// Date in the title line; set by `packaging/set-version.sh`, so that a page changes only when its text or the version does.
 pub const DATE: &str = "2026-11-27";
 /// Name of the manual in the title line.
 pub const MANUAL: &str = "soong Manual";
