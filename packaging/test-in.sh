@@ -16,13 +16,17 @@ sh packaging/root.sh "$suite" $packages bash-completion gcc libc6-dev procps psm
 sh tests/install-requirements.sh
 "${CARGO:-cargo}" build --bins --package soong --package soong-statusd
 test=$("${CARGO:-cargo}" test --no-run --test it --message-format=json | sed -n 's/.*"executable":"\([^"]*it-[^"]*\)".*/\1/p')
+# Tests that build or package need these: cargo would else compile everything with other settings, and rustup update itself.
+settings=$(env | grep -E '^(CARGO|RUST)[A-Z_]*=[^[:space:]]*$' || :)
+# In a worktree, the repository proper is elsewhere.
+git=$(git rev-parse --path-format=absolute --git-common-dir)
 # shellcheck disable=SC2016 # The expressions are those of the inner shell.
 exec unshare --mount --net --pid --fork --kill-child sh -euc '
-    root=$1 repository=$2 path=$3
-    shift 3
+    root=$1 repository=$2 path=$3 settings=$4 git=$5
+    shift 5
     # Tests make mount namespaces of their own, which needs a root that is a mount point.
     mount --bind "$root" "$root"
-    for directory in "$repository" "${CARGO_HOME:-$HOME/.cargo}" "${RUSTUP_HOME:-$HOME/.rustup}"; do
+    for directory in "$repository" "$git" "${CARGO_HOME:-$HOME/.cargo}" "${RUSTUP_HOME:-$HOME/.rustup}"; do
         mkdir -p "$root$directory"
         mount --bind "$directory" "$root$directory"
     done
@@ -35,7 +39,8 @@ exec unshare --mount --net --pid --fork --kill-child sh -euc '
     cd "$root"
     pivot_root . outside
     umount --lazy /outside
-    # The shell stays: as process 1, the tests would be no supervisor to the prompts.
-    exec /usr/bin/env -i HOME="$HOME" PATH="$path:/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 TERM=xterm \
-        sh -c "cd \"\$0\" && \"\$@\"; exit \$?" "$repository" "$@"
-' sh "$root" "$PWD" "${CARGO_HOME:-$HOME/.cargo}/bin" "$test" "$@"
+    # The shell stays: as process 1, the tests would be no supervisor to the prompts. Jobs in the background of a script
+    # ignore these signals, which tests send.
+    exec /usr/bin/env -i --default-signal=INT,QUIT HOME="$HOME" PATH="$path:/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 \
+        TERM=xterm $settings sh -c "cd \"\$0\" && \"\$@\"; exit \$?" "$repository" "$@"
+' sh "$root" "$PWD" "${CARGO_HOME:-$HOME/.cargo}/bin" "$settings" "$git" "$test" "$@"

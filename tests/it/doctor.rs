@@ -180,11 +180,13 @@ fn what_is_wrong_on_the_way_is_named() {
 fn what_is_wrong_with_the_login_is_named() {
     let refusing = Instance::with(Options::default().refuse_key());
     assert_cause(&Sandbox::with(&refusing), "login: ", "does not accept the key");
-    let changed = Instance::start();
+    let mut changed = Instance::start();
     let sandbox = Sandbox::with(&changed);
     sandbox.start(&changed);
     sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
+    changed.sshd.stop();
     changed.sshd.replace_host_key();
+    changed.sshd.resume();
     assert_cause(&sandbox, "the host key has changed", "ssh-keygen -R");
 }
 
