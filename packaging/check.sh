@@ -52,7 +52,7 @@ in_root() {
         # pacman measures the space on each file system.
         ln -sf /proc/self/mounts "$view/root/etc/mtab"
         # Not chroot: rpm runs scripts in a mount namespace, in which /proc would show the paths of programs outside.
-        mkdir "$view/root/outside"
+        mkdir -p "$view/root/outside"
         cd "$view/root"
         pivot_root . outside
         exec chroot . sh -euc "

@@ -35,7 +35,8 @@ exec unshare --mount --net --pid --fork --kill-child sh -euc '
     mount --rbind /dev "$root/dev"
     mount -t tmpfs tmpfs "$root/tmp"
     ip link set lo up
-    mkdir -p "$root/outside"
+    # The status daemon looks there for logins; without systemd, it would take them for unknown.
+    mkdir -p "$root/outside" "$root/run/systemd/sessions"
     cd "$root"
     pivot_root . outside
     umount --lazy /outside

@@ -90,20 +90,65 @@ fn read_logind(directory: &Path) -> io::Result<Vec<Login>> {
         if path.extension().is_none()
             && let Ok(text) = fs::read_to_string(&path)
         {
-            logins.extend(session(&text, is_alive));
+            let terminal = || path.file_name()?.to_str().and_then(ssh_terminal);
+            logins.extend(session(&text, is_alive, terminal));
         }
     }
     Ok(logins)
 }
 
-fn session(text: &str, is_alive: impl Fn(u32) -> bool) -> Option<Login> {
+/// The login of a session file. `ssh_terminal` finds the terminal of a session that has none in its file.
+fn session(
+    text: &str,
+    is_alive: impl Fn(u32) -> bool,
+    ssh_terminal: impl FnOnce() -> Option<String>,
+) -> Option<Login> {
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let leader: u32 = value("LEADER")?.parse().ok()?;
-    let terminal = value("TTY").filter(|terminal| is_terminal(terminal))?;
     let is_user = value("CLASS").is_some_and(|class| class == "user" || class.starts_with("user-"));
     let is_open = value("STATE") != Some("closing") && is_alive(leader);
     let user = value("USER").unwrap_or("someone");
-    (is_user && is_open).then(|| Login { user: shown(user), terminal: terminal.to_owned() })
+    if !is_user || !is_open {
+        return None;
+    }
+    let terminal = match value("TTY").filter(|terminal| is_terminal(terminal)) {
+        Some(terminal) => terminal.to_owned(),
+        None => ssh_terminal()?,
+    };
+    Some(Login { user: shown(user), terminal })
+}
+
+/// Returns the terminal of a login over ssh. logind learns it from utmp only, which Debian 13 no longer has.
+///
+/// It is the terminal of a process of the session whose parent is sshd. Those of tmux and screen, which outlive their
+/// login, have another parent.
+fn ssh_terminal(session: &str) -> Option<String> {
+    let scope = format!("/session-{session}.scope");
+    let read = |process: &Path, file: &str| fs::read_to_string(process.join(file)).ok();
+    fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+        let process = entry.path();
+        let stat = read(&process, "stat")?;
+        let (_, parent, terminal) = parse_stat(&stat)?;
+        let terminal = terminal?;
+        let parent = read(&Path::new("/proc").join(parent), "stat")?;
+        let is_login =
+            parse_stat(&parent)?.0.starts_with("sshd") && read(&process, "cgroup")?.contains(&scope);
+        is_login.then_some(terminal)
+    })
+}
+
+/// Returns the command, the parent's PID and the pseudo-terminal of a process from its `/proc/PID/stat` (proc(5)).
+fn parse_stat(stat: &str) -> Option<(&str, &str, Option<String>)> {
+    /// Major numbers of pseudo-terminals (the kernel's `devices.txt`).
+    const PTS: std::ops::RangeInclusive<u32> = 136..=143;
+    let (head, fields) = stat.rsplit_once(')')?;
+    let (_, command) = head.split_once('(')?;
+    let mut fields = fields.split_ascii_whitespace();
+    let parent = fields.nth(1)?;
+    let device: u32 = fields.nth(2)?.parse().ok()?;
+    let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00);
+    let terminal = PTS.contains(&major).then(|| format!("pts/{}", (major - PTS.start()) * 256 + minor));
+    Some((command, parent, terminal))
 }
 
 fn is_alive(pid: u32) -> bool {
@@ -159,12 +204,29 @@ mod tests {
                 "# do not parse\nUID=1000\nUSER=ubuntu\nSTATE={state}\nREMOTE=1\nTYPE=tty\nCLASS={class}\n{tty}LEADER=7\n"
             )
         };
-        let read = |text: &str| session(text, |pid| pid == 7).map(|login| login.terminal);
+        let read = |text: &str| session(text, |pid| pid == 7, || None).map(|login| login.terminal);
         assert_eq!(read(&text("TTY=pts/3\n", "user", "active")).as_deref(), Some("pts/3"));
         assert_eq!(read(&text("", "user", "active")), None, "a tunnel");
         assert_eq!(read(&text("TTY=pts/3\n", "greeter", "active")), None);
         assert_eq!(read(&text("TTY=pts/3\n", "user", "closing")), None);
         assert_eq!(read(&text("TTY=pts/3\n", "user", "active").replace('7', "8")), None);
+    }
+
+    #[test]
+    fn a_session_of_ssh_without_utmp_has_the_terminal_of_its_shell() {
+        let text = "USER=ubuntu\nSTATE=active\nCLASS=user\nLEADER=7\n";
+        let terminal =
+            |text: &str| session(text, |_| true, || Some("pts/5".to_owned())).map(|login| login.terminal);
+        assert_eq!(terminal(text).as_deref(), Some("pts/5"));
+        assert_eq!(terminal(&format!("{text}TTY=ssh\n")).as_deref(), Some("pts/5"));
+        assert_eq!(terminal(&format!("{text}TTY=tty1\n")).as_deref(), Some("tty1"));
+        assert_eq!(terminal(&text.replace("active", "closing")), None);
+        let stat = |device: u32| format!("31 (a) b) S 30 31 31 {device} 31 4194560 100");
+        assert_eq!(parse_stat(&stat(0x8803)), Some(("a) b", "30", Some("pts/3".to_owned()))));
+        assert_eq!(parse_stat(&stat(0x10_882c)), Some(("a) b", "30", Some("pts/300".to_owned()))));
+        assert_eq!(parse_stat(&stat(0x0401)), Some(("a) b", "30", None)), "a console");
+        assert_eq!(parse_stat(&stat(0)), Some(("a) b", "30", None)));
+        assert_eq!(parse_stat("31 (a"), None);
     }
 
     #[test]
