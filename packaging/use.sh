@@ -240,9 +240,14 @@ as_kim 'soong tunnel start' >/dev/null || fail 'no tunnel before the removal'
 unit=$home/.config/systemd/user/soong-dev.service
 as_kim "mkdir -p ~/.config/systemd/user && touch $unit '${unit%dev.service}'\$'\\e[2J'.service"
 remove >/tmp/log 2>&1 || { cat /tmp/log; fail 'removal failed'; }
-grep -Fq "  $unit" /tmp/log || { cat /tmp/log; fail 'the removal did not name a unit'; }
+# rpm 4.20 has a plugin that hides /home from the scripts of packages.
+if [ "$format" = rpm ] && grep -qs '/home' /usr/lib/rpm/macros.d/macros.transaction_unshare; then
+    say 'rpm hides /home: no unit was named'
+else
+    grep -Fq "  $unit" /tmp/log || { cat /tmp/log; fail 'the removal did not name a unit'; }
+    say "the removal named $unit"
+fi
 if grep -q "$(printf '\033')" /tmp/log; then fail 'the removal printed an escape sequence'; fi
-say "the removal named $unit"
 if pgrep -x soong-superviso >/dev/null; then
     cat /tmp/log
     fail 'the removal left a supervisor'
