@@ -122,7 +122,7 @@ sbom() {
         esac
         $cargo cyclonedx --quiet --manifest-path "$manifest" --format json --spec-version 1.5 --target "$triple" \
             --override-filename "$package-$version.cdx"
-        # The folder of this build is nobody else's.
+        # Without the path of this folder: the same commit gives the same bytes everywhere.
         sed -e "s|path+file://$PWD|path+file://|g" -e 's|?download_url=file://\.||g' \
             "$(dirname "$manifest")/$package-$version.cdx.json" >"$dist/$package-$version.cdx.json"
     done
