@@ -2,12 +2,10 @@
 //! still acknowledges, and doubt arises sooner.
 
 use std::fs;
-use std::io::Read as _;
 
-use nix::sys::signal::Signal;
-
+use super::false_alarms::a_stop_breaks_nothing;
 use super::link::Pending;
-use super::takeover::{download, logs};
+use super::takeover::logs;
 use super::{behind, wait_for};
 use crate::support::config::path;
 use crate::support::curl::get;
@@ -74,22 +72,10 @@ fn an_upload_through_a_jump_host_over_a_slow_link_arrives() {
 
 #[test]
 fn a_jump_host_that_stands_still_breaks_nothing() {
-    const LENGTH: u64 = 20_000_000;
     let (instance, jump) = (Instance::start(), Sshd::start());
     let network = Network::to(jump.port);
     let sandbox = start(&instance, &jump, &network, 5);
-    let mut stream = download(&sandbox, LENGTH);
-    let listener = i32::try_from(jump.pid()).unwrap();
-    process::signal_tree(listener, Signal::SIGSTOP);
-    let waiting = Pending::to(&sandbox.url(1, "id"));
-    wait::until_true("the doubt", || logs(&sandbox).contains("starting a second ssh"));
-    process::signal_tree(listener, Signal::SIGCONT);
-    assert_eq!(waiting.answer(), "n8n");
-    let (mut got, mut expected) = (vec![0; usize::try_from(LENGTH).unwrap()], Vec::new());
-    stream.read_exact(&mut got).unwrap();
-    Pattern::new(LENGTH).read_to_end(&mut expected).unwrap();
-    assert!(got == expected);
-    assert!(!logs(&sandbox).contains("link lost"));
+    a_stop_breaks_nothing(i32::try_from(jump.pid()).unwrap(), &sandbox);
     let known = fs::read_to_string(sandbox.path("home/known")).unwrap();
     assert_eq!(known.lines().count(), 1, "{known}");
 }

@@ -15,7 +15,7 @@ use crate::support::network::Network;
 use crate::support::sandbox::Sandbox;
 use crate::support::service::Pattern;
 use crate::support::wait::DEADLINE;
-use crate::support::{process, wait};
+use crate::support::{download, process, wait};
 
 /// More than all buffers on the way hold.
 const LENGTH: u64 = 30_000_000;
@@ -44,15 +44,7 @@ fn connect(sandbox: &Sandbox, index: usize) -> TcpStream {
 
 /// Returns a connection that has received the beginning of `length` bytes.
 pub fn download(sandbox: &Sandbox, length: u64) -> TcpStream {
-    let mut stream = connect(sandbox, 0);
-    stream.write_all(format!("GET /bytes/{length} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.extend(byte);
-    }
-    stream
+    download::begin(sandbox.config.local[0], length)
 }
 
 /// Silences the present ssh until another one has taken over. Returns the PID of the former one.

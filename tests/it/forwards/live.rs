@@ -1,14 +1,13 @@
 //! Forwards that come and go while the tunnel runs.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::Read as _;
 
 use super::{taken_everywhere, told};
 use crate::support::curl::{curl, get, output};
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;
 use crate::support::service::{Pattern, digest};
-use crate::support::{ports, wait};
+use crate::support::{download, ports, wait};
 
 #[test]
 fn what_is_under_way_survives_what_comes_and_goes() {
@@ -24,17 +23,7 @@ fn what_is_under_way_survives_what_comes_and_goes() {
         .run();
     assert_eq!(get(&format!("http://localhost:{port}/id")), "sglang");
     // More than fits into all buffers on the way, so that most of it is still to come.
-    let mut under_way = [sandbox.config.local[0], port].map(|port| {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        write!(stream, "GET /bytes/{LENGTH} HTTP/1.1\r\n\r\n").unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            head.extend(byte);
-        }
-        stream
-    });
+    let mut under_way = [sandbox.config.local[0], port].map(|port| download::begin(port, LENGTH));
     sandbox.tunnel(["forward", "--socks", &socks.to_string()]).stdout_has("as a SOCKS proxy").run();
     let spec = format!("{remote}:127.0.0.1:{}", instance.services[2].port);
     sandbox.tunnel(["forward", "--quiet", "--remote", &spec]).run();

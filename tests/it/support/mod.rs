@@ -10,6 +10,7 @@ pub mod challenge;
 pub mod config;
 pub mod curl;
 pub mod daemon;
+pub mod download;
 pub mod http;
 pub mod instance;
 pub mod lambda_cloud;
