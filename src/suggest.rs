@@ -38,6 +38,18 @@ pub fn join(names: &[impl std::fmt::Display]) -> Option<String> {
     }
 }
 
+/// Lists at most ten of `names`: `dev, staging, and 3 more`.
+pub fn listing(names: impl IntoIterator<Item = String>) -> String {
+    const SHOWN: usize = 10;
+    let mut names = names.into_iter();
+    let shown: Vec<String> = names.by_ref().take(SHOWN).collect();
+    let shown = shown.join(", ");
+    match names.count() {
+        0 => shown,
+        more => format!("{shown}, and {more} more"),
+    }
+}
+
 /// Returns the error for an instance that does not exist. `known` are the names and ids of those that do, and
 /// `listing` shows them; empty without any.
 pub fn unknown_instance<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, listing: &str) -> Error {
@@ -54,6 +66,14 @@ pub fn unknown_instance<'a>(wanted: &str, known: impl IntoIterator<Item = &'a st
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_list_is_shortened() {
+        let names = |count: usize| (1..=count).map(|number| number.to_string());
+        assert_eq!(listing(names(0)), "");
+        assert_eq!(listing(names(10)), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
+        assert_eq!(listing(names(1_000)), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, and 990 more");
+    }
 
     const NAMES: [&str; 5] = ["tunnel", "ssh", "status", "extend", "configure"];
 

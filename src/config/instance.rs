@@ -116,18 +116,8 @@ fn no_such(instances: &[Instance], wanted: &str) -> Error {
 
 /// Lists at most ten names with ids: `dev (a1b2c3d4), staging`.
 fn listing<'a>(instances: impl IntoIterator<Item = &'a Instance>) -> String {
-    const SHOWN: usize = 10;
-    let mut shown: Vec<String> = instances
-        .into_iter()
-        .map(|i| if i.id == i.name { i.name.clone() } else { format!("{} ({})", i.name, i.id) })
-        .map(|text| printable(&text).into_owned())
-        .collect();
-    if shown.len() > SHOWN {
-        let more = shown.len() - SHOWN;
-        shown.truncate(SHOWN);
-        shown.push(format!("and {more} more"));
-    }
-    shown.join(", ")
+    let shown = |i: &Instance| if i.id == i.name { i.name.clone() } else { format!("{} ({})", i.name, i.id) };
+    suggest::listing(instances.into_iter().map(|instance| printable(&shown(instance)).into_owned()))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use self::definition::Definition;
 use self::manager::Manager;
 use crate::command_line;
 use crate::error::{Error, Result};
+use crate::suggest;
 use crate::system::paths::Paths;
 use crate::terminal::printable;
 
@@ -81,6 +82,5 @@ fn absent(name: &str, installed: &[Definition]) -> Error {
 }
 
 fn names(definitions: &[Definition]) -> String {
-    let names: Vec<String> = definitions.iter().map(|known| printable(&known.name).into_owned()).collect();
-    names.join(", ")
+    suggest::listing(definitions.iter().map(|known| printable(&known.name).into_owned()))
 }

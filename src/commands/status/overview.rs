@@ -16,9 +16,6 @@ use crate::terminal::{hint_label, printable};
 /// Age of a launch, in seconds, until which a missing tunnel is worth a line.
 const UNFINISHED: u64 = 12 * 3600;
 
-/// Number of instances that an error lists.
-const LISTED_MAX: usize = 10;
-
 /// The overview.
 #[derive(Debug)]
 pub(super) struct Overview {
@@ -137,8 +134,8 @@ impl Overview {
                     if row.id == row.name { String::new() } else { format!(" ({})", printable(&row.id)) };
                 printable(&row.name).into_owned() + &id
             };
-            let shown: Vec<String> = self.rows.iter().take(LISTED_MAX).map(shown).collect();
-            return Err(suggest::unknown_instance(wanted, names, &shown.join(", ")));
+            let listing = suggest::listing(self.rows.iter().map(shown));
+            return Err(suggest::unknown_instance(wanted, names, &listing));
         }
         self.rows = found;
         Ok(self)

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::instances::inventory::{self, Machine, Status};
+use crate::suggest;
 use crate::terminal::printable;
 
 /// Shortest start of an id that names an instance.
@@ -28,10 +29,9 @@ pub(super) fn find<'a>(machines: &'a [Machine], wanted: &str) -> Result<&'a Mach
         .with_hint("terminate it at its provider, then: soong configure unset instances.NAME")),
         [only] => Ok(only),
         several => {
-            let ids: Vec<String> =
-                several.iter().map(|machine| printable(&machine.id).into_owned()).collect();
+            let ids = suggest::listing(several.iter().map(|machine| printable(&machine.id).into_owned()));
             Err(Error::failed(format!("'{}' means more than one instance", printable(wanted)))
-                .with_hint(format!("choose one by its id: {}", ids.join(", "))))
+                .with_hint(format!("choose one by its id: {ids}")))
         }
     }
 }

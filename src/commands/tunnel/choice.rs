@@ -93,6 +93,6 @@ pub fn with_running(error: Error, survey: &Survey) -> Error {
 
 /// Returns `running: dev, staging`; `None` if no tunnel is running.
 pub fn running(survey: &Survey) -> Option<String> {
-    let names: Vec<String> = survey.running.iter().map(Running::shown_name).collect();
-    (!names.is_empty()).then(|| format!("running: {}", names.join(", ")))
+    let names = suggest::listing(survey.running.iter().map(Running::shown_name));
+    (!names.is_empty()).then(|| format!("running: {names}"))
 }

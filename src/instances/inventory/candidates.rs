@@ -79,13 +79,7 @@ pub(super) fn several(candidates: &[&Machine], wanted: Option<&str>) -> Error {
 
 /// Lists at most ten machines with id and state: `dev (a1b2c3d4), staging (b2, booting)`.
 pub fn listing<'a>(machines: impl IntoIterator<Item = &'a Machine>) -> String {
-    const SHOWN: usize = 10;
-    let machines: Vec<&Machine> = machines.into_iter().collect();
-    let mut shown: Vec<String> = machines.iter().take(SHOWN).map(|machine| described(machine)).collect();
-    if machines.len() > SHOWN {
-        shown.push(format!("and {} more", machines.len() - SHOWN));
-    }
-    shown.join(", ")
+    suggest::listing(machines.into_iter().map(described))
 }
 
 fn described(machine: &Machine) -> String {
