@@ -9,7 +9,12 @@ const THREADS_MAX: usize = 64;
 
 /// Applies `work` to each of `things`, many at a time. Returns the results in the order of `things`.
 pub fn map<T: Send, U: Send>(things: Vec<T>, work: impl Fn(T) -> U + Sync) -> Vec<U> {
-    let threads = things.len().min(THREADS_MAX);
+    map_at_once(THREADS_MAX, things, work)
+}
+
+/// Applies `work` like [`map`], to at most `limit` things at a time.
+pub fn map_at_once<T: Send, U: Send>(limit: usize, things: Vec<T>, work: impl Fn(T) -> U + Sync) -> Vec<U> {
+    let threads = things.len().min(limit);
     let queue = Mutex::new(things.into_iter().enumerate());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let labour = || {

@@ -12,11 +12,14 @@ use crate::runtime::directory::Directory;
 use crate::runtime::registry::{self, Running};
 use crate::runtime::{pidfile, prompt};
 use crate::system::paths::Paths;
+use crate::system::threads;
 
 /// Time for a supervisor to end ssh and itself before it is killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Time for the kernel to remove a killed process.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// Tunnels that are stopped at the same time. Each updates files that all share, one after the other.
+const AT_ONCE: usize = 8;
 /// Time that the lock can outlast its process: a child holds it until it executes its program.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -39,12 +42,7 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
             if dead { "Tunnel process not found (already stopped?)\n" } else { "Tunnel is not running\n" };
         return if arguments.quiet { Ok(()) } else { command_line::print(line) };
     }
-    for running in chosen {
-        let pid = stop_running(running)?;
-        if !arguments.quiet {
-            report(pid)?;
-        }
-    }
+    let stopped = conclude(threads::map_at_once(AT_ONCE, chosen, stop_running), arguments.quiet);
     // A killed supervisor could not update the prompt and PID files.
     if arguments.all {
         registry::tidy(paths)?;
@@ -54,7 +52,24 @@ pub fn stop(arguments: &StopArguments, paths: &Paths) -> Result<()> {
     if pidfile::exists(paths) {
         let _ = pidfile::update(paths, None);
     }
-    Ok(())
+    stopped
+}
+
+/// Reports which tunnels were stopped. Of several faults the last one is returned and the others are printed.
+fn conclude(outcomes: Vec<Result<u32>>, quiet: bool) -> Result<()> {
+    let mut last = Ok(());
+    for outcome in outcomes {
+        match outcome {
+            Ok(pid) if !quiet => report(pid)?,
+            Ok(_) => {}
+            Err(fault) => {
+                if let Err(before) = std::mem::replace(&mut last, Err(fault)) {
+                    before.report("soong-tunnel");
+                }
+            }
+        }
+    }
+    last
 }
 
 /// Stops a tunnel and returns its PID. Kills a supervisor that does not answer, after the kernel has proven
@@ -87,4 +102,16 @@ fn wait_for_lock(directory: &Directory) -> Result<()> {
 /// Reports that the tunnel with this PID was stopped.
 pub fn report(pid: u32) -> Result<()> {
     command_line::print(&format!("Stopped tunnel (PID: {pid})\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_one_tunnel_is_not_lost_for_the_others() {
+        let outcomes = vec![Ok(1), Err(Error::failed("first")), Ok(2), Err(Error::failed("last")), Ok(3)];
+        assert_eq!(conclude(outcomes, true).unwrap_err().to_string(), "last");
+        assert!(conclude(vec![Ok(1), Ok(2)], true).is_ok());
+    }
 }

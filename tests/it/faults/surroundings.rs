@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::{told, wait_for};
 use crate::support::curl::get;
 use crate::support::instance::Instance;
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Sandbox, pid_in};
 use crate::support::tools::{is_root, tool};
 use crate::support::{process, wait};
 
@@ -108,5 +108,25 @@ fn a_supervisor_that_is_held_is_not_told_to_be_up() {
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
     process::signal(pid, Signal::SIGSTOP);
     sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
+    sandbox.assert_idle();
+}
+
+/// A held supervisor is killed after a while, and the others need not wait for that.
+#[test]
+fn all_tunnels_stop_though_one_supervisor_is_held() {
+    let instances = [Instance::start(), Instance::start()];
+    let mut sandbox = Sandbox::with(&instances[0]);
+    sandbox.configure(|config| {
+        config.another("staging", &instances[1]);
+    });
+    let [held, other] = ["dev", "staging"].map(|name| {
+        let start = sandbox.tunnel(["start", "--auto-ports", "--instance-id", name]);
+        pid_in(&start.stdout_has("started").run().stdout)
+    });
+    process::signal(held, Signal::SIGSTOP);
+    let lines = "Stopped tunnel (PID: [PID])\n".repeat(2);
+    let stop = sandbox.tunnel(["stop", "--all"]).stdout(&lines).spawn();
+    wait::until_true("the other tunnel to stop", || !process::is_alive(other));
+    stop.finish();
     sandbox.assert_idle();
 }
