@@ -9,6 +9,7 @@ use super::publish::Publisher;
 use super::relay::demand::Demand;
 use super::removal::RemovalWatch;
 use crate::openssh::failure::Failure;
+use crate::runtime::directory::Directory;
 use crate::runtime::prompt::RENEWAL;
 
 /// Failure of the last attempt of an idle tunnel.
@@ -20,8 +21,9 @@ pub(super) struct Setback {
     pub(super) blocked_until: Option<Instant>,
 }
 
-/// Waits until something needs a link, or the tunnel's directory is gone, which an attempt reports. Refuses connections while the user must mend the `setback`; a command, which a
-/// user has typed, is never refused. Returns false if the tunnel must stop.
+/// Waits until something needs a link, or the tunnel's directory is gone, which an attempt reports. Refuses connections
+/// while the user must mend the `setback`; a command, which a user has typed, is never refused. Returns false if the
+/// tunnel must stop.
 pub(super) async fn until_wanted(
     setback: Option<&Setback>,
     demand: &Demand,
@@ -31,7 +33,8 @@ pub(super) async fn until_wanted(
     let blocked_until = setback.and_then(|setback| setback.blocked_until);
     let mut stop = interrupts.stop();
     let socket = publisher.directory().ssh_control();
-    let mut watch = RemovalWatch::new(socket.parent().unwrap_or(&socket));
+    let tunnels = Directory::all(publisher.paths()).map_or(0, |all| all.len());
+    let mut watch = RemovalWatch::new(socket.parent().unwrap_or(&socket), tunnels);
     loop {
         // Also one from before the watch.
         if publisher.displacement().is_some() {

@@ -1,12 +1,17 @@
 //! Notices that the tunnel's directory was deleted or replaced, without polling.
 //!
 //! A tunnel that is up looks once a minute. An idle one sleeps, so on Linux the kernel tells it (`inotify(7)`); elsewhere
-//! the next connection shows it.
+//! or among many tunnels, the next connection shows it.
 
 use std::path::Path;
 
 #[cfg(target_os = "linux")]
 use tokio::io::unix::AsyncFd;
+
+/// Most tunnels whose supervisors are told. Each takes one of the user's `inotify` instances, of which there are 128
+/// (`fs.inotify.max_user_instances`) for editors, service managers and all others.
+#[cfg(target_os = "linux")]
+const WATCHED_MAX: usize = 32;
 
 /// Watch of a directory.
 pub(super) struct RemovalWatch {
@@ -16,9 +21,11 @@ pub(super) struct RemovalWatch {
 
 #[cfg(target_os = "linux")]
 impl RemovalWatch {
-    /// Watches `directory`. If the system refuses, no removal is noticed.
-    pub(super) fn new(directory: &Path) -> Self {
-        Self { events: watch(directory).ok() }
+    /// Watches `directory`, the directory of one of so many `tunnels`. If those are too many, or the system refuses, no
+    /// removal is noticed.
+    pub(super) fn new(directory: &Path, tunnels: usize) -> Self {
+        let events = if tunnels > WATCHED_MAX { None } else { watch(directory).ok() };
+        Self { events }
     }
 
     /// Waits until something was removed there, or the directory itself.
@@ -38,7 +45,7 @@ impl RemovalWatch {
 
 #[cfg(not(target_os = "linux"))]
 impl RemovalWatch {
-    pub(super) fn new(_directory: &Path) -> Self {
+    pub(super) fn new(_directory: &Path, _tunnels: usize) -> Self {
         Self {}
     }
 
@@ -68,4 +75,17 @@ fn watch(directory: &Path) -> std::io::Result<AsyncFd<std::os::fd::OwnedFd>> {
         return Err(io::Error::last_os_error());
     }
     crate::supervisor::system_events::watched(events)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_few_supervisors_take_an_inotify_instance() {
+        let directory = tempfile::tempdir().unwrap();
+        for (tunnels, expected) in [(1, true), (WATCHED_MAX, true), (WATCHED_MAX + 1, false)] {
+            assert_eq!(RemovalWatch::new(directory.path(), tunnels).events.is_some(), expected, "{tunnels}");
+        }
+    }
 }
