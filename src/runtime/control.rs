@@ -94,15 +94,14 @@ impl Supervisor {
         Ok(Self { stream, process })
     }
 
-    /// Returns true if the supervisor responds within `patience`. A suspended or hanging one still holds its
-    /// lock, and the kernel accepts connections for it.
-    pub fn responds(directory: &Directory, patience: Duration) -> bool {
-        let question = || {
-            let mut stream = UnixStream::connect(directory.supervisor_socket())?;
-            stream.set_read_timeout(Some(patience))?;
-            stream.write_all(b"\n")?;
+    /// Returns true if it responds within `patience`. A suspended or hanging one still holds its lock, and the kernel
+    /// accepts connections for it. Ends the use of this connection.
+    pub fn responds(&mut self, patience: Duration) -> bool {
+        let mut question = || {
+            self.stream.set_read_timeout(Some(patience))?;
+            self.stream.write_all(b"\n")?;
             // The supervisor at least closes the connection after an invalid request.
-            stream.read(&mut [0])
+            self.stream.read(&mut [0])
         };
         !matches!(question(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }

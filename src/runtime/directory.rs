@@ -57,15 +57,21 @@ impl Directory {
     fn below(runtime: &Path, name: &str) -> Option<Self> {
         let fits = |path: &PathBuf| path.as_os_str().len() + LONGEST_SOCKET <= SOCKET_PATH_MAX;
         let tunnels = runtime.join(TUNNELS);
-        let names = [name.to_owned(), format!("@{}", instance::digest(name))];
-        let path = names.iter().map(|name| tunnels.join(name)).find(fits)?;
+        let shortened = || tunnels.join(format!("@{}", instance::digest(name)));
+        let path = Some(tunnels.join(name)).filter(fits).or_else(|| Some(shortened()).filter(fits))?;
         Some(Self { path })
     }
 
     /// Returns the directories for a tunnel `name` in the user's other sessions.
     pub fn elsewhere(paths: &Paths, name: &str) -> Vec<Self> {
-        let others = paths.places().into_iter().filter(|place| place != paths.runtime());
-        others.filter_map(|place| Self::below(&place, name)).collect()
+        let others: Vec<PathBuf> =
+            paths.places().into_iter().filter(|place| place != paths.runtime()).collect();
+        Self::in_places(&others, name).collect()
+    }
+
+    /// Returns the directories for a tunnel `name` in `places`, which are runtime directories.
+    pub fn in_places<'a>(places: &'a [PathBuf], name: &'a str) -> impl Iterator<Item = Self> + 'a {
+        places.iter().filter_map(|place| Self::below(place, name))
     }
 
     /// Returns the directory of the running tunnel `name` in any session, else that of this session.

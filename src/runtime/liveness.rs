@@ -3,11 +3,12 @@
 //! A suspended or hanging supervisor keeps its lock, the kernel accepts connections for it, and its state
 //! file is out of date. So commands ask the supervisor, and trust the file only if it answers.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::control::Supervisor;
+use super::control::Flow;
 use super::registry::Running;
 use super::state::Phase;
 use crate::system::threads;
@@ -25,18 +26,29 @@ pub enum TunnelStatus {
 }
 
 impl TunnelStatus {
-    /// Asks the supervisor of `running`.
-    pub fn of(running: &Running) -> Self {
-        if Supervisor::responds(&running.directory, PATIENCE) {
-            Self::Phase(running.state.as_ref().map_or(Phase::Starting, |state| state.phase))
-        } else {
-            Self::Unresponsive
+    /// Asks the supervisor of `running`, which ends the use of the connection to it.
+    pub fn of(running: &mut Running) -> Self {
+        if running.supervisor.responds(PATIENCE) { Self::as_recorded(running) } else { Self::Unresponsive }
+    }
+
+    /// Asks the supervisor of `running` for its traffic likewise; `None` if it is unknown.
+    pub fn with_traffic(running: &mut Running) -> (Self, Option<Vec<Flow>>) {
+        match running.supervisor.traffic(PATIENCE) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                (Self::Unresponsive, None)
+            }
+            traffic => (Self::as_recorded(running), traffic.ok()),
         }
     }
 
+    /// Returns what the state file said when the tunnel was looked at.
+    fn as_recorded(running: &Running) -> Self {
+        Self::Phase(running.state.as_ref().map_or(Phase::Starting, |state| state.phase))
+    }
+
     /// Asks all supervisors in parallel.
-    pub fn of_all(running: &[Running]) -> Vec<Self> {
-        threads::map(running.iter().collect(), Self::of)
+    pub fn of_all(running: &mut [Running]) -> Vec<Self> {
+        threads::map(running.iter_mut().collect(), Self::of)
     }
 
     /// Returns false if the supervisor is suspended or hangs.

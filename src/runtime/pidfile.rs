@@ -30,20 +30,32 @@ pub fn update(paths: &Paths, ending: Option<&Directory>) -> Result<()> {
         if ends || !directory.is_locked()? {
             continue;
         }
-        let is_started = |state: &State| match state.phase {
-            Phase::Idle | Phase::Up | Phase::Reconnecting => true,
-            // From idle, as the first attempt of others has not started them yet.
-            Phase::Starting => state.on_demand.is_some(),
-            Phase::Failed => false,
-        };
-        if let Some(state) = State::read(&directory).filter(is_started) {
-            pids.push_str(&format!("{}\n", state.pid));
+        if let Some(state) = State::read(&directory) {
+            pids.extend(line(&state));
         }
     }
     for pid in unseen(&paths.pid_file(), &pids) {
         pids.push_str(&format!("{pid}\n"));
     }
     write(&paths.pid_file(), &pids)
+}
+
+/// Updates the PID file unless it lists exactly the tunnels in `running`, in the order of [`Directory::all`]. A command
+/// that has just read their states need not read them again.
+pub fn update_if_outdated<'a>(paths: &Paths, running: impl Iterator<Item = &'a State>) -> Result<()> {
+    let listed = paths::read_own(&paths.pid_file(), FILE_MAX).unwrap_or_default();
+    if running.filter_map(line).eq(listed.split_inclusive('\n')) { Ok(()) } else { update(paths, None) }
+}
+
+/// Returns the line of a running tunnel; `None` for one that has not started yet.
+fn line(state: &State) -> Option<String> {
+    let is_started = match state.phase {
+        Phase::Idle | Phase::Up | Phase::Reconnecting => true,
+        // From idle, as the first attempt of others has not started them yet.
+        Phase::Starting => state.on_demand.is_some(),
+        Phase::Failed => false,
+    };
+    is_started.then(|| format!("{}\n", state.pid))
 }
 
 /// Returns the PIDs in `file` that are not in `seen` and belong to another supervisor of this user.

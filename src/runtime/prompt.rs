@@ -282,14 +282,15 @@ pub fn tidy(paths: &Paths) -> Result<()> {
 
 /// Returns the entries except that of `except` and those of tunnels that are gone.
 fn remaining(paths: &Paths, entries: &[Entry], except: Option<&str>) -> Vec<Entry> {
-    let stays = |entry: &&Entry| except != Some(&entry.name) && is_current(paths, entry);
+    let places = paths.places();
+    let stays = |entry: &&Entry| except != Some(&entry.name) && is_current(&places, entry);
     entries.iter().filter(stays).cloned().collect()
 }
 
-/// Returns true if the tunnel runs, or has failed with a reason that is still readable.
-fn is_current(paths: &Paths, entry: &Entry) -> bool {
-    let Ok(own) = Directory::new(paths, &entry.name) else { return false };
-    let mut all = std::iter::once(own).chain(Directory::elsewhere(paths, &entry.name));
+/// Returns true if the tunnel runs in one of the runtime directories `places`, or has failed with a reason that is still
+/// readable.
+fn is_current(places: &[PathBuf], entry: &Entry) -> bool {
+    let mut all = Directory::in_places(places, &entry.name);
     if entry.phase == Some(Phase::Failed) {
         let failed = |state: State| state.phase == Phase::Failed;
         return all.any(|directory| State::read(&directory).is_some_and(failed));

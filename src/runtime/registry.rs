@@ -13,6 +13,7 @@ use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
 use crate::runtime::state::{Phase, State};
+use crate::suggest;
 use crate::system::paths::{self, Paths};
 use crate::system::signals::Watch;
 use crate::system::{file_limit, menu};
@@ -69,8 +70,9 @@ pub fn survey(paths: &Paths) -> Result<Survey> {
         survey.remains = true;
     }
     if pidfile::exists(paths) {
+        let states = survey.running.iter().filter_map(|running| running.state.as_ref());
         // An unwritable PID file, as in a read-only home, must not prevent the query.
-        let _ = pidfile::update(paths, None);
+        let _ = pidfile::update_if_outdated(paths, states);
     }
     Ok(survey)
 }
@@ -128,9 +130,9 @@ fn choose(several: &[&Running]) -> Result<usize> {
         let rows: Vec<[String; 4]> = several.iter().map(|running| running.cells()).collect();
         return menu::choose("Which tunnel?", "tunnel", &menu::columns(&rows), &Watch::new()?);
     }
-    let names: Vec<String> = several.iter().map(|running| running.quoted_name()).collect();
+    let names = suggest::listing(several.iter().map(|running| running.quoted_name()));
     Err(Error::failed("more than one tunnel is running")
-        .with_hint(format!("choose one with --instance-id: {}", names.join(", "))))
+        .with_hint(format!("choose one with --instance-id: {names}")))
 }
 
 impl Running {

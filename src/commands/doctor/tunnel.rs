@@ -20,9 +20,9 @@ use crate::terminal::printable;
 /// Checks the tunnel to `instance`. Returns its state if it runs.
 pub(super) fn check(instance: &Instance, paths: &Paths, findings: &mut Findings) -> Result<Option<State>> {
     const CHECK: &str = "tunnel";
-    let survey = registry::survey(paths)?;
+    let mut survey = registry::survey(paths)?;
     let is_ours = |state: &State| state.instance.id == instance.id;
-    let running = survey.running.iter().find(|running| running.state.as_ref().is_some_and(is_ours));
+    let running = survey.running.iter_mut().find(|running| running.state.as_ref().is_some_and(is_ours));
     let Some(running) = running else {
         let failed = survey.failed.iter().find(|state| is_ours(state));
         let name = quoted(instance);
@@ -54,7 +54,7 @@ pub(super) fn check(instance: &Instance, paths: &Paths, findings: &mut Findings)
     Ok(Some(state))
 }
 
-fn condition(running: &Running, state: &State, instance: &Instance) -> Finding {
+fn condition(running: &mut Running, state: &State, instance: &Instance) -> Finding {
     const CHECK: &str = "tunnel";
     let pid = running.supervisor.pid();
     let time = lasting(now().saturating_sub(state.since));

@@ -36,20 +36,20 @@ struct Service<'a> {
 /// Shows the services. Returns the exit code.
 pub fn status(arguments: &StatusArguments, manager: &Manager, paths: &Paths) -> Result<u8> {
     let installed = manager.installed()?;
-    let survey = registry::survey(paths)?;
+    let mut survey = registry::survey(paths)?;
     let services: Vec<Service<'_>> =
-        installed.iter().map(|definition| service(definition, &survey, manager)).collect();
+        installed.iter().map(|definition| service(definition, &mut survey, manager)).collect();
     let code = if services.is_empty() { EXIT_NOT_RUNNING } else { 0 };
     command_line::print(&if arguments.json { json(services)? } else { plain(&services) })?;
     Ok(code)
 }
 
-fn service<'a>(definition: &'a Definition, survey: &Survey, manager: &Manager) -> Service<'a> {
+fn service<'a>(definition: &'a Definition, survey: &mut Survey, manager: &Manager) -> Service<'a> {
     let label = definition.label();
     let is_meant = |id: &str| id == definition.id;
     let running = survey
         .running
-        .iter()
+        .iter_mut()
         .find(|running| running.state.as_ref().is_some_and(|state| is_meant(&state.instance.id)));
     Service {
         name: &definition.name,

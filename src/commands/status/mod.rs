@@ -107,8 +107,8 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
         *failures = inventory.failures();
         inventory
     };
-    let survey = registry::survey(paths)?;
-    let doing = TunnelStatus::of_all(&survey.running);
+    let mut survey = registry::survey(paths)?;
+    let doing = TunnelStatus::of_all(&mut survey.running);
     // A ledger that cannot be read hides costs, not instances.
     let (history, fault) = match inventory.ledger.take().map_or_else(|| ledger::read(paths), Ok) {
         Ok(history) => (history, None),

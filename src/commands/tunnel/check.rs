@@ -60,7 +60,8 @@ pub(super) fn open_link(directory: &Directory, state: State) -> (State, Option<S
     if state.on_demand.is_none() {
         return (state, None);
     }
-    let opened = Supervisor::connect(directory).ok().map(|supervisor| supervisor.open_link(LINK_PATIENCE));
+    let supervisor = Supervisor::connect(directory).ok().filter(|_| responds(directory));
+    let opened = supervisor.map(|supervisor| supervisor.open_link(LINK_PATIENCE));
     let last_error = match opened {
         Some(Ok(Some(link))) => return (State::read(directory).unwrap_or(state), Some(link)),
         Some(Err(error)) => error.to_string(),
@@ -101,14 +102,16 @@ fn under(down: Option<&str>, finding: Finding) -> Finding {
 fn fault_of_tunnel(directory: &Directory, state: &State) -> Option<String> {
     let why = || state.last_error.clone().unwrap_or_default();
     match state.phase {
-        Phase::Up => {
-            (!Supervisor::responds(directory, PATIENCE)).then(|| "the supervisor does not respond".to_owned())
-        }
+        Phase::Up => (!responds(directory)).then(|| "the supervisor does not respond".to_owned()),
         Phase::Starting => Some("the tunnel is starting".to_owned()),
         Phase::Reconnecting => Some(format!("reconnecting: {}", why())),
         // The check has asked an idle one for a link.
         Phase::Idle | Phase::Failed => Some(why()),
     }
+}
+
+fn responds(directory: &Directory) -> bool {
+    Supervisor::connect(directory).is_ok_and(|mut supervisor| supervisor.responds(PATIENCE))
 }
 
 /// Returns true if the far end of the link answers, over the forward that the supervisor's own checks use.

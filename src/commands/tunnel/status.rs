@@ -1,7 +1,5 @@
 //! `soong tunnel status`.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::arguments::StatusArguments;
@@ -20,9 +18,6 @@ use crate::system::paths::Paths;
 use crate::system::threads;
 use crate::system::time::{self, now};
 use crate::terminal::{bytes, hint_label, print, print_error, printable, printable_json};
-
-/// Time for a supervisor to report its traffic.
-const TRAFFIC_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Output of `--json`.
 #[derive(Debug, Serialize)]
@@ -112,18 +107,16 @@ impl Look {
 /// Examines all tunnels in parallel: whether their supervisors respond and, on request, services and traffic.
 pub fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
     let look = move |mut running: Running| {
-        let doing = TunnelStatus::of(&running);
         let mut link = None;
-        if check
-            && doing.responds()
-            && let Some(state) = running.state.take()
-        {
+        if check && let Some(state) = running.state.take() {
             let (state, opened) = check::open_link(&running.directory, state);
             (running.state, link) = (Some(state), opened);
         }
-        let doing = if doing.responds() { TunnelStatus::of(&running) } else { doing };
-        let asked = counted && doing.responds();
-        let traffic = if asked { running.supervisor.traffic(TRAFFIC_PATIENCE).ok() } else { None };
+        let (doing, traffic) = if counted {
+            TunnelStatus::with_traffic(&mut running)
+        } else {
+            (TunnelStatus::of(&mut running), None)
+        };
         Look { running, doing, findings: None, traffic, _link: link }
     };
     let mut looks = threads::map(running, look);

@@ -62,7 +62,7 @@ fn none_runs(wanted: Option<&str>, survey: &Survey, paths: &Paths) -> Result<u8>
 /// failure, or the state at the deadline.
 pub fn until_up(directory: &Directory, deadline: Instant) -> Result<Option<State>> {
     loop {
-        let Some(running) = registry::running(directory)? else {
+        let Some(mut running) = registry::running(directory)? else {
             return gone(directory);
         };
         match running.state.as_ref().map(|state| state.phase) {
@@ -70,7 +70,7 @@ pub fn until_up(directory: &Directory, deadline: Instant) -> Result<Option<State
                 let left = deadline.saturating_duration_since(Instant::now());
                 running.supervisor.open_link(left)?;
             }
-            Some(Phase::Up) if TunnelStatus::of(&running).responds() => return Ok(running.state),
+            Some(Phase::Up) if TunnelStatus::of(&mut running).responds() => return Ok(running.state),
             Some(Phase::Up) if Instant::now() >= deadline => return Err(status::unresponsive(&running)),
             Some(Phase::Failed) => return gone(directory),
             _ if Instant::now() >= deadline => return Err(not_up(running.state.as_ref())),

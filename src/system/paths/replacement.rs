@@ -90,7 +90,9 @@ pub fn read_own(path: &Path, limit: u64) -> io::Result<String> {
     if !metadata.is_file() || metadata.uid() != geteuid().as_raw() {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    let mut bytes = Vec::new();
+    // One more, so that the first read finds the end.
+    let size = metadata.len().min(limit) + 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     file.take(limit).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
