@@ -141,7 +141,7 @@ dist: ## Build the files of a release into target/dist: make dist PARTS="build a
 	@CARGO="$(CARGO)" sh packaging/dist.sh $(PARTS)
 
 packages: ## Install, use, upgrade and remove each package of target/dist in Debian roots (root, minutes)
-	sh packaging/check.sh $(PACKAGES)
+	sh packaging/lock.sh packages 'make packages' sh packaging/check.sh $(PACKAGES)
 
 test-in: ## Run integration tests in a root of another Debian release: make test-in SUITE=trixie TESTS=prompt::
 	@CARGO="$(CARGO)" sh packaging/test-in.sh $(or $(SUITE),trixie) $(TESTS)

@@ -30,13 +30,13 @@ in_root() {
     suite=$1
     shift
     # shellcheck disable=SC2086 # A word per package.
-    sh packaging/root.sh "$suite" $tools
+    sh packaging/lock.sh "$suite" 'make packages' sh packaging/root.sh "$suite" $tools
     build_demo
     view=$(mktemp -d)
     result=0
     # The expressions are those of the inner shell.
     # shellcheck disable=SC2016
-    unshare --mount --net --pid --fork --kill-child sh -euc '
+    sh packaging/lock.sh "$suite" 'make packages' unshare --mount --net --pid --fork --kill-child sh -euc '
         root=$1 view=$2 check=$3 packaging=$4
         shift 4
         mount -t tmpfs tmpfs "$view"
@@ -146,8 +146,8 @@ crates() {
 
 installer() {
     offer "$dist/install.sh" install.sh
-    offer "$dist/soong-$version-$(uname -m)-unknown-linux-musl.tar.gz" \
-        "soong-$version-$(uname -m)-unknown-linux-musl.tar.gz"
+    archive=soong-$version-$(uname -m)-unknown-linux-musl.tar
+    for kind in xz gz; do offer "$dist/$archive.$kind" "$archive.$kind"; done
     for suite in $suites; do in_root "$suite" installer; done
 }
 

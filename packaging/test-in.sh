@@ -12,7 +12,8 @@ shift
 root=$PWD/target/roots/$suite
 packages=$(sed -n '/<<.END.$/,/^END$/s/^[a-z0-9-]*  *\([a-z0-9-]*\)  *[a-z0-9-]*$/\1/p' tests/install-requirements.sh | sort -u)
 # shellcheck disable=SC2086 # A word per package.
-sh packaging/root.sh "$suite" $packages bash-completion gcc libc6-dev procps psmisc
+sh packaging/lock.sh "$suite" 'make test-in' \
+    sh packaging/root.sh "$suite" $packages bash-completion gcc libc6-dev procps psmisc
 sh tests/install-requirements.sh
 "${CARGO:-cargo}" build --bins --package soong --package soong-statusd
 test=$("${CARGO:-cargo}" test --no-run --test it --message-format=json | sed -n 's/.*"executable":"\([^"]*it-[^"]*\)".*/\1/p')
@@ -21,7 +22,7 @@ settings=$(env | grep -E '^(CARGO|RUST)[A-Z_]*=[^[:space:]]*$' || :)
 # In a worktree, the repository proper is elsewhere.
 git=$(git rev-parse --path-format=absolute --git-common-dir)
 # shellcheck disable=SC2016 # The expressions are those of the inner shell.
-exec unshare --mount --net --pid --fork --kill-child sh -euc '
+exec sh packaging/lock.sh "$suite" 'make test-in' unshare --mount --net --pid --fork --kill-child sh -euc '
     root=$1 repository=$2 path=$3 settings=$4 git=$5
     shift 5
     # Tests make mount namespaces of their own, which needs a root that is a mount point.

@@ -32,6 +32,7 @@ mandoc     mandoc          mandoc
 codespell  codespell       codespell
 man        man-db          -
 make       make            make
+xz         xz-utils        xz
 openssl    openssl         openssl
 npm        npm             node
 python3    python3         python3

@@ -41,9 +41,10 @@ fn release(sandbox: &Sandbox, url: &str) -> PathBuf {
     dist
 }
 
-/// Name of the archive with programs.
-fn archive() -> String {
-    format!("soong-{}-{}-unknown-linux-musl.tar.gz", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)
+/// Name of the archive with programs that `kind` compressed: `xz` or `gz`.
+fn archive(kind: &str) -> String {
+    let (version, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+    format!("soong-{version}-{arch}-unknown-linux-musl.tar.{kind}")
 }
 
 /// Serves the files of `directory`; returns the server and what it does to each file before it sends it.
@@ -136,7 +137,8 @@ fn a_release_has_no_placeholder_and_its_checksums_are_right() {
     let sandbox = Sandbox::new();
     let dist = release(&sandbox, "https://example.org/v1");
     let run = Run::new(&sandbox, &tools::tool("sha256sum"), ["--check", "--strict", "SHA256SUMS"]);
-    let checked = run.current_dir(&dist).stdout_has(format!("{}: OK\n", archive())).run().stdout;
+    let run = run.current_dir(&dist).stdout_has(format!("{}: OK\n", archive("xz")));
+    let checked = run.stdout_has(format!("{}: OK\n", archive("gz"))).run().stdout;
     for name in ["install.sh", "soong.rb", "PKGBUILD"] {
         assert!(checked.contains(&format!("{name}: OK\n")), "{checked}");
         let text = fs::read_to_string(dist.join(name)).unwrap();
@@ -151,16 +153,17 @@ fn a_release_has_no_placeholder_and_its_checksums_are_right() {
         assert!(fs::read_to_string(dist.join(name)).unwrap().contains(sum), "{name}");
     }
     // The same commit gives the same bytes.
-    let first = fs::read(dist.join(archive())).unwrap();
+    let archives = || ["xz", "gz"].map(|kind| fs::read(dist.join(archive(kind))).unwrap());
+    let first = archives();
     release(&sandbox, "https://example.org/v1");
-    assert!(fs::read(dist.join(archive())).unwrap() == first);
+    assert!(archives() == first);
 }
 
 #[test]
 fn cargo_binstall_finds_the_archive_and_the_programs_in_it() {
     let sandbox = Sandbox::new();
     let dist = release(&sandbox, "https://example.org/v1");
-    let words = ["--list", "--file", dist.join(archive()).to_str().unwrap()].map(str::to_owned);
+    let words = ["--list", "--file", dist.join(archive("xz")).to_str().unwrap()].map(str::to_owned);
     let files = Run::new(&sandbox, &tools::tool("tar"), words).stdout_has("").run().stdout;
     let manifest: toml::Table = fs::read_to_string(repository().join("Cargo.toml")).unwrap().parse().unwrap();
     let metadata = &manifest["package"]["metadata"]["binstall"];
@@ -172,7 +175,7 @@ fn cargo_binstall_finds_the_archive_and_the_programs_in_it() {
             .fold(metadata[key].as_str().unwrap().to_owned(), |text, (name, value)| text.replace(name, value))
     };
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(expand("pkg-url", ""), format!("R/releases/download/v{version}/{}", archive()));
+    assert_eq!(expand("pkg-url", ""), format!("R/releases/download/v{version}/{}", archive("xz")));
     for bin in manifest["bin"].as_array().unwrap() {
         let file = expand("bin-dir", bin["name"].as_str().unwrap());
         assert!(files.lines().any(|name| name == file), "{file} in {files}");
@@ -274,7 +277,27 @@ fn the_installer_installs_upgrades_and_removes() {
     assert_eq!(below(&installed), ["share/soong/own"]);
     assert!(!installed.join("bin").exists() && !installed.join("share/man").exists());
     installer(&sandbox, &dist, &["--uninstall"]).code(1).stderr_has("no soong from install.sh in ").run();
-    assert_eq!(server.count(&format!("GET /{}", archive())), 2);
+    assert_eq!(server.count(&format!("GET /{}", archive("xz"))), 2);
+}
+
+#[test]
+fn the_installer_needs_no_xz() {
+    let sandbox = Sandbox::new();
+    let directory = Arc::new(Mutex::new(PathBuf::new()));
+    let server = serve(Arc::clone(&directory), |bytes| bytes);
+    let dist = release(&sandbox, &server.url());
+    directory.lock().unwrap().clone_from(&dist);
+    let path = sandbox.path("few-tools");
+    fs::create_dir(&path).unwrap();
+    let tools = "cat cp curl cut dirname find grep gzip mkdir mktemp mv rm rmdir sed sha256sum sort tar uname";
+    for name in tools.split(' ') {
+        std::os::unix::fs::symlink(tools::tool(name), path.join(name)).unwrap();
+    }
+    installer(&sandbox, &dist, &[]).env("PATH", path).stdout_has("Installed soong ").run();
+    let soong = sandbox.path("home/.local/bin/soong");
+    Run::new(&sandbox, &soong, [""; 0]).stdout("soong 1\n").run();
+    assert_eq!(server.count(&format!("GET /{}", archive("gz"))), 1);
+    assert_eq!(server.count(&format!("GET /{}", archive("xz"))), 0);
 }
 
 #[test]
@@ -301,7 +324,7 @@ fn the_installer_installs_nothing_that_is_not_of_the_release() {
     let lines: Vec<&str> = text.lines().collect();
     fs::write(dist.join("install.sh"), lines[..lines.len() - 1].join("\n")).unwrap();
     installer(&sandbox, &dist, &[]).run();
-    let foreign = text.replace(&archive(), "soong-1-riscv64-unknown-linux-musl.tar.gz");
+    let foreign = text.replace(&format!("-{}-unknown", std::env::consts::ARCH), "-riscv64-unknown");
     fs::write(dist.join("install.sh"), foreign).unwrap();
     let run = installer(&sandbox, &dist, &[]).code(1).stderr_has("install.sh: no programs for Linux on ");
     run.stderr_has("hint: build them: ").run();
