@@ -289,7 +289,8 @@ fn the_installer_needs_no_xz() {
     directory.lock().unwrap().clone_from(&dist);
     let path = sandbox.path("few-tools");
     fs::create_dir(&path).unwrap();
-    let tools = "cat cp curl cut dirname find grep gzip mkdir mktemp mv rm rmdir sed sha256sum sort tar uname";
+    let tools =
+        "cat cp curl cut dirname find grep gzip mkdir mktemp mv rm rmdir sed sha256sum sort tar uname";
     for name in tools.split(' ') {
         std::os::unix::fs::symlink(tools::tool(name), path.join(name)).unwrap();
     }

@@ -19,6 +19,8 @@ mod names;
 mod noise;
 #[cfg(target_os = "linux")]
 mod pam;
+#[cfg(target_os = "linux")]
+mod penalties;
 mod refusals;
 mod services;
 #[cfg(target_os = "linux")]

@@ -34,13 +34,14 @@ pub struct Mount {
 pub struct Options {
     port: Option<u16>,
     accept_key: bool,
+    penalties: bool,
     extra: String,
     mounts: Vec<Mount>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: None, accept_key: true, extra: String::new(), mounts: Vec::new() }
+        Self { port: None, accept_key: true, penalties: false, extra: String::new(), mounts: Vec::new() }
     }
 }
 
@@ -54,6 +55,12 @@ impl Options {
     /// Accepts no key at all.
     pub fn refuse_key(mut self) -> Self {
         self.accept_key = false;
+        self
+    }
+
+    /// Refuses clients whose logins fail, as `sshd` does by default if it [can](has_penalties).
+    pub fn penalties(mut self) -> Self {
+        self.penalties = true;
         self
     }
 
@@ -95,7 +102,12 @@ impl Options {
 
     fn config(&self, directory: &Path, port: u16) -> String {
         let directory = directory.display();
-        let (extra, penalties) = (&self.extra, without_penalties());
+        let extra = &self.extra;
+        let penalties = match (has_penalties(), self.penalties) {
+            (false, _) => "",
+            (true, false) => "PerSourcePenalties no\n",
+            (true, true) => "PerSourcePenalties yes\n",
+        };
         // With a separate HOME, a session does not run the developer's startup files.
         format!(
             "{extra}{penalties}\
@@ -229,16 +241,17 @@ pub fn prepare() {
     }
 }
 
-/// Returns the line that lets the tests fail to log in as often as they like: since 9.8, sshd refuses such clients.
-fn without_penalties() -> &'static str {
-    static LINE: OnceLock<&str> = OnceLock::new();
-    LINE.get_or_init(|| {
+/// Returns true if this `sshd` has `PerSourcePenalties`: since 9.8, it refuses clients whose logins fail again and again.
+/// Most tests fail to log in as often as they like, without it.
+pub fn has_penalties() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
         let output = Command::new(tool("sshd")).arg("-V").output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         let version = text.split("OpenSSH_").nth(1).unwrap_or_default();
         let mut numbers = version.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
         let version: (u32, u32) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-        if version >= (9, 8) { "PerSourcePenalties no\n" } else { "" }
+        version >= (9, 8)
     })
 }
 
