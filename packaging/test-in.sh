@@ -39,8 +39,13 @@ git=$(git rev-parse --path-format=absolute --git-common-dir)
 exec sh packaging/lock.sh "$suite" 'make test-in' unshare --mount --net --pid --fork --kill-child sh -euc '
     root=$1 repository=$2 path=$3 settings=$4 git=$5 clients=$6
     shift 6
-    # Tests make mount namespaces of their own, which needs a root that is a mount point.
-    mount --bind "$root" "$root"
+    # A copy-on-write view: tests leave nothing behind.
+    view=$root-view
+    mkdir -p "$view"
+    mount -t tmpfs tmpfs "$view"
+    mkdir "$view/upper" "$view/work" "$view/root"
+    mount -t overlay overlay -o "lowerdir=$root,upperdir=$view/upper,workdir=$view/work" "$view/root"
+    root=$view/root
     for directory in "$repository" "$git" "${CARGO_HOME:-$HOME/.cargo}" "${RUSTUP_HOME:-$HOME/.rustup}"; do
         mkdir -p "$root$directory"
         mount --bind "$directory" "$root$directory"

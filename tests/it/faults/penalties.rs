@@ -34,7 +34,7 @@ fn penalties(log: &str) -> usize {
     ports.map(penalty).sum()
 }
 
-/// Has the server count a connection without a login.
+/// Makes a connection without a login, for the server to count.
 fn knock(port: u16) {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     // A server that drops the connection sends no banner, or resets it.
