@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::Login;
 use super::failure::{self, Kind, SshOutput};
+use super::login::SINGLE_TRY;
 use super::route::{self, Endpoint};
 use crate::error::{Error, Result, io_reason};
 use crate::instances::inventory::{Progress, WAIT_MAX};
@@ -167,7 +168,7 @@ pub fn endpoint(login: &Login, watch: &Watch) -> Option<Endpoint> {
 /// Makes ssh connect without logging in.
 fn greets_ssh(login: &Login, watch: &Watch) -> std::result::Result<(), String> {
     let mut command = Command::new(&login.program);
-    command.args(["-o", "PreferredAuthentications=none"]).args(login.stdio_arguments("localhost", 22));
+    command.args(["-o", "PreferredAuthentications=none", "-o", SINGLE_TRY]).args(login.stdio_arguments("localhost", 22));
     let outcome = child::run(&mut command, LIMITS, watch).map_err(|fault| fault.to_string())?;
     let log = outcome.stderr.lines().map(str::to_owned).collect();
     let failure = failure::classify(&SshOutput { log, others: Vec::new() });

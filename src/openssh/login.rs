@@ -34,6 +34,10 @@ pub struct Login {
     /// Option that skips a silent address of the host, if there is one.
     #[serde(default)]
     pub detour: Option<String>,
+    /// True if ssh makes one connection only, whatever `ConnectionAttempts` says: the supervisor repeats attempts, and
+    /// counts their connections.
+    #[serde(default)]
+    pub single_try: bool,
     /// Settings of the user's `ssh_config` that the config leaves open.
     #[serde(default)]
     pub entry: Entry,
@@ -61,6 +65,9 @@ const NO_SESSION: [&str; 6] = [
 /// its start, and the last `-E` counts.
 const LOG: [&str; 2] = ["-E", "/dev/fd/1"];
 
+/// Keeps ssh from repeating a connection by itself.
+pub(super) const SINGLE_TRY: &str = "ConnectionAttempts=1";
+
 /// Unanswered keepalives that end the connection. The supervisor checks a link for which a client waits much
 /// earlier; a stall of 20 s or a full queue on the way must not end open streams.
 const KEEPALIVE_COUNT: u32 = 6;
@@ -87,6 +94,7 @@ impl Login {
             keepalive: ssh.keepalive,
             connect_timeout: ssh.connect_timeout.as_secs(),
             detour: None,
+            single_try: false,
             options: ssh.options.clone(),
         })
     }
@@ -114,6 +122,9 @@ impl Login {
             "LogLevel=VERBOSE",
         ] {
             push_option(&mut arguments, option);
+        }
+        if self.single_try {
+            push_option(&mut arguments, SINGLE_TRY);
         }
         self.push_no_session(&mut arguments);
         arguments.extend(self.options.iter().cloned());

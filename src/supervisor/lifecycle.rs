@@ -193,7 +193,10 @@ impl<'a> Supervisor<'a> {
         self.backoff.begin(begun);
         let away = self.lost_at.map(|lost_at| lost_at.elapsed());
         let Self { login, publisher, connector, interrupts, backoff, .. } = self;
-        match connector.connect(login, away, publisher, interrupts, backoff).await {
+        let outcome = connector.connect(login, away, publisher, interrupts, backoff).await;
+        // The budget of `backoff` counts an attempt as one connection.
+        login.single_try = true;
+        match outcome {
             Ok(ssh) => {
                 self.backoff.succeed();
                 Link::Up(ssh)

@@ -20,6 +20,7 @@ pub(crate) fn login() -> Login {
         keepalive: 60,
         connect_timeout: 30,
         detour: None,
+        single_try: false,
         entry: Entry::default(),
         options: vec![],
         overrides: vec![],
@@ -38,6 +39,16 @@ fn a_tunnel_is_one_controlled_ssh_without_forwards() {
     assert!(command.ends_with(" -- ubuntu@192.0.2.7"), "{command}");
     assert!(command.contains(" -o ClearAllForwardings=yes "), "{command}");
     assert!(command.contains(" -o ServerAliveInterval=60 "), "{command}");
+}
+
+/// The user's `ConnectionAttempts` apply to the first attempt of a start.
+#[test]
+fn ssh_repeats_no_connection_where_the_supervisor_does() {
+    let mut login = Login { options: vec!["-o".into(), "ConnectionAttempts=3".into()], ..login() };
+    assert!(!command(&login).contains("ConnectionAttempts=1"));
+    login.single_try = true;
+    let (ours, theirs) = ("ConnectionAttempts=1", "ConnectionAttempts=3");
+    assert!(command(&login).find(ours).unwrap() < command(&login).find(theirs).unwrap(), "the first one counts");
 }
 
 #[test]

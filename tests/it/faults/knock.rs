@@ -2,9 +2,13 @@
 
 #[cfg(target_os = "linux")]
 use super::link::Pending;
+#[cfg(target_os = "linux")]
+use super::told;
 use super::wait_for;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
+#[cfg(target_os = "linux")]
+use crate::support::namespaces;
 use crate::support::sandbox::Sandbox;
 use crate::support::wait;
 
@@ -89,6 +93,40 @@ fn a_server_that_refuses_is_asked_sparingly() {
     assert_eq!(get(&sandbox.url(0, "id")), "sglang");
     assert!(firewall.most() <= 5, "{}", firewall.most());
     assert_eq!(instance.sshd.logins(), 2);
+}
+
+/// Returns the number of TCP connections that were begun in this network namespace.
+#[cfg(target_os = "linux")]
+fn begun() -> u64 {
+    let counters = std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
+    let mut tcp = counters.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+    let names = tcp.next().unwrap().split(' ');
+    let (_, value) = names.zip(tcp.next().unwrap().split(' ')).find(|(name, _)| *name == "ActiveOpens").unwrap();
+    value.parse().unwrap()
+}
+
+/// The user's `ConnectionAttempts` would multiply the connections that the budget counts.
+#[test]
+#[cfg(target_os = "linux")]
+fn ssh_does_not_repeat_by_itself_what_the_supervisor_repeats() {
+    const TEST: &str = "faults::knock::ssh_does_not_repeat_by_itself_what_the_supervisor_repeats";
+    namespaces::alone(TEST, || {
+        let mut instance = Instance::start();
+        let mut sandbox = Sandbox::with(&instance);
+        sandbox.configure(|config| {
+            config.set(["ssh", "options"], "-F none -o ConnectionAttempts=20");
+        });
+        sandbox.start(&instance);
+        instance.sshd.stop();
+        let before = begun();
+        wait::until_true("the third attempt to fail", || told(&sandbox)["attempt"].as_i64() > Some(3));
+        let made = begun() - before;
+        // The fourth may have begun.
+        assert!(made <= 4, "{made}");
+        instance.sshd.resume();
+        wait_for(&sandbox, "up");
+        assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    });
 }
 
 #[cfg(target_os = "linux")]
