@@ -143,6 +143,10 @@ fn faults_name_line_expectation_and_fix() {
             "line 2: instances.x.host: expected a host name or address in quotes, found \"-oProxyCommand=touch pwned\"",
         ),
         (
+            "[instances.x]\nhost = \"203.0.113.7:40001\"",
+            "line 2: instances.x.host: expected a host name or address in quotes, found \"203.0.113.7:40001\" | use separate keys: host = \"203.0.113.7\", port = 40001",
+        ),
+        (
             "[instances.x]\nhost = \"h\"\nuser = \"$(id)\"",
             "line 3: instances.x.user: expected a user name in quotes, found \"$(id)\"",
         ),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Ssh;
 use crate::config::instance::Instance;
 use crate::error::{Error, Result};
+use crate::openssh::key_file::foreign_format;
 use crate::openssh::quoting::check_path;
 use crate::system::paths::{self, Paths};
 use crate::terminal::printable;
@@ -75,15 +76,9 @@ fn check_key(file: &Path, instance: &Instance) -> Result<()> {
         .with_hint(format!("fix it: chmod 600 {}", shell_words::quote(&file.to_string_lossy()))));
     }
     let text = beginning(file).map_err(|error| Error::io("use the SSH key", file, error))?;
-    let error = |what: &str| Error::failed(format!("the SSH key {} {what}", printable(&shown.to_string())));
-    let quoted = shell_words::quote(&file.to_string_lossy()).into_owned();
-    if text.starts_with(b"PuTTY-User-Key-File") {
-        return Err(error("is in PuTTY's format, which ssh cannot read")
-            .with_hint(format!("convert it: puttygen {quoted} -O private-openssh -o {quoted}.openssh")));
-    }
-    if text.starts_with(b"-----BEGIN OPENSSH PRIVATE KEY-----\r\n") {
-        return Err(error("has Windows line endings, which ssh cannot read")
-            .with_hint(format!("remove them: sed -i.bak 's/\\r$//' {quoted}")));
+    if let Some((fault, hint)) = foreign_format(file, &text) {
+        let shown = printable(&shown.to_string()).into_owned();
+        return Err(Error::failed(format!("the SSH key {shown} {fault}")).with_hint(hint));
     }
     Ok(())
 }

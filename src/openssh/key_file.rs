@@ -71,9 +71,27 @@ pub fn check(file: &Path) -> Result<Lock> {
     Ok(lock)
 }
 
+/// Returns the reason why ssh cannot read a private key that begins with `text` and was made by a program on Windows,
+/// and the command that converts it.
+pub(super) fn foreign_format(file: &Path, text: &[u8]) -> Option<(&'static str, String)> {
+    let quoted = shell(file);
+    if text.starts_with(b"PuTTY-User-Key-File") {
+        let hint = format!("convert it: puttygen {quoted} -O private-openssh -o {quoted}.openssh");
+        Some(("is in PuTTY's format, which ssh cannot read", hint))
+    } else if text.starts_with(b"-----BEGIN OPENSSH PRIVATE KEY-----\r\n") {
+        let hint = format!("remove them: sed -i.bak 's/\\r$//' {quoted}");
+        Some(("has Windows line endings, which ssh cannot read", hint))
+    } else {
+        None
+    }
+}
+
 /// Returns the hint for files that are often mistaken for a private key.
 fn other_kind(file: &Path, text: &str) -> Option<Error> {
     let shown = printable(&file.to_string_lossy()).into_owned();
+    if let Some((fault, hint)) = foreign_format(file, text.as_bytes()) {
+        return Some(Error::failed(format!("{shown} {fault}")).with_hint(hint));
+    }
     if text.starts_with(HEADER) && text.contains("PRIVATE KEY-----") {
         return None;
     }
@@ -81,8 +99,6 @@ fn other_kind(file: &Path, text: &str) -> Option<Error> {
     Some(if text.starts_with("ssh-") || text.starts_with("ecdsa-") || text.starts_with("sk-") {
         let private = file.with_extension("");
         error.with_hint(format!("this is the public key; the private key is usually {}", shell(&private)))
-    } else if text.starts_with("PuTTY-User-Key-File") {
-        error.with_hint(format!("convert it: puttygen {} -O private-openssh -o KEY", shell(file)))
     } else {
         error.with_hint("create one: ssh-keygen -t ed25519")
     })
@@ -187,8 +203,22 @@ mod tests {
         let other = directory.path().join("notes");
         fs::write(&other, "hello").unwrap();
         assert!(refused(&other).contains("is not a private key"));
+        let text = fs::read_to_string(&key).unwrap();
+        for (content, expected) in [
+            (
+                text.replace('\n', "\r\n"),
+                "has Windows line endings, which ssh cannot read | remove them: sed ",
+            ),
+            (
+                "PuTTY-User-Key-File-2: ssh-rsa\r\n".to_owned(),
+                "PuTTY's format, which ssh cannot read | convert it: ",
+            ),
+        ] {
+            fs::write(&other, content).unwrap();
+            assert!(refused(&other).contains(expected), "{}", refused(&other));
+        }
         let broken = directory.path().join("broken");
-        let text = fs::read_to_string(&key).unwrap().replacen("AAAA", "ABCD", 1);
+        let text = text.replacen("AAAA", "ABCD", 1);
         fs::write(&broken, text).unwrap();
         fs::set_permissions(&broken, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(refused(&broken).contains("cannot be used: "), "{}", refused(&broken));

@@ -119,17 +119,24 @@ fn a_hook_that_others_can_write_is_refused() {
     let sandbox = Sandbox::with(&instance);
     noting(&sandbox);
     let file = sandbox.config_file().with_file_name("hooks").join("up");
+    let refused = |reason: &str| {
+        sandbox.start(&instance);
+        wait::until_true("the refusal", || {
+            sandbox.tunnel(["logs"]).stdout_has("").run().stdout.contains(&format!("is not used: {reason}"))
+        });
+        sandbox.tunnel(["stop", "--quiet"]).run();
+        assert!(events(&sandbox).iter().all(|event| !event.starts_with("up")), "{:?}", events(&sandbox));
+    };
     fs::set_permissions(&file, fs::Permissions::from_mode(0o777)).unwrap();
-    sandbox.start(&instance);
-    wait::until_true("the refusal", || {
-        sandbox
-            .tunnel(["logs"])
-            .stdout_has("")
-            .run()
-            .stdout
-            .contains("is not used: the file is writable by everyone; fix it: chmod go-w")
-    });
-    assert_eq!(events(&sandbox), [""; 0]);
+    refused("the file is writable by everyone; fix it: chmod go-w");
+    // The link is safe where it lies.
+    let open = sandbox.path("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(&file, open.join("up")).unwrap();
+    std::os::unix::fs::symlink(open.join("up"), &file).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    refused("its directory ");
 }
 
 #[test]

@@ -208,6 +208,35 @@ fn a_tunnel_whose_directory_is_taken_by_another_ends_when_it_is_used() {
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is written or removed there");
 }
 
+/// Another user's link would lead to a file of the user's.
+#[test]
+fn links_in_the_runtime_directory_are_not_followed() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    let precious = sandbox.path("precious");
+    fs::write(&precious, "precious").unwrap();
+    let lock = sandbox.tunnel_directory().join("lock");
+    // The directory is there.
+    sandbox.start(&instance);
+    sandbox.tunnel(["stop", "--quiet"]).run();
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    for target in [&precious, &sandbox.path("missing")] {
+        let _ = fs::remove_file(&lock);
+        symlink(target, &lock).unwrap();
+        sandbox.tunnel(["start"]).fails(1, ["cannot open ", "/lock: "]).run();
+        assert!(!sandbox.path("missing").exists());
+    }
+    fs::remove_file(&lock).unwrap();
+    let prompt = sandbox.path("run/soong/prompt");
+    fs::remove_file(&prompt).unwrap();
+    symlink(&precious, &prompt).unwrap();
+    sandbox.soong(["prompt"]).stdout("").run();
+    sandbox.start(&instance);
+    sandbox.soong(["prompt"]).stdout("= dev\n").run();
+    assert!(!prompt.is_symlink());
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+}
+
 /// A link may be safe where it lies, and lead to where everybody writes.
 #[test]
 fn a_config_that_others_could_have_written_is_refused() {

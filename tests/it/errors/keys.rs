@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
+use super::reasons::Agent;
 use crate::support::config::{path, user};
 use crate::support::curl::get;
 use crate::support::instance::Instance;
@@ -208,6 +209,27 @@ fn the_usual_keys_are_all_tried() {
     fs::remove_file(directory.join("id_ed25519")).unwrap();
     let start = sandbox.tunnel(["start"]).fails(1, ["Permission denied"]);
     start.hint("[ROOT]/home/.ssh/id_rsa for user").run();
+}
+
+/// As with ssh: the key that the server knows may be in the agent alone.
+#[test]
+fn without_a_configured_key_the_agents_are_tried_too() {
+    let instance = Instance::start();
+    let mut sandbox = Sandbox::with(&instance);
+    sandbox.configure(|config| {
+        config.remove("ssh", "key");
+    });
+    let directory = sandbox.path("home/.ssh");
+    fs::create_dir(&directory).unwrap();
+    generate_key(&directory.join("id_rsa"));
+    let agent = Agent::with(&sandbox, &instance.sshd.key(), &[]);
+    let start = || sandbox.tunnel(["start"]).env("SSH_AUTH_SOCK", &agent.socket);
+    start().stdout_has("SSH tunnel started").run();
+    sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
+    // A key that was named is the only one.
+    let named = path(&directory.join("id_rsa")).to_owned();
+    sandbox.soong(["configure", "set", "ssh.key", &named]).run();
+    start().fails(1, ["Permission denied"]).run();
 }
 
 /// Without a configured key those of the usual names are taken that exist in `~/.ssh`.

@@ -108,14 +108,15 @@ fn a_key_that_is_not_enough_is_not_told_as_refused() {
     sandbox.assert_idle();
 }
 
-/// An agent that asks its user before it signs, and whose user cannot be asked.
-struct Agent {
+/// An agent with one key.
+pub struct Agent {
     child: Child,
-    socket: std::path::PathBuf,
+    pub socket: std::path::PathBuf,
 }
 
 impl Agent {
-    fn with(sandbox: &Sandbox, key: &std::path::Path) -> Self {
+    /// Starts one and adds `key` with these options of `ssh-add`.
+    pub fn with(sandbox: &Sandbox, key: &std::path::Path, options: &[&str]) -> Self {
         let socket = sandbox.path("tmp/agent");
         let mut command = Command::new(tool("ssh-agent"));
         let child =
@@ -123,7 +124,8 @@ impl Agent {
         let agent = Self { child, socket };
         wait::until_true("the agent to listen", || agent.socket.exists());
         let mut add = Command::new(tool("ssh-add"));
-        let added = add.args(["-q", "-c"]).arg(key).env("SSH_AUTH_SOCK", &agent.socket).status().unwrap();
+        let added =
+            add.arg("-q").args(options).arg(key).env("SSH_AUTH_SOCK", &agent.socket).status().unwrap();
         assert!(added.success());
         agent
     }
@@ -143,7 +145,8 @@ fn an_agent_that_does_not_sign_is_told_as_that() {
     let public = sandbox.path("home/key.pub");
     sandbox.write(&public, fs::read(instance.sshd.key().with_extension("pub")).unwrap());
     sandbox.use_key(path(&public));
-    let agent = Agent::with(&sandbox, &instance.sshd.key());
+    // It asks its user before it signs, and its user cannot be asked.
+    let agent = Agent::with(&sandbox, &instance.sshd.key(), &["-c"]);
     let start = sandbox.tunnel(["start"]).env("SSH_AUTH_SOCK", &agent.socket);
     start.fails(1, ["signing failed"]).hint("refused to sign").hint("ssh-add").run();
     drop(agent);
