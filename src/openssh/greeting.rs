@@ -168,7 +168,9 @@ pub fn endpoint(login: &Login, watch: &Watch) -> Option<Endpoint> {
 /// Makes ssh connect without logging in.
 fn greets_ssh(login: &Login, watch: &Watch) -> std::result::Result<(), String> {
     let mut command = Command::new(&login.program);
-    command.args(["-o", "PreferredAuthentications=none", "-o", SINGLE_TRY]).args(login.stdio_arguments("localhost", 22));
+    command
+        .args(["-o", "PreferredAuthentications=none", "-o", SINGLE_TRY])
+        .args(login.stdio_arguments("localhost", 22));
     let outcome = child::run(&mut command, LIMITS, watch).map_err(|fault| fault.to_string())?;
     let log = outcome.stderr.lines().map(str::to_owned).collect();
     let failure = failure::classify(&SshOutput { log, others: Vec::new() });

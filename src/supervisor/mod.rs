@@ -35,7 +35,7 @@
 //!                                                           └─ second ssh is up first ─→ takes over
 //! ```
 //!
-//! The tunnel stays `Up` meanwhile. Each ssh has a directory of its own for its sockets
+//! The tunnel stays `Up` meanwhile, and commands and prompts see it as reconnecting ([`doubt`]). Each ssh has a directory of its own for its sockets
 //! ([`crate::runtime::ssh_directory`]); the link `p` leads to the present one, so a takeover changes all paths at
 //! once. The former ssh ([`former`]) ends when no connection depends on it. Its end tells waiting connections that it
 //! has not read their data, and they connect again. Data cannot be taken back from an ssh that lives: with other
@@ -75,6 +75,7 @@ pub(crate) mod backoff;
 pub(crate) mod connect;
 pub(crate) mod control_server;
 pub(crate) mod daemon_poll;
+mod doubt;
 pub(crate) mod end;
 pub(crate) mod event_text;
 mod former;

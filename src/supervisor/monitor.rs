@@ -197,7 +197,7 @@ impl Monitor {
         let before = std::mem::replace(link, connector.switch_to(second).await?);
         let (carrier, log) = (self.begin(), Arc::clone(publisher.log()));
         let patience = carrier.liveness.patience();
-        publisher.renew_promise();
+        publisher.confirm();
         Ok(Task(tokio::spawn(Former { link: before, contact, carrier, patience, log }.run_down())))
     }
 
@@ -230,7 +230,7 @@ impl Monitor {
         let slow = || {
             publisher.log().write(&format!("{reason}: the link is slow"));
             self.carrier.liveness.renewed();
-            publisher.renew_promise();
+            publisher.confirm();
         };
         let second = async {
             match means {
@@ -243,6 +243,7 @@ impl Monitor {
             failure = link.ended() => return Verdict::Ended(End::Failed(failure)),
             alive = check.is_alive(patience, slow) => alive,
             second = second => return Verdict::Replaced(Box::new(second)),
+            never = publisher.doubts(&check) => match never {},
         };
         if !alive || matches!(reason, Reason::System(_)) {
             publisher.log().write(&format!("{reason}: the link is {}", if alive { "alive" } else { "dead" }));
@@ -251,7 +252,7 @@ impl Monitor {
             return Verdict::Ended(End::Failed(reason.failure()));
         }
         self.carrier.liveness.renewed();
-        publisher.renew_promise();
+        publisher.confirm();
         Verdict::Alive
     }
 

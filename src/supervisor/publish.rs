@@ -333,7 +333,8 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    fn log_error(&self, outcome: Result<()>) {
+    /// Logs a failure to publish.
+    pub(super) fn log_error(&self, outcome: Result<()>) {
         if let Err(error) = outcome {
             self.log.write(&error.to_string());
         }

@@ -48,7 +48,10 @@ fn ssh_repeats_no_connection_where_the_supervisor_does() {
     assert!(!command(&login).contains("ConnectionAttempts=1"));
     login.single_try = true;
     let (ours, theirs) = ("ConnectionAttempts=1", "ConnectionAttempts=3");
-    assert!(command(&login).find(ours).unwrap() < command(&login).find(theirs).unwrap(), "the first one counts");
+    assert!(
+        command(&login).find(ours).unwrap() < command(&login).find(theirs).unwrap(),
+        "the first one counts"
+    );
 }
 
 #[test]

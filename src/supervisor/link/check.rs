@@ -121,7 +121,7 @@ pub struct Doubt<'a> {
 impl Doubt<'_> {
     /// Waits until the link has shown no sign of life for as long as an answer may take.
     pub async fn arise(&mut self) {
-        let pause = self.check.carrier.liveness.overdue() / 2;
+        let pause = self.pause();
         loop {
             sleep(pause).await;
             self.persists();
@@ -129,6 +129,19 @@ impl Doubt<'_> {
                 return;
             }
         }
+    }
+
+    /// Waits until the link shows a sign of life.
+    pub async fn pass(&mut self) {
+        let pause = self.pause();
+        while self.persists() {
+            sleep(pause).await;
+        }
+    }
+
+    /// Returns the time between two looks for a sign of life.
+    fn pause(&self) -> Duration {
+        self.check.carrier.liveness.overdue() / 2
     }
 
     /// Returns the time that an answer may take, by earlier checks and by the kernel. It is longer if connections

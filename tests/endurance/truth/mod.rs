@@ -29,6 +29,8 @@ const RECOVERY: Duration = Duration::from_secs(40);
 /// How the tunnel came through one fault.
 struct Outcome {
     fault: Fault,
+    /// When it began, after the beginning.
+    begun: Duration,
     /// From the end of the fault until a request that was made then had its answer; `None` if it never had.
     recovery: Option<Duration>,
 }
@@ -54,7 +56,7 @@ pub fn run(time: Duration, seed: u64, keepalive: u32) -> bool {
     let sandbox = Arc::new(sandbox);
     let witness = Witness::start(Arc::clone(&sandbox));
     let mut scene = Scene { instance, network, sandbox, random };
-    let outcomes = suffer(&mut scene, Instant::now() + time);
+    let outcomes = suffer(&mut scene, time);
     let samples = witness.end();
     // The fourth unanswered question ends a link.
     let limit = Duration::from_secs(4 * u64::from(keepalive)) + SLACK;
@@ -83,13 +85,15 @@ fn user_config(sandbox: &Sandbox, taken: u16, random: &mut fastrand::Rng) -> Pat
     file
 }
 
-/// Makes one fault after the other until `end`, and once all of each kind that there is time for.
-fn suffer(scene: &mut Scene, end: Instant) -> Vec<Outcome> {
+/// Makes one fault after the other for `time`.
+fn suffer(scene: &mut Scene, time: Duration) -> Vec<Outcome> {
+    let begun = Instant::now();
     let mut outcomes = Vec::new();
-    while Instant::now() < end {
+    while begun.elapsed() < time {
         let fault = Fault::any(&mut scene.random);
+        let at = begun.elapsed();
         fault.happen(scene);
-        outcomes.push(Outcome { fault, recovery: recovery(scene) });
+        outcomes.push(Outcome { fault, begun: at, recovery: recovery(scene) });
         // Often the next one comes when the last one is not over for the tunnel.
         sleep(Duration::from_millis(scene.random.u64(0..2000)));
     }
@@ -126,23 +130,33 @@ fn report(samples: &[Sample], outcomes: &[Outcome], limit: Duration) -> bool {
     let recovered = outcomes.iter().all(|outcome| outcome.recovery.is_some());
     let failed = samples.iter().filter(|sample| !sample.answered).count();
     println!("  {} samples, {failed} with a request that failed", samples.len());
-    let status = tell("status", samples, limit, |sample| sample.status);
-    let prompt = tell("the prompt", samples, limit, |sample| sample.prompt);
+    let status = tell("status", samples, outcomes, limit, |sample| sample.status);
+    let prompt = tell("the prompt", samples, outcomes, limit, |sample| sample.prompt);
     recovered && status && prompt
 }
 
 /// Tells how long `claim` was wrong at a stretch; whether that was within `limit`.
-fn tell(who: &str, samples: &[Sample], limit: Duration, claim: impl Fn(&Sample) -> bool) -> bool {
+fn tell(
+    who: &str,
+    samples: &[Sample],
+    outcomes: &[Outcome],
+    limit: Duration,
+    claim: impl Fn(&Sample) -> bool,
+) -> bool {
     let lies = stretches(samples, claim);
     let longest = lies.iter().map(|(_, length)| *length).max().unwrap_or_default();
+    let total: Duration = lies.iter().map(|(_, length)| *length).sum();
     let over: Vec<_> = lies.iter().filter(|(_, length)| *length > limit).collect();
     println!(
-        "  {who} said up while requests failed: {} times, for {longest:.1?} at most; longer than {limit:?}: {}",
+        "  {who} said up while requests failed: {} times, {total:.1?} in all, {longest:.1?} at most; longer than \
+         {limit:?}: {}",
         lies.len(),
         over.len()
     );
     for (begun, length) in &over {
-        println!("    from {begun:.1?} on for {length:.1?}");
+        let fault = outcomes.iter().rev().find(|outcome| outcome.begun <= *begun);
+        let fault = fault.map_or("no fault", |outcome| outcome.fault.name());
+        println!("    from {begun:.1?} on for {length:.1?}: {fault}");
     }
     over.is_empty()
 }

@@ -64,6 +64,36 @@ fn a_client_that_waits_brings_about_another_link() {
     sandbox.assert_idle();
 }
 
+/// Nothing arrives for a while, on any connection: what is shown follows what a client finds, not ssh, which stays.
+#[test]
+fn a_link_in_doubt_is_not_shown_as_up() {
+    let instance = Instance::start();
+    let network = Network::to(instance.sshd.port);
+    let mut sandbox = behind(&network, &instance);
+    sandbox.configure(|config| {
+        config.set(["ssh", "keepalive"], KEEPALIVE);
+    });
+    sandbox.start(&instance);
+    let up = wait_for(&sandbox, "up");
+    let before = sandbox.clients()[0].pid;
+    network.fall_silent();
+    let request = Pending::to(&sandbox.url(0, "id"));
+    let doubted = wait_for(&sandbox, "reconnecting");
+    assert_eq!(doubted["last_error"], "the link does not answer");
+    assert_eq!((&doubted["attempt"], &doubted["next_retry"]), (&0.into(), &serde_json::Value::Null));
+    let status = sandbox.tunnel(["status"]).stdout_has("Tunnel is reconnecting\n  dev, for ").run().stdout;
+    assert!(status.contains("\n  the link does not answer\n"), "{status}");
+    sandbox.soong(["prompt"]).stdout("~ dev reconnecting\n").run();
+    network.speak();
+    assert_eq!(request.answer(), "sglang");
+    let again = wait_for(&sandbox, "up");
+    assert_eq!((&again["since"], &again["last_error"]), (&up["since"], &serde_json::Value::Null));
+    sandbox.soong(["prompt"]).stdout("= dev\n").run();
+    wait::until_true("the second ssh to end", || sandbox.clients().len() == 1);
+    assert_eq!(sandbox.clients()[0].pid, before);
+    assert!(!logs(&sandbox).contains("link lost"));
+}
+
 /// A server that stops to answer on one connection, which recovers later.
 #[test]
 fn what_the_first_link_carries_outlives_the_doubt() {

@@ -101,7 +101,8 @@ fn begun() -> u64 {
     let counters = std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
     let mut tcp = counters.lines().filter_map(|line| line.strip_prefix("Tcp: "));
     let names = tcp.next().unwrap().split(' ');
-    let (_, value) = names.zip(tcp.next().unwrap().split(' ')).find(|(name, _)| *name == "ActiveOpens").unwrap();
+    let (_, value) =
+        names.zip(tcp.next().unwrap().split(' ')).find(|(name, _)| *name == "ActiveOpens").unwrap();
     value.parse().unwrap()
 }
 
