@@ -44,7 +44,9 @@ pub fn update(paths: &Paths, ending: Option<&Directory>) -> Result<()> {
 /// that has just read their states need not read them again.
 pub fn update_if_outdated<'a>(paths: &Paths, running: impl Iterator<Item = &'a State>) -> Result<()> {
     let listed = paths::read_own(&paths.pid_file(), FILE_MAX).unwrap_or_default();
-    if running.filter_map(line).eq(listed.split_inclusive('\n')) { Ok(()) } else { update(paths, None) }
+    let is_right = running.filter_map(line).eq(listed.split_inclusive('\n'));
+    // Without tunnels there is no file.
+    if is_right && !listed.is_empty() { Ok(()) } else { update(paths, None) }
 }
 
 /// Returns the line of a running tunnel; `None` for one that has not started yet.
