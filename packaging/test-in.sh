@@ -61,8 +61,8 @@ exec sh packaging/lock.sh "$suite" 'make test-in' unshare --mount --net --pid --
     cd "$root"
     pivot_root . outside
     umount --lazy /outside
-    # The shell stays: as process 1, the tests would be no supervisor to the prompts. Jobs in the background of a script
-    # ignore these signals, which tests send.
-    exec /usr/bin/env -i --default-signal=INT,QUIT HOME="$HOME" PATH="$path:/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 \
+    # The shell stays: as process 1, the tests would be no supervisor to the prompts. Background jobs of scripts, and
+    # nohup, ignore signals that tests send.
+    exec /usr/bin/env -i --default-signal HOME="$HOME" PATH="$path:/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 \
         TERM=xterm $settings sh -c "cd \"\$0\" && \"\$@\"; exit \$?" "$repository" "$@"
 ' sh "$root" "$PWD" "${CARGO_HOME:-$HOME/.cargo}/bin" "$settings" "$git" "$clients" "$test" "$@"
