@@ -1,14 +1,16 @@
 //! Command lines: parsing, `--help`, `--color` and usage errors, the same for every program.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, CommandFactory, Parser};
+use serde::Serialize;
 
 use crate::error::{EXIT_USAGE, Error, Result};
-use crate::terminal::{self, Colour, hint_label, print_error, printable};
+use crate::terminal::{self, Colour, hint_label, print_error, printable, printable_json};
 
 /// Option that every program takes, before or after its subcommands.
 const COLOR: &str = "color";
@@ -146,6 +148,19 @@ fn color_behind_command(command: &Command, mut words: Vec<OsString>) -> Vec<OsSt
         words[1..=end].rotate_right(1);
     }
     words
+}
+
+/// Returns `value` as a line of JSON. Characters that act on terminals are escaped in it.
+pub fn json_line(value: &impl Serialize) -> Result<String> {
+    let json =
+        serde_json::to_string(value).map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
+    let escaped = match printable_json(&json) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(escaped) => Some(escaped),
+    };
+    let mut line = escaped.unwrap_or(json);
+    line.push('\n');
+    Ok(line)
 }
 
 /// Writes `text` to stdout. A closed pipe, as in `soong … | head -1`, is not an error.

@@ -4,12 +4,13 @@ use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::command_line;
+use crate::error::Result;
 use crate::ledger::cost::{Cost, dollars};
 use crate::ledger::month::Month;
 use crate::ledger::{History, Stay};
 use crate::system::time::{day_and_clock, span};
-use crate::terminal::{printable, printable_json};
+use crate::terminal::printable;
 
 /// Version of the JSON format.
 const API: u32 = 1;
@@ -88,9 +89,7 @@ impl<'a> Bill<'a> {
             total_cents: self.total,
             at_least: self.is_at_least,
         };
-        serde_json::to_string(&document)
-            .map(|json| printable_json(&json).into_owned() + "\n")
-            .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))
+        command_line::json_line(&document)
     }
 
     /// Renders the table and the sum, compared with `budget`.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use owo_colors::OwoColorize as _;
 use serde::{Serialize, Serializer};
 
+use crate::command_line;
 use crate::error::{Error, Result};
 use crate::system::spinner::Spinner;
-use crate::terminal::{self, print, printable, printable_json};
+use crate::terminal::{self, print, printable};
 
 /// Version of the JSON format.
 const API: u32 = 1;
@@ -191,9 +192,7 @@ impl Findings {
     /// Returns everything as a line of JSON.
     pub(super) fn json(&self) -> Result<String> {
         let document = Document { api: API, ok: self.pass(), checks: &self.all };
-        let json = serde_json::to_string(&document)
-            .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-        Ok(printable_json(&json).into_owned() + "\n")
+        command_line::json_line(&document)
     }
 
     /// Returns everything as text without colour.

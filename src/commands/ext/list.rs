@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::command_line;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::extension::catalog::{Extension, inspect};
 use crate::system::paths::Paths;
-use crate::terminal::{printable, printable_json};
+use crate::terminal::printable;
 use crate::toml_text::typed_key;
 
 /// Version of the JSON.
@@ -88,9 +88,7 @@ fn entry(extension: &Extension, width: usize) -> String {
 
 fn render_json(extensions: Vec<Extension>, warnings: Vec<String>) -> Result<String> {
     let entries = extensions.into_iter().map(Entry::from).collect();
-    let json = serde_json::to_string(&Document { api: API, extensions: entries, warnings });
-    json.map(|json| printable_json(&json).into_owned() + "\n")
-        .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))
+    command_line::json_line(&Document { api: API, extensions: entries, warnings })
 }
 
 impl From<Extension> for Entry {

@@ -21,7 +21,7 @@ use crate::instances::provider::{Offer, Provider, Refused, Verb};
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 use crate::system::spinner::Spinner;
-use crate::terminal::{self, print_error, printable, printable_json};
+use crate::terminal::{self, print_error, printable};
 
 /// Name of the program in its messages.
 const PROGRAM: &str = "soong-offers";
@@ -45,9 +45,8 @@ fn offers(arguments: &Arguments) -> Result<()> {
     let is_empty = offers.is_empty();
     let chosen = choice::choose(offers, arguments);
     if arguments.json {
-        let json = serde_json::to_string(&Document { api: API, offers: &chosen })
-            .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-        return command_line::print(&(printable_json(&json).into_owned() + "\n"));
+        let document = Document { api: API, offers: &chosen };
+        return command_line::print(&command_line::json_line(&document)?);
     }
     if chosen.is_empty() {
         command_line::print("No offers\n")?;

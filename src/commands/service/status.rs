@@ -6,11 +6,11 @@ use super::arguments::StatusArguments;
 use super::definition::Definition;
 use super::manager::Manager;
 use crate::command_line;
-use crate::error::{EXIT_NOT_RUNNING, Error, Result};
+use crate::error::{EXIT_NOT_RUNNING, Result};
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Survey};
 use crate::system::paths::Paths;
-use crate::terminal::{printable, printable_json};
+use crate::terminal::printable;
 
 /// Output of `--json`.
 #[derive(Serialize)]
@@ -85,7 +85,5 @@ fn line(service: &Service<'_>) -> String {
 }
 
 fn json(services: Vec<Service<'_>>) -> Result<String> {
-    let json = serde_json::to_string(&Answer { services })
-        .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-    Ok(printable_json(&json).into_owned() + "\n")
+    command_line::json_line(&Answer { services })
 }

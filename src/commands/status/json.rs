@@ -4,11 +4,11 @@
 use serde::Serialize;
 
 use super::overview::{Overview, Row};
-use crate::error::{Error, Result};
+use crate::command_line;
+use crate::error::Result;
 use crate::instances::inventory::Status;
 use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
-use crate::terminal::printable_json;
 
 /// Version of the format.
 const API: u32 = 1;
@@ -70,9 +70,7 @@ pub(super) fn render(overview: &Overview) -> Result<String> {
         instances: overview.rows.iter().map(Entry::from).collect(),
         providers: providers.collect(),
     };
-    let json = serde_json::to_string(&document);
-    json.map(|json| printable_json(&json).into_owned() + "\n")
-        .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))
+    command_line::json_line(&document)
 }
 
 impl<'a> From<&'a Row> for Entry<'a> {

@@ -6,6 +6,7 @@ use super::arguments::StatusArguments;
 use super::check::{self, Condition, Finding};
 use super::choice;
 use super::phase_text::{doing, next_attempt, on_demand};
+use crate::command_line;
 use crate::config::forwarding::Kind;
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
 use crate::runtime::control::{Flow, Supervisor};
@@ -17,7 +18,7 @@ use crate::supervisor::protocol::progress::arrow;
 use crate::system::paths::Paths;
 use crate::system::threads;
 use crate::system::time::{self, now};
-use crate::terminal::{bytes, hint_label, print, print_error, printable, printable_json};
+use crate::terminal::{bytes, hint_label, print, print_error, printable};
 
 /// Output of `--json`.
 #[derive(Debug, Serialize)]
@@ -276,9 +277,7 @@ fn describe_all(looks: &[Look], failed: &[State]) -> Result<String> {
     });
     let answer =
         Answer { running: !looks.is_empty(), tunnels: running.chain(failed.iter().map(tunnel)).collect() };
-    let json = serde_json::to_string(&answer)
-        .map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-    Ok(printable_json(&json).into_owned() + "\n")
+    command_line::json_line(&answer)
 }
 
 fn tunnel(state: &State) -> Tunnel<'_> {

@@ -139,11 +139,11 @@ pub(super) fn parse(bytes: &[u8]) -> Option<(Code, String, Option<Duration>)> {
 }
 
 /// Returns the error object for `refused`.
-pub fn document(refused: &Refused) -> serde_json::Result<String> {
+pub fn document(refused: &Refused) -> impl Serialize {
     let retry_after = refused.retry_after.map_or(Value::Null, |pause| pause.as_secs().into());
     let error =
         Fields { code: refused.code.word().to_owned(), message: refused.message.clone(), retry_after };
-    serde_json::to_string(&Document { error })
+    Document { error }
 }
 
 #[cfg(test)]
@@ -166,7 +166,7 @@ mod tests {
             retry_after: Some(Duration::from_secs(12)),
             ..Refused::new(Code::RateLimited, "too many requests")
         };
-        let text = document(&refused).unwrap();
+        let text = serde_json::to_string(&document(&refused)).unwrap();
         assert_eq!(
             text,
             r#"{"error":{"code":"rate-limited","message":"too many requests","retry_after":12}}"#

@@ -14,7 +14,6 @@ use crate::instances::provider::offer::Offers;
 use crate::instances::provider::order::{self, INPUT_MAX, TerminateOrder};
 use crate::instances::provider::rental::Capabilities;
 use crate::instances::provider::{Code, LaunchOrder, Offer, Refused, Verb, refused};
-use crate::terminal::printable_json;
 
 /// Longest time for a question. Shorter than soong's limit for providers, so that this program can report what was slow.
 const BUDGET: Duration = Duration::from_secs(18);
@@ -111,18 +110,12 @@ fn reply<A: Account, T: Serialize>(result: Outcome<T>) -> Result<u8> {
         Ok(answer) => return print(&answer),
         Err(refused) => refused,
     };
-    let json = refused::document(&refused).map_err(|error| unwritable(&error))?;
-    command_line::print(&(printable_json(&json).into_owned() + "\n"))?;
+    command_line::print(&command_line::json_line(&refused::document(&refused))?)?;
     Error::from(refused).report(A::SERVICE.program);
     Ok(EXIT_FAILED)
 }
 
 fn print(answer: &impl Serialize) -> Result<u8> {
-    let json = serde_json::to_string(answer).map_err(|error| unwritable(&error))?;
-    command_line::print(&(printable_json(&json).into_owned() + "\n"))?;
+    command_line::print(&command_line::json_line(answer)?)?;
     Ok(0)
-}
-
-fn unwritable(error: &serde_json::Error) -> Error {
-    Error::failed(format!("cannot write JSON: {error}"))
 }
