@@ -52,6 +52,13 @@ stage() {
     directory=$stage/$1
     shift
     make --silent install-files BINDIR="$built" DESTDIR="$directory" "$@"
+    # The document stands for any address; the workflow knows it.
+    case $homepage in
+    https://github.com/*)
+        find "$directory" -path '*/docs/installation.md' -exec sed -i -e "s|RELEASES|$homepage/releases|g" \
+            -e "s|OWNER/NAME|${homepage#https://github.com/}|g" {} +
+        ;;
+    esac
 }
 
 # Copies the tracked files of HEAD into $stage/tree; their manifests name the repository. cargo-deb and cargo package

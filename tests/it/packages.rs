@@ -37,7 +37,8 @@ fn release(sandbox: &Sandbox, url: &str) -> PathBuf {
     let script = repository().join("packaging/dist.sh");
     let words = [script.to_str().unwrap(), "archive", "source", "fill", "sums"];
     let run = Run::new(sandbox, &tools::tool("sh"), words).env("DIST", &dist).env("BINDIR", built);
-    run.env("RELEASE_URL", url).env("MAINTAINER", "Kim Example <kim@example.org>").run();
+    let run = run.env("RELEASE_URL", url).env("HOMEPAGE", "https://github.com/kim/soong");
+    run.env("MAINTAINER", "Kim Example <kim@example.org>").run();
     dist
 }
 
@@ -152,6 +153,15 @@ fn a_release_has_no_placeholder_and_its_checksums_are_right() {
     for name in ["soong.rb", "PKGBUILD"] {
         assert!(fs::read_to_string(dist.join(name)).unwrap().contains(sum), "{name}");
     }
+    let name = archive("gz").replace(".tar.gz", "/share/doc/soong/docs/installation.md");
+    let words = ["-xOf", dist.join(archive("gz")).to_str().unwrap(), &name].map(str::to_owned);
+    let run = Run::new(&sandbox, &tools::tool("tar"), words);
+    let page =
+        run.stdout_has("https://github.com/kim/soong/releases/latest/download/install.sh").run().stdout;
+    assert!(
+        page.contains("--repo kim/soong ") && !page.contains("RELEASES") && !page.contains("OWNER"),
+        "{page}"
+    );
     // The same commit gives the same bytes.
     let archives = || ["xz", "gz"].map(|kind| fs::read(dist.join(archive(kind))).unwrap());
     let first = archives();
