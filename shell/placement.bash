@@ -173,7 +173,7 @@ soong_unload() {
     done
     \builtin unset -v SOONG_STATE SOONG_TEXT SOONG_PROMPT SOONG_IDLE SOONG_UP SOONG_WAIT SOONG_DOWN _soong_completer _soong_aliases
     for one in ${!__soong_*}; do \builtin unset -v "$one"; done
-    \builtin unset -f __soong_hook __soong_tend __soong_last __soong_update __soong_judge __soong_judge_idle __soong_count __soong_hold __soong_live __soong_clock
+    \builtin unset -f __soong_hook __soong_tend __soong_last __soong_update __soong_live __soong_clock
     \builtin unset -f __soong_show __soong_put __soong_withdraw __soong_may_set __soong_say __soong_arrange __soong_wrap
     \builtin unset -f __soong_strip __soong_load soong_unload _soong _soong_command _soong_register _soong_register_alias
 } 2>/dev/null

@@ -69,12 +69,14 @@ __soong_last() {
 } 2>/dev/null
 
 # Evaluates the prompt file. The result stands while the file and the settings stay the same, from __soong_from to
-# __soong_until, and while all __soong_pids are alive.
+# __soong_until, and while all __soong_pids are alive. The lines are judged in one function, because bash copies a
+# function for each call.
 __soong_update() {
-    local IFS=$' \n' dir text='' line left='' lease=0 worst=-1 bad='' ups=0 total=0 idle='' names
-    names=('' '' '' '')
-    __soong_seen=$__soong_input
-    __soong_from=0 __soong_until=9999999999 __soong_pids=()
+    local IFS=$' \n' dir lines line left='' lease=0 worst=-1 bad='' ups=0 total=0 idle='' names
+    local mark pid until ttl state name end ports shown stat rank from=0 last=9999999999
+    local plain=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:,@-
+    names=('' '' '' '') lines=()
+    __soong_seen=$__soong_input __soong_pids=()
     # Same rules as src/system/paths/runtime.rs.
     case ${XDG_STATE_HOME-} in /*) dir=$XDG_STATE_HOME/soong/run ;; *) dir=${HOME-}/.local/state/soong/run ;; esac
     case ${XDG_RUNTIME_DIR-} in /*) if [[ -O $XDG_RUNTIME_DIR ]]; then dir=$XDG_RUNTIME_DIR/soong; fi ;; esac
@@ -83,28 +85,100 @@ __soong_update() {
     if [[ -s $__soong_file && -f $__soong_file ]]; then
         # Ignore files of other users, and check again at the next prompt.
         if [[ -O $__soong_file && -O $dir ]]; then
-            \builtin read -r -d '' text <"$__soong_file" || :
+            IFS=$'\n' \builtin read -r -d '' -a lines <"$__soong_file" || :
         else
-            __soong_until=0
+            last=0
         fi
     fi
-    text+=$'\n'
-    while [[ -n $text ]]; do
-        line=${text%%$'\n'*}
-        text=${text#*$'\n'}
-        case $line in
-        'soong2 '*) __soong_judge "${line#soong2 }" ;;
+    for line in ${lines[@]+"${lines[@]}"}; do
+        # Fields are separated by one space and never empty.
+        mark=${line%% *} line=${line#* }
+        pid=${line%% *} line=${line#* }
+        until=${line%% *} line=${line#* }
+        case $mark in
+        soong2) ttl=${line%% *} line=${line#* } ;;
         # Version 1 lacks the display name.
-        'soong1 '*) __soong_judge "${line#soong1 } -" ;;
+        soong1) ttl=${line%% *} line="${line#* } -" ;;
         # An idle tunnel's line does not expire, and names the start of its process.
-        'soong3 '*) __soong_judge_idle "${line#soong3 }" ;;
+        soong3) ttl=1 ;;
+        *) \builtin continue ;;
         esac
+        state=${line%% *} line=${line#* }
+        name=${line%% *} line=${line#* }
+        end=${line%% *} line=${line#* }
+        ports=${line%% *} shown=${line#* } rank=3
+        case $pid:$until:$ttl in
+        [123456789]*:[123456789]*:[123456789]*) ;;
+        *) \builtin continue ;;
+        esac
+        case $pid$until$ttl in *[!0123456789]*) \builtin continue ;; esac
+        case $state:$name:$end:$ports:$shown in :* | *::* | *: | *[!$plain]*) \builtin continue ;; esac
+        case $line in "$shown") \builtin continue ;; esac
+        case $shown in -) shown=$name ;; esac
+        case $end in
+        -) end=0 ;;
+        0* | *[!0123456789]*) \builtin continue ;;
+        esac
+        if ((${#pid} > 7 || pid < 2 || ${#until} > 12 || ${#ttl} > 3 || ${#end} > 12)); then \builtin continue; fi
+        case $mark:$state in
+        soong3:*)
+            stat=''
+            \builtin read -r -d '' stat <"/proc/$pid/stat" || :
+            case $stat in
+            *' (soong-superviso) '[RSD]' '*)
+                # The start is the 20th field after the name.
+                # shellcheck disable=SC2086
+                \builtin set -- ${stat##*) }
+                if [[ ${20-} == "$until" ]]; then
+                    __soong_pids+=("$pid")
+                    # Look at the process again after a minute: its PID could be another's then.
+                    ((from = from < __soong_now ? __soong_now : from, last = last > __soong_now + 60 ? __soong_now + 60 : last))
+                else
+                    state=down
+                fi
+                ;;
+            *) state=down ;;
+            esac
+            ;;
+        *:failed) ;;
+        *:up | *:idle | *:starting | *:reconnecting)
+            if ((end && (lease == 0 || end < lease))); then lease=$end; fi
+            # The line has expired, or the clock was set back since the supervisor wrote it.
+            if ((__soong_now > until)); then
+                ((from = from <= until ? until + 1 : from))
+                state=down
+            elif ((__soong_now < until - ttl)); then
+                ((last = last >= until - ttl ? until - ttl - 1 : last))
+                state=down
+            else
+                ((from = from < until - ttl ? until - ttl : from, last = last > until ? until : last))
+                if [[ -e /proc/$pid/exe ]] || __soong_live "$pid"; then __soong_pids+=("$pid"); else state=down; fi
+            fi
+            ;;
+        *) state=down ;;
+        esac
+        case $state in
+        idle)
+            idle+=" $shown"
+            \builtin continue
+            ;;
+        up) rank=0 ups=$((ups + 1)) ;;
+        starting) rank=1 ;;
+        reconnecting) rank=2 ;;
+        *) if [[ ${bad:-$state} == "$state" ]]; then bad=$state; else bad=down; fi ;;
+        esac
+        names[rank]+=" $shown"
+        ((total += 1))
+        if ((rank > worst)); then worst=$rank; fi
     done
     if ((lease)); then
         left=$((__soong_now < lease ? (lease - __soong_now) / 60 : 0))
         # The minutes shown change then.
-        __soong_hold $((lease - left * 60 - 59)) $((__soong_now < lease ? lease - left * 60 : __soong_until))
+        line=$((lease - left * 60 - 59)) end=$((lease - left * 60))
+        if ((from < line)); then from=$line; fi
+        if ((__soong_now < lease && last > end)); then last=$end; fi
     fi
+    __soong_from=$from __soong_until=$last
     case ${#__soong_pids[@]} in
     0) __soong_alone=self ;;
     1) __soong_alone=${__soong_pids[0]} ;;
@@ -116,110 +190,6 @@ __soong_update() {
     case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT SOONG_IDLE SOONG_UP SOONG_WAIT SOONG_DOWN ;; esac
     case ${SOONG_PROMPT_SIDE-} in off) __soong_withdraw ;; esac
 } 2>/dev/null
-
-# Parses a line of the prompt file and counts its tunnel. Sets variables of __soong_update.
-__soong_judge() {
-    local line=$1 pid until ttl state name end ports shown rank=3
-    local plain=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:,@-
-    # Fields are separated by one space and never empty.
-    pid=${line%% *} line=${line#* }
-    until=${line%% *} line=${line#* }
-    ttl=${line%% *} line=${line#* }
-    state=${line%% *} line=${line#* }
-    name=${line%% *} line=${line#* }
-    end=${line%% *} line=${line#* }
-    ports=${line%% *} shown=${line#* }
-    case $pid:$until:$ttl in
-    [123456789]*:[123456789]*:[123456789]*) ;;
-    *) return 0 ;;
-    esac
-    case $pid$until$ttl in *[!0123456789]*) return 0 ;; esac
-    case $state:$name:$end:$ports:$shown in :* | *::* | *: | *[!$plain]*) return 0 ;; esac
-    case $line in "$shown") return 0 ;; esac
-    case $shown in -) shown=$name ;; esac
-    case $end in
-    -) end=0 ;;
-    0* | *[!0123456789]*) return 0 ;;
-    esac
-    if ((${#pid} > 7 || pid < 2 || ${#until} > 12 || ${#ttl} > 3 || ${#end} > 12)); then return 0; fi
-    case $state in
-    failed) ;;
-    up | idle | starting | reconnecting)
-        if ((end && (lease == 0 || end < lease))); then lease=$end; fi
-        # The line has expired, or the clock was set back since the supervisor wrote it.
-        if ((__soong_now > until)); then
-            __soong_hold $((until + 1)) "$__soong_until"
-            state=down
-        elif ((__soong_now < until - ttl)); then
-            __soong_hold 0 $((until - ttl - 1))
-            state=down
-        else
-            __soong_hold $((until - ttl)) "$until"
-            if __soong_live "$pid"; then __soong_pids+=("$pid"); else state=down; fi
-        fi
-        ;;
-    *) state=down ;;
-    esac
-    __soong_count
-}
-
-# Parses the line of an idle tunnel and counts it. Sets variables of __soong_update.
-__soong_judge_idle() {
-    local line=$1 pid start state name end ports shown stat rank=3
-    local plain=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:,@-
-    pid=${line%% *} line=${line#* }
-    start=${line%% *} line=${line#* }
-    state=${line%% *} line=${line#* }
-    name=${line%% *} line=${line#* }
-    end=${line%% *} line=${line#* }
-    ports=${line%% *} shown=${line#* }
-    case $pid:$start in [123456789]*:[123456789]*) ;; *) return 0 ;; esac
-    case $pid$start in *[!0123456789]*) return 0 ;; esac
-    case $state:$name:$end:$ports:$shown in :* | *::* | *: | *[!$plain]*) return 0 ;; esac
-    case $line in "$shown") return 0 ;; esac
-    if ((${#pid} > 7 || pid < 2 || ${#start} > 12)); then return 0; fi
-    stat=''
-    \builtin read -r -d '' stat <"/proc/$pid/stat" || :
-    case $stat in
-    *' (soong-superviso) '[RSD]' '*)
-        # The start is the 20th field after the name.
-        # shellcheck disable=SC2086
-        \builtin set -- ${stat##*) }
-        if [[ ${20-} == "$start" ]]; then
-            __soong_pids+=("$pid")
-            # Look at the process again after a minute: its PID could be another's then.
-            __soong_hold "$__soong_now" $((__soong_now + 60))
-        else
-            state=down
-        fi
-        ;;
-    *) state=down ;;
-    esac
-    __soong_count
-}
-
-# Counts the tunnel $shown in $state.
-__soong_count() {
-    case $state in
-    idle)
-        idle+=" $shown"
-        return 0
-        ;;
-    up) rank=0 ups=$((ups + 1)) ;;
-    starting) rank=1 ;;
-    reconnecting) rank=2 ;;
-    *) if [[ ${bad:-$state} == "$state" ]]; then bad=$state; else bad=down; fi ;;
-    esac
-    names[rank]+=" $shown"
-    ((total += 1))
-    if ((rank > worst)); then worst=$rank; fi
-}
-
-# Narrows the time for which the result stands.
-__soong_hold() {
-    if ((__soong_from < $1)); then __soong_from=$1; fi
-    if ((__soong_until > $2)); then __soong_until=$2; fi
-}
 
 # True if all of these processes, by default __soong_pids, are alive. A zombie has no /proc/PID/exe.
 __soong_live() {

@@ -81,26 +81,30 @@ function __soong_update
     set -l found
     set -l names
     set -l lease
+    set -l idle
+    set -l span
+    set -l made
     set -l number '[1-9][0-9]'
     set -l plain '[A-Za-z0-9._:,@-]+'
-    set -l idle
+    set -l valid "^soong([23]) ($number{0,6}) ($number{0,11}) ($number{0,2}) ($plain) ($plain) (-|$number{0,11}) $plain ($plain)\$"
     # Version 1 lacks the display name. An idle tunnel's line, version 3, does not expire, and names the start of its
-    # process.
-    for line in (builtin string split \n -- "$text" | builtin string replace -r '^soong1( .*)' 'soong2$1 -' | builtin string replace -r '^(soong3 \S+ \S+)' '$1 1')
-        set -l fields (builtin string match -r "^soong[23] ($number{0,6}) ($number{0,11}) ($number{0,2}) ($plain) ($plain) (-|$number{0,11}) $plain ($plain)\$" -- $line)
-        or continue
+    # process. One command looks at all lines, because fish compiles the expression anew for each.
+    for line in (builtin string split \n -- "$text" | builtin string replace -r '^soong1( .*)' 'soong2$1 -' | builtin string replace -r '^(soong3 \S+ \S+)' '$1 1' | builtin string replace -rf $valid '$1 $2 $3 $4 $5 $6 $7 $8')
+        set -l fields (builtin string split ' ' -- $line)
         builtin test $fields[2] != 1; or continue
         builtin test $fields[8] != -; or set fields[8] $fields[6]
         set -l state $fields[5]
-        if builtin string match -q 'soong3 *' -- $line
+        if builtin test $fields[1] = 3
             set -l stat ''
             builtin test -r /proc/$fields[2]/stat
             and builtin read stat </proc/$fields[2]/stat
             if builtin string match -qr "^$fields[2] \(soong-superviso\) [RSD]( \S+){18} $fields[3] " -- $stat
                 set -a __soong_proof -a -e /proc/$fields[2]/exe
                 # Look at the process again after a minute: its PID could be another's then.
-                set from (builtin math "max($from, $now)")
-                set until (builtin math "min($until, $now + 60)")
+                builtin test $from -ge $now; or set from $now
+                builtin test "$span" = idle
+                or set until (builtin math "min($until, $now + 60)")
+                set span idle
             else
                 set state down
             end
@@ -109,17 +113,20 @@ function __soong_update
                 builtin test -z "$lease"; or builtin test $fields[7] -lt $lease
                 and set lease $fields[7]
             end
+            if builtin test "$span" != "$fields[3] $fields[4]"
+                set span "$fields[3] $fields[4]"
+                set made (builtin math $fields[3] - $fields[4])
+            end
             # The line has expired, or the clock was set back since the supervisor wrote it.
-            set -l made (builtin math $fields[3] - $fields[4])
             if builtin test $now -gt $fields[3]
-                set from (builtin math "max($from, $fields[3] + 1)")
+                builtin test $from -gt $fields[3]; or set from (builtin math $fields[3] + 1)
                 set state down
             else if builtin test $now -lt $made
-                set until (builtin math "min($until, $made - 1)")
+                builtin test $until -lt $made; or set until (builtin math $made - 1)
                 set state down
             else
-                set from (builtin math "max($from, $made)")
-                set until (builtin math "min($until, $fields[3])")
+                builtin test $from -ge $made; or set from $made
+                builtin test $until -le $fields[3]; or set until $fields[3]
                 # A zombie has no /proc/PID/exe. Without /proc, the line's expiry alone decides.
                 if builtin test -z "$__soong_proc"
                 else if builtin test -e /proc/$fields[2]/exe
@@ -212,15 +219,13 @@ function __soong_show
     end
     builtin contains -- idle $found; and set worst 4; and set word idle
     set -l names
-    set -l more 0
+    set -l more (builtin count (builtin string match -- $word $found))
     for name in $argv[3..]
         if builtin test $found[1] = $word
-            if builtin test -z "$names"
-                set names $name
-            else if builtin test (builtin count $names) -lt 3 -a (builtin string length "$names$name") -lt 30
+            if builtin test -z "$names" -o (builtin string length "$names$name") -lt 30
                 set -a names $name
-            else
-                set more (builtin math $more + 1)
+                set more (builtin math $more - 1)
+                builtin test (builtin count $names) -lt 3; or break
             end
         end
         set -e found[1]

@@ -50,32 +50,107 @@ _soong_last() {
 }
 
 # Evaluates the prompt file. The result stands while the file and the settings stay the same, from _soong_from to
-# _soong_until, and while all _soong_pids are alive.
+# _soong_until, and while all _soong_pids are alive. The lines are judged in one function, because a call per line would
+# take most of the time.
 _soong_update() {
     \builtin emulate -LR zsh
-    \builtin typeset dir line left bad idle clock='%D{%s}'
-    \builtin typeset -i lease worst=-1 ups total
-    \builtin typeset -a names
+    \builtin typeset dir line left bad idle pid until ttl state name end shown stat clock='%D{%s}'
+    \builtin typeset -i lease worst=-1 ups total rank from=0 last=9999999999
+    \builtin typeset -a names lines fields
     names=('' '' '' '')
-    _soong_seen=${text-} _soong_set=$_soong_settings _soong_prompts= _soong_now=${(%)clock}
-    _soong_from=0 _soong_until=9999999999 _soong_pids=()
+    _soong_seen=${text-} _soong_set=$_soong_settings _soong_prompts= _soong_now=${(%)clock} _soong_pids=()
     # Same rules as src/system/paths/runtime.rs.
     case ${XDG_STATE_HOME-} in /*) dir=$XDG_STATE_HOME/soong/run ;; *) dir=${HOME-}/.local/state/soong/run ;; esac
     case ${XDG_RUNTIME_DIR-} in /*) if [[ -O $XDG_RUNTIME_DIR ]]; then dir=$XDG_RUNTIME_DIR/soong; fi ;; esac
     _soong_file=$dir/prompt
     if [[ -s $_soong_file && -f $_soong_file ]]; then
         # Ignore files of other users, and check again at the next prompt.
-        if [[ -O $_soong_file && -O $dir ]]; then
-            for line in ${(f)"$(<$_soong_file)"}; do _soong_judge; done
-        else
-            _soong_until=0
-        fi
+        if [[ -O $_soong_file && -O $dir ]]; then lines=(${(f)"$(<$_soong_file)"}); else last=0; fi
     fi
+    for line in $lines; do
+        # Fields are separated by one space and never empty.
+        fields=("${(@s: :)line}") rank=3
+        case $fields[1]:${#fields} in
+        # Version 1 lacks the display name.
+        soong1:8) fields+=("$fields[6]") ;;
+        soong2:9) ;;
+        # An idle tunnel's line does not expire, and names the start of its process.
+        soong3:8) fields[3,3]=("$fields[3]" 1) ;;
+        *) \builtin continue ;;
+        esac
+        pid=$fields[2] until=$fields[3] ttl=$fields[4] state=$fields[5] name=$fields[6] end=$fields[7] shown=$fields[9]
+        case $pid:$until:$ttl in
+        [123456789]*:[123456789]*:[123456789]*) ;;
+        *) \builtin continue ;;
+        esac
+        case $pid$until$ttl in *[!0123456789]*) \builtin continue ;; esac
+        case $state:$name:$end:$fields[8]:$shown in
+        :* | *::* | *: | *[!A-Za-z0-9._:,@-]*) \builtin continue ;;
+        esac
+        case $shown in -) shown=$name ;; esac
+        case $end in
+        -) end=0 ;;
+        0* | *[!0123456789]*) \builtin continue ;;
+        esac
+        if (( ${#pid} > 7 || ${#until} > 12 || ${#ttl} > 3 || ${#end} > 12 || pid < 2 )); then \builtin continue; fi
+        case $fields[1]:$state in
+        soong3:*)
+            stat=
+            if [[ -r /proc/$pid/stat ]]; then stat=$(</proc/$pid/stat); fi
+            case $stat in
+            *' (soong-superviso) '[RSD]' '*)
+                # The start is the 20th field after the name.
+                if [[ ${${(s: :)${stat##*\) }}[20]} == "$until" ]]; then
+                    _soong_pids+=($pid)
+                    # Look at the process again after a minute: its PID could be another's then.
+                    if (( from < _soong_now )); then from=_soong_now; fi
+                    if (( last > _soong_now + 60 )); then (( last = _soong_now + 60 )); fi
+                else
+                    state=down
+                fi
+                ;;
+            *) state=down ;;
+            esac
+            ;;
+        *:failed) ;;
+        *:up | *:idle | *:starting | *:reconnecting)
+            if (( end && (lease == 0 || end < lease) )); then lease=$end; fi
+            # The line has expired, or the clock was set back since the supervisor wrote it.
+            if (( _soong_now > until )); then
+                if (( from <= until )); then (( from = until + 1 )); fi
+                state=down
+            elif (( _soong_now < until - ttl )); then
+                if (( last >= until - ttl )); then (( last = until - ttl - 1 )); fi
+                state=down
+            else
+                if (( from < until - ttl )); then (( from = until - ttl )); fi
+                if (( last > until )); then last=$until; fi
+                if [[ -e /proc/$pid/exe ]] || _soong_live $pid; then _soong_pids+=($pid); else state=down; fi
+            fi
+            ;;
+        *) state=down ;;
+        esac
+        case $state in
+        idle)
+            idle+=" $shown"
+            \builtin continue
+            ;;
+        up) rank=0 ups+=1 ;;
+        starting) rank=1 ;;
+        reconnecting) rank=2 ;;
+        *) if [[ ${bad:-$state} == "$state" ]]; then bad=$state; else bad=down; fi ;;
+        esac
+        names[rank+1]+=" $shown"
+        total+=1
+        if (( rank > worst )); then worst=$rank; fi
+    done
     if (( lease )); then
         left=$(( _soong_now < lease ? (lease - _soong_now) / 60 : 0 ))
         # The minutes shown change then.
-        _soong_hold $(( lease - left * 60 - 59 )) $(( _soong_now < lease ? lease - left * 60 : _soong_until ))
+        if (( from < lease - left * 60 - 59 )); then (( from = lease - left * 60 - 59 )); fi
+        if (( _soong_now < lease && last > lease - left * 60 )); then (( last = lease - left * 60 )); fi
     fi
+    _soong_from=$from _soong_until=$last
     case ${#_soong_pids} in
     0) _soong_alone=self ;;
     1) _soong_alone=$_soong_pids ;;
@@ -86,89 +161,6 @@ _soong_update() {
     if (( worst >= 0 )); then _soong_show; fi
     case ${SOONG_PROMPT_EXPORT-} in '' | 0) ;; *) \builtin export SOONG_STATE SOONG_TEXT SOONG_IDLE SOONG_UP SOONG_WAIT SOONG_DOWN ;; esac
 } 2>/dev/null
-
-# Parses a line of the prompt file and counts its tunnel. Sets variables of _soong_update.
-_soong_judge() {
-    \builtin emulate -LR zsh
-    \builtin typeset pid until ttl state name end shown stat
-    \builtin typeset -i rank=3
-    \builtin typeset -a fields
-    # Fields are separated by one space and never empty.
-    fields=("${(@s: :)line}")
-    case $fields[1]:${#fields} in
-    # Version 1 lacks the display name.
-    soong1:8) fields+=("$fields[6]") ;;
-    soong2:9) ;;
-    # An idle tunnel's line does not expire, and names the start of its process.
-    soong3:8) fields[3,3]=("$fields[3]" 1) ;;
-    *) \builtin return 0 ;;
-    esac
-    pid=$fields[2] until=$fields[3] ttl=$fields[4] state=$fields[5] name=$fields[6] end=$fields[7] shown=$fields[9]
-    case $pid:$until:$ttl in
-    [123456789]*:[123456789]*:[123456789]*) ;;
-    *) \builtin return 0 ;;
-    esac
-    case $pid$until$ttl in *[!0123456789]*) \builtin return 0 ;; esac
-    case $state:$name:$end:$fields[8]:$shown in
-    :* | *::* | *: | *[!A-Za-z0-9._:,@-]*) \builtin return 0 ;;
-    esac
-    case $shown in -) shown=$name ;; esac
-    case $end in
-    -) end=0 ;;
-    0* | *[!0123456789]*) \builtin return 0 ;;
-    esac
-    if (( ${#pid} > 7 || ${#until} > 12 || ${#ttl} > 3 || ${#end} > 12 || pid < 2 )); then \builtin return 0; fi
-    case $fields[1]:$state in
-    soong3:*)
-        if [[ -r /proc/$pid/stat ]]; then stat=$(</proc/$pid/stat); fi
-        case $stat in
-        *' (soong-superviso) '[RSD]' '*)
-            # The start is the 20th field after the name.
-            if [[ ${${(s: :)${stat##*\) }}[20]} == "$until" ]]; then
-                _soong_pids+=($pid)
-                # Look at the process again after a minute: its PID could be another's then.
-                _soong_hold $_soong_now $(( _soong_now + 60 ))
-            else
-                state=down
-            fi
-            ;;
-        *) state=down ;;
-        esac
-        ;;
-    *:failed) ;;
-    *:up | *:idle | *:starting | *:reconnecting)
-        if (( end && (lease == 0 || end < lease) )); then lease=$end; fi
-        # The line has expired, or the clock was set back since the supervisor wrote it.
-        if (( _soong_now > until )); then
-            _soong_hold $(( until + 1 )) $_soong_until
-            state=down
-        elif (( _soong_now < until - ttl )); then
-            _soong_hold 0 $(( until - ttl - 1 ))
-            state=down
-        else
-            _soong_hold $(( until - ttl )) $until
-            if _soong_live $pid; then _soong_pids+=($pid); else state=down; fi
-        fi
-        ;;
-    *) state=down ;;
-    esac
-    case $state in
-    idle) idle+=" $shown"; \builtin return 0 ;;
-    up) rank=0 ups+=1 ;;
-    starting) rank=1 ;;
-    reconnecting) rank=2 ;;
-    *) if [[ ${bad:-$state} == "$state" ]]; then bad=$state; else bad=down; fi ;;
-    esac
-    names[rank+1]+=" $shown"
-    total+=1
-    if (( rank > worst )); then worst=$rank; fi
-}
-
-# Narrows the time for which the result stands.
-_soong_hold() {
-    if (( _soong_from < $1 )); then _soong_from=$1; fi
-    if (( _soong_until > $2 )); then _soong_until=$2; fi
-}
 
 # True if all of these processes are alive. A zombie has no /proc/PID/exe.
 _soong_live() {
@@ -362,7 +354,7 @@ soong_unload() {
     \builtin unset SOONG_STATE SOONG_TEXT SOONG_PROMPT SOONG_IDLE SOONG_UP SOONG_WAIT SOONG_DOWN _soong_begin _soong_end _soong_symbols _soong_alias _soong_completer
     \builtin unset _soong_settings _soong_set _soong_seen _soong_prompts _soong_file _soong_hooks _soong_drawn
     \builtin unset _soong_now _soong_from _soong_until _soong_pids _soong_alone _soong_changed _soong_percent _soong_right
-    \builtin unfunction _soong_hook _soong_last _soong_update _soong_judge _soong_hold _soong_live _soong_show
+    \builtin unfunction _soong_hook _soong_last _soong_update _soong_live _soong_show
     \builtin unfunction _soong_place _soong_insert _soong_arrange _soong_load soong_unload
 }
 
