@@ -162,6 +162,7 @@ fill() {
     done
     sed -e "s|@VERSION@|$version|g" -e "s|@RELEASE_URL@|$release_url|g" -e "s|@HOMEPAGE@|${homepage:-$release_url}|g" \
         -e "s|@MAINTAINER@|$maintainer|g" -e "s|@ARCHIVES@|$archives|g" \
+        -e '/^@PATH_STEP@$/{' -e 'r packaging/path-step.sh' -e 'd' -e '}' \
         -e "s|@SOURCE_SHA256@|$(sum_of "$dist/soong-$version.tar.gz")|g"
 }
 

@@ -3,15 +3,12 @@
 #
 # Prints what to do after an installation into DIRECTORY, a line each.
 set -eu
+# shellcheck source=packaging/path-step.sh
+. "$(dirname "$0")/path-step.sh"
 
 case ":$PATH:" in
 *":$1:"*) step="$1 is on it" ;;
-*)
-    case ${SHELL-} in
-    */fish) step="fish_add_path '$1'" ;;
-    *) step="export PATH=\"$1:\$PATH\"" ;;
-    esac
-    ;;
+*) step=$(path_step "$1") ;;
 esac
 echo "1. Your PATH:              $step"
 echo "2. Completion and prompt:  soong init --install"

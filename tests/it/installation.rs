@@ -110,8 +110,21 @@ fn installing_ends_with_three_steps() {
         all.to_vec()
     };
     let bin = bin.display();
-    assert_eq!(last("/bin/bash", "", &[]), steps(format!("export PATH=\"{bin}:$PATH\"")));
-    assert_eq!(last("/usr/bin/fish", "", &[]), steps(format!("fish_add_path '{bin}'")));
+    let add = |file: &str| format!("echo 'export PATH=\"{bin}:$PATH\"' >>~/{file}; . ~/{file}");
+    let of_bash = if cfg!(target_os = "macos") { ".bash_profile" } else { ".bashrc" };
+    assert_eq!(last("/bin/bash", "", &[]), steps(add(of_bash)));
+    assert_eq!(last("/bin/sh", "", &[]), steps(add(".profile")));
+    let fish = format!("fish_add_path '{bin}'");
+    for (shell, command) in [("bash", add(of_bash)), ("zsh", add(".zshrc")), ("fish", fish)] {
+        let shell = tools::shell(shell);
+        assert_eq!(last(shell.to_str().unwrap(), "", &[]), steps(command.clone()));
+        // After that step, new shells find soong.
+        let path = tools::system_path();
+        Run::new(&sandbox, &shell, ["-c", &command]).env("PATH", &path).stderr_has("").run();
+        let new = if command.contains(".bash_profile") { "-lic" } else { "-ic" };
+        let found = Run::new(&sandbox, &shell, [new, "command -v soong"]).env("PATH", &path).stderr_has("");
+        found.stdout("[ROOT]/usr/bin/soong\n").run();
+    }
     assert_eq!(last("/bin/bash", &format!("{bin}:"), &[]), steps(format!("{bin} is on it")));
     // A package is not installed yet.
     let staged = last("/bin/bash", "", &[&format!("DESTDIR={}", sandbox.path("stage").display())]);
