@@ -31,24 +31,31 @@ const LIMITS: Limits = Limits { time: Duration::from_secs(15), output: 1 << 16 }
 const PREAMBLE_MAX: usize = 8 << 10;
 
 /// Waits until the SSH server for `login` answers, at most `limit` from `begun`, with a spinner unless
-/// `quiet`. The error gives the last failure.
-pub fn wait(login: &Login, limit: Duration, begun: Instant, quiet: bool) -> Result<()> {
+/// `quiet`. Returns the times of its connections. The error gives the last failure.
+pub fn wait(login: &Login, limit: Duration, begun: Instant, quiet: bool) -> Result<Vec<Instant>> {
     let watch = Watch::new()?;
     let server = Server::find(login, &watch);
-    let Err(reason) = server.greets(&watch) else { return Ok(()) };
+    let mut tries = vec![Instant::now()];
+    let Err(reason) = server.greets(&watch) else { return Ok(tries) };
     let name = printable(&login.instance.name).into_owned();
     let left = limit.saturating_sub(begun.elapsed());
     let progress = Progress::new(&name, &format!("the SSH server of {name}"), left, quiet);
-    let outcome = poll(&server, reason, begun + limit, &watch);
+    let outcome = poll(&server, reason, begun + limit, &watch, &mut tries);
     progress.finish(outcome.is_ok().then_some("answers"));
     match outcome? {
-        None => Ok(()),
+        None => Ok(tries),
         Some(reason) => Err(too_late(&name, &reason, limit)),
     }
 }
 
-/// Retries until `deadline`; returns the reason of the last failure.
-fn poll(server: &Server<'_>, first: String, deadline: Instant, watch: &Watch) -> Result<Option<String>> {
+/// Retries until `deadline`, and adds the times to `tries`; returns the reason of the last failure.
+fn poll(
+    server: &Server<'_>,
+    first: String,
+    deadline: Instant,
+    watch: &Watch,
+    tries: &mut Vec<Instant>,
+) -> Result<Option<String>> {
     let mut reason = first;
     let mut pauses = PAUSES.into_iter().chain(std::iter::repeat(PAUSES[PAUSES.len() - 1]));
     loop {
@@ -60,6 +67,7 @@ fn poll(server: &Server<'_>, first: String, deadline: Instant, watch: &Watch) ->
         if left.is_zero() {
             return Ok(Some(reason));
         }
+        tries.push(Instant::now());
         match server.greets(watch) {
             Ok(()) => return Ok(None),
             Err(next) => reason = next,

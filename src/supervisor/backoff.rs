@@ -91,6 +91,15 @@ impl Backoff {
         }
     }
 
+    /// Returns a state without failures, after connections of these ages.
+    pub fn after(tries: &[Duration], now: Instant) -> Self {
+        let begun = tries.iter().filter_map(|age| now.checked_sub(*age));
+        let mut connections: Vec<Instant> =
+            begun.filter(|begun| now.duration_since(*begun) < WINDOW).collect();
+        connections.sort();
+        Self { connections: connections.into(), ..Self::new(now) }
+    }
+
     /// Returns the number of failures in a row.
     pub fn failures(&self) -> u32 {
         self.failures

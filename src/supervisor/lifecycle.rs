@@ -59,6 +59,7 @@ fn restart_below_home(request: Request) -> Result<()> {
     let paths = Paths::from_env()?;
     paths.ensure_runtime()?;
     let colour = crate::terminal::chosen_colour();
+    let request = Request { tries: Vec::new(), ..request };
     ForegroundLaunch { request, style: Style::Quiet, command: String::new(), colour }.exec(&paths)
 }
 
@@ -105,7 +106,7 @@ impl<'a> Supervisor<'a> {
     /// Returns the supervisor of the tunnel of `request`.
     fn new(request: &Request, parts: Parts<'a>) -> Self {
         let Parts { publisher, connector, monitor, interrupts, demand } = parts;
-        let (login, backoff) = (request.login.clone(), Backoff::new(Instant::now()));
+        let (login, backoff) = (request.login.clone(), Backoff::after(&request.tries, Instant::now()));
         let (is_on_demand, first) = (request.on_demand.is_some(), request.first);
         let lost_at = None;
         Self {

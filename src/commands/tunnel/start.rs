@@ -49,12 +49,12 @@ pub fn start(arguments: &StartArguments, paths: &Paths) -> Result<()> {
         return present::show(&state, style(arguments));
     }
     let config = Config::load(paths)?;
-    let request = if arguments.keep_trying {
+    let mut request = if arguments.keep_trying {
         keep_resolving(arguments, &config, paths)?
     } else {
         resolve(arguments, None, &config, paths)?
     };
-    wait_for_server(arguments, &request, begun)?;
+    wait_for_server(arguments, &mut request, begun)?;
     match launch(arguments, request, paths) {
         // Another start came first.
         Err(error @ Error::AlreadyRunning { .. }) => match unneeded(arguments, paths)? {
@@ -98,8 +98,8 @@ pub fn restart(mut arguments: StartArguments, paths: &Paths) -> Result<()> {
         arguments.choice.instance_id = Some(state.instance.id.clone());
     }
     // Faults of the request are found before the old tunnel stops.
-    let request = resolve(&arguments, before.as_ref(), &config, paths)?;
-    wait_for_server(&arguments, &request, begun)?;
+    let mut request = resolve(&arguments, before.as_ref(), &config, paths)?;
+    wait_for_server(&arguments, &mut request, begun)?;
     if let (Some(running), false) = (running, arguments.dry_run) {
         let stopped = stop::stop_running(running)?;
         if matches!(style(&arguments), Style::Normal | Style::Verbose) {
@@ -110,11 +110,12 @@ pub fn restart(mut arguments: StartArguments, paths: &Paths) -> Result<()> {
 }
 
 /// With `--wait`, waits until the SSH server answers; the limit counts from `begun`.
-fn wait_for_server(arguments: &StartArguments, request: &Request, begun: Instant) -> Result<()> {
-    match arguments.choice.limit() {
-        Some(limit) if !arguments.dry_run => greeting::wait(&request.login, limit, begun, arguments.quiet),
-        _ => Ok(()),
+fn wait_for_server(arguments: &StartArguments, request: &mut Request, begun: Instant) -> Result<()> {
+    if let Some(limit) = arguments.choice.limit().filter(|_| !arguments.dry_run) {
+        let tries = greeting::wait(&request.login, limit, begun, arguments.quiet)?;
+        request.tries = tries.iter().map(Instant::elapsed).collect();
     }
+    Ok(())
 }
 
 fn launch(arguments: &StartArguments, request: Request, paths: &Paths) -> Result<()> {
@@ -190,9 +191,9 @@ pub fn open(arguments: &StartArguments, paths: &Paths) -> Result<Opened> {
     let begun = Instant::now();
     let config = Config::load(paths)?;
     // It lasts as long as the command.
-    let request =
+    let mut request =
         Request { on_demand: None, first: FirstLink::Now, ..resolve(arguments, None, &config, paths)? };
-    wait_for_server(arguments, &request, begun)?;
+    wait_for_server(arguments, &mut request, begun)?;
     let directory = Directory::new(paths, &request.name)?;
     openssh::check_path(&directory.ssh_control())?;
     paths.ensure_runtime()?;

@@ -42,6 +42,30 @@ fn no_firewall_sees_too_many_connections() {
     }
 }
 
+/// A server that is restarted right after a start that waited for it, as by cloud-init.
+#[test]
+fn what_a_start_did_to_wait_for_the_server_counts() {
+    let start = Instant::now();
+    let ages = [20, 17, 10, 0].map(Duration::from_secs);
+    let mut backoff = Backoff::after(&ages, start);
+    let mut sent: Vec<u64> = ages.iter().map(|age| 20_000 - milliseconds(*age)).collect();
+    let mut connect = |backoff: &mut Backoff, now: Instant| {
+        backoff.begin(now);
+        sent.push(20_000 + milliseconds(now.duration_since(start)));
+    };
+    connect(&mut backoff, start);
+    let mut now = start + USABLE;
+    backoff.lose(USABLE, now);
+    for _ in 0..10 {
+        now += backoff.pause(Kind::Lost, Duration::ZERO, 0.0, now);
+        connect(&mut backoff, now);
+        backoff.fail(Kind::Refused);
+        backoff.retry();
+    }
+    assert!(most_within_30_s(&sent) <= CONNECTIONS_MAX, "{sent:?}");
+    assert!(sent[5] < 32_000, "{sent:?}");
+}
+
 #[test]
 fn a_server_that_is_back_soon_is_reached_soon() {
     for (away, at_most) in

@@ -46,6 +46,9 @@ pub struct Request {
     pub first: FirstLink,
     /// Value of `--instance-id`, for hints.
     pub wanted: Option<String>,
+    /// Ages of the connections that the starter made to wait for the server, which count as the tunnel's.
+    #[serde(default)]
+    pub tries: Vec<Duration>,
 }
 
 /// When a tunnel gets its first link.

@@ -57,6 +57,7 @@ pub fn resolve(
         askpass: askpass_program(),
         only_me: config.only_me,
         wanted: arguments.choice.instance_id.clone(),
+        tries: Vec::new(),
     })
 }
 
