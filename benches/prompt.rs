@@ -39,6 +39,17 @@ const ANOTHER_HOOK: [&str; 3] = [
     "function other --on-event fish_prompt; end\n",
 ];
 
+/// A hook that changes a setting before each prompt, for which soong looks at the tunnels again, in bash, zsh and fish.
+const CHANGE: [&str; 3] = [
+    "SOONG_PROMPT_LEASE=30 PROMPT_COMMAND='SOONG_PROMPT_LEASE=$((61 - SOONG_PROMPT_LEASE))'\n",
+    "SOONG_PROMPT_LEASE=30\nchange() { SOONG_PROMPT_LEASE=$((61 - SOONG_PROMPT_LEASE)) }; precmd_functions=(change)\n",
+    "set -g SOONG_PROMPT_LEASE 30\n\
+     function change --on-event fish_prompt; set SOONG_PROMPT_LEASE (math 61 - $SOONG_PROMPT_LEASE); end\n",
+];
+
+/// Tunnels of the prompt file for [`Segment::Many`].
+const MANY: usize = 100;
+
 /// A command before each prompt in fish, for which the segment leaves the prompt and comes back. The handler that does
 /// nothing takes the cost of the event itself out of the comparison.
 const COMMAND: &str = "function command_runs --on-event fish_prompt; emit fish_preexec true; end\n\
@@ -60,13 +71,15 @@ enum Segment {
     HookSoong,
     Command,
     CommandSoong,
+    Change,
+    Many,
     True,
     Git,
     Starship,
 }
 
 impl Segment {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::None,
         Self::Idle,
         Self::Soong,
@@ -74,6 +87,8 @@ impl Segment {
         Self::HookSoong,
         Self::Command,
         Self::CommandSoong,
+        Self::Change,
+        Self::Many,
         Self::True,
         Self::Git,
         Self::Starship,
@@ -88,6 +103,8 @@ impl Segment {
             Self::HookSoong => "another hook, soong",
             Self::Command => "a command before",
             Self::CommandSoong => "a command before, soong",
+            Self::Change => "soong after a change",
+            Self::Many => "soong after a change, 100 tunnels",
             Self::True => "$(/bin/true)",
             Self::Git => "git's prompt",
             Self::Starship => "starship",
@@ -95,7 +112,8 @@ impl Segment {
     }
 
     fn prompts(self) -> u32 {
-        if matches!(self, Self::True | Self::Git | Self::Starship) { PROMPTS.0 } else { PROMPTS.1 }
+        let is_slow = matches!(self, Self::Change | Self::Many | Self::True | Self::Git | Self::Starship);
+        if is_slow { PROMPTS.0 } else { PROMPTS.1 }
     }
 }
 
@@ -110,7 +128,8 @@ fn measure() -> Result<Group> {
         format!(
             "Interactive shells that run their prompt hooks and expand their prompt in a loop: {} prompts at a time\n\
              without processes, {} with, up to {} rounds. One tunnel is up; git and starship stand in a small\n\
-             repository. The time is the processor's, user and system, of the shell and its children.",
+             repository. After a change, as when a supervisor has renewed its line, soong looks at the tunnels\n\
+             again. The time is the processor's, user and system, of the shell and its children.",
             PROMPTS.1, PROMPTS.0, PLAN.rounds
         ),
     );
@@ -190,6 +209,10 @@ fn report(
     group.charts.push(chart);
 }
 
+fn place_of(shell: &str) -> usize {
+    SHELLS.iter().position(|(name, _)| *name == shell).unwrap_or(0)
+}
+
 /// A home with a tunnel that is up and a repository.
 struct Stage {
     sandbox: Sandbox,
@@ -199,16 +222,23 @@ struct Stage {
 impl Stage {
     fn new() -> Result<Self> {
         let sandbox = Sandbox::new()?;
-        let (runtime, idle, repository) =
-            (sandbox.runtime("soong"), sandbox.path("idle/soong"), sandbox.path("repository"));
-        for directory in [&runtime, &idle, &repository] {
+        let (runtime, idle, many, repository) = (
+            sandbox.runtime("soong"),
+            sandbox.path("idle/soong"),
+            sandbox.path("many/soong"),
+            sandbox.path("repository"),
+        );
+        for directory in [&runtime, &idle, &many, &repository] {
             fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let line = format!("soong2 {} {} 900 up dev - 8000 dev\n", std::process::id(), now + 800);
+        let line =
+            |name: &str| format!("soong2 {} {} 900 up {name} - 8000 {name}\n", std::process::id(), now + 800);
         let prompt = runtime.join("prompt");
-        fs::write(&prompt, line).map_err(|error| Error::io("write", &prompt, error))?;
+        fs::write(&prompt, line("dev")).map_err(|error| Error::io("write", &prompt, error))?;
         sandbox.write("idle/soong/prompt", "")?;
+        let many: String = (0..MANY).map(|number| line(&format!("dev-{number}"))).collect();
+        sandbox.write("many/soong/prompt", &many)?;
         let path = program::path_with(Path::new("/usr/bin"));
         if let Ok(git) = program::find("git") {
             let mut command = sandbox.command(&git, &path)?;
@@ -232,17 +262,20 @@ impl Stage {
         let fish = shell == "fish";
         Ok(match segment {
             Segment::None => Some(String::new()),
-            Segment::Idle | Segment::Soong => {
+            Segment::Idle | Segment::Soong | Segment::Change | Segment::Many => {
                 let hook = Path::new(env!("CARGO_MANIFEST_DIR")).join("shell").join(format!("soong.{shell}"));
                 let (word, sign) = if fish { ("set -gx", ' ') } else { ("export", '=') };
-                let idle = segment == Segment::Idle;
-                let home = if idle { self.sandbox.path("idle") } else { self.sandbox.runtime("") };
+                let home = match segment {
+                    Segment::Idle => self.sandbox.path("idle"),
+                    Segment::Many => self.sandbox.path("many"),
+                    _ => self.sandbox.runtime(""),
+                };
                 let runtime = format!("{word} XDG_RUNTIME_DIR{sign}'{}'", home.display());
-                Some(format!("{runtime}\nsource '{}'\n", hook.display()))
+                let is_changed = matches!(segment, Segment::Change | Segment::Many);
+                let change = if is_changed { CHANGE[place_of(shell)] } else { "" };
+                Some(format!("{change}{runtime}\nsource '{}'\n", hook.display()))
             }
-            Segment::Hook => {
-                Some(ANOTHER_HOOK[SHELLS.iter().position(|(name, _)| *name == shell).unwrap_or(0)].to_owned())
-            }
+            Segment::Hook => Some(ANOTHER_HOOK[place_of(shell)].to_owned()),
             Segment::Command => fish.then(|| COMMAND.to_owned()),
             Segment::HookSoong | Segment::CommandSoong => {
                 let other = if segment == Segment::HookSoong { Segment::Hook } else { Segment::Command };
