@@ -48,12 +48,8 @@ pub enum KeyChoice {
 
 /// Checks the options and saves them.
 pub fn from_arguments(arguments: &SetupArguments, paths: &Paths) -> Result<()> {
-    let mut setup = Setup {
-        user: arguments.user.clone(),
-        instances: arguments.instances.clone(),
-        mentions_token: true,
-        ..Setup::default()
-    };
+    let mut setup =
+        Setup { user: arguments.user.clone(), instances: arguments.instances.clone(), ..Setup::default() };
     if let Some(key) = &arguments.key {
         let file = absolute(key, paths)?;
         if key_file::check(&file)? == Lock::Passphrase {

@@ -137,7 +137,7 @@ fn while_a_key_is_checked_nobody_sees_it_and_afterwards_nothing_is_left() {
 #[test]
 fn a_token_is_made_where_there_is_none_and_kept_where_there_is_one() {
     let sandbox = home("");
-    let said = sandbox.conf(["--user", "me"]).stdout_has("Created a token").run();
+    let said = sandbox.conf(["--user", "me"]).stdout_has("with a new token").run();
     let token = sandbox.conf(["get", "--reveal", "daemon.token"]).stdout_has("").run().stdout;
     assert_eq!(token.trim().len(), 43, "{token}");
     assert!(!said.stdout.contains(token.trim()), "{}", said.stdout);
