@@ -35,15 +35,17 @@
 //!                                                           └─ second ssh is up first ─→ takes over
 //! ```
 //!
-//! The tunnel stays `Up` meanwhile, and commands and prompts see it as reconnecting ([`doubt`]). Each ssh has a directory of its own for its sockets
-//! ([`crate::runtime::ssh_directory`]); the link `p` leads to the present one, so a takeover changes all paths at
-//! once. The former ssh ([`former`]) ends when no connection depends on it. Its end tells waiting connections that it
-//! has not read their data, and they connect again. Data cannot be taken back from an ssh that lives: with other
-//! connections open, they wait until the former link is certainly dead, as without a second ssh.
+//! The tunnel stays `Up` meanwhile, and commands and prompts see it as reconnecting ([`doubt`]). Each ssh has a
+//! directory of its own for its sockets ([`crate::runtime::ssh_directory`]); the link `p` leads to the present one, so
+//! a takeover changes all paths at once. The former ssh ([`former`]) ends when no connection depends on it. Its end
+//! tells waiting connections that it has not read their data, and they connect again. Data cannot be taken back from an
+//! ssh that lives: with other connections open, they wait until the former link is certainly dead, as without a second
+//! ssh.
 //!
 //! # Owners
 //!
-//! - [`publish::Publisher`]: directory, lock, state file, log, prompt line, starter, hooks. Only it tells others about the tunnel.
+//! - [`publish::Publisher`]: directory, lock, state file, log, prompt line, starter, hooks. Only it tells others about
+//!   the tunnel.
 //! - [`state_file::StateFile`]: the state and its file. The publisher changes the phase, the forward table the forwards.
 //! - [`connect::Connector`]: ssh's control socket and questions. It makes one attempt.
 //! - [`relay::forward_table::ForwardTable`]: every forward, its listeners, and whether the present ssh carries it.
