@@ -18,6 +18,8 @@ pub struct Socket {
     pub remote: SocketAddr,
     /// Bytes received but not read.
     pub unread: u32,
+    /// Bytes written that the peer has not acknowledged.
+    pub unacked: u32,
     /// Bytes that the peer has acknowledged since the start of the connection.
     pub acked: u64,
     /// Bytes received since the start of the connection.
@@ -193,6 +195,7 @@ mod netlink {
             local: SocketAddr::new(ip(8)?, port(4)?),
             remote: SocketAddr::new(ip(24)?, port(6)?),
             unread: u32_at(message, 56)?,
+            unacked: u32_at(message, 60)?,
             // `tcpi_rtt`, in microseconds, `tcpi_bytes_acked` and `tcpi_bytes_received` (`linux/tcp.h`).
             round_trip: Duration::from_micros(u32_at(info, 68).unwrap_or_default().into()),
             acked: u64_at(info, 120).unwrap_or_default(),
@@ -247,7 +250,7 @@ mod tests {
             client.write_all(b"hello").unwrap();
             let sent = find(here, there).unwrap().unwrap();
             assert_eq!((sent.local, sent.remote, sent.received), (here, there, 0));
-            assert!(sent.inode > 0 && sent.acked >= 5);
+            assert!(sent.inode > 0 && sent.acked >= 5 && sent.unacked == 0);
             assert!(sent.round_trip > Duration::ZERO && sent.round_trip < Duration::from_secs(1));
             let got = find(there, here).unwrap().unwrap();
             assert_eq!((got.unread, got.received), (5, 5));

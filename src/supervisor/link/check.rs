@@ -16,7 +16,7 @@ use super::carrier::Carrier;
 use super::contact::Contact;
 use super::liveness::{OVERDUE_TRIPS, Patience};
 use super::mux;
-use super::tcp_progress::Connection;
+use super::tcp_progress::{Connection, Progress};
 use crate::supervisor::system_events;
 
 /// Number of looks in a row that must miss the link's local address: renewing a DHCP lease can remove it for
@@ -100,12 +100,17 @@ impl Check<'_> {
     /// Returns true if the kernel has seen a sign of life since the last call. Acknowledgements count only if
     /// connections depend on the link: a middlebox may acknowledge for a server that is gone.
     fn is_alive_in_kernel(&self, connection: &mut Option<Connection>, is_busy: bool) -> bool {
-        let Some(connection) = connection else {
-            *connection = self.pid.and_then(Connection::of);
-            return false;
-        };
-        let progress = connection.progress();
+        let progress = self.progress(connection);
         progress.read || is_busy && progress.acked
+    }
+
+    /// Returns what the kernel has seen since the last call.
+    fn progress(&self, connection: &mut Option<Connection>) -> Progress {
+        if let Some(connection) = connection {
+            return connection.progress();
+        }
+        *connection = self.pid.and_then(Connection::of);
+        Progress::default()
     }
 }
 
@@ -157,7 +162,9 @@ impl Doubt<'_> {
     /// Returns true if the link has shown no sign of life since the last call.
     pub fn persists(&mut self) -> bool {
         let before = self.sign;
-        if self.check.is_alive_in_kernel(&mut self.connection, self.check.is_busy()) {
+        let progress = self.check.progress(&mut self.connection);
+        // Where everything is acknowledged, the check has arrived, too, and only its answer is missing.
+        if progress.read || self.check.is_busy() && progress.acked && progress.waits {
             self.sign = Instant::now();
         }
         self.sign = self.sign.max(self.check.carrier.liveness.last_received());

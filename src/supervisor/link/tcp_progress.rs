@@ -25,6 +25,8 @@ pub struct Connection {
 pub struct Progress {
     /// The far end's kernel has acknowledged data.
     pub acked: bool,
+    /// More of it waits to be acknowledged.
+    pub waits: bool,
     /// ssh has read data from the far end.
     pub read: bool,
 }
@@ -65,7 +67,8 @@ impl Connection {
     /// Returns the progress since the last call.
     pub fn progress(&mut self) -> Progress {
         let Ok(Some(now)) = sock_diag::find(self.local, self.remote) else { return Progress::default() };
-        let progress = Progress { acked: now.acked > self.acked, read: read(&now) > self.read };
+        let (acked, waits) = (now.acked > self.acked, now.unacked > 0);
+        let progress = Progress { acked, waits, read: read(&now) > self.read };
         (self.acked, self.read, self.round_trip) = (now.acked, read(&now), now.round_trip);
         progress
     }
@@ -115,11 +118,14 @@ mod tests {
         let mut connection = of(&ours);
         assert_eq!(connection.progress(), Progress::default());
         ours.write_all(b"hello").unwrap();
-        assert_eq!(connection.progress(), Progress { acked: true, read: false });
+        assert_eq!(connection.progress(), Progress { acked: true, ..Progress::default() });
         theirs.write_all(b"hello").unwrap();
         assert_eq!(connection.progress(), Progress::default(), "not read");
         ours.read_exact(&mut [0; 5]).unwrap();
-        assert_eq!(connection.progress(), Progress { acked: false, read: true });
+        assert_eq!(connection.progress(), Progress { read: true, ..Progress::default() });
+        ours.set_nonblocking(true).unwrap();
+        while ours.write(&[0; 1 << 13]).is_ok() {}
+        assert_eq!(connection.progress(), Progress { acked: true, waits: true, read: false });
     }
 
     #[test]

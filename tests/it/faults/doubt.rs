@@ -4,10 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use super::link::Pending;
 use super::{behind, wait_for};
-use crate::support::curl::get;
+use crate::support::curl::{curl, get};
 use crate::support::instance::Instance;
 use crate::support::namespaces::{self, THERE};
 use crate::support::network::Network;
@@ -92,6 +93,34 @@ fn a_link_in_doubt_is_not_shown_as_up() {
     wait::until_true("the second ssh to end", || sandbox.clients().len() == 1);
     assert_eq!(sandbox.clients()[0].pid, before);
     assert!(!logs(&sandbox).contains("link lost"));
+}
+
+/// The kernel on the way acknowledges whatever is sent, so that something seems to happen all the time.
+#[test]
+fn requests_that_keep_coming_do_not_hide_a_link_that_was_forgotten() {
+    let instance = Instance::start();
+    let network = Network::to(instance.sshd.port);
+    let mut sandbox = behind(&network, &instance);
+    sandbox.configure(|config| {
+        config.set(["ssh", "keepalive"], KEEPALIVE);
+    });
+    sandbox.start(&instance);
+    // Connections depend on the link.
+    let mut stream = TcpStream::connect(("127.0.0.1", sandbox.config.local[0])).unwrap();
+    stream.write_all(b"GET /bytes/100000000 HTTP/1.1\r\n\r\n").unwrap();
+    stream.read_exact(&mut [0; 1000]).unwrap();
+    network.forget();
+    let url = sandbox.url(1, "id");
+    let request = || curl().args(["--max-time", "2", &url]).output().unwrap().stdout == b"n8n";
+    thread::scope(|scope| {
+        let mut under_way: Vec<thread::ScopedJoinHandle<'_, bool>> = Vec::new();
+        wait::until_true("an answer", || {
+            under_way.push(scope.spawn(request));
+            thread::sleep(Duration::from_millis(250));
+            under_way.extract_if(.., |request| request.is_finished()).any(|request| request.join().unwrap())
+        });
+    });
+    assert!(logs(&sandbox).contains("the second ssh takes over"));
 }
 
 /// A server that stops to answer on one connection, which recovers later.
