@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::link::Pending;
-use super::{behind, wait_for};
+use super::{behind, logs, wait_for};
 use crate::support::curl::{curl, get};
 use crate::support::instance::Instance;
 use crate::support::namespaces::{self, THERE};
@@ -19,10 +19,6 @@ use crate::support::{ports, wait};
 
 /// So long that ssh's own keepalive has no part in what follows.
 const KEEPALIVE: i64 = 60;
-
-fn logs(sandbox: &Sandbox) -> String {
-    sandbox.tunnel(["logs"]).stdout_has("up: ").run().stdout
-}
 
 /// A router that has forgotten the connection, as after a restart: packets of it are lost, and new ones arrive.
 #[test]

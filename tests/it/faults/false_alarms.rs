@@ -4,7 +4,8 @@
 use nix::sys::signal::Signal;
 
 use super::link::Pending;
-use super::takeover::{self, logs, start};
+use super::logs;
+use super::takeover::{self, start};
 use super::wait_for;
 use crate::support::instance::Instance;
 use crate::support::sandbox::Sandbox;

@@ -5,7 +5,7 @@ use std::fs;
 
 use super::false_alarms::a_stop_breaks_nothing;
 use super::link::Pending;
-use super::takeover::logs;
+use super::logs;
 use super::{behind, wait_for};
 use crate::support::config::path;
 use crate::support::curl::get;

@@ -54,6 +54,11 @@ fn told(sandbox: &Sandbox) -> Value {
     answer["tunnels"][0].clone()
 }
 
+/// Returns the log of a tunnel that has been up.
+fn logs(sandbox: &Sandbox) -> String {
+    sandbox.tunnel(["logs"]).stdout_has("up: ").run().stdout
+}
+
 /// Waits until `status` tells of `state`, and returns all it says then.
 #[track_caller]
 fn wait_for(sandbox: &Sandbox, state: &str) -> Value {
