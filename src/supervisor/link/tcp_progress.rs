@@ -10,12 +10,17 @@ use std::{fs, io};
 
 use crate::system::sock_diag::{self, Socket};
 
+/// Bytes that are acknowledged between two looks only if ssh sends more than a few requests.
+const STREAM: u64 = 16 << 10;
+
 /// The connection of one ssh, and its state at the last look.
 #[derive(Debug)]
 pub struct Connection {
     local: SocketAddr,
     remote: SocketAddr,
     acked: u64,
+    /// Bytes that ssh had written, acknowledged or not.
+    written: u64,
     read: u64,
     round_trip: Duration,
 }
@@ -25,7 +30,8 @@ pub struct Connection {
 pub struct Progress {
     /// The far end's kernel has acknowledged data.
     pub acked: bool,
-    /// More of it waits to be acknowledged.
+    /// More of it waits to be acknowledged: some from before the last look, or behind a stream. A request that was sent
+    /// just now does not count.
     pub waits: bool,
     /// ssh has read data from the far end.
     pub read: bool,
@@ -39,7 +45,7 @@ impl Connection {
         let all = sock_diag::established().ok()?;
         let socket = inodes.iter().find_map(|inode| all.iter().find(|socket| socket.inode == *inode))?;
         let Socket { local, remote, acked, round_trip, .. } = *socket;
-        Some(Self { local, remote, acked, read: read(socket), round_trip })
+        Some(Self { local, remote, acked, written: written(socket), read: read(socket), round_trip })
     }
 
     /// Returns the address of the far end.
@@ -67,11 +73,21 @@ impl Connection {
     /// Returns the progress since the last call.
     pub fn progress(&mut self) -> Progress {
         let Ok(Some(now)) = sock_diag::find(self.local, self.remote) else { return Progress::default() };
-        let (acked, waits) = (now.acked > self.acked, now.unacked > 0);
+        let (acked, waits) = (now.acked > self.acked, self.waits(&now));
         let progress = Progress { acked, waits, read: read(&now) > self.read };
-        (self.acked, self.read, self.round_trip) = (now.acked, read(&now), now.round_trip);
+        (self.acked, self.written, self.read, self.round_trip) =
+            (now.acked, written(&now), read(&now), now.round_trip);
         progress
     }
+
+    fn waits(&self, now: &Socket) -> bool {
+        let is_stream = now.acked.saturating_sub(self.acked) >= STREAM;
+        now.unacked > 0 && (now.acked < self.written || is_stream)
+    }
+}
+
+fn written(socket: &Socket) -> u64 {
+    socket.acked + u64::from(socket.unacked)
 }
 
 fn read(socket: &Socket) -> u64 {
@@ -104,9 +120,40 @@ mod tests {
 
     fn of(stream: &TcpStream) -> Connection {
         let (local, remote) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
-        let mut connection = Connection { local, remote, acked: 0, read: 0, round_trip: Duration::ZERO };
+        let mut connection = unseen(local, remote);
         connection.progress();
         connection
+    }
+
+    fn unseen(local: SocketAddr, remote: SocketAddr) -> Connection {
+        Connection { local, remote, acked: 0, written: 0, read: 0, round_trip: Duration::ZERO }
+    }
+
+    #[test]
+    fn only_what_is_older_than_a_look_waits() {
+        let address = "127.0.0.1:22".parse().unwrap();
+        let before = Connection { acked: 1_000, written: 1_500, ..unseen(address, address) };
+        for (acked, unacked, expected) in [
+            (1_400, 100, true),
+            (1_400, 5_000, true),
+            (1_500, 300, false),
+            (1_800, 300, false),
+            (1_500, 0, false),
+            (1_000 + STREAM, 300, true),
+        ] {
+            let now = Socket {
+                local: address,
+                remote: address,
+                unread: 0,
+                unacked,
+                acked,
+                received: 0,
+                round_trip: Duration::ZERO,
+                inode: 1,
+                uid: 0,
+            };
+            assert_eq!(before.waits(&now), expected, "{acked} {unacked}");
+        }
     }
 
     /// Loopback delivers before a call returns, so the test need not wait.
@@ -132,7 +179,7 @@ mod tests {
     fn an_address_that_was_taken_away_is_missed() {
         let at = |ip: &str| {
             let local = format!("{ip}:22").parse().unwrap();
-            Connection { local, remote: local, acked: 0, read: 0, round_trip: Duration::ZERO }.has_address()
+            unseen(local, local).has_address()
         };
         assert!(at("127.0.0.1"));
         // Reserved for documentation (RFC 5737).
