@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a command while no other process holds the lock NAME; waits for it, and says who holds it. HOLDER is what others
-# are told.
+# Runs a command while no other process holds the lock NAME. While it waits for the lock, it prints who holds it: the
+# HOLDER of the other call.
 #
 #     sh packaging/lock.sh NAME HOLDER COMMAND [ARGUMENT...]
 #

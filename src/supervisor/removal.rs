@@ -8,8 +8,8 @@ use std::path::Path;
 #[cfg(target_os = "linux")]
 use tokio::io::unix::AsyncFd;
 
-/// Most tunnels whose supervisors are told. Each takes one of the user's `inotify` instances, of which there are 128
-/// (`fs.inotify.max_user_instances`) for editors, service managers and all others.
+/// Largest number of tunnels with which a supervisor still watches its directory. A watch takes one of the 128 `inotify`
+/// instances of a user (`fs.inotify.max_user_instances`), which editors and service managers need, too.
 #[cfg(target_os = "linux")]
 const WATCHED_MAX: usize = 32;
 

@@ -60,7 +60,7 @@ pub(super) fn open_link(directory: &Directory, state: State) -> (State, Option<S
     if state.on_demand.is_none() {
         return (state, None);
     }
-    let supervisor = Supervisor::connect(directory).ok().filter(|_| responds(directory));
+    let supervisor = if responds(directory) { Supervisor::connect(directory).ok() } else { None };
     let opened = supervisor.map(|supervisor| supervisor.open_link(LINK_PATIENCE));
     let last_error = match opened {
         Some(Ok(Some(link))) => return (State::read(directory).unwrap_or(state), Some(link)),

@@ -18,11 +18,9 @@ pub fn doing(phase: Phase) -> &'static str {
 /// Returns the line about the next attempt of a tunnel that reconnects, or about a link in doubt; empty otherwise.
 pub fn next_attempt(state: &State) -> String {
     let (Phase::Reconnecting, Some(error)) = (state.phase, &state.last_error) else { return String::new() };
-    if state.next_retry.is_none() {
-        return format!("  {}\n", printable(error));
-    }
+    let Some(next_retry) = state.next_retry else { return format!("  {}\n", printable(error)) };
     // Setting the clock back makes it look far away.
-    let wait = state.next_retry.unwrap_or_default().saturating_sub(now()).min(RETRY_MAX.as_secs());
+    let wait = next_retry.saturating_sub(now()).min(RETRY_MAX.as_secs());
     format!("  attempt {}, next in {wait} s: {}\n", state.attempt, printable(error))
 }
 

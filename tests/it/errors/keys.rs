@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use super::reasons::Agent;
 use crate::support::config::{path, user};
@@ -190,17 +191,23 @@ fn a_key_that_was_made_on_windows_is_told_as_that() {
     sandbox.assert_idle();
 }
 
-/// Without a configured key every usual one is tried; one that ssh would not use keeps no other from it.
-#[test]
-fn the_usual_keys_are_all_tried() {
-    let instance = Instance::start();
-    let mut sandbox = Sandbox::with(&instance);
+/// A sandbox without a configured key, and its `~/.ssh` with an `id_rsa` that the server of `instance` does not know.
+fn with_usual_key(instance: &Instance) -> (Sandbox, PathBuf) {
+    let mut sandbox = Sandbox::with(instance);
     sandbox.configure(|config| {
         config.remove("ssh", "key");
     });
     let directory = sandbox.path("home/.ssh");
     fs::create_dir(&directory).unwrap();
     generate_key(&directory.join("id_rsa"));
+    (sandbox, directory)
+}
+
+/// Without a configured key every usual one is tried; one that ssh would not use keeps no other from it.
+#[test]
+fn the_usual_keys_are_all_tried() {
+    let instance = Instance::start();
+    let (sandbox, directory) = with_usual_key(&instance);
     sandbox.write(&directory.join("id_ecdsa"), "open to others");
     fs::set_permissions(directory.join("id_ecdsa"), Permissions::from_mode(0o644)).unwrap();
     fs::copy(instance.sshd.key(), directory.join("id_ed25519")).unwrap();
@@ -215,13 +222,7 @@ fn the_usual_keys_are_all_tried() {
 #[test]
 fn without_a_configured_key_the_agents_are_tried_too() {
     let instance = Instance::start();
-    let mut sandbox = Sandbox::with(&instance);
-    sandbox.configure(|config| {
-        config.remove("ssh", "key");
-    });
-    let directory = sandbox.path("home/.ssh");
-    fs::create_dir(&directory).unwrap();
-    generate_key(&directory.join("id_rsa"));
+    let (sandbox, directory) = with_usual_key(&instance);
     let agent = Agent::with(&sandbox, &instance.sshd.key(), &[]);
     let start = || sandbox.tunnel(["start"]).env("SSH_AUTH_SOCK", &agent.socket);
     start().stdout_has("SSH tunnel started").run();

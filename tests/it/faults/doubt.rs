@@ -7,15 +7,15 @@ use std::thread;
 use std::time::Duration;
 
 use super::link::Pending;
-use super::{behind, logs, wait_for};
+use super::takeover::start;
+use super::{logs, wait_for};
 use crate::support::curl::{curl, get};
 use crate::support::instance::Instance;
 use crate::support::namespaces::{self, THERE};
-use crate::support::network::Network;
 use crate::support::sandbox::Sandbox;
 use crate::support::sshd::Options;
 use crate::support::tools::tool;
-use crate::support::{ports, wait};
+use crate::support::{download, ports, wait};
 
 /// So long that ssh's own keepalive has no part in what follows.
 const KEEPALIVE: i64 = 60;
@@ -23,13 +23,8 @@ const KEEPALIVE: i64 = 60;
 /// A router that has forgotten the connection, as after a restart: packets of it are lost, and new ones arrive.
 #[test]
 fn a_client_that_waits_brings_about_another_link() {
-    let instance = Instance::start();
-    let network = Network::to(instance.sshd.port);
-    let mut sandbox = behind(&network, &instance);
-    sandbox.configure(|config| {
-        config.set(["ssh", "keepalive"], KEEPALIVE);
-    });
-    let pid = sandbox.start(&instance);
+    let (instance, network, sandbox) = start(KEEPALIVE);
+    let pid = sandbox.supervisors()[0].pid;
     let before = sandbox.clients()[0].pid;
     network.forget();
     // Several wait at once.
@@ -64,13 +59,7 @@ fn a_client_that_waits_brings_about_another_link() {
 /// Nothing arrives for a while, on any connection: what is shown follows what a client finds, not ssh, which stays.
 #[test]
 fn a_link_in_doubt_is_not_shown_as_up() {
-    let instance = Instance::start();
-    let network = Network::to(instance.sshd.port);
-    let mut sandbox = behind(&network, &instance);
-    sandbox.configure(|config| {
-        config.set(["ssh", "keepalive"], KEEPALIVE);
-    });
-    sandbox.start(&instance);
+    let (_instance, network, sandbox) = start(KEEPALIVE);
     let up = wait_for(&sandbox, "up");
     let before = sandbox.clients()[0].pid;
     network.fall_silent();
@@ -94,17 +83,9 @@ fn a_link_in_doubt_is_not_shown_as_up() {
 /// The kernel on the way acknowledges whatever is sent, so that something seems to happen all the time.
 #[test]
 fn requests_that_keep_coming_do_not_hide_a_link_that_was_forgotten() {
-    let instance = Instance::start();
-    let network = Network::to(instance.sshd.port);
-    let mut sandbox = behind(&network, &instance);
-    sandbox.configure(|config| {
-        config.set(["ssh", "keepalive"], KEEPALIVE);
-    });
-    sandbox.start(&instance);
+    let (_instance, network, sandbox) = start(KEEPALIVE);
     // Connections depend on the link.
-    let mut stream = TcpStream::connect(("127.0.0.1", sandbox.config.local[0])).unwrap();
-    stream.write_all(b"GET /bytes/100000000 HTTP/1.1\r\n\r\n").unwrap();
-    stream.read_exact(&mut [0; 1000]).unwrap();
+    let _stream = download::begin(sandbox.config.local[0], 100_000_000);
     network.forget();
     let url = sandbox.url(1, "id");
     let request = || curl().args(["--max-time", "2", &url]).output().unwrap().stdout == b"n8n";
