@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that cannot do its part fails the test")]
 
+#[path = "it/support/signals.rs"]
+mod signals;
 #[path = "it/support/statusd.rs"]
 mod statusd;
 

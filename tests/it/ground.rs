@@ -1,14 +1,20 @@
 //! The ground the other tests stand on, checked without soong: the server lets its key in and no other, and the
 //! services answer through a plain `ssh`.
 
+use std::env;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::support::curl::{curl, get, output};
 use crate::support::instance::Instance;
 use crate::support::service::{Pattern, digest};
 use crate::support::sshd::{Options, Sshd, ssh};
+use crate::support::tools::tool;
 use crate::support::{ports, wait};
+
+/// Says that the test runs in a process that was started with ignored signals.
+const INNER: &str = "SOONG_TEST_IGNORED_SIGNALS";
 
 #[test]
 fn a_plain_ssh_forwards_to_the_services() {
@@ -51,4 +57,33 @@ fn a_server_ends_with_its_sessions() {
     assert!(ports::is_free(port));
     let next = Options::default().port(port).start();
     assert!(Path::new(&next.key()).exists());
+}
+
+/// As under nohup, or in the background of a script.
+#[test]
+fn programs_do_not_ignore_what_the_caller_of_the_tests_ignores() {
+    const TEST: &str = "ground::programs_do_not_ignore_what_the_caller_of_the_tests_ignores";
+    let sh = |script: &str| {
+        let mut command = Command::new(tool("sh"));
+        command.args(["-c", script, "sh"]);
+        command
+    };
+    if env::var_os(INNER).is_none() {
+        let output = sh("trap '' INT QUIT HUP TERM; exec \"$@\"")
+            .arg(env::current_exe().unwrap())
+            .args([TEST, "--exact", "--nocapture"])
+            .env(INNER, "1")
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
+        return;
+    }
+    for (name, number) in [("INT", 2), ("QUIT", 3), ("HUP", 1), ("TERM", 15)] {
+        let status = sh(&format!("ulimit -c 0; kill -{name} $$")).status().unwrap();
+        assert_eq!(status.signal(), Some(number), "SIG{name}");
+        // The tests themselves outlive it.
+        let status = sh(&format!("kill -{name} {}", std::process::id())).status().unwrap();
+        assert!(status.success());
+    }
 }

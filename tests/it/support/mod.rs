@@ -24,6 +24,7 @@ pub mod run;
 pub mod runpod_cloud;
 pub mod sandbox;
 pub mod service;
+pub mod signals;
 pub mod spawned;
 pub mod ssh_config;
 pub mod sshd;
