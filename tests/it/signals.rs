@@ -6,7 +6,9 @@ use nix::unistd::{Pid, getpgid};
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::ports::Holder;
+use crate::support::run::Run;
 use crate::support::sandbox::{Sandbox, pid_in};
+use crate::support::tools::tool;
 use crate::support::{process, wait};
 
 #[test]
@@ -25,6 +27,27 @@ fn a_tunnel_in_the_foreground_ends_with_ctrl_c() {
     assert!(sandbox.processes().is_empty());
     sandbox.tunnel(["status"]).code(3).stdout("Tunnel is not running\n").run();
     sandbox.tunnel(["stop"]).stdout("Tunnel is not running\n").run();
+    sandbox.assert_idle();
+}
+
+/// As under nohup, or in the background of a script.
+#[test]
+fn a_tunnel_in_the_foreground_ignores_what_its_caller_ignores() {
+    let instance = Instance::start();
+    let sandbox = Sandbox::with(&instance);
+    let last = format!(":{}\n", instance.services[2].port);
+    let script = "trap '' INT HUP; exec \"$@\"";
+    let program = env!("CARGO_BIN_EXE_soong-tunnel");
+    let run = Run::new(&sandbox, &tool("sh"), ["-c", script, "sh", program, "start", "--foreground"]);
+    let mut tunnel = run.stdout_has(sandbox.started(&instance)).spawn();
+    tunnel.wait_for_stdout(&last);
+    for signal in [Signal::SIGINT, Signal::SIGHUP] {
+        tunnel.signal(signal);
+        assert_eq!(get(&sandbox.url(0, "id")), "sglang");
+    }
+    sandbox.tunnel(["status"]).stdout_has("Tunnel is running\n").run();
+    tunnel.signal(Signal::SIGTERM);
+    tunnel.finish();
     sandbox.assert_idle();
 }
 
