@@ -36,8 +36,8 @@ impl Former {
             self.log.write("the first ssh stays for its open connections");
         }
         loop {
-            let pid = self.link.pid();
-            let dead = until_dead(&self.contact, &self.carrier, pid, self.patience);
+            let connection = self.link.connection();
+            let dead = until_dead(&self.contact, &self.carrier, connection, self.patience);
             let is_dead = tokio::select! {
                 _ = self.link.ended() => return self.carrier.end(),
                 () = until_unused(&self.carrier, &self.contact) => false,
@@ -76,8 +76,13 @@ async fn until_unused(carrier: &Carrier, contact: &Contact) {
 }
 
 /// Waits until the link is certainly dead. Never returns once it has answered: ssh's keepalive looks after it.
-async fn until_dead(contact: &Contact, carrier: &Carrier, pid: Option<u32>, patience: Patience) {
-    let mut connection = pid.and_then(Connection::of);
+async fn until_dead(
+    contact: &Contact,
+    carrier: &Carrier,
+    connection: Option<Connection>,
+    patience: Patience,
+) {
+    let mut connection = connection.map(Connection::as_of_now);
     let mut sign = Instant::now();
     let pause = patience.busy / 5;
     while sign.elapsed() < patience.busy {

@@ -214,7 +214,7 @@ impl Monitor {
         if let Some(failure) = publisher.displacement() {
             return Verdict::Ended(End::Failed(failure));
         }
-        if matches!(reason, Reason::Probe(ProbeReason::Renewal)) && self.carrier.liveness.is_recent() {
+        if matches!(reason, Reason::Probe(ProbeReason::Renewal)) && self.has_been_heard(link) {
             self.carrier.liveness.renewed();
             publisher.renew_promise();
             return Verdict::Alive;
@@ -223,7 +223,7 @@ impl Monitor {
         let check = Check {
             contact: connector.contact(),
             carrier: &self.carrier,
-            pid: link.pid(),
+            connection: link.connection(),
             network_changed: matches!(reason, Reason::System(SystemEvent::NetworkChanged)),
         };
         // A slow link shows signs of life without having answered.
@@ -254,6 +254,14 @@ impl Monitor {
         self.carrier.liveness.renewed();
         publisher.confirm();
         Verdict::Alive
+    }
+
+    /// Returns true if the server has answered lately: a client, or ssh's keepalive. A check would tell no more, and cost
+    /// another wake-up.
+    fn has_been_heard(&self, link: &Link) -> bool {
+        let lately = self.carrier.liveness.pace();
+        self.carrier.liveness.is_recent()
+            || link.connection().is_some_and(|connection| connection.heard_within(lately))
     }
 
     /// Returns the time limits of a check for `reason`.

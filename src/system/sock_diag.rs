@@ -26,6 +26,8 @@ pub struct Socket {
     pub received: u64,
     /// Smoothed round trip.
     pub round_trip: Duration,
+    /// Time since the last data was received. The time for which this machine slept is not part of it.
+    pub silence: Duration,
 }
 
 /// Returns the connected socket with these addresses; `None` if there is none. Fails if the kernel does not
@@ -196,7 +198,9 @@ mod netlink {
             remote: SocketAddr::new(ip(24)?, port(6)?),
             unread: u32_at(message, 56)?,
             unacked: u32_at(message, 60)?,
-            // `tcpi_rtt`, in microseconds, `tcpi_bytes_acked` and `tcpi_bytes_received` (`linux/tcp.h`).
+            // `tcpi_last_data_recv` in milliseconds, `tcpi_rtt` in microseconds, `tcpi_bytes_acked` and
+            // `tcpi_bytes_received` (`linux/tcp.h`).
+            silence: Duration::from_millis(u32_at(info, 52).unwrap_or(u32::MAX).into()),
             round_trip: Duration::from_micros(u32_at(info, 68).unwrap_or_default().into()),
             acked: u64_at(info, 120).unwrap_or_default(),
             received: u64_at(info, 128).unwrap_or_default(),
@@ -232,6 +236,8 @@ mod netlink {
 mod tests {
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::thread::sleep;
+    use std::time::Instant;
 
     use crate::system::sock_diag::*;
 
@@ -260,6 +266,21 @@ mod tests {
                 established().unwrap().iter().any(|socket| (socket.local, socket.remote) == (there, here))
             );
         }
+    }
+
+    #[test]
+    fn silence_ends_with_data() {
+        /// The kernel counts in ticks, of 10 ms at most.
+        const TICK: Duration = Duration::from_millis(10);
+        let (mut client, server) = pair("127.0.0.1:0");
+        let (here, there) = (client.local_addr().unwrap(), server.local_addr().unwrap());
+        let silence = || find(there, here).unwrap().unwrap().silence;
+        while silence() < 5 * TICK {
+            sleep(TICK);
+        }
+        let begun = Instant::now();
+        client.write_all(b"hello").unwrap();
+        assert!(silence() <= begun.elapsed() + TICK);
     }
 
     #[test]

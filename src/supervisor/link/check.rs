@@ -16,7 +16,7 @@ use super::carrier::Carrier;
 use super::contact::Contact;
 use super::liveness::{OVERDUE_TRIPS, Patience};
 use super::mux;
-use super::tcp_progress::{Connection, Progress};
+use super::tcp_progress::Connection;
 use crate::supervisor::system_events;
 
 /// Number of looks in a row that must miss the link's local address: renewing a DHCP lease can remove it for
@@ -33,8 +33,8 @@ pub struct Check<'a> {
     pub contact: &'a Contact,
     /// Its connections and signs of life.
     pub carrier: &'a Carrier,
-    /// PID of ssh, if it still runs.
-    pub pid: Option<u32>,
+    /// Its TCP connection, if it is known.
+    pub connection: Option<Connection>,
     /// True after a change of the network.
     pub network_changed: bool,
 }
@@ -54,7 +54,7 @@ impl Check<'_> {
         let mut greeting = pin!(mux::responds(&self.contact.control));
         let (mut greeted, mut responds) = (false, false);
         let (mut sign, mut told) = (asked, asked);
-        let (mut connection, mut homeless) = (None, 0);
+        let (mut connection, mut homeless) = (self.connection.map(Connection::as_of_now), 0);
         loop {
             tokio::select! {
                 outcome = &mut answer => return answered(outcome),
@@ -62,7 +62,7 @@ impl Check<'_> {
                 () = sleep(patience.idle / 8) => {}
             }
             let is_busy = self.is_busy();
-            if self.is_alive_in_kernel(&mut connection, is_busy) {
+            if is_alive_in_kernel(connection.as_mut(), is_busy) {
                 sign = Instant::now();
             }
             sign = sign.max(self.carrier.liveness.last_received());
@@ -85,7 +85,8 @@ impl Check<'_> {
 
     /// Returns the doubt in the link, which has not arisen yet.
     pub fn doubt(&self) -> Doubt<'_> {
-        Doubt { check: self, connection: None, sign: Instant::now() }
+        let connection = self.connection.map(Connection::as_of_now);
+        Doubt { check: self, connection, sign: Instant::now() }
     }
 
     fn is_busy(&self) -> bool {
@@ -96,22 +97,13 @@ impl Check<'_> {
     fn has_lost_address(&self, connection: Option<&Connection>) -> bool {
         self.network_changed && connection.is_some_and(|connection| !connection.has_address())
     }
+}
 
-    /// Returns true if the kernel has seen a sign of life since the last call. Acknowledgements count only if
-    /// connections depend on the link: a middlebox may acknowledge for a server that is gone.
-    fn is_alive_in_kernel(&self, connection: &mut Option<Connection>, is_busy: bool) -> bool {
-        let progress = self.progress(connection);
-        progress.read || is_busy && progress.acked
-    }
-
-    /// Returns what the kernel has seen since the last call.
-    fn progress(&self, connection: &mut Option<Connection>) -> Progress {
-        if let Some(connection) = connection {
-            return connection.progress();
-        }
-        *connection = self.pid.and_then(Connection::of);
-        Progress::default()
-    }
+/// Returns true if the kernel has seen a sign of life since the last call. Acknowledgements count only if
+/// connections depend on the link: a middlebox may acknowledge for a server that is gone.
+fn is_alive_in_kernel(connection: Option<&mut Connection>, is_busy: bool) -> bool {
+    let progress = connection.map(Connection::progress).unwrap_or_default();
+    progress.read || is_busy && progress.acked
 }
 
 /// Doubt in a link. Unlike the end of [`Check::is_alive`], it proves nothing.
@@ -162,7 +154,7 @@ impl Doubt<'_> {
     /// Returns true if the link has shown no sign of life since the last call.
     pub fn persists(&mut self) -> bool {
         let before = self.sign;
-        let progress = self.check.progress(&mut self.connection);
+        let progress = self.connection.as_mut().map(Connection::progress).unwrap_or_default();
         // Where everything is acknowledged, the check has arrived, too, and only its answer is missing.
         if progress.read || self.check.is_busy() && progress.acked && progress.waits {
             self.sign = Instant::now();

@@ -106,6 +106,11 @@ impl Liveness {
         this
     }
 
+    /// Returns the interval of ssh's keepalive, or the usual one if that is disabled.
+    pub fn pace(&self) -> Duration {
+        self.pace
+    }
+
     /// Counts a connection to which an answer is owed.
     pub fn owe(&self) {
         self.owing.fetch_add(1, Ordering::Relaxed);

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::line_reader::{LineHandler, LineReader};
 use super::mux::Control;
+use super::tcp_progress::Connection;
 use crate::openssh::failure::{self, Failure, Kind, SshOutput};
 use crate::supervisor::askpass::helper::Askpass;
 use crate::system::paths;
@@ -32,6 +33,8 @@ pub struct Link {
     log: LineReader,
     /// Its standard error: banners of the server, and output of programs that ssh started.
     others: LineReader,
+    /// Its connection to the server, from the login on.
+    connection: Option<Connection>,
     listening: [JoinHandle<io::Result<()>>; 2],
 }
 
@@ -57,7 +60,7 @@ impl Link {
         let log = LineReader::new(stdout.into_owned_fd()?, log);
         let others = LineReader::new(stderr.into_owned_fd()?, others);
         let listening = [&log, &others].map(|reader| tokio::spawn(reader.clone().listen()));
-        Ok(Self { child, log, others, listening })
+        Ok(Self { child, log, others, connection: None, listening })
     }
 
     /// Waits until the control socket accepts a connection, which means that ssh has logged in; otherwise
@@ -66,6 +69,13 @@ impl Link {
     /// Polls at intervals that grow with the elapsed time, adding at most a two-hundredth of it, or a
     /// millisecond, the timer's resolution.
     pub async fn up(&mut self, control: &Control) -> Result<(), Failure> {
+        self.wait_for_login(control).await?;
+        // Not later: ssh connects to the targets of remote forwards, too.
+        self.connection = self.pid().and_then(Connection::of);
+        Ok(())
+    }
+
+    async fn wait_for_login(&mut self, control: &Control) -> Result<(), Failure> {
         let begun = Instant::now();
         let (log, others) = (self.log.clone(), self.others.clone());
         // One future for all rounds: a program that ssh started can delay the report of its end beyond a
@@ -104,6 +114,11 @@ impl Link {
     /// Returns ssh's PID while it is our child.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Returns its TCP connection to the server; `None` before the login, and where a jump host or a proxy has it.
+    pub fn connection(&self) -> Option<Connection> {
+        self.connection
     }
 
     /// Waits until ssh ends and returns the reason.

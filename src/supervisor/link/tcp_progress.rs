@@ -14,7 +14,7 @@ use crate::system::sock_diag::{self, Socket};
 const STREAM: u64 = 16 << 10;
 
 /// The connection of one ssh, and its state at the last look.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Connection {
     local: SocketAddr,
     remote: SocketAddr,
@@ -38,14 +38,27 @@ pub struct Progress {
 }
 
 impl Connection {
-    /// Finds the connection of the ssh `pid`: the first TCP connection among its files. Those of remote
-    /// forwards come later.
+    /// Finds the connection of the ssh `pid`: the first TCP connection among its files. Before the login it is the only
+    /// one; behind a jump host, the first one of a remote forward would be taken for it later.
     pub fn of(pid: u32) -> Option<Self> {
         let inodes = sockets(pid)?;
         let all = sock_diag::established().ok()?;
         let socket = inodes.iter().find_map(|inode| all.iter().find(|socket| socket.inode == *inode))?;
         let Socket { local, remote, acked, round_trip, .. } = *socket;
         Some(Self { local, remote, acked, written: written(socket), read: read(socket), round_trip })
+    }
+
+    /// Returns the connection with its state at this moment.
+    pub fn as_of_now(mut self) -> Self {
+        self.progress();
+        self
+    }
+
+    /// Returns true if ssh has read all data, and the last of it came within `time`. The far end answers ssh's keepalive,
+    /// so a link in use by nobody is heard from, too.
+    pub fn heard_within(&self, time: Duration) -> bool {
+        let now = sock_diag::find(self.local, self.remote);
+        now.is_ok_and(|now| now.is_some_and(|now| now.unread == 0 && now.silence <= time))
     }
 
     /// Returns the address of the far end.
@@ -149,6 +162,7 @@ mod tests {
                 acked,
                 received: 0,
                 round_trip: Duration::ZERO,
+                silence: Duration::ZERO,
                 inode: 1,
                 uid: 0,
             };
@@ -173,6 +187,22 @@ mod tests {
         ours.set_nonblocking(true).unwrap();
         while ours.write(&[0; 1 << 13]).is_ok() {}
         assert_eq!(connection.progress(), Progress { acked: true, waits: true, read: false });
+    }
+
+    /// ssh that hangs has been sent an answer to its keepalive, too.
+    #[test]
+    fn only_what_was_read_was_heard() {
+        const LONG: Duration = Duration::from_secs(600);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut theirs = listener.accept().unwrap().0;
+        let connection = of(&ours);
+        theirs.write_all(b"hello").unwrap();
+        assert!(!connection.heard_within(LONG));
+        ours.read_exact(&mut [0; 5]).unwrap();
+        assert!(connection.heard_within(LONG));
+        drop((ours, theirs));
+        assert!(!connection.heard_within(LONG), "the connection is gone");
     }
 
     #[test]
