@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
@@ -17,7 +17,7 @@ use crate::config::forwarding::{ForwardSpec, Listen};
 use crate::error::{Error, Result};
 use crate::runtime::directory::Directory;
 use crate::runtime::process::Process;
-use crate::system::deadline_stream::DeadlineStream;
+use crate::system::deadline_stream::{DeadlineStream, is_late};
 use crate::system::peer;
 
 /// Request to stop. Each request is one line.
@@ -27,6 +27,8 @@ pub const POLL_DAEMON: &str = "ask\n";
 /// Request for the traffic of the forwards; the answer is a JSON line with a list of [`Flow`]s, then the
 /// connection closes.
 pub const TRAFFIC: &str = "traffic\n";
+/// Request that only shows whether the supervisor answers: it closes the connection, as after any invalid request.
+const PRESENCE: &str = "\n";
 /// Request to add a forward, which follows as text; the answer is an [`Answer`].
 pub const ADD: &str = "add ";
 /// Request to remove a forward; likewise.
@@ -72,11 +74,30 @@ pub struct Flow {
     pub received: u64,
 }
 
+/// Question to a supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Whether it responds at all.
+    Presence,
+    /// The traffic of its forwards.
+    Traffic,
+}
+
+impl Question {
+    fn request(self) -> &'static str {
+        match self {
+            Self::Presence => PRESENCE,
+            Self::Traffic => TRAFFIC,
+        }
+    }
+}
+
 /// Connection to a running supervisor.
 #[derive(Debug)]
 pub struct Supervisor {
     stream: UnixStream,
     process: Process,
+    is_asked: bool,
 }
 
 impl Supervisor {
@@ -91,19 +112,22 @@ impl Supervisor {
         if is_disconnected(&stream) {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        Ok(Self { stream, process })
+        Ok(Self { stream, process, is_asked: false })
     }
 
-    /// Returns true if it responds within `patience`. A suspended or hanging one still holds its lock, and the kernel
-    /// accepts connections for it. Ends the use of this connection.
-    pub fn responds(&mut self, patience: Duration) -> bool {
-        let mut question = || {
-            self.stream.set_read_timeout(Some(patience))?;
-            self.stream.write_all(b"\n")?;
-            // The supervisor at least closes the connection after an invalid request.
-            self.stream.read(&mut [0])
-        };
-        !matches!(question(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    /// Asks it a question, unless it was asked, and does not wait: many can be asked before the first answer is read. Ends
+    /// the use of this connection but for the answer.
+    pub fn ask(&mut self, question: Question) {
+        if !std::mem::replace(&mut self.is_asked, true) {
+            // A supervisor that has ended gives no answer, either.
+            let _ = self.stream.write_all(question.request().as_bytes());
+        }
+    }
+
+    /// Returns true if it answers [`Question::Presence`] before `deadline`. A suspended or hanging one still holds its
+    /// lock, and the kernel accepts connections for it.
+    pub fn responds(&mut self, deadline: Instant) -> bool {
+        !matches!(self.answer(deadline).read(&mut [0]), Err(error) if is_late(&error))
     }
 
     /// Returns its process.
@@ -125,14 +149,17 @@ impl Supervisor {
         self.stream.write_all(POLL_DAEMON.as_bytes())
     }
 
-    /// Returns the traffic of its forwards; fails if there is no answer within `patience`. Ends the use of
-    /// this connection.
-    pub fn traffic(&mut self, patience: Duration) -> io::Result<Vec<Flow>> {
-        let mut stream = DeadlineStream::new(self.stream.try_clone()?, patience);
-        stream.write_all(TRAFFIC.as_bytes())?;
+    /// Returns its answer to [`Question::Traffic`]: the traffic of its forwards. Fails if there is none before `deadline`.
+    pub fn traffic(&mut self, deadline: Instant) -> io::Result<Vec<Flow>> {
         let mut answer = String::new();
-        BufReader::new(stream.take(ANSWER_MAX)).read_line(&mut answer)?;
+        BufReader::new(self.answer(deadline).take(ANSWER_MAX)).read_line(&mut answer)?;
         Ok(serde_json::from_str(&answer)?)
+    }
+
+    /// Returns the stream with the answer. What has come before a deadline that passed can still be read.
+    fn answer(&self, deadline: Instant) -> DeadlineStream<&UnixStream> {
+        const LEAST: Duration = Duration::from_millis(5);
+        DeadlineStream::new(&self.stream, deadline.saturating_duration_since(Instant::now()).max(LEAST))
     }
 
     /// Asks it for a link and waits for it; `None` if there is none within `patience`. An error has the reason why there

@@ -3,15 +3,14 @@
 //! A suspended or hanging supervisor keeps its lock, the kernel accepts connections for it, and its state
 //! file is out of date. So commands ask the supervisor, and trust the file only if it answers.
 
-use std::io::ErrorKind;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-use super::control::Flow;
+use super::control::{Flow, Question};
 use super::registry::Running;
 use super::state::Phase;
-use crate::system::threads;
+use crate::system::deadline_stream::is_late;
 
 /// Time for a supervisor to answer; it needs a millisecond of processor time.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -28,17 +27,29 @@ pub enum TunnelStatus {
 impl TunnelStatus {
     /// Asks the supervisor of `running`, which ends the use of the connection to it.
     pub fn of(running: &mut Running) -> Self {
-        if running.supervisor.responds(PATIENCE) { Self::as_recorded(running) } else { Self::Unresponsive }
+        running.supervisor.ask(Question::Presence);
+        Self::answered(running, Instant::now() + PATIENCE)
     }
 
-    /// Asks the supervisor of `running` for its traffic likewise; `None` if it is unknown.
-    pub fn with_traffic(running: &mut Running) -> (Self, Option<Vec<Flow>>) {
-        match running.supervisor.traffic(PATIENCE) {
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                (Self::Unresponsive, None)
-            }
+    /// Asks all supervisors likewise, at the same time.
+    pub fn of_all(running: &mut [Running]) -> Vec<Self> {
+        let deadline = ask_all(running, Question::Presence);
+        running.iter_mut().map(|running| Self::answered(running, deadline)).collect()
+    }
+
+    /// Asks all supervisors for their traffic likewise; `None` if it is unknown.
+    pub fn with_traffic(running: &mut [Running]) -> Vec<(Self, Option<Vec<Flow>>)> {
+        let deadline = ask_all(running, Question::Traffic);
+        let answered = |running: &mut Running| match running.supervisor.traffic(deadline) {
+            Err(error) if is_late(&error) => (Self::Unresponsive, None),
             traffic => (Self::as_recorded(running), traffic.ok()),
-        }
+        };
+        running.iter_mut().map(answered).collect()
+    }
+
+    /// Waits until `deadline` for the supervisor of `running`, which was asked.
+    fn answered(running: &mut Running, deadline: Instant) -> Self {
+        if running.supervisor.responds(deadline) { Self::as_recorded(running) } else { Self::Unresponsive }
     }
 
     /// Returns what the state file said when the tunnel was looked at.
@@ -46,15 +57,16 @@ impl TunnelStatus {
         Self::Phase(running.state.as_ref().map_or(Phase::Starting, |state| state.phase))
     }
 
-    /// Asks all supervisors in parallel.
-    pub fn of_all(running: &mut [Running]) -> Vec<Self> {
-        threads::map(running.iter_mut().collect(), Self::of)
-    }
-
     /// Returns false if the supervisor is suspended or hangs.
     pub fn responds(self) -> bool {
         self != Self::Unresponsive
     }
+}
+
+/// Asks all supervisors. Returns the time until which their answers are waited for.
+fn ask_all(running: &mut [Running], question: Question) -> Instant {
+    running.iter_mut().for_each(|running| running.supervisor.ask(question));
+    Instant::now() + PATIENCE
 }
 
 impl Serialize for TunnelStatus {

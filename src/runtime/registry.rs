@@ -9,7 +9,7 @@ use super::{crash, orphan, pidfile, prompt};
 use crate::config::forwarding::Listen;
 use crate::config::instance::{self, Instance};
 use crate::error::{Error, Result};
-use crate::runtime::control::Supervisor;
+use crate::runtime::control::{Question, Supervisor};
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
 use crate::runtime::state::{Phase, State};
@@ -53,13 +53,26 @@ pub struct Survey {
 /// Examines every tunnel. Ends ssh processes without a supervisor, publishes that a supervisor was killed, and updates
 /// the PID file; leaves the other traces of crashes for [`tidy`].
 pub fn survey(paths: &Paths) -> Result<Survey> {
+    examine(paths, |_| {})
+}
+
+/// Like [`survey`]; asks each supervisor `question` when it is found, for [`TunnelStatus`](super::liveness::TunnelStatus).
+/// A supervisor of many that is asked at once wakes once.
+pub fn inquire(paths: &Paths, question: Question) -> Result<Survey> {
+    examine(paths, |running| running.supervisor.ask(question))
+}
+
+fn examine(paths: &Paths, mut meet: impl FnMut(&mut Running)) -> Result<Survey> {
     let mut survey = Survey::default();
     paths.check_runtime()?;
     let directories = Directory::all(paths)?;
     file_limit::provide(FILES_OF_OUR_OWN + directories.len() * FILES_PER_TUNNEL);
     for directory in directories {
         match running(&directory)? {
-            Some(running) => survey.running.push(running),
+            Some(mut running) => {
+                meet(&mut running);
+                survey.running.push(running);
+            }
             None => survey.look_at_remains(&directory, paths)?,
         }
     }

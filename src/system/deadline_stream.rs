@@ -35,6 +35,16 @@ macro_rules! timed {
 
 timed!(UnixStream, TcpStream);
 
+impl Timed for &UnixStream {
+    fn set_read_timeout(&self, time: Option<Duration>) -> io::Result<()> {
+        UnixStream::set_read_timeout(self, time)
+    }
+
+    fn set_write_timeout(&self, time: Option<Duration>) -> io::Result<()> {
+        UnixStream::set_write_timeout(self, time)
+    }
+}
+
 impl Timed for Box<dyn Timed> {
     fn set_read_timeout(&self, time: Option<Duration>) -> io::Result<()> {
         (**self).set_read_timeout(time)

@@ -23,6 +23,7 @@ use crate::config::{Config, is_provider_name};
 use crate::error::{EXIT_FAILED, Error, Result};
 use crate::instances::inventory::{Failures, Inventory};
 use crate::ledger::{self, History};
+use crate::runtime::control::Question;
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry;
 use crate::system::lock::is_locked;
@@ -107,7 +108,7 @@ fn look(arguments: &Arguments, paths: &Paths, failures: &mut Failures, cached: b
         *failures = inventory.failures();
         inventory
     };
-    let mut survey = registry::survey(paths)?;
+    let mut survey = registry::inquire(paths, Question::Presence)?;
     let doing = TunnelStatus::of_all(&mut survey.running);
     // A ledger that cannot be read hides costs, not instances.
     let (history, fault) = match inventory.ledger.take().map_or_else(|| ledger::read(paths), Ok) {

@@ -11,12 +11,12 @@ mod service;
 
 use std::io::{self, Read};
 use std::thread::{self, Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::exchange::PATIENCE;
 pub use self::finding::{Condition, Finding};
 use crate::error::{Error, Result};
-use crate::runtime::control::Supervisor;
+use crate::runtime::control::{Question, Supervisor};
 use crate::runtime::directory::Directory;
 use crate::runtime::forward::Forward;
 use crate::runtime::state::{Phase, State};
@@ -111,7 +111,10 @@ fn fault_of_tunnel(directory: &Directory, state: &State) -> Option<String> {
 }
 
 fn responds(directory: &Directory) -> bool {
-    Supervisor::connect(directory).is_ok_and(|mut supervisor| supervisor.responds(PATIENCE))
+    Supervisor::connect(directory).is_ok_and(|mut supervisor| {
+        supervisor.ask(Question::Presence);
+        supervisor.responds(Instant::now() + PATIENCE)
+    })
 }
 
 /// Returns true if the far end of the link answers, over the forward that the supervisor's own checks use.

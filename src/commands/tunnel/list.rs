@@ -4,7 +4,7 @@ use super::arguments::ListArguments;
 use super::status::{self, Look};
 use super::{choice, phase_text};
 use crate::error::{Error, Result};
-use crate::runtime::control::Flow;
+use crate::runtime::control::{Flow, Question};
 use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Survey};
@@ -20,7 +20,7 @@ const UNKNOWN: &str = "-";
 /// Lists running and failed tunnels.
 pub fn list(arguments: &ListArguments, paths: &Paths) -> Result<()> {
     let wanted = arguments.which.wanted()?;
-    let mut survey = registry::survey(paths)?;
+    let mut survey = registry::inquire(paths, Question::Traffic)?;
     let others = match wanted {
         Some(wanted) => choice::narrow(&mut survey, wanted, paths)?,
         None => None,
@@ -29,7 +29,7 @@ pub fn list(arguments: &ListArguments, paths: &Paths) -> Result<()> {
         return print(&status::json(survey)?).map_err(Error::output);
     }
     let Survey { running, failed, .. } = survey;
-    let rows = rows(&status::look(running, false, true)?, &failed);
+    let rows = rows(&status::look(running, false, Question::Traffic)?, &failed);
     if rows.is_empty() {
         print_error("soong-tunnel: no tunnels\n");
         if let Some(others) = others {

@@ -9,7 +9,7 @@ use super::phase_text::{doing, next_attempt, on_demand};
 use crate::command_line;
 use crate::config::forwarding::Kind;
 use crate::error::{EXIT_FAILED, EXIT_NOT_RUNNING, Error, Result};
-use crate::runtime::control::{Flow, Supervisor};
+use crate::runtime::control::{Flow, Question, Supervisor};
 use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
 use crate::runtime::registry::{self, Running, Survey};
@@ -51,13 +51,13 @@ struct Tunnel<'a> {
 /// Shows the running tunnels. Returns the exit code.
 pub fn status(arguments: &StatusArguments, paths: &Paths) -> Result<u8> {
     let wanted = arguments.which.wanted()?;
-    let mut survey = registry::survey(paths)?;
+    let question = if arguments.json || arguments.verbose { Question::Traffic } else { Question::Presence };
+    let mut survey = registry::inquire(paths, question)?;
     let others = match wanted {
         Some(wanted) => choice::narrow(&mut survey, wanted, paths)?,
         None => None,
     };
-    let counted = arguments.json || arguments.verbose;
-    let looks = look(std::mem::take(&mut survey.running), arguments.check, counted)?;
+    let looks = look(std::mem::take(&mut survey.running), arguments.check, question)?;
     let text =
         if arguments.json { describe_all(&looks, &survey.failed)? } else { plain(&looks, arguments.verbose) };
     print(&text).map_err(Error::output)?;
@@ -106,25 +106,33 @@ impl Look {
 }
 
 /// Examines all tunnels in parallel: whether their supervisors respond and, on request, services and traffic.
-pub fn look(running: Vec<Running>, check: bool, counted: bool) -> Result<Vec<Look>> {
-    let look = move |mut running: Running| {
-        let mut link = None;
-        if check && let Some(state) = running.state.take() {
-            let (state, opened) = check::open_link(&running.directory, state);
-            (running.state, link) = (Some(state), opened);
+pub fn look(mut running: Vec<Running>, check: bool, question: Question) -> Result<Vec<Look>> {
+    let mut links = if check { open_links(&mut running) } else { Vec::new() }.into_iter();
+    let answers = match question {
+        Question::Traffic => TunnelStatus::with_traffic(&mut running),
+        Question::Presence => {
+            TunnelStatus::of_all(&mut running).into_iter().map(|doing| (doing, None)).collect()
         }
-        let (doing, traffic) = if counted {
-            TunnelStatus::with_traffic(&mut running)
-        } else {
-            (TunnelStatus::of(&mut running), None)
-        };
+    };
+    let look = |(running, (doing, traffic))| {
+        let link = links.next().flatten();
         Look { running, doing, findings: None, traffic, _link: link }
     };
-    let mut looks = threads::map(running, look);
+    let mut looks: Vec<Look> = running.into_iter().zip(answers).map(look).collect();
     if check {
         examine(&mut looks)?;
     }
     Ok(looks)
+}
+
+/// Wakes the links of on-demand tunnels for a check, all at the same time. Returns what keeps them up.
+fn open_links(running: &mut [Running]) -> Vec<Option<Supervisor>> {
+    let open = |running: &mut Running| {
+        let (state, link) = check::open_link(&running.directory, running.state.take()?);
+        running.state = Some(state);
+        link
+    };
+    threads::map(running.iter_mut().collect(), open)
 }
 
 /// Checks the services of all tunnels in parallel.
@@ -259,7 +267,7 @@ fn age(since: u64) -> String {
 
 /// Returns everything about the tunnels as a line of JSON.
 pub fn json(survey: Survey) -> Result<String> {
-    describe_all(&look(survey.running, false, true)?, &survey.failed)
+    describe_all(&look(survey.running, false, Question::Traffic)?, &survey.failed)
 }
 
 fn describe_all(looks: &[Look], failed: &[State]) -> Result<String> {
