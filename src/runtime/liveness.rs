@@ -65,7 +65,9 @@ impl TunnelStatus {
 
 /// Asks all supervisors. Returns the time until which their answers are waited for.
 fn ask_all(running: &mut [Running], question: Question) -> Instant {
-    running.iter_mut().for_each(|running| running.supervisor.ask(question));
+    for running in running {
+        running.supervisor.ask(question);
+    }
     Instant::now() + PATIENCE
 }
 

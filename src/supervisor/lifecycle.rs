@@ -78,7 +78,7 @@ enum Link {
     /// An ssh is starting.
     Connecting,
     /// ssh has logged in, and every forward is confirmed.
-    Up(process::Link),
+    Up(Box<process::Link>),
     /// There is no link; the next attempt comes after a pause. The last attempt took `took`.
     Waiting { failure: Failure, took: Duration },
     /// The tunnel has ended.
@@ -145,7 +145,7 @@ impl<'a> Supervisor<'a> {
             link = match link {
                 Link::Idle(setback) => self.rest(setback).await,
                 Link::Connecting => self.connect().await,
-                Link::Up(ssh) => self.watch(ssh).await,
+                Link::Up(ssh) => self.watch(*ssh).await,
                 Link::Waiting { failure, took } => self.wait(&failure, took).await,
                 Link::Ended(result) => return result,
             };
@@ -200,7 +200,7 @@ impl<'a> Supervisor<'a> {
         match outcome {
             Ok(ssh) => {
                 self.backoff.succeed();
-                Link::Up(ssh)
+                Link::Up(Box::new(ssh))
             }
             Err(end) => {
                 if let End::Failed(failure) = &end {
