@@ -77,9 +77,9 @@ pub struct Flow {
 /// Question to a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
-    /// Whether it responds at all.
+    /// Request for a sign of life.
     Presence,
-    /// The traffic of its forwards.
+    /// Request for the traffic of its forwards.
     Traffic,
 }
 

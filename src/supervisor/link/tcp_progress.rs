@@ -55,7 +55,7 @@ impl Connection {
     }
 
     /// Returns true if ssh has read all data, and the last of it came within `time`. The far end answers ssh's keepalive,
-    /// so a link in use by nobody is heard from, too.
+    /// so a link without connections is heard from, too.
     pub fn heard_within(&self, time: Duration) -> bool {
         let now = sock_diag::find(self.local, self.remote);
         now.is_ok_and(|now| now.is_some_and(|now| now.unread == 0 && now.silence <= time))
