@@ -12,9 +12,8 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::field::{API, ID_MAX, clipped, document, port, price, text};
+use super::field::{API, Field, ID_MAX, Version, clipped, document, port, price, text};
 use crate::config::address::{is_host, is_user};
 
 /// Largest number of instances in an answer.
@@ -119,35 +118,35 @@ impl Listed {
 }
 
 #[derive(Deserialize)]
-struct RawAnswer {
-    instances: Option<Vec<RawInstance>>,
+struct RawAnswer<'a> {
+    #[serde(rename = "api")]
+    _api: Version,
+    #[serde(borrow)]
+    instances: Option<Vec<RawInstance<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct RawSingle {
-    instance: Option<RawInstance>,
+struct RawSingle<'a> {
+    #[serde(rename = "api")]
+    _api: Version,
+    #[serde(borrow)]
+    instance: Option<RawInstance<'a>>,
 }
 
-#[derive(Deserialize)]
-struct RawInstance {
-    #[serde(default)]
-    id: Value,
-    #[serde(default)]
-    name: Value,
-    #[serde(default)]
-    status: Value,
-    #[serde(default)]
-    host: Value,
-    #[serde(default)]
-    user: Value,
-    #[serde(default)]
-    port: Value,
-    #[serde(default, rename = "type")]
-    kind: Value,
-    #[serde(default)]
-    region: Value,
-    #[serde(default)]
-    price_cents_per_hour: Value,
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawInstance<'a> {
+    #[serde(borrow)]
+    id: Field<'a>,
+    name: Field<'a>,
+    status: Field<'a>,
+    host: Field<'a>,
+    user: Field<'a>,
+    port: Field<'a>,
+    #[serde(rename = "type")]
+    kind: Field<'a>,
+    region: Field<'a>,
+    price_cents_per_hour: Field<'a>,
 }
 
 impl<'a> Answer<'a> {
@@ -159,7 +158,7 @@ impl<'a> Answer<'a> {
 
 /// Parses a provider's output into the instances that it lists, in its order; the error describes the fault.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Listed>, String> {
-    let raw: RawAnswer = document(bytes)?;
+    let raw: RawAnswer<'_> = document(bytes)?;
     let raw = raw.instances.ok_or("\"instances\" is missing")?;
     if raw.len() > INSTANCES_MAX {
         return Err(format!("it lists {} instances; the maximum is {INSTANCES_MAX}", raw.len()));
@@ -192,17 +191,17 @@ impl Single {
 
     /// Parses a provider's output; the error describes the fault.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let raw: RawSingle = document(bytes)?;
+        let raw: RawSingle<'_> = document(bytes)?;
         let raw = raw.instance.ok_or("\"instance\" is missing")?;
         raw.read().map(Self::new).map_err(|reason| format!("instance{reason}"))
     }
 }
 
-impl RawInstance {
+impl RawInstance<'_> {
     fn read(self) -> Result<Listed, String> {
         let id = match text(self.id, ".id")? {
             Some(id) if id.len() > ID_MAX => return Err(format!(".id is longer than {ID_MAX} bytes")),
-            Some(id) => id,
+            Some(id) => id.into_owned(),
             None => return Err(" has no id".to_owned()),
         };
         Ok(Listed {

@@ -9,13 +9,12 @@
 //! `type` and `price_cents_per_hour` are required: without a price, no cap could protect the user. Texts are
 //! unchecked and can contain control characters; code that shows them must escape them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::field::API;
-use super::field::{ID_MAX, clipped, count, document, price, text};
+use super::field::{API, Field, ID_MAX, Version, clipped, count, document, price, text};
 
 /// Largest number of offers in an answer.
 pub const OFFERS_MAX: usize = 10_000;
@@ -54,22 +53,24 @@ pub struct Offers {
 }
 
 #[derive(Deserialize)]
-struct RawOffers {
-    offers: Option<Vec<RawOffer>>,
+struct RawOffers<'a> {
+    #[serde(rename = "api")]
+    _api: Version,
+    #[serde(borrow)]
+    offers: Option<Vec<RawOffer<'a>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
-struct RawOffer {
-    #[serde(rename = "type")]
-    type_name: Value,
-    description: Value,
-    gpu: Value,
-    count: Value,
-    memory_gib: Value,
-    price_cents_per_hour: Value,
-    regions: Option<Vec<Value>>,
+struct RawOffer<'a> {
+    #[serde(rename = "type", borrow)]
+    type_name: Field<'a>,
+    description: Field<'a>,
+    gpu: Field<'a>,
+    count: Field<'a>,
+    memory_gib: Field<'a>,
+    price_cents_per_hour: Field<'a>,
+    regions: Option<Vec<Field<'a>>>,
 }
 
 impl Offers {
@@ -80,7 +81,7 @@ impl Offers {
 
     /// Parses the output of the provider `provider`; the error describes the fault.
     pub fn parse(bytes: &[u8], provider: &str) -> Result<Self, String> {
-        let raw: RawOffers = document(bytes)?;
+        let raw: RawOffers<'_> = document(bytes)?;
         let raw = raw.offers.ok_or("\"offers\" is missing")?;
         if raw.len() > OFFERS_MAX {
             return Err(format!("it lists {} offers; the maximum is {OFFERS_MAX}", raw.len()));
@@ -98,7 +99,7 @@ impl Offers {
     }
 }
 
-impl RawOffer {
+impl RawOffer<'_> {
     fn read(self, provider: &str) -> Result<Offer, String> {
         let gpu = text(self.gpu, ".gpu")?.map(clipped);
         Ok(Offer {
@@ -115,14 +116,14 @@ impl RawOffer {
 }
 
 /// Returns a name that is sent back to the provider, and so is never clipped.
-fn name(value: Value, place: &str) -> Result<Option<String>, String> {
-    match text(value, place)? {
+fn name(field: Field<'_>, place: &str) -> Result<Option<String>, String> {
+    match text(field, place)? {
         Some(name) if name.len() > ID_MAX => Err(format!("{place} is longer than {ID_MAX} bytes")),
-        name => Ok(name),
+        name => Ok(name.map(Cow::into_owned)),
     }
 }
 
-fn regions(values: Vec<Value>) -> Result<Vec<String>, String> {
+fn regions(values: Vec<Field<'_>>) -> Result<Vec<String>, String> {
     if values.len() > REGIONS_MAX {
         return Err(format!(" has {} regions; the maximum is {REGIONS_MAX}", values.len()));
     }

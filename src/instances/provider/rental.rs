@@ -66,6 +66,8 @@ pub struct Capabilities {
 
 #[derive(Deserialize)]
 struct RawCapabilities {
+    #[serde(rename = "api")]
+    _api: field::Version,
     verbs: Option<Vec<String>>,
 }
 

@@ -56,6 +56,8 @@ fn what_is_wrong_is_said() {
         (r#"{"instances":[]}"#, "\"api\": 1 is missing"),
         (r#"{"api":"1","instances":[]}"#, "\"api\": 1 is missing"),
         (r#"{"api":2,"instances":[]}"#, "it uses version 2 of the provider API; soong uses 1"),
+        (r#"{"api":2,"instances":"later"}"#, "it uses version 2 of the provider API; soong uses 1"),
+        (r#"{"instances":[{"id":{}}],"api":2}"#, "it uses version 2 of the provider API; soong uses 1"),
         (r#"{"api":1}"#, "\"instances\" is missing"),
         (r#"{"api":1,"instances":[{"name":"x"}]}"#, "instances[0] has no id"),
         (r#"{"api":1,"instances":[{"id":"a"},{"id":""}]}"#, "instances[1] has no id"),
@@ -66,6 +68,9 @@ fn what_is_wrong_is_said() {
             "instances[0].port is not a port (1 to 65535)",
         ),
         (r#"{"api":1,"instances":[{"id":"a","port":"22"}]}"#, "instances[0].port is not a port (1 to 65535)"),
+        (r#"{"api":1,"instances":[{"id":"a","port":22.0}]}"#, "instances[0].port is not a port (1 to 65535)"),
+        (r#"{"api":1,"instances":[{"id":"a","user":{"x":[{}]}}]}"#, "instances[0].user is not a text"),
+        (r#"{"api":1,"instances":[{"id":"a","host":false}]}"#, "instances[0].host is not a text"),
         (
             r#"{"api":1,"instances":[{"id":"a","price_cents_per_hour":-1}]}"#,
             "instances[0].price_cents_per_hour is not a whole number",
@@ -80,7 +85,12 @@ fn what_is_wrong_is_said() {
     {
         assert!(parse(text).unwrap_err().starts_with("unexpected JSON"), "{text}");
     }
-    assert!(super::parse(b"{\"api\":1,\"instances\":[{\"id\":\"\xff\"}]}").is_err());
+    for bytes in [
+        &b"{\"api\":1,\"instances\":[{\"id\":\"\xff\"}]}"[..],
+        b"{\"api\":1,\"instances\":[],\"x\":\"\xff\"}",
+    ] {
+        assert!(super::parse(bytes).unwrap_err().starts_with("unexpected JSON"));
+    }
 }
 
 #[test]
