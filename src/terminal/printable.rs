@@ -47,7 +47,19 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
 
 /// Returns true if all of `text` is printable ASCII or in `allowed`: most text, and quick to see.
 fn is_plain(text: &str, allowed: &[u8]) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~') || allowed.contains(&byte))
+    let are_plain =
+        |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b' '..=b'~') || allowed.contains(byte));
+    let (words, rest) = text.as_bytes().as_chunks();
+    words.iter().all(|word| is_printable_ascii(*word) || are_plain(word)) && are_plain(rest)
+}
+
+/// Returns true if all bytes are printable ASCII. Looks at them at once: lists can have megabytes.
+fn is_printable_ascii(bytes: [u8; 8]) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_ne_bytes(bytes);
+    // The highest bit of a byte becomes set below a space, and above '~'; while all are between, none borrows from the
+    // next one, and none carries.
+    (word | word.wrapping_sub(0x20 * EACH) | word.wrapping_add(EACH)) & (0x80 * EACH) == 0
 }
 
 fn escape(c: char) -> String {
@@ -96,6 +108,18 @@ mod tests {
     #[test]
     fn ordinary_text_is_not_copied() {
         assert!(matches!(printable("gpu-1 (größer)"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn bytes_are_plain_wherever_they_stand() {
+        for byte in 0..=u8::MAX {
+            for place in 0..8 {
+                let mut bytes = *b" ~ ~ ~ ~";
+                bytes[place] = byte;
+                assert_eq!(is_printable_ascii(bytes), matches!(byte, b' '..=b'~'), "{byte} at {place}");
+            }
+        }
+        assert!(is_plain("{\n  \"a\": 1,\n  \"b\": 2\n}\n", b"\n") && !is_plain("12345678\t", b"\n"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `soong status --json`. `docs/json.md` documents the format; fields are added, never renamed or removed,
 //! while `api` stays the same.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::overview::{Overview, Row};
 use crate::command_line;
@@ -16,8 +16,17 @@ const API: u32 = 1;
 #[derive(Serialize)]
 struct Document<'a> {
     api: u32,
-    instances: Vec<Entry<'a>>,
+    instances: Instances<'a>,
     providers: Vec<Provider<'a>>,
+}
+
+/// Entries, made one after the other.
+struct Instances<'a>(&'a [Row]);
+
+impl Serialize for Instances<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Entry::from))
+    }
 }
 
 #[derive(Serialize)]
@@ -65,11 +74,8 @@ pub(super) fn render(overview: &Overview) -> Result<String> {
         taken: source.taken,
         error: source.error.as_ref().map(ToString::to_string),
     });
-    let document = Document {
-        api: API,
-        instances: overview.rows.iter().map(Entry::from).collect(),
-        providers: providers.collect(),
-    };
+    let document =
+        Document { api: API, instances: Instances(&overview.rows), providers: providers.collect() };
     command_line::json_line(&document)
 }
 
