@@ -10,8 +10,10 @@
 //! are unchecked and can contain control characters; code that shows them must escape them.
 
 use std::collections::HashSet;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::field::{API, Field, ID_MAX, Version, clipped, document, port, price, text};
 use crate::config::address::{is_host, is_user};
@@ -118,11 +120,10 @@ impl Listed {
 }
 
 #[derive(Deserialize)]
-struct RawAnswer<'a> {
+struct RawAnswer {
     #[serde(rename = "api")]
     _api: Version,
-    #[serde(borrow)]
-    instances: Option<Vec<RawInstance<'a>>>,
+    instances: Option<Instances>,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +150,53 @@ struct RawInstance<'a> {
     price_cents_per_hour: Field<'a>,
 }
 
+/// The list of instances, read one after the other.
+#[derive(Default)]
+struct Instances {
+    /// Those before the first fault, at most [`INSTANCES_MAX`].
+    listed: Vec<Listed>,
+    /// Number of all.
+    count: usize,
+    /// The first fault.
+    fault: Option<String>,
+}
+
+impl Instances {
+    fn add(&mut self, raw: RawInstance<'_>) {
+        if self.fault.is_none() && self.count < INSTANCES_MAX {
+            match raw.read() {
+                Ok(listed) => self.listed.push(listed),
+                Err(reason) => self.fault = Some(format!("instances[{}]{reason}", self.count)),
+            }
+        }
+        self.count += 1;
+    }
+}
+
+impl<'de> Deserialize<'de> for Instances {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(InstancesVisitor)
+    }
+}
+
+struct InstancesVisitor;
+
+impl<'de> Visitor<'de> for InstancesVisitor {
+    type Value = Instances;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Self::Value, A::Error> {
+        let mut instances = Instances::default();
+        while let Some(raw) = values.next_element()? {
+            instances.add(raw);
+        }
+        Ok(instances)
+    }
+}
+
 impl<'a> Answer<'a> {
     /// Returns the answer that lists `instances`.
     pub fn new(instances: &'a [Listed]) -> Self {
@@ -158,17 +206,15 @@ impl<'a> Answer<'a> {
 
 /// Parses a provider's output into the instances that it lists, in its order; the error describes the fault.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Listed>, String> {
-    let raw: RawAnswer<'_> = document(bytes)?;
-    let raw = raw.instances.ok_or("\"instances\" is missing")?;
-    if raw.len() > INSTANCES_MAX {
-        return Err(format!("it lists {} instances; the maximum is {INSTANCES_MAX}", raw.len()));
+    let raw: RawAnswer = document(bytes)?;
+    let Instances { listed: instances, count, fault } = raw.instances.ok_or("\"instances\" is missing")?;
+    if count > INSTANCES_MAX {
+        return Err(format!("it lists {count} instances; the maximum is {INSTANCES_MAX}"));
     }
-    let instances: Vec<Listed> = raw
-        .into_iter()
-        .enumerate()
-        .map(|(index, raw)| raw.read().map_err(|reason| format!("instances[{index}]{reason}")))
-        .collect::<Result<_, _>>()?;
-    let mut ids = HashSet::new();
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    let mut ids = HashSet::with_capacity(instances.len());
     match instances.iter().find(|instance| !ids.insert(instance.id.as_str())) {
         Some(twice) => Err(format!("two instances have the id \"{}\"", twice.id)),
         None => Ok(instances),
