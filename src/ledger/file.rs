@@ -20,12 +20,38 @@ const LINE_MAX: usize = 64 << 10;
 /// Mode of the file.
 const MODE: u32 = 0o600;
 
+/// The ledger as it was read, to be used later if it has not changed.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Length of the file, in bytes, and its contents.
+    read: Result<(u64, History)>,
+}
+
+impl Snapshot {
+    /// Reads the ledger.
+    pub fn read(paths: &Paths) -> Self {
+        Self { read: read_measured(paths) }
+    }
+
+    /// Returns the ledger as it is now. Reads it again if it has grown: it is never rewritten.
+    pub fn renewed(self, paths: &Paths) -> Result<History> {
+        let (read, history) = self.read?;
+        let length = fs::symlink_metadata(paths.ledger()).map_or(0, |metadata| metadata.len());
+        if length == read { Ok(history) } else { self::read(paths) }
+    }
+}
+
 /// Reads the ledger. A missing file counts as empty.
 pub fn read(paths: &Paths) -> Result<History> {
+    read_measured(paths).map(|(_, history)| history)
+}
+
+/// Reads the ledger, with the number of its bytes.
+fn read_measured(paths: &Paths) -> Result<(u64, History)> {
     let path = paths.ledger();
     let bytes = match bytes(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(History::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, History::default())),
         Err(error) => return Err(Error::io("read", &path, error)),
     };
     let mut history = History::default();
@@ -38,7 +64,7 @@ pub fn read(paths: &Paths) -> Result<History> {
             None => history.unreadable.push(index + 1),
         }
     }
-    Ok(history)
+    Ok((bytes.len() as u64, history))
 }
 
 fn parse(line: &[u8]) -> Option<Entry> {

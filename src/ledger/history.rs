@@ -1,6 +1,7 @@
 //! From entries to stays: when each instance ran, at which price, and which launches have no outcome yet.
 
-use std::collections::HashMap;
+use std::collections::hash_map;
+use std::collections::{BTreeMap, HashMap};
 
 use super::entry::{Entry, Event};
 
@@ -14,7 +15,7 @@ pub struct History {
     /// Numbers of the lines that could not be read, from 1.
     pub unreadable: Vec<usize>,
     /// Places of the stays that are not over, by provider and id.
-    open: HashMap<String, HashMap<String, usize>>,
+    open: BTreeMap<String, HashMap<String, usize>>,
 }
 
 /// A period in which an instance existed and cost money. Texts are unchecked.
@@ -121,7 +122,8 @@ impl History {
         self.place(provider, id).map(|place| &mut self.stays[place])
     }
 
-    fn place(&self, provider: &str, id: &str) -> Option<usize> {
+    /// Returns the place of the instance's stay that is not over.
+    pub(super) fn place(&self, provider: &str, id: &str) -> Option<usize> {
         self.open.get(provider)?.get(id).copied()
     }
 
@@ -140,14 +142,19 @@ impl History {
         is_launched: bool,
     ) {
         let planned = entry.planned();
-        if let Some(stay) = self.open_mut(&entry.provider, &id) {
-            // Another command saw it before the launch was entered.
-            stay.is_launched |= is_launched;
-            stay.planned = stay.planned.or(planned);
-            stay.price_cents_per_hour = stay.price_cents_per_hour.or(entry.price_cents_per_hour);
-            return;
+        match self.open.entry(entry.provider.clone()).or_default().entry(id.clone()) {
+            hash_map::Entry::Occupied(place) => {
+                // Another command saw it before the launch was entered.
+                let stay = &mut self.stays[*place.get()];
+                stay.is_launched |= is_launched;
+                stay.planned = stay.planned.or(planned);
+                stay.price_cents_per_hour = stay.price_cents_per_hour.or(entry.price_cents_per_hour);
+                return;
+            }
+            hash_map::Entry::Vacant(place) => {
+                place.insert(self.stays.len());
+            }
         }
-        self.open.entry(entry.provider.clone()).or_default().insert(id.clone(), self.stays.len());
         // An instance that was found by its name runs since it was asked for.
         let from = wish.as_ref().map_or(entry.time, |wish| wish.asked.min(entry.time));
         let (planned_then, price_then) =

@@ -16,5 +16,5 @@ pub mod month;
 pub mod observe;
 
 pub use self::entry::{Entry, Event};
-pub use self::file::{append, read, update};
+pub use self::file::{Snapshot, append, read, update};
 pub use self::history::{History, Stay, Wish};

@@ -1,10 +1,8 @@
 //! Compares a provider's answer with the ledger: instances that soong did not launch, launches whose answer was
 //! lost, and ends.
 
-use std::collections::HashMap;
-
 use super::entry::{Entry, Event};
-use super::file;
+use super::file::{self, Snapshot};
 use super::history::{History, Wish};
 use crate::error::Result;
 use crate::system::paths::Paths;
@@ -39,31 +37,37 @@ pub struct Answer<'a> {
     pub sightings: &'a [Sighting<'a>],
     /// Time of the answer, in seconds since the epoch.
     pub time: u64,
-    /// Time of the provider's previous answer.
-    pub before: Option<u64>,
 }
 
 /// Enters what `answers` add to the ledger, and returns the ledger with it. Writes nothing, and takes no lock, if
-/// they add nothing.
-pub fn observe(paths: &Paths, answers: &[Answer<'_>]) -> Result<History> {
-    let all_news = |history: &History| answers.iter().flat_map(|answer| news(history, answer)).collect();
-    let history = file::read(paths)?;
+/// they add nothing. `ledger` was read before; `before` returns the time of a provider's previous answer.
+pub fn observe(
+    paths: &Paths,
+    ledger: Snapshot,
+    answers: &[Answer<'_>],
+    before: &dyn Fn(&str) -> Option<u64>,
+) -> Result<History> {
+    let all_news =
+        |history: &History| answers.iter().flat_map(|answer| news(history, answer, before)).collect();
+    let history = ledger.renewed(paths)?;
     let entries: Vec<Entry> = all_news(&history);
     if entries.is_empty() { Ok(history) } else { file::update(paths, all_news) }
 }
 
 /// Returns the entries for what `answer` adds to `history`.
-pub fn news(history: &History, answer: &Answer<'_>) -> Vec<Entry> {
+pub fn news(history: &History, answer: &Answer<'_>, before: &dyn Fn(&str) -> Option<u64>) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let listed: HashMap<&str, &Sighting<'_>> =
-        answer.sightings.iter().map(|sighting| (sighting.id, sighting)).collect();
-    for sighting in answer.sightings.iter().filter(|sighting| sighting.over.is_none()) {
-        if history.open(answer.provider, sighting.id).is_none() {
-            entries.push(begin(history, answer, sighting));
+    // The sighting of each stay.
+    let mut listed: Vec<Option<&Sighting<'_>>> = vec![None; history.stays.len()];
+    for sighting in answer.sightings {
+        match history.place(answer.provider, sighting.id) {
+            Some(place) => listed[place] = Some(sighting),
+            None if sighting.over.is_none() => entries.push(begin(history, answer, sighting)),
+            None => {}
         }
     }
-    for stay in history.running().filter(|stay| stay.provider == answer.provider) {
-        let sighting = listed.get(stay.id.as_str());
+    let stays = history.stays.iter().zip(listed);
+    for (stay, sighting) in stays.filter(|(stay, _)| stay.end.is_none() && stay.provider == answer.provider) {
         // An answer from before the launch does not know it.
         if stay.from > answer.time {
             continue;
@@ -75,7 +79,7 @@ pub fn news(history: &History, answer: &Answer<'_>) -> Vec<Entry> {
         };
         let entry = Entry::new(answer.time, Event::Ended, answer.provider);
         let mut entry = entry.about(Some(&stay.id), stay.name.as_deref()).because(reason);
-        entry.last_seen = Some(answer.before.unwrap_or(stay.from).max(stay.from));
+        entry.last_seen = Some(before(answer.provider).unwrap_or(stay.from).max(stay.from));
         entries.push(entry);
     }
     let lost = history.wishes.iter().filter(|wish| is_lost(wish, answer));
@@ -125,13 +129,13 @@ mod tests {
                 Sighting { id, name: Some(name), kind: None, region: None, price_cents_per_hour: None, over }
             })
             .collect();
-        let answer = Answer { provider: "x", sightings: &sightings, time, before };
+        let answer = Answer { provider: "x", sightings: &sightings, time };
         let mut history = history(lines);
-        let entries = news(&history, &answer);
+        let entries = news(&history, &answer, &|_| before);
         for entry in entries.clone() {
             history.add(entry);
         }
-        assert!(news(&history, &answer).is_empty(), "the same answer adds nothing again");
+        assert!(news(&history, &answer, &|_| before).is_empty(), "the same answer adds nothing again");
         let told = |entry: &Entry| {
             let event = serde_json::to_string(&entry.event).unwrap();
             let seen = entry.last_seen.map(|seen| format!(" @{seen}")).unwrap_or_default();

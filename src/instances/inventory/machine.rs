@@ -148,11 +148,14 @@ impl Machine {
 
 /// Marks machines that share a name.
 pub(super) fn mark_namesakes(machines: &mut [Machine]) {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for machine in machines.iter() {
-        *counts.entry(&machine.name).or_default() += 1;
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(machines.len());
+    let mut have_namesake = vec![false; machines.len()];
+    for (place, machine) in machines.iter().enumerate() {
+        if let Some(other) = places.insert(&machine.name, place) {
+            have_namesake[other] = true;
+            have_namesake[place] = true;
+        }
     }
-    let have_namesake: Vec<bool> = machines.iter().map(|machine| counts[machine.name.as_str()] > 1).collect();
     for (machine, has_namesake) in machines.iter_mut().zip(have_namesake) {
         machine.has_namesake = has_namesake;
     }

@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::instances::provider::answer::{Listed, Status};
 use crate::instances::provider::cache::Cache;
-use crate::ledger::History;
 use crate::ledger::observe::{self, Answer, Sighting};
+use crate::ledger::{History, Snapshot};
 use crate::system::paths::Paths;
 use crate::system::time::now;
 
@@ -19,13 +19,15 @@ pub(super) struct Recorded {
 /// Stores the answer of the provider `name` in the cache and enters its news into the ledger; returns its time.
 /// An unwritable state directory must not withhold the answer.
 pub fn record(paths: &Paths, name: &str, listed: &[Listed], config: &Config) -> u64 {
-    record_all(&[(name, listed)], &mut Cache::read(paths), config, paths).taken
+    record_all(&[(name, listed)], &Cache::new(paths), Snapshot::read(paths), config, paths).taken
 }
 
-/// Does the same for the answers of several providers, each with its name. `cache` holds those before them.
+/// Does the same for the answers of several providers, each with its name. `cache` holds those before them; `ledger` was
+/// read before.
 pub(super) fn record_all(
     answers: &[(&str, &[Listed])],
-    cache: &mut Cache,
+    cache: &Cache<'_>,
+    ledger: Snapshot,
     config: &Config,
     paths: &Paths,
 ) -> Recorded {
@@ -38,18 +40,10 @@ pub(super) fn record_all(
     let observed: Vec<Answer<'_>> = answers
         .iter()
         .zip(&sightings)
-        .map(|((provider, _), sightings)| Answer {
-            provider,
-            sightings,
-            time: taken,
-            before: cache.time_of(provider),
-        })
+        .map(|((provider, _), sightings)| Answer { provider, sightings, time: taken })
         .collect();
-    let ledger = observe::observe(paths, &observed).ok();
-    for (name, listed) in answers {
-        let _ = cache.remember(name, taken, listed);
-    }
-    let _ = cache.write(&config.providers, paths);
+    let ledger = observe::observe(paths, ledger, &observed, &|provider| cache.time_of(provider)).ok();
+    let _ = cache.write(taken, answers, &config.providers);
     Recorded { taken, ledger }
 }
 

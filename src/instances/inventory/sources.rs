@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::instances::provider;
 use crate::instances::provider::answer::Listed;
 use crate::instances::provider::cache::Cache;
-use crate::ledger::History;
+use crate::ledger::{History, Snapshot};
 use crate::system::paths::Paths;
 use crate::system::signals::Watch;
 use crate::system::spinner::Spinner;
@@ -58,20 +58,23 @@ impl Inventory {
             names if quiet || names.is_empty() => Spinner::hidden(),
             names => Spinner::new(&format!("Asking {}", printable(&names))),
         };
-        let answers: Vec<Result<Vec<Listed>>> = thread::scope(|scope| {
+        let (answers, before): (Vec<Result<Vec<Listed>>>, Snapshot) = thread::scope(|scope| {
             let asked: Vec<_> = config
                 .providers
                 .iter()
                 .map(|name| scope.spawn(move || provider::list(name, watch)))
                 .collect();
             let ended = || Err(Error::failed("a thread that queried a provider ended early"));
-            asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
+            let before = Snapshot::read(paths);
+            let answers = asked.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended()));
+            (answers.collect(), before)
         });
         drop(spinner);
         let given = config.providers.iter().zip(&answers);
         let given = given.filter_map(|(name, answer)| Some((name.as_str(), answer.as_deref().ok()?)));
-        let mut cache = Cache::read(paths);
-        let Recorded { taken, ledger } = record_all(&given.collect::<Vec<_>>(), &mut cache, config, paths);
+        let cache = Cache::new(paths);
+        let Recorded { taken, ledger } =
+            record_all(&given.collect::<Vec<_>>(), &cache, before, config, paths);
         let answers = config.providers.iter().zip(answers).map(|(name, answer)| match answer {
             Ok(listed) => (Source { provider: name.clone(), taken: Some(taken), error: None }, listed),
             Err(error) => last_known(&cache, name, Some(Arc::new(error))),
@@ -86,7 +89,7 @@ impl Inventory {
 
     /// Returns cached data after a query: keeps the failures of that query.
     pub fn with_failures(failures: &Failures, config: &Config, paths: &Paths) -> Self {
-        let cache = Cache::read(paths);
+        let cache = Cache::new(paths);
         let last_known = |name: &String| last_known(&cache, name, failures.get(name).cloned());
         Self::new(config, config.providers.iter().map(last_known).collect())
     }
@@ -143,7 +146,7 @@ impl Inventory {
     }
 }
 
-fn last_known(cache: &Cache, name: &str, error: Option<Arc<Error>>) -> Listing {
+fn last_known(cache: &Cache<'_>, name: &str, error: Option<Arc<Error>>) -> Listing {
     let remembered = cache.recall(name);
     let taken = remembered.as_ref().map(|remembered| remembered.taken);
     let listed = remembered.map(|remembered| remembered.instances).unwrap_or_default();

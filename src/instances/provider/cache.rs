@@ -3,6 +3,7 @@
 //! The file holds no secrets, but is private all the same. An unreadable file counts as empty: the next
 //! answer replaces it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
@@ -29,9 +30,16 @@ pub struct Remembered {
     pub instances: Vec<Listed>,
 }
 
-/// The cache. It changes in memory; [`Cache::write`] stores it.
+/// The cache. The file is read when it is needed.
+#[derive(Debug)]
+pub struct Cache<'a> {
+    paths: &'a Paths,
+    file: OnceCell<File>,
+}
+
+/// The file.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Cache {
+struct File {
     version: u32,
     providers: BTreeMap<String, Entry>,
 }
@@ -43,38 +51,55 @@ struct Entry {
     answer: Box<RawValue>,
 }
 
-impl Cache {
-    /// Reads the cache.
-    pub fn read(paths: &Paths) -> Self {
-        read(paths).unwrap_or_else(|| Self { version: VERSION, providers: BTreeMap::new() })
+/// The file, to be written.
+#[derive(Serialize)]
+struct NewFile<'a> {
+    version: u32,
+    providers: BTreeMap<&'a str, NewEntry<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum NewEntry<'a> {
+    Kept(&'a Entry),
+    Given { taken: u64, answer: Answer<'a> },
+}
+
+impl<'a> Cache<'a> {
+    /// Returns the cache.
+    pub fn new(paths: &'a Paths) -> Self {
+        Self { paths, file: OnceCell::new() }
+    }
+
+    fn file(&self) -> &File {
+        let empty = || File { version: VERSION, providers: BTreeMap::new() };
+        self.file.get_or_init(|| read(self.paths).unwrap_or_else(empty))
     }
 
     /// Returns the last answer of the provider `name`.
     pub fn recall(&self, name: &str) -> Option<Remembered> {
-        let entry = self.providers.get(name)?;
+        let entry = self.file().providers.get(name)?;
         let instances = answer::parse(entry.answer.get().as_bytes()).ok()?;
         Some(Remembered { taken: entry.taken, instances })
     }
 
     /// Returns the time of the last answer of the provider `name`. Does not look into the answer.
     pub fn time_of(&self, name: &str) -> Option<u64> {
-        Some(self.providers.get(name)?.taken)
+        Some(self.file().providers.get(name)?.taken)
     }
 
-    /// Replaces the answer of the provider `name` by that from the time `taken`.
-    pub fn remember(&mut self, name: &str, taken: u64, instances: &[Listed]) -> Result<()> {
-        let answer =
-            serde_json::value::to_raw_value(&Answer::new(instances)).map_err(|error| unwritable(&error))?;
-        self.providers.insert(name.to_owned(), Entry { taken, answer });
-        Ok(())
-    }
-
-    /// Drops the answers of providers that are not `enabled`, and stores the others.
-    pub fn write(&mut self, enabled: &[String], paths: &Paths) -> Result<()> {
-        self.providers.retain(|name, _| enabled.contains(name));
-        let text = serde_json::to_string(self).map_err(|error| unwritable(&error))?;
-        paths.ensure_state()?;
-        paths::write_atomically(&paths.instance_cache(), &text)
+    /// Stores `answers`, each with the name of its provider, from the time `taken`. Keeps the last answers of other
+    /// providers that are `enabled`.
+    pub fn write(&self, taken: u64, answers: &[(&str, &[Listed])], enabled: &[String]) -> Result<()> {
+        let entry = |name: &'_ str| match answers.iter().find(|(provider, _)| *provider == name) {
+            Some((_, listed)) => Some(NewEntry::Given { taken, answer: Answer::new(listed) }),
+            None => self.file().providers.get(name).map(NewEntry::Kept),
+        };
+        let providers = enabled.iter().filter_map(|name| Some((name.as_str(), entry(name)?))).collect();
+        let file = NewFile { version: VERSION, providers };
+        let text = serde_json::to_string(&file).map_err(|error| unwritable(&error))?;
+        self.paths.ensure_state()?;
+        paths::write_atomically(&self.paths.instance_cache(), &text)
     }
 }
 
@@ -82,9 +107,9 @@ fn unwritable(error: &serde_json::Error) -> Error {
     Error::failed(format!("cannot write JSON: {error}"))
 }
 
-fn read(paths: &Paths) -> Option<Cache> {
+fn read(paths: &Paths) -> Option<File> {
     let mut text = String::new();
     let file = fs::File::open(paths.instance_cache()).ok()?;
     file.take(SIZE_MAX).read_to_string(&mut text).ok()?;
-    serde_json::from_str::<Cache>(&text).ok().filter(|cache| cache.version == VERSION)
+    serde_json::from_str::<File>(&text).ok().filter(|file| file.version == VERSION)
 }
