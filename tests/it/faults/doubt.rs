@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use crate::support::namespaces::{self, THERE};
 use crate::support::sandbox::Sandbox;
 use crate::support::sshd::Options;
 use crate::support::tools::tool;
-use crate::support::{download, ports, wait};
+use crate::support::wait::DEADLINE;
+use crate::support::{ports, wait};
 
 /// So long that ssh's own keepalive has no part in what follows.
 const KEEPALIVE: i64 = 60;
@@ -80,16 +82,24 @@ fn a_link_in_doubt_is_not_shown_as_up() {
     assert!(!logs(&sandbox).contains("link lost"));
 }
 
-/// The kernel on the way acknowledges whatever is sent, so that something seems to happen all the time.
+/// The kernel on the way acknowledges whatever is sent, so that something seems to happen all the time. Some of what a
+/// connection sends bit by bit is always under way.
 #[test]
 fn requests_that_keep_coming_do_not_hide_a_link_that_was_forgotten() {
     let (_instance, network, sandbox) = start(KEEPALIVE);
-    // Connections depend on the link.
-    let _stream = download::begin(sandbox.config.local[0], 100_000_000);
+    let mut upload = upload(sandbox.config.local[0]);
     network.forget();
     let url = sandbox.url(1, "id");
     let request = || curl().args(["--max-time", "2", &url]).output().unwrap().stdout == b"n8n";
+    let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
+        scope.spawn(|| {
+            // It is reset when the first ssh ends.
+            while !is_over.load(Ordering::Relaxed) && upload.write_all(b"-").is_ok() {
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let _over = Over(&is_over);
         let mut under_way: Vec<thread::ScopedJoinHandle<'_, bool>> = Vec::new();
         wait::until_true("an answer", || {
             under_way.push(scope.spawn(request));
@@ -98,6 +108,26 @@ fn requests_that_keep_coming_do_not_hide_a_link_that_was_forgotten() {
         });
     });
     assert!(logs(&sandbox).contains("the second ssh takes over"));
+}
+
+/// Sets a flag when it is dropped, also by a panic.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Returns a connection to the service behind `port`, which reads what is sent on it.
+fn upload(port: u16) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let head = "POST /digest HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.read_exact(&mut [0; 25]).unwrap();
+    stream
 }
 
 /// A server that stops to answer on one connection, which recovers later.
