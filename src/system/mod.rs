@@ -11,6 +11,7 @@ pub(crate) mod name_service;
 pub mod paths;
 pub mod peer;
 pub mod question;
+pub(crate) mod recall;
 pub mod script;
 pub mod signals;
 pub mod sock_diag;

@@ -1,4 +1,4 @@
-//! The kernel's view of this machine's TCP sockets, of any process: `sock_diag(7)` over netlink.
+//! The kernel's view of this machine's sockets, of any process: `sock_diag(7)` over netlink.
 //!
 //! Linux only; elsewhere there is no data.
 
@@ -34,6 +34,12 @@ pub struct Socket {
 /// support the query.
 pub fn find(local: SocketAddr, remote: SocketAddr) -> std::io::Result<Option<Socket>> {
     netlink::find(local, remote)
+}
+
+/// Returns the inode number of the peer of the Unix socket `inode`; 0 if no process has it open.
+#[cfg(target_os = "linux")]
+pub fn unix_peer(inode: u32) -> std::io::Result<u32> {
+    netlink::unix_peer(inode)
 }
 
 /// Returns all established connections of this network namespace.
@@ -79,29 +85,42 @@ mod netlink {
     const INFO: u16 = 2;
     const ESTABLISHED: u32 = 1 << 1;
     const ANY_STATE: u32 = u32::MAX;
+    /// Length of `unix_diag_req` and `unix_diag_msg`, `UDIAG_SHOW_PEER`, and the attribute with the peer's inode number.
+    const UNIX_REQUEST: usize = 24;
+    const UNIX_MESSAGE: usize = 16;
+    const SHOW_PEER: u32 = 4;
+    const ANY_COOKIE: [u8; 8] = [0xff; 8];
+    const PEER: u16 = 2;
 
     pub fn find(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<Socket>> {
         let family = if local.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-        let mut found = query(family, ANY_STATE, Some((local, remote)))?;
+        let mut found = query(&request(family, ANY_STATE, Some((local, remote))), parse)?;
         // Otherwise the kernel falls back on a listener.
         Ok(found.pop().filter(|socket| (socket.local, socket.remote) == (local, remote)))
     }
 
     pub fn established() -> io::Result<Vec<Socket>> {
-        let mut all = query(libc::AF_INET, ESTABLISHED, None)?;
-        all.extend(query(libc::AF_INET6, ESTABLISHED, None)?);
+        let mut all = query(&request(libc::AF_INET, ESTABLISHED, None), parse)?;
+        all.extend(query(&request(libc::AF_INET6, ESTABLISHED, None), parse)?);
         Ok(all)
     }
 
-    /// Queries one socket, or all.
-    fn query(
-        family: i32,
-        states: u32,
-        addresses: Option<(SocketAddr, SocketAddr)>,
-    ) -> io::Result<Vec<Socket>> {
+    pub fn unix_peer(inode: u32) -> io::Result<u32> {
+        let mut bytes = header(UNIX_REQUEST, false);
+        bytes.extend(libc::AF_UNIX.to_ne_bytes());
+        for number in [ANY_STATE, inode, SHOW_PEER] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes.extend(ANY_COOKIE);
+        let peer = |message: &[u8]| u32_at(attribute(message.get(UNIX_MESSAGE..)?, PEER)?, 0);
+        query(&bytes, peer)?.pop().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Sends `request` for one socket, or all, and returns what `parse` makes of the answers.
+    fn query<T>(request: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
         let (kind, flags) = (SockType::Raw, SockFlag::SOCK_CLOEXEC);
         let netlink = socket(AddressFamily::Netlink, kind, flags, SockProtocol::NetlinkSockDiag)?;
-        send(netlink.as_raw_fd(), &request(family, states, addresses), MsgFlags::empty())?;
+        send(netlink.as_raw_fd(), request, MsgFlags::empty())?;
         let mut sockets = Vec::new();
         let mut buffer = vec![0; 32 << 10];
         loop {
@@ -119,7 +138,7 @@ mod netlink {
                 }
                 rest = &rest[rest.len().min(size.next_multiple_of(4))..];
             }
-            if addresses.is_some() {
+            if !is_dump(request) {
                 return Ok(sockets);
             }
         }
@@ -142,14 +161,23 @@ mod netlink {
         (code != libc::ENOENT && code != 0).then(|| io::Error::from_raw_os_error(code))
     }
 
-    fn request(family: i32, states: u32, addresses: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
-        let dump = if addresses.is_none() { libc::NLM_F_DUMP } else { 0 };
-        let flags = u16::try_from(libc::NLM_F_REQUEST | dump).unwrap_or_default();
-        let mut bytes = Vec::with_capacity(HEADER + REQUEST);
-        bytes.extend(u32::try_from(HEADER + REQUEST).unwrap_or_default().to_ne_bytes());
+    /// Returns the header of a request of this `length`, for all sockets or one.
+    fn header(length: usize, is_dump: bool) -> Vec<u8> {
+        let flags = libc::NLM_F_REQUEST | if is_dump { libc::NLM_F_DUMP } else { 0 };
+        let mut bytes = Vec::with_capacity(HEADER + length);
+        bytes.extend(u32::try_from(HEADER + length).unwrap_or_default().to_ne_bytes());
         bytes.extend(BY_FAMILY.to_ne_bytes());
-        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(u16::try_from(flags).unwrap_or_default().to_ne_bytes());
         bytes.extend([0; 8]);
+        bytes
+    }
+
+    fn is_dump(request: &[u8]) -> bool {
+        u16_at(request, 6).is_some_and(|flags| i32::from(flags) & libc::NLM_F_DUMP != 0)
+    }
+
+    fn request(family: i32, states: u32, addresses: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+        let mut bytes = header(REQUEST, addresses.is_none());
         let byte = |number: i32| u8::try_from(number).unwrap_or_default();
         bytes.extend([byte(family), byte(libc::IPPROTO_TCP), 1 << (INFO - 1), 0]);
         bytes.extend(states.to_ne_bytes());
@@ -159,8 +187,7 @@ mod netlink {
             bytes.extend(address(local.ip()));
             bytes.extend(address(remote.ip()));
             bytes.extend([0; 4]);
-            // Any cookie.
-            bytes.extend([0xff; 8]);
+            bytes.extend(ANY_COOKIE);
         } else {
             bytes.extend([0; ID]);
         }

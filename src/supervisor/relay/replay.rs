@@ -6,6 +6,9 @@
 //!
 //! So a client's first data is kept, one piece that ssh reads at a time, until an answer comes or ssh has
 //! begun to read.
+//!
+//! If another ssh takes over while the link is in doubt, the first one goes on for other connections, and may read the
+//! data later. So the data is taken back from it before it is sent again ([`recall`]).
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -21,6 +24,7 @@ use super::copy::BUFFER;
 use super::disconnect;
 use super::stream::{Stream, end, is_momentary, write_all};
 use super::uplink::{Uplink, is_gone};
+use crate::system::recall::recall;
 
 /// Bytes to keep; the rest of a long request waits at the client. ssh reads 16 KB or more at a time
 /// (`channels.c`, OpenSSH 7.6 to 10), so it has read either nothing of this or everything.
@@ -36,6 +40,8 @@ pub enum Fate {
     UnderWay,
     /// The link was lost before any of it was read.
     Lost,
+    /// Another ssh has taken over, and this one will read none of it.
+    Withdrawn,
     /// The far end was not reachable; the data is discarded.
     Refused,
 }
@@ -71,6 +77,7 @@ impl ReplayBuffer {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let mut given = self.give(remote).await;
+        let mut is_bound = false;
         loop {
             tokio::select! {
                 answer = first_event(remote) => return Ok(answer.fate(given, remote, uplink)),
@@ -79,6 +86,12 @@ impl ReplayBuffer {
                     ready?;
                     self.listen(client, uplink)?;
                     given = self.give(remote).await;
+                }
+                () = uplink.until_replaced(), if !is_bound => {
+                    if let Some(fate) = self.withdraw(given, remote, uplink) {
+                        return Ok(fate);
+                    }
+                    is_bound = true;
                 }
                 () = until_read(remote), if given > 0 => if let Some(answer) = taken(remote) {
                     return Ok(answer.fate(given, remote, uplink));
@@ -104,6 +117,25 @@ impl ReplayBuffer {
         }
         uplink.exchange.sent();
         Ok(())
+    }
+
+    /// Takes back from ssh the `given` bytes that were sent to it. Returns `None` if the connection stays with it, because
+    /// it has read them or does not give them back.
+    fn withdraw(&self, given: usize, remote: &UnixStream, uplink: &Uplink) -> Option<Fate> {
+        // The kernel reports an error once only.
+        if let Some(answer) = read(look(remote)) {
+            return Some(answer.fate(given, remote, uplink));
+        }
+        if self.kept.is_empty() {
+            return Some(Fate::Withdrawn);
+        }
+        let peer = remote.peer_cred().ok()?.pid()?;
+        match recall(remote, peer, &mut [0; KEPT_MAX]) {
+            Ok(0) | Err(_) => None,
+            Ok(length) if length == given => Some(Fate::Withdrawn),
+            // ssh has read only a part, which it never does.
+            Ok(_) => Some(Fate::Refused),
+        }
     }
 
     /// Sends ssh the kept data; returns its length. Data that cannot be sent stays kept; the answer tells the

@@ -45,6 +45,7 @@ async fn carry(client: impl Stream, socket: Arc<Path>, mut uplink: Uplink) -> io
         match replay.attend(&client, &remote, &uplink).await? {
             Fate::UnderWay => break remote,
             Fate::Refused => return stream::reset(&client),
+            Fate::Withdrawn => {}
             // A dying ssh may still listen.
             Fate::Lost => drop(timeout(CONNECT_PAUSE, uplink.until_down()).await),
         }

@@ -75,6 +75,15 @@ impl Uplink {
     pub async fn until_down(&self) {
         self.exchange.carrier().until_ended().await;
     }
+
+    /// Waits until another ssh has taken over from that of this connection, which goes on.
+    pub async fn until_replaced(&self) {
+        let (mut link, own) = (self.link.clone(), self.exchange.carrier());
+        let is_other = |present: &Option<_>| present.as_ref().is_some_and(|other| !Arc::ptr_eq(other, own));
+        if link.wait_for(is_other).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Returns true if ssh itself is gone, not only the connection that it closed: it also closes connections that a

@@ -2,20 +2,21 @@
 //! can end.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use super::link::Pending;
 use super::{behind, logs, told, wait_for};
+use crate::support::config::forward;
 use crate::support::curl::get;
 use crate::support::instance::Instance;
 use crate::support::network::Network;
 use crate::support::sandbox::Sandbox;
 use crate::support::service::Pattern;
 use crate::support::wait::DEADLINE;
-use crate::support::{download, process, wait};
+use crate::support::{download, ports, process, wait};
 
 /// More than all buffers on the way hold.
 const LENGTH: u64 = 30_000_000;
@@ -120,6 +121,53 @@ fn what_the_former_ssh_carries_outlives_the_present_one() {
     sandbox.tunnel(["status", "--check"]).stdout_has("sglang: answering").run();
     sandbox.soong(["ssh", "--", "echo", "over"]).stdout("over\n").run();
     assert_eq!((instance.sshd.logins(), sandbox.clients().len()), (3, 1));
+}
+
+fn accept(service: &TcpListener) -> TcpStream {
+    service.set_nonblocking(true).unwrap();
+    let stream = wait::until("a connection to the service", || service.accept().ok()).0;
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// The first ssh stays for a stream and for a connection whose client has closed it, which the server has not confirmed.
+/// A request that it has not read moves to the second ssh at once, and reaches the service only once.
+#[test]
+fn a_request_that_the_former_ssh_has_not_read_does_not_wait_for_its_end() {
+    let instance = Instance::start();
+    let network = Network::to(instance.sshd.port);
+    let mut sandbox = behind(&network, &instance);
+    let (service, local) = (TcpListener::bind("127.0.0.1:0").unwrap(), ports::free());
+    sandbox.configure(|config| {
+        config.set(["ssh", "keepalive"], 60);
+        config.set(["services", "counted"], forward(service.local_addr().unwrap().port(), local));
+    });
+    sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
+    let (mut stream, closed) = (download(&sandbox, LENGTH), download(&sandbox, 0));
+    let former = sshs(&sandbox)[0];
+    network.hold();
+    drop(closed);
+    let mut waiting = TcpStream::connect(("127.0.0.1", local)).unwrap();
+    waiting.set_read_timeout(Some(DEADLINE)).unwrap();
+    waiting.write_all(b"request").unwrap();
+    let mut request = [0; 7];
+    let mut served = accept(&service);
+    served.read_exact(&mut request).unwrap();
+    assert_eq!(&request, b"request");
+    served.write_all(b"answer").unwrap();
+    waiting.read_exact(&mut [0; 6]).unwrap();
+    assert!(logs(&sandbox).contains("the second ssh takes over"));
+    assert!(process::is_alive(former), "the former ssh has ended with its connections");
+    network.release();
+    // Only now the server gets to know that the first ssh wanted to connect.
+    let mut late = accept(&service);
+    assert_eq!(late.read(&mut request).unwrap(), 0, "the request is sent twice");
+    download::finish(&mut stream, LENGTH);
+    drop(stream);
+    wait::until_true("the former ssh to end", || !process::is_alive(former));
+    waiting.write_all(b"more").unwrap();
+    served.read_exact(&mut request[..4]).unwrap();
 }
 
 /// The former ssh dies: what it carried is reset, and the present one goes on.

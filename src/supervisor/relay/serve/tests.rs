@@ -1,5 +1,6 @@
 //! The relay between real sockets; a listener of the test takes ssh's place.
 
+mod former;
 mod rig;
 
 use std::io::{Read, Write};

@@ -95,7 +95,7 @@ impl Rig {
         let (stream, _) = Remote::bind(self.socket()).unwrap().accept().unwrap();
         std::fs::remove_file(self.socket()).unwrap();
         let mut waiting = vec![0; length];
-        while recv(stream.as_raw_fd(), &mut waiting, MsgFlags::MSG_PEEK).unwrap() < length {
+        while length > 0 && recv(stream.as_raw_fd(), &mut waiting, MsgFlags::MSG_PEEK).unwrap() < length {
             thread::yield_now();
         }
         stream
