@@ -70,6 +70,8 @@ async fn connect(control: &Control, target: &Target, uplink: &mut Uplink) -> Res
         let attempt = tokio::select! {
             attempt = mux::connect(control, target) => attempt,
             () = uplink.until_down() => continue,
+            // Nothing of the client's has been sent yet.
+            () = uplink.until_replaced() => continue,
         };
         if !matches!(attempt, Err(Refusal::Silent(_))) {
             uplink.exchange.received();

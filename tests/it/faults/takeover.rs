@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use super::link::Pending;
 use super::{behind, logs, told, wait_for};
 use crate::support::config::forward;
-use crate::support::curl::get;
+use crate::support::curl::{curl, get, output};
 use crate::support::instance::Instance;
 use crate::support::network::Network;
 use crate::support::sandbox::Sandbox;
@@ -168,6 +168,22 @@ fn a_request_that_the_former_ssh_has_not_read_does_not_wait_for_its_end() {
     wait::until_true("the former ssh to end", || !process::is_alive(former));
     waiting.write_all(b"more").unwrap();
     served.read_exact(&mut request[..4]).unwrap();
+}
+
+#[test]
+fn a_connection_that_the_former_ssh_has_not_made_for_the_proxy_does_not_wait_for_its_end() {
+    let (instance, network, sandbox) = start(60);
+    let proxy = ports::free();
+    sandbox.tunnel(["forward", "--socks", &proxy.to_string()]).stdout_has("").run();
+    let mut stream = download(&sandbox, LENGTH);
+    let former = sshs(&sandbox)[0];
+    network.hold();
+    let (proxy, service) = (format!("localhost:{proxy}"), instance.services[1].port);
+    let url = format!("http://localhost:{service}/id");
+    assert_eq!(output(curl().args(["--socks5-hostname", &proxy, &url])), "n8n");
+    assert!(process::is_alive(former), "the former ssh has ended with its connections");
+    network.release();
+    download::finish(&mut stream, LENGTH);
 }
 
 /// The former ssh dies: what it carried is reset, and the present one goes on.
