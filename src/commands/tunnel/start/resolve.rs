@@ -64,7 +64,9 @@ pub fn resolve(
 fn choose_instance(arguments: &StartArguments, config: &Config, paths: &Paths) -> Result<Instance> {
     let selector = arguments.choice.selector(arguments.quiet || arguments.json);
     // The supervisor asks the provider if the instance does not answer there.
-    if let (true, Some(known)) = (arguments.keep_trying, inventory::choose_cached(&selector, config, paths)) {
+    if arguments.keep_trying
+        && let Some(known) = inventory::choose_cached(&selector, config, paths)
+    {
         return Ok(known);
     }
     inventory::choose(&selector, config, paths).map_err(|error| {
