@@ -153,6 +153,9 @@ impl Running {
             wait_without_reaping(pid);
             drop(alive);
         });
+        if let Some(stdout) = &child.stdout {
+            widen(stdout);
+        }
         let (stdout, stderr) = (Stream::new(child.stdout.take()), Stream::new(child.stderr.take()));
         Ok(Self { child, stdout, stderr, ended, has_ended: false })
     }
@@ -222,6 +225,17 @@ impl Running {
         }
     }
 }
+
+/// Lets a long output into the pipe at once, so that the program and its reader need not take turns.
+#[cfg(target_os = "linux")]
+fn widen(pipe: &impl AsFd) {
+    const LENGTH: libc::c_int = 1 << 20;
+    // A user with many pipes may not; then it stays as it was.
+    let _ = nix::fcntl::fcntl(pipe, nix::fcntl::FcntlArg::F_SETPIPE_SZ(LENGTH));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn widen(_: &impl AsFd) {}
 
 /// Makes the command lead its own session.
 fn in_own_session(command: &mut Command) {
