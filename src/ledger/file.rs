@@ -1,9 +1,9 @@
 //! The file of the ledger: lines are appended under a lock and synced; unreadable lines stay and are reported.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
@@ -17,12 +17,15 @@ use crate::system::paths::Paths;
 const SIZE_MAX: u64 = 64 << 20;
 /// Longest line, in bytes.
 const LINE_MAX: usize = 64 << 10;
+/// Bytes to read at a time.
+const BUFFER: usize = 64 << 10;
 /// Mode of the file.
 const MODE: u32 = 0o600;
 
 /// The ledger as it was read, to be used later if it has not changed.
 #[derive(Debug)]
 pub struct Snapshot {
+    path: PathBuf,
     /// Length of the file, in bytes, and its contents.
     read: Result<(u64, History)>,
 }
@@ -30,41 +33,67 @@ pub struct Snapshot {
 impl Snapshot {
     /// Reads the ledger.
     pub fn read(paths: &Paths) -> Self {
-        Self { read: read_measured(paths) }
+        Self::of(paths.ledger())
+    }
+
+    fn of(path: PathBuf) -> Self {
+        Self { read: read_measured(&path), path }
     }
 
     /// Returns the ledger as it is now. Reads it again if it has grown: it is never rewritten.
-    pub fn renewed(self, paths: &Paths) -> Result<History> {
-        let (read, history) = self.read?;
-        let length = fs::symlink_metadata(paths.ledger()).map_or(0, |metadata| metadata.len());
-        if length == read { Ok(history) } else { self::read(paths) }
+    pub fn renewed(self) -> Result<History> {
+        let (length, history) = self.read?;
+        let length_now = fs::symlink_metadata(&self.path).map_or(0, |metadata| metadata.len());
+        if length_now == length {
+            return Ok(history);
+        }
+        read_measured(&self.path).map(|(_, history)| history)
     }
 }
 
 /// Reads the ledger. A missing file counts as empty.
 pub fn read(paths: &Paths) -> Result<History> {
-    read_measured(paths).map(|(_, history)| history)
+    read_measured(&paths.ledger()).map(|(_, history)| history)
 }
 
 /// Reads the ledger, with the number of its bytes.
-fn read_measured(paths: &Paths) -> Result<(u64, History)> {
-    let path = paths.ledger();
-    let bytes = match bytes(&path) {
-        Ok(bytes) => bytes,
+fn read_measured(path: &Path) -> Result<(u64, History)> {
+    let file = match open(path, OpenOptions::new().read(true)) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, History::default())),
-        Err(error) => return Err(Error::io("read", &path, error)),
+        Err(error) => return Err(Error::io("read", path, error)),
     };
     let mut history = History::default();
-    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+    let add = |number: usize, line: &[u8]| {
         if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
+            return;
         }
         match parse(line) {
             Some(entry) => history.add(entry),
-            None => history.unreadable.push(index + 1),
+            None => history.unreadable.push(number),
         }
+    };
+    let length = for_each_line(file, add).map_err(|error| Error::io("read", path, error))?;
+    Ok((length, history))
+}
+
+/// Calls `act` for each line, with its number. Returns the number of bytes.
+fn for_each_line(file: impl Read, mut act: impl FnMut(usize, &[u8])) -> io::Result<u64> {
+    let mut file = BufReader::with_capacity(BUFFER, file.take(SIZE_MAX + 1));
+    let (mut line, mut length) = (Vec::new(), 0);
+    for number in 1.. {
+        line.clear();
+        let count = file.read_until(b'\n', &mut line)?;
+        length += count as u64;
+        if length > SIZE_MAX {
+            return Err(io::Error::other("larger than 64 MiB"));
+        }
+        if count == 0 {
+            break;
+        }
+        act(number, line.strip_suffix(b"\n").unwrap_or(&line));
     }
-    Ok((bytes.len() as u64, history))
+    Ok(length)
 }
 
 fn parse(line: &[u8]) -> Option<Entry> {
@@ -123,16 +152,6 @@ fn ends_with_newline(file: &File) -> io::Result<bool> {
     Ok(length == 0 || (file.read_at(&mut last, length - 1)? == 1 && last[0] == b'\n'))
 }
 
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let file = open(path, OpenOptions::new().read(true))?;
-    let mut bytes = Vec::new();
-    file.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > SIZE_MAX {
-        return Err(io::Error::other("larger than 64 MiB"));
-    }
-    Ok(bytes)
-}
-
 /// Opens the file; refuses links, special files and files of other users.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = options.mode(MODE).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
@@ -154,8 +173,10 @@ mod tests {
     }
 
     fn ids(path: &Path) -> Vec<Option<String>> {
-        let bytes = bytes(path).unwrap();
-        bytes.split(|byte| *byte == b'\n').map(|line| parse(line).and_then(|entry| entry.id)).collect()
+        let mut ids = Vec::new();
+        let file = open(path, OpenOptions::new().read(true)).unwrap();
+        for_each_line(file, |_, line| ids.push(parse(line).and_then(|entry| entry.id))).unwrap();
+        ids
     }
 
     #[test]
@@ -169,9 +190,45 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         write_to(&path, &["c"]);
         let some = |id: &str| Some(id.to_owned());
-        assert_eq!(ids(&path), [some("a"), None, some("c"), None]);
+        assert_eq!(ids(&path), [some("a"), None, some("c")]);
         assert!(fs::read_to_string(&path).unwrap().starts_with(&text[..text.len() - 9]), "nothing is lost");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
+    }
+
+    #[test]
+    fn lines_are_numbered_and_measured() {
+        for (text, expected) in
+            [("", &[][..]), ("a", &["a"]), ("a\n\nb\r\n", &["a", "", "b\r"]), ("\n", &[""])]
+        {
+            let mut lines = Vec::new();
+            let length = for_each_line(text.as_bytes(), |number, line| {
+                lines.push((number, str::from_utf8(line).unwrap().to_owned()));
+            });
+            assert_eq!(length.unwrap(), text.len() as u64);
+            let expected: Vec<(usize, String)> =
+                (1..).zip(expected.iter().map(|line| (*line).to_owned())).collect();
+            assert_eq!(lines, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_ledger_without_an_end_is_refused() {
+        let error = for_each_line(io::repeat(b'x'), |_, _| {}).unwrap_err();
+        assert_eq!(error.to_string(), "larger than 64 MiB");
+    }
+
+    #[test]
+    fn a_ledger_that_was_read_early_is_read_again_if_it_has_grown() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger.jsonl");
+        let count = |snapshot: Snapshot| snapshot.renewed().unwrap().stays.len();
+        let none = Snapshot::of(path.clone());
+        write_to(&path, &["a"]);
+        assert_eq!(count(none), 1);
+        let one = Snapshot::of(path.clone());
+        assert_eq!(count(Snapshot::of(path.clone())), 1);
+        write_to(&path, &["b"]);
+        assert_eq!(count(one), 2);
     }
 
     #[test]
@@ -198,8 +255,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let [path, link] = ["ledger.jsonl", "link"].map(|name| directory.path().join(name));
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(write(&link, &[]).is_err() && bytes(&link).is_err());
+        assert!(write(&link, &[]).is_err() && read_measured(&link).is_err());
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(bytes(&path).is_err());
+        assert!(read_measured(&path).is_err());
     }
 }
