@@ -49,7 +49,7 @@ pub fn observe(
 ) -> Result<History> {
     let all_news =
         |history: &History| answers.iter().flat_map(|answer| news(history, answer, before)).collect();
-    let history = ledger.renewed(paths)?;
+    let history = ledger.renewed()?;
     let entries: Vec<Entry> = all_news(&history);
     if entries.is_empty() { Ok(history) } else { file::update(paths, all_news) }
 }

@@ -238,6 +238,20 @@ fn a_provider_out_of_order_is_represented_by_its_last_answer() {
 }
 
 #[test]
+fn the_last_answer_of_a_provider_is_kept_while_others_answer() {
+    let mut sandbox = fragile();
+    sandbox.provide("y", &lists(r#"{"id":"b2","name":"other","status":"active","host":"192.0.2.2"}"#));
+    let first = json(&sandbox, &[]);
+    sandbox.write(&sandbox.home().join("broken"), "");
+    for args in [&[][..], &[], &["--cached"]] {
+        let answer = json(&sandbox, args);
+        assert_eq!(answer["providers"][0]["taken"], first["providers"][0]["taken"], "{args:?}");
+        assert_eq!(named(&answer, "train")["host"], "192.0.2.1", "{args:?}");
+        assert_eq!(named(&answer, "other")["host"], "192.0.2.2", "{args:?}");
+    }
+}
+
+#[test]
 fn a_provider_of_which_nothing_is_known_is_a_failure() {
     let sandbox = fragile();
     sandbox.write(&sandbox.home().join("broken"), "");

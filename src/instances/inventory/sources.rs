@@ -105,6 +105,7 @@ impl Inventory {
         let mut inventory = Self { machines: written, ..Self::default() };
         for (source, listed) in answers {
             let failed = source.error.is_some();
+            inventory.machines.reserve(listed.len());
             for listed in listed {
                 inventory.add(
                     Machine::listed(listed, &source.provider, failed, &config.ssh),

@@ -32,10 +32,14 @@ fn an_id_is_enough_and_the_unknown_is_passed_over() {
 
 #[test]
 fn what_was_read_can_be_written_and_read_again() {
-    let text = r#"{"api":1,"instances":[{"id":"\u001b[2J","name":"a\nb","status":"preempted","host":"-oX","port":1}]}"#;
+    let text = r#"{"api":1,"instances":[{"id":"\u001b[2J","name":"a\nb","status":"preempted","host":"-oX","port":1},
+        {"id":"b","user":"me","type":"a\"b\\","region":"größer","price_cents_per_hour":75}]}"#;
     let instances = parse(text).unwrap();
     let written = serde_json::to_string(&Answer::new(&instances)).unwrap();
     assert_eq!(parse(&written).unwrap(), instances);
+    let mut json = JsonText::default();
+    Answer::new(&instances).write(&mut json).unwrap();
+    assert_eq!(json.into_string(), written);
     assert_eq!(instances[0].id, "\u{1b}[2J", "control characters are data");
 }
 
