@@ -229,8 +229,8 @@ impl Running {
 /// Lets a long output into the pipe at once, so that the program and its reader need not take turns.
 #[cfg(target_os = "linux")]
 fn widen(pipe: &impl AsFd) {
-    const LENGTH: libc::c_int = 1 << 20;
-    // A user with many pipes may not; then it stays as it was.
+    // Pipes of a user may have 64 MiB in all by default (pipe-user-pages-soft): enough for many tunnels that ask at once.
+    const LENGTH: libc::c_int = 256 << 10;
     let _ = nix::fcntl::fcntl(pipe, nix::fcntl::FcntlArg::F_SETPIPE_SZ(LENGTH));
 }
 
