@@ -13,8 +13,7 @@
 //! config        config.toml, credentials, forwards, instances of the config     ledger   cost of rented instances
 //! command_line  parsing and reporting, the same for every program
 //! system        paths, child processes, signals, time
-//! terminal      colour, width, keyboard; and the single files: error, completion, suggest, built_in,
-//!               json_text, toml_text
+//! terminal      colour, width, keyboard; and the single files: error, completion, suggest, toml_text, built_in
 //! ```
 //!
 //! Commands do not use each other, except that `complete` reads the definitions of all. Of the supervisor they see
@@ -31,7 +30,6 @@ pub mod daemon;
 pub mod error;
 pub mod extension;
 pub mod instances;
-pub mod json_text;
 pub mod ledger;
 pub mod openssh;
 pub mod runtime;

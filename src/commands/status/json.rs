@@ -1,18 +1,56 @@
 //! `soong status --json`. `docs/json.md` documents the format; fields are added, never renamed or removed,
 //! while `api` stays the same.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::overview::{self, Overview, Row};
+use super::overview::{Overview, Row};
+use crate::command_line;
 use crate::error::Result;
-use crate::json_text::JsonText;
+use crate::instances::inventory::Status;
 use crate::runtime::forward::Forward;
 use crate::runtime::liveness::TunnelStatus;
 
 /// Version of the format.
 const API: u32 = 1;
-/// Usual length of an instance, in bytes.
-const INSTANCE_LENGTH: usize = 350;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    api: u32,
+    instances: Instances<'a>,
+    providers: Vec<Provider<'a>>,
+}
+
+/// Entries, made one after the other.
+struct Instances<'a>(&'a [Row]);
+
+impl Serialize for Instances<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Entry::from))
+    }
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    name: &'a str,
+    status: Status,
+    stale: bool,
+    host: Option<&'a str>,
+    #[serde(rename = "type")]
+    kind: Option<&'a str>,
+    region: Option<&'a str>,
+    price_cents_per_hour: Option<u64>,
+    provider: Option<&'a str>,
+    since: Option<u64>,
+    cents_so_far: Option<u64>,
+    at_least: Option<bool>,
+    tunnel: Option<Tunnel<'a>>,
+    lease_end: Option<u64>,
+    gpu_load: Option<u8>,
+    model: Option<&'a str>,
+    idle_minutes: Option<u64>,
+    why: Option<&'a str>,
+}
 
 #[derive(Serialize)]
 struct Tunnel<'a> {
@@ -36,49 +74,37 @@ pub(super) fn render(overview: &Overview) -> Result<String> {
         taken: source.taken,
         error: source.error.as_ref().map(ToString::to_string),
     });
-    let mut json = JsonText::with_capacity(INSTANCE_LENGTH * overview.rows.len());
-    json.number("{\"api\":", Some(API));
-    json.list(",\"instances\":", &overview.rows, write)?;
-    json.value(",\"providers\":", &providers.collect::<Vec<_>>())?;
-    json.json("}\n");
-    Ok(json.into_string())
+    let document =
+        Document { api: API, instances: Instances(&overview.rows), providers: providers.collect() };
+    command_line::json_line(&document)
 }
 
-/// Writes an instance.
-fn write(json: &mut JsonText, row: &Row) -> Result<()> {
-    let rental = row.rental.map(|rental| rental.so_far);
-    json.string(r#"{"id":"#, Some(&row.id));
-    json.string(r#","name":"#, Some(&row.name));
-    json.string(r#","status":"#, Some(row.status.word()));
-    json.flag(r#","stale":"#, Some(row.stale));
-    json.string(r#","host":"#, row.host.as_deref());
-    json.string(r#","type":"#, row.kind.as_deref());
-    json.string(r#","region":"#, row.region.as_deref());
-    json.number(r#","price_cents_per_hour":"#, row.price_cents_per_hour);
-    json.string(r#","provider":"#, row.provider.as_deref());
-    json.number(r#","since":"#, rental.map(|cost| cost.from));
-    json.number(r#","cents_so_far":"#, rental.and_then(|cost| cost.cents));
-    json.flag(r#","at_least":"#, rental.map(|cost| cost.is_at_least));
-    match &row.tunnel {
-        Some(tunnel) => json.value(r#","tunnel":"#, &Tunnel::from(tunnel))?,
-        None => json.json(r#","tunnel":null"#),
-    }
-    json.number(r#","lease_end":"#, row.facts.lease_end);
-    json.number(r#","gpu_load":"#, row.facts.gpu_load);
-    json.string(r#","model":"#, row.facts.model.as_deref());
-    json.number(r#","idle_minutes":"#, row.facts.idle_minutes);
-    json.string(r#","why":"#, row.facts.why.as_deref());
-    json.json("}");
-    Ok(())
-}
-
-impl<'a> From<&'a overview::Tunnel> for Tunnel<'a> {
-    fn from(tunnel: &'a overview::Tunnel) -> Self {
+impl<'a> From<&'a Row> for Entry<'a> {
+    fn from(row: &'a Row) -> Self {
         Self {
-            state: tunnel.doing,
-            pid: tunnel.pid,
-            last_error: tunnel.last_error.as_deref(),
-            forwards: &tunnel.forwards,
+            id: &row.id,
+            name: &row.name,
+            status: row.status,
+            stale: row.stale,
+            host: row.host.as_deref(),
+            kind: row.kind.as_deref(),
+            region: row.region.as_deref(),
+            price_cents_per_hour: row.price_cents_per_hour,
+            provider: row.provider.as_deref(),
+            since: row.rental.map(|rental| rental.so_far.from),
+            cents_so_far: row.rental.and_then(|rental| rental.so_far.cents),
+            at_least: row.rental.map(|rental| rental.so_far.is_at_least),
+            tunnel: row.tunnel.as_ref().map(|tunnel| Tunnel {
+                state: tunnel.doing,
+                pid: tunnel.pid,
+                last_error: tunnel.last_error.as_deref(),
+                forwards: &tunnel.forwards,
+            }),
+            lease_end: row.facts.lease_end,
+            gpu_load: row.facts.gpu_load,
+            model: row.facts.model.as_deref(),
+            idle_minutes: row.facts.idle_minutes,
+            why: row.facts.why.as_deref(),
         }
     }
 }

@@ -17,7 +17,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::field::{API, Field, ID_MAX, Version, clipped, document, port, price, text};
 use crate::config::address::{is_host, is_user};
-use crate::json_text::JsonText;
 
 /// Largest number of instances in an answer.
 pub const INSTANCES_MAX: usize = 10_000;
@@ -108,19 +107,6 @@ impl Status {
 }
 
 impl Listed {
-    fn write(&self, json: &mut JsonText) {
-        json.string(r#"{"id":"#, Some(&self.id));
-        json.string(r#","name":"#, self.name.as_deref());
-        json.string(r#","status":"#, Some(self.status.word()));
-        json.string(r#","host":"#, self.host.as_deref());
-        json.string(r#","user":"#, self.user.as_deref());
-        json.number(r#","port":"#, self.port);
-        json.string(r#","type":"#, self.kind.as_deref());
-        json.string(r#","region":"#, self.region.as_deref());
-        json.number(r#","price_cents_per_hour":"#, self.price_cents_per_hour);
-        json.json("}");
-    }
-
     /// Returns the reason why ssh cannot be given this instance's address or user, if any.
     pub fn fault(&self) -> Option<&'static str> {
         if self.host.as_deref().is_some_and(|host| !is_host(host)) {
@@ -215,17 +201,6 @@ impl<'a> Answer<'a> {
     /// Returns the answer that lists `instances`.
     pub fn new(instances: &'a [Listed]) -> Self {
         Self { api: API, instances }
-    }
-
-    /// Writes the same JSON as serde, sooner.
-    pub(super) fn write(&self, json: &mut JsonText) -> crate::error::Result<()> {
-        json.number(r#"{"api":"#, Some(self.api));
-        json.list(r#","instances":"#, self.instances, |json, listed| {
-            listed.write(json);
-            Ok(())
-        })?;
-        json.json("}");
-        Ok(())
     }
 }
 

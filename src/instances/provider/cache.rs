@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::answer::{self, Answer, Listed};
 use super::program::LIMITS;
-use crate::error::Result;
-use crate::json_text::JsonText;
+use crate::error::{Error, Result};
 use crate::system::paths::{self, Paths};
 
 /// Version of the file.
@@ -39,17 +38,31 @@ pub struct Cache<'a> {
 }
 
 /// The file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct File {
     version: u32,
     providers: BTreeMap<String, Entry>,
 }
 
 /// An answer, parsed when it is needed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     taken: u64,
     answer: Box<RawValue>,
+}
+
+/// The file, to be written.
+#[derive(Serialize)]
+struct NewFile<'a> {
+    version: u32,
+    providers: BTreeMap<&'a str, NewEntry<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum NewEntry<'a> {
+    Kept(&'a Entry),
+    Given { taken: u64, answer: Answer<'a> },
 }
 
 impl<'a> Cache<'a> {
@@ -78,34 +91,20 @@ impl<'a> Cache<'a> {
     /// Stores `answers`, each with the name of its provider, from the time `taken`. Keeps the last answers of other
     /// providers that are `enabled`.
     pub fn write(&self, taken: u64, answers: &[(&str, &[Listed])], enabled: &[String]) -> Result<()> {
-        let mut json = JsonText::default();
-        json.number("{\"version\":", Some(VERSION));
-        json.json(",\"providers\":{");
-        let mut comma = "";
-        for name in enabled {
-            if let Some((_, listed)) = answers.iter().find(|(provider, _)| provider == name) {
-                begin(&mut json, comma, name, taken);
-                Answer::new(listed).write(&mut json)?;
-            } else if let Some(entry) = self.file().providers.get(name) {
-                begin(&mut json, comma, name, entry.taken);
-                json.json(entry.answer.get());
-            } else {
-                continue;
-            }
-            json.json("}");
-            comma = ",";
-        }
-        json.json("}}");
+        let entry = |name: &'_ str| match answers.iter().find(|(provider, _)| *provider == name) {
+            Some((_, listed)) => Some(NewEntry::Given { taken, answer: Answer::new(listed) }),
+            None => self.file().providers.get(name).map(NewEntry::Kept),
+        };
+        let providers = enabled.iter().filter_map(|name| Some((name.as_str(), entry(name)?))).collect();
+        let file = NewFile { version: VERSION, providers };
+        let text = serde_json::to_string(&file).map_err(|error| unwritable(&error))?;
         self.paths.ensure_state()?;
-        paths::write_atomically(&self.paths.instance_cache(), &json.into_string())
+        paths::write_atomically(&self.paths.instance_cache(), &text)
     }
 }
 
-/// Begins an [`Entry`].
-fn begin(json: &mut JsonText, before: &str, name: &str, taken: u64) {
-    json.string(before, Some(name));
-    json.number(":{\"taken\":", Some(taken));
-    json.json(",\"answer\":");
+fn unwritable(error: &serde_json::Error) -> Error {
+    Error::failed(format!("cannot write JSON: {error}"))
 }
 
 fn read(paths: &Paths) -> Option<File> {
