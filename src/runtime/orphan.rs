@@ -1,5 +1,9 @@
-//! An ssh that outlived its supervisor. On Linux the kernel ends it. Elsewhere it is found and ended through
-//! its control socket, so no PID is needed.
+//! Processes that outlived their supervisor. On Linux the kernel ends ssh, but not the programs that ssh started, such as the
+//! ssh to a jump host, which hangs in a dead network: [`programs`]. Elsewhere ssh itself is found and ended through its
+//! control socket, so no PID is needed.
+
+#[cfg(target_os = "linux")]
+mod programs;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,9 +11,26 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::runtime::directory::Directory;
+#[cfg(target_os = "linux")]
+use crate::runtime::ssh_directory::Side;
 
 /// Time for such an ssh to end.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Ends the programs that an ssh of `directory` had started and left behind. Only for the holder of the tunnel's lock.
+pub fn terminate_programs(directory: &Directory) {
+    #[cfg(target_os = "linux")]
+    for side in Side::ALL {
+        let record = directory.ssh_directory(side).session();
+        let Ok(text) = std::fs::read_to_string(&record) else { continue };
+        if let Ok(session) = text.trim().parse() {
+            programs::terminate(session, &directory.askpass_socket());
+        }
+        let _ = std::fs::remove_file(record);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = directory;
+}
 
 /// Ends the ssh that listens on the control socket in `directory`, if there is one. Only for the holder of
 /// the tunnel's lock.

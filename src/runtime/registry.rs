@@ -110,6 +110,7 @@ impl Survey {
     /// Publishes that the supervisor of `directory` is gone, unless another one has the lock by now.
     fn look_at_crash(&mut self, directory: &Directory, paths: &Paths) -> Result<()> {
         let Some(lock) = directory.try_lock()? else { return Ok(()) };
+        orphan::terminate_programs(directory);
         if let Some(state) = State::read(directory) {
             self.failed.push(match state.phase {
                 Phase::Failed => state,
@@ -258,6 +259,7 @@ pub fn tidy(paths: &Paths) -> Result<()> {
     paths.check_runtime()?;
     for directory in Directory::all(paths)? {
         if let Some(lock) = directory.try_lock()? {
+            orphan::terminate_programs(&directory);
             directory.clear(&lock, false);
         }
     }

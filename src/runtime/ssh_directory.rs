@@ -71,6 +71,11 @@ impl SshDirectory {
         self.path.join("probe.sock")
     }
 
+    /// Returns the path of the file with the number of the session that ssh leads, which is its PID.
+    pub fn session(&self) -> PathBuf {
+        self.path.join("session")
+    }
+
     /// Returns the path of the socket that ssh forwards for connections to `listen`.
     pub fn forward(&self, listen: &Listen) -> PathBuf {
         self.path.join(match listen {

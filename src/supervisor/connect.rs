@@ -171,6 +171,8 @@ impl Connector {
         let link = Link::spawn(&login.program, &arguments, &self.askpass, log, others)
             .map_err(|error| Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })?;
         contact.control.expect(link.pid());
+        // Without it, programs of ssh may outlive a supervisor that is killed.
+        let _ = std::fs::write(contact.directory.session(), link.pid().unwrap_or_default().to_string());
         contact.permission.begin(link.log());
         Ok(link)
     }

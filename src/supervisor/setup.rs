@@ -121,6 +121,7 @@ async fn publisher<'a>(request: &Request, paths: &'a Paths, starter: Starter) ->
     let lock = lock.ok_or_else(|| already_running::error(&directory, request))?;
     refuse_second(paths, request, &starter)?;
     orphan::terminate(&directory, request.program());
+    orphan::terminate_programs(&directory);
     directory.clear(&lock, false);
     directory.create_ssh_directories()?;
     let log = Arc::new(Log::new(paths.log(&request.name)));

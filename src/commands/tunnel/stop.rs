@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::runtime::control::Supervisor;
 use crate::runtime::directory::Directory;
 use crate::runtime::registry::{self, Running};
-use crate::runtime::{pidfile, prompt};
+use crate::runtime::{orphan, pidfile, prompt};
 use crate::system::paths::Paths;
 use crate::system::threads;
 
@@ -84,6 +84,7 @@ pub fn stop_running(mut running: Running) -> Result<u32> {
     }
     wait_for_lock(&running.directory)?;
     if !by_itself && let Some(lock) = running.directory.try_lock()? {
+        orphan::terminate_programs(&running.directory);
         running.directory.clear(&lock, false);
     }
     Ok(pid)

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use nix::sys::signal::Signal;
+
 use super::false_alarms::a_stop_breaks_nothing;
 use super::link::Pending;
 use super::logs;
@@ -53,6 +55,39 @@ fn a_jump_host_that_is_dead_is_reached_anew() {
     assert_eq!((jump.logins(), instance.sshd.logins(), sandbox.clients().len()), (2, 2, 2));
     sandbox.tunnel(["stop"]).stdout_has("Stopped").run();
     sandbox.assert_idle();
+}
+
+/// The kernel ends ssh with its supervisor, and nothing ends the hop: it hears nothing of a dead network.
+#[test]
+fn a_hop_whose_supervisor_was_killed_ends_with_the_next_command() {
+    for command in ["status", "start", "stop"] {
+        let (instance, jump) = (Instance::start(), Sshd::start());
+        let network = Network::to(jump.port);
+        let sandbox = start(&instance, &jump, &network, 60);
+        let supervisor = sandbox.supervisors()[0].pid;
+        let (ssh, hop): (Vec<_>, Vec<_>) =
+            sandbox.clients().into_iter().partition(|client| client.parent == supervisor);
+        assert_eq!((ssh.len(), hop.len()), (1, 1));
+        network.hold();
+        if command == "stop" {
+            // One that hangs is killed.
+            process::signal(supervisor, Signal::SIGSTOP);
+            sandbox.tunnel(["stop"]).stdout("Stopped tunnel (PID: [PID])\n").run();
+        } else {
+            process::signal(supervisor, Signal::SIGKILL);
+        }
+        wait::until_true("ssh to end", || !process::is_alive(ssh[0].pid));
+        if command == "status" {
+            assert!(process::is_alive(hop[0].pid));
+            let status = sandbox.tunnel(["status"]).code(3).stdout("Tunnel is not running\n");
+            status.stderr_has("was killed or crashed").run();
+        } else if command == "start" {
+            sandbox.tunnel(["start"]).stdout_has("SSH tunnel started").run();
+        }
+        wait::until_true("the hop to end", || !process::is_alive(hop[0].pid));
+        sandbox.tunnel(["stop"]).unchecked();
+        sandbox.assert_idle();
+    }
 }
 
 /// Nothing comes back while it goes up.

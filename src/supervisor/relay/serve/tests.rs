@@ -1,5 +1,6 @@
 //! The relay between real sockets; a listener of the test takes ssh's place.
 
+#[cfg(target_os = "linux")]
 mod former;
 mod rig;
 

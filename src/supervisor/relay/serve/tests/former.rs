@@ -5,7 +5,6 @@ use crate::supervisor::relay::disconnect::is_closed;
 
 /// Another ssh has taken over, and the former one goes on for other connections.
 #[test]
-#[cfg(target_os = "linux")]
 fn what_a_former_ssh_has_not_read_goes_over_the_next_and_never_over_both() {
     for sent in ["hello", ""] {
         let rig = Rig::new(true);

@@ -1,0 +1,98 @@
+//! Programs that an ssh started and left behind when it was killed.
+//!
+//! ssh leads a session, and tells its programs the path of its tunnel's askpass socket. A process is one of them if it is in
+//! that session, whose leader is gone, and has that path in its environment. A program that made a session of its own, such
+//! as a shared ssh master or an agent, serves others and stays.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::unistd::Pid;
+
+use crate::runtime::process::Process;
+use crate::system::paths::ASKPASS_SOCKET;
+
+/// Kills the programs of an ssh that led `session` and had this askpass socket. Does nothing if that ssh is alive.
+pub(super) fn terminate(session: i32, askpass: &Path) {
+    if let Some((_, state)) = status(session)
+        && state != "Z"
+    {
+        return;
+    }
+    let Ok(entries) = fs::read_dir("/proc") else { return };
+    for pid in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+        if is_member(pid, session) {
+            // From here on, the PID cannot become that of another process unnoticed.
+            let process = Process::find(Pid::from_raw(pid));
+            if is_member(pid, session) && was_told(pid, askpass) {
+                let _ = process.kill();
+            }
+        }
+    }
+}
+
+fn is_member(pid: i32, session: i32) -> bool {
+    pid != session && status(pid).is_some_and(|(its, _)| its == session)
+}
+
+/// Returns session and state of a process, from `proc_pid_stat(5)`.
+fn status(pid: i32) -> Option<(i32, String)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?.to_owned();
+    Some((fields.nth(2)?.parse().ok()?, state))
+}
+
+/// Returns true if the environment with which a process was started names this askpass socket. Only its user can read it.
+fn was_told(pid: i32, askpass: &Path) -> bool {
+    let wanted = [ASKPASS_SOCKET.as_bytes(), b"=", askpass.as_os_str().as_bytes()].concat();
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Returns the leader of a new session, which waits for input, and a program that it has started.
+    fn session(askpass: &str) -> (Child, i32) {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 1000 >/dev/null & echo $!; read line"]).env(ASKPASS_SOCKET, askpass);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // SAFETY: setsid is one system call.
+        unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
+        let mut leader = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(leader.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (leader, line.trim().parse().unwrap())
+    }
+
+    #[test]
+    fn only_programs_of_a_dead_ssh_of_this_tunnel_end() {
+        let ours = "/run/soong/tunnels/dev/askpass.sock";
+        let is_left = |pid| status(pid).is_some_and(|(_, state)| state != "Z");
+        for (askpass, is_leader_dead, dies) in
+            [(ours, true, true), (ours, false, false), ("/run/soong/tunnels/other/askpass.sock", true, false)]
+        {
+            let (mut leader, program) = session(askpass);
+            let number = leader.id().cast_signed();
+            if is_leader_dead {
+                leader.kill().unwrap();
+                leader.wait().unwrap();
+            }
+            let process = Process::find(Pid::from_raw(program));
+            // That of another session.
+            terminate(number + 1, Path::new(ours));
+            assert!(is_left(program));
+            terminate(number, Path::new(ours));
+            assert_eq!(process.has_ended(Duration::from_secs(if dies { 60 } else { 0 })), dies, "{askpass}");
+            let _ = (process.kill(), leader.kill(), leader.wait());
+        }
+    }
+}
