@@ -24,7 +24,7 @@ pub fn terminate_programs(directory: &Directory) {
         let record = directory.ssh_directory(side).session();
         let Ok(text) = std::fs::read_to_string(&record) else { continue };
         if let Ok(session) = text.trim().parse() {
-            programs::terminate(session, &directory.askpass_socket());
+            programs::terminate(session, &directory.askpass_socket(), PATIENCE);
         }
         let _ = std::fs::remove_file(record);
     }

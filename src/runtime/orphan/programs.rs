@@ -7,17 +7,17 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::unistd::Pid;
 
 use crate::runtime::process::Process;
 use crate::system::paths::ASKPASS_SOCKET;
 
-/// Kills the programs of an ssh that led `session` and had this askpass socket. Does nothing if that ssh is alive.
-pub(super) fn terminate(session: i32, askpass: &Path) {
-    if let Some((_, state)) = status(session)
-        && state != "Z"
-    {
+/// Kills the programs of an ssh that led `session` and had this askpass socket, once that ssh has ended; the kernel kills it
+/// with its supervisor. Does nothing if it stays alive for `patience`.
+pub(super) fn terminate(session: i32, askpass: &Path, patience: Duration) {
+    if !Process::find(Pid::from_raw(session)).has_ended(patience) {
         return;
     }
     let Ok(entries) = fs::read_dir("/proc") else { return };
@@ -33,15 +33,13 @@ pub(super) fn terminate(session: i32, askpass: &Path) {
 }
 
 fn is_member(pid: i32, session: i32) -> bool {
-    pid != session && status(pid).is_some_and(|(its, _)| its == session)
+    pid != session && session_of(pid) == Some(session)
 }
 
-/// Returns session and state of a process, from `proc_pid_stat(5)`.
-fn status(pid: i32) -> Option<(i32, String)> {
+/// Returns the session of a process, from `proc_pid_stat(5)`.
+fn session_of(pid: i32) -> Option<i32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let state = fields.next()?.to_owned();
-    Some((fields.nth(2)?.parse().ok()?, state))
+    stat.rsplit_once(") ")?.1.split(' ').nth(3)?.parse().ok()
 }
 
 /// Returns true if the environment with which a process was started names this askpass socket. Only its user can read it.
@@ -56,7 +54,6 @@ mod tests {
     use std::io::{BufRead, BufReader};
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
-    use std::time::Duration;
 
     use super::*;
 
@@ -76,7 +73,6 @@ mod tests {
     #[test]
     fn only_programs_of_a_dead_ssh_of_this_tunnel_end() {
         let ours = "/run/soong/tunnels/dev/askpass.sock";
-        let is_left = |pid| status(pid).is_some_and(|(_, state)| state != "Z");
         for (askpass, is_leader_dead, dies) in
             [(ours, true, true), (ours, false, false), ("/run/soong/tunnels/other/askpass.sock", true, false)]
         {
@@ -87,10 +83,11 @@ mod tests {
                 leader.wait().unwrap();
             }
             let process = Process::find(Pid::from_raw(program));
-            // That of another session.
-            terminate(number + 1, Path::new(ours));
-            assert!(is_left(program));
-            terminate(number, Path::new(ours));
+            // Another session, whose leader is alive.
+            let other = std::process::id().cast_signed();
+            terminate(other, Path::new(ours), Duration::ZERO);
+            assert!(!process.has_ended(Duration::ZERO));
+            terminate(number, Path::new(ours), Duration::ZERO);
             assert_eq!(process.has_ended(Duration::from_secs(if dies { 60 } else { 0 })), dies, "{askpass}");
             let _ = (process.kill(), leader.kill(), leader.wait());
         }
