@@ -259,6 +259,9 @@ fn data_over_a_former_ssh_is_no_sign_of_life_of_the_present_one() {
     let rig = Rig::new(true);
     let mut client = rig.client();
     let (mut stream, _) = Remote::bind(rig.socket()).unwrap().accept().unwrap();
+    // A connection without any data would go over to the present one.
+    stream.write_all(b"x").unwrap();
+    client.read_exact(&mut [0]).unwrap();
     let former = rig.up().unwrap();
     let (before, began) = (former.liveness.last_received(), rig.present().liveness.last_received());
     while former.liveness.last_received() == before {
