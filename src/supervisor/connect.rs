@@ -31,6 +31,7 @@ use crate::openssh::failure::{self, Failure, Kind};
 use crate::openssh::log_lines::open_failure;
 use crate::runtime::directory::Directory;
 use crate::runtime::ssh_directory::Side;
+use crate::system::paths;
 
 /// Connector of one tunnel: everything that an attempt needs beside the login.
 pub(super) struct Connector {
@@ -172,7 +173,8 @@ impl Connector {
             .map_err(|error| Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })?;
         contact.control.expect(link.pid());
         // Without it, programs of ssh may outlive a supervisor that is killed.
-        let _ = std::fs::write(contact.directory.session(), link.pid().unwrap_or_default().to_string());
+        let session = link.pid().unwrap_or_default().to_string();
+        let _ = paths::write_atomically(&contact.directory.session(), &session);
         contact.permission.begin(link.log());
         Ok(link)
     }
