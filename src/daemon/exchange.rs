@@ -12,7 +12,7 @@ use crate::config::instance::Instance;
 use crate::daemon::http::RESPONSE_MAX;
 use crate::error::{Error, Result};
 use crate::openssh::{Login, failure, log_lines};
-use crate::system::deadline_stream::DeadlineStream;
+use crate::system::deadline_stream::{DeadlineStream, is_late};
 use crate::terminal::printable;
 
 /// Time limit of one exchange.
@@ -29,7 +29,7 @@ pub fn through_tunnel(socket: &Path, instance: &Instance, request: &[u8]) -> Res
         Ok(answer) if answer.is_empty() => Err(absent(instance)),
         Ok(answer) => Ok(answer),
         Err(source) => Err(match source.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => silent(instance),
+            _ if is_late(&source) => silent(instance),
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => absent(instance),
             _ => Error::cannot("reach the status daemon through the tunnel", source),
         }),

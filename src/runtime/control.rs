@@ -173,9 +173,7 @@ impl Supervisor {
             match BufReader::new(stream.take(ANSWER_MAX)).read_line(&mut line) {
                 Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => Ok(Some(serde_json::from_str::<Answer>(&line)?)),
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    Ok(None)
-                }
+                Err(error) if is_late(&error) => Ok(None),
                 Err(error) => Err(error),
             }
         };

@@ -4,13 +4,16 @@
 
 use std::io;
 #[cfg(target_os = "linux")]
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+#[cfg(target_os = "linux")]
+use crate::system::pidfd;
 
 /// A process, found by PID. The caller must verify *afterwards* that it is the right one.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ impl Process {
         Self {
             pid,
             #[cfg(target_os = "linux")]
-            descriptor: open(pid),
+            descriptor: pidfd::open(pid.as_raw()).ok(),
         }
     }
 
@@ -72,17 +75,6 @@ pub fn started(pid: u32) -> Option<u64> {
     let is_running = matches!(fields.next()?, "R" | "S" | "D");
     let started = fields.nth(18)?.parse().ok()?;
     (is_running && head.ends_with(" (soong-superviso")).then_some(started)
-}
-
-/// Returns a descriptor for the process (`pidfd_open(2)`); `None` if the kernel, before 5.3, or a sandbox
-/// refuses.
-#[cfg(target_os = "linux")]
-fn open(pid: Pid) -> Option<OwnedFd> {
-    // SAFETY: pidfd_open takes two integers and returns a new descriptor or -1.
-    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
-    let descriptor = i32::try_from(descriptor).ok().filter(|descriptor| *descriptor >= 0)?;
-    // SAFETY: the kernel has just made this descriptor, and no other code has it.
-    Some(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 #[cfg(target_os = "linux")]

@@ -52,8 +52,8 @@ const MARK_IDLE: &str = "soong3";
 const SHOWN_MAX: usize = 20;
 const SHOWN_PARTS: (usize, usize) = (12, 6);
 
-/// Interval at which a live supervisor renews its promise. Each renewal wakes this machine and asks the far
-/// end for an answer.
+/// Interval at which a live supervisor renews its promise. Each renewal wakes this machine, and asks the far
+/// end for an answer unless it has just given one.
 pub const RENEWAL: Duration = Duration::from_secs(62);
 
 /// Seconds for which a promise holds: one interval plus the time of a renewal. Limits how long a prompt can

@@ -53,16 +53,16 @@ pub struct Survey {
 /// Examines every tunnel. Ends ssh processes without a supervisor, publishes that a supervisor was killed, and updates
 /// the PID file; leaves the other traces of crashes for [`tidy`].
 pub fn survey(paths: &Paths) -> Result<Survey> {
-    examine(paths, |_| {})
+    examine(paths, None)
 }
 
 /// Like [`survey`]; asks each supervisor `question` when it is found, for [`TunnelStatus`](super::liveness::TunnelStatus).
 /// A supervisor of many that is asked at once wakes once.
 pub fn inquire(paths: &Paths, question: Question) -> Result<Survey> {
-    examine(paths, |running| running.supervisor.ask(question))
+    examine(paths, Some(question))
 }
 
-fn examine(paths: &Paths, mut meet: impl FnMut(&mut Running)) -> Result<Survey> {
+fn examine(paths: &Paths, question: Option<Question>) -> Result<Survey> {
     let mut survey = Survey::default();
     paths.check_runtime()?;
     let directories = Directory::all(paths)?;
@@ -70,7 +70,9 @@ fn examine(paths: &Paths, mut meet: impl FnMut(&mut Running)) -> Result<Survey> 
     for directory in directories {
         match running(&directory)? {
             Some(mut running) => {
-                meet(&mut running);
+                if let Some(question) = question {
+                    running.supervisor.ask(question);
+                }
                 survey.running.push(running);
             }
             None => survey.look_at_remains(&directory, paths)?,

@@ -173,8 +173,9 @@ impl Connector {
             .map_err(|error| Failure { kind: Kind::Other, reason: format!("cannot run ssh: {error}") })?;
         contact.control.expect(link.pid());
         // Without it, programs of ssh may outlive a supervisor that is killed.
-        let session = link.pid().unwrap_or_default().to_string();
-        let _ = paths::write_atomically(&contact.directory.session(), &session);
+        if let Some(pid) = link.pid() {
+            let _ = paths::write_atomically(&contact.directory.session(), &pid.to_string());
+        }
         contact.permission.begin(link.log());
         Ok(link)
     }

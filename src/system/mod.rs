@@ -10,6 +10,9 @@ pub(crate) mod menu;
 pub(crate) mod name_service;
 pub mod paths;
 pub mod peer;
+#[cfg(target_os = "linux")]
+pub(crate) mod pidfd;
+pub(crate) mod proc;
 pub mod question;
 pub(crate) mod recall;
 pub mod script;

@@ -9,6 +9,9 @@
 use std::io;
 use std::os::fd::AsFd;
 
+#[cfg(target_os = "linux")]
+use super::sock_diag;
+
 /// Reads into `buffer` what the process `peer` has not read of the data sent to it over `socket`; returns its length, 0 if
 /// the peer has read everything. Fails if the peer does not have the other end open, or may not be traced.
 #[cfg(target_os = "linux")]
@@ -32,15 +35,13 @@ pub fn recall(_socket: &impl AsFd, _peer: i32, _buffer: &mut [u8]) -> io::Result
 }
 
 #[cfg(target_os = "linux")]
-use super::sock_diag;
-
-#[cfg(target_os = "linux")]
 mod linux {
     use std::cell::RefCell;
     use std::collections::HashMap;
-    use std::fs::{self, DirEntry};
     use std::io::{self, ErrorKind};
-    use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+    use std::os::fd::{AsFd, OwnedFd};
+
+    use crate::system::{pidfd, proc};
 
     /// Returns the inode number of an open socket.
     pub fn inode(socket: &impl AsFd) -> io::Result<u32> {
@@ -51,20 +52,9 @@ mod linux {
     /// Returns a copy of the descriptor of the process `pid` for the socket `wanted`.
     pub fn borrow(pid: i32, wanted: u32) -> io::Result<OwnedFd> {
         let number = descriptor(pid, wanted)?;
-        // SAFETY: pidfd_open takes two integers and returns a new descriptor or -1.
-        let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
-        // SAFETY: pidfd_getfd takes a descriptor, which is open, and two integers, and returns a new descriptor or -1.
-        let lent = owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })?;
+        let lent = pidfd::borrow(&pidfd::open(pid)?, number)?;
         // The process may have closed it meanwhile, and its number may be that of another file.
         if inode(&lent)? == wanted { Ok(lent) } else { Err(ErrorKind::NotFound.into()) }
-    }
-
-    fn owned(result: libc::c_long) -> io::Result<OwnedFd> {
-        match i32::try_from(result) {
-            // SAFETY: the kernel has just made this descriptor, and no other code has it.
-            Ok(descriptor @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
-            _ => Err(io::Error::last_os_error()),
-        }
     }
 
     thread_local! {
@@ -76,19 +66,11 @@ mod linux {
     fn descriptor(pid: i32, wanted: u32) -> io::Result<i32> {
         SOCKETS.with_borrow_mut(|(known, sockets)| {
             if *known != pid || !sockets.contains_key(&wanted) {
-                (*known, *sockets) = (pid, self::sockets(pid)?);
+                let open = proc::sockets(pid.unsigned_abs())?;
+                (*known, *sockets) = (pid, open.into_iter().map(|(number, inode)| (inode, number)).collect());
             }
             sockets.get(&wanted).copied().ok_or_else(|| ErrorKind::NotFound.into())
         })
-    }
-
-    fn sockets(pid: i32) -> io::Result<HashMap<u32, i32>> {
-        let socket = |file: DirEntry| {
-            let target = fs::read_link(file.path()).ok()?;
-            let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()?;
-            Some((inode, file.file_name().to_str()?.parse().ok()?))
-        };
-        Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.flatten().filter_map(socket).collect())
     }
 }
 

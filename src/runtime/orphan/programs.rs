@@ -1,8 +1,8 @@
 //! Programs that an ssh started and left behind when it was killed.
 //!
 //! ssh leads a session, and tells its programs the path of its tunnel's askpass socket. A process is one of them if it is in
-//! that session, whose leader is gone, and has that path in its environment. A program that made a session of its own, such
-//! as a shared ssh master or an agent, serves others and stays.
+//! that session, whose leader is gone, and has that path in its environment. Programs with a session of their own stay: a shared
+//! ssh master and an agent serve other tunnels, too.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use crate::runtime::process::Process;
 use crate::system::paths::ASKPASS_SOCKET;
+use crate::system::proc;
 
 /// Kills the programs of an ssh that led `session` and had this askpass socket, once that ssh has ended; the kernel kills it
 /// with its supervisor. Does nothing if it stays alive for `patience`.
@@ -25,7 +26,7 @@ pub(super) fn terminate(session: i32, askpass: &Path, patience: Duration) {
         if is_member(pid, session) {
             // From here on, the PID cannot become that of another process unnoticed.
             let process = Process::find(Pid::from_raw(pid));
-            if is_member(pid, session) && was_told(pid, askpass) {
+            if is_member(pid, session) && knows_socket(pid, askpass) {
                 let _ = process.kill();
             }
         }
@@ -38,12 +39,11 @@ fn is_member(pid: i32, session: i32) -> bool {
 
 /// Returns the session of a process, from `proc_pid_stat(5)`.
 fn session_of(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.split(' ').nth(3)?.parse().ok()
+    proc::stat_field(pid.unsigned_abs(), 6).map(u32::cast_signed)
 }
 
 /// Returns true if the environment with which a process was started names this askpass socket. Only its user can read it.
-fn was_told(pid: i32, askpass: &Path) -> bool {
+fn knows_socket(pid: i32, askpass: &Path) -> bool {
     let wanted = [ASKPASS_SOCKET.as_bytes(), b"=", askpass.as_os_str().as_bytes()].concat();
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|variable| variable == wanted)

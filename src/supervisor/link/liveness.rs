@@ -5,8 +5,8 @@
 //! [`super::check`]): soon, and then at growing intervals, because most late answers are those of slow services.
 //!
 //! Prompts believe in a tunnel only as long as its supervisor promises, and the supervisor promises only what
-//! it knows. So an idle link is checked in time for the next promise, about once a minute; nothing here wakes
-//! in between.
+//! it knows. So in time for the next promise, about once a minute, an idle link is checked unless ssh has just
+//! read something from the server; nothing here wakes in between.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;

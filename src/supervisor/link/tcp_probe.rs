@@ -155,17 +155,15 @@ async fn look_up(login: &Login) -> Option<Port> {
 pub fn is_connecting(pid: u32) -> Option<bool> {
     use std::fs;
 
+    use crate::system::proc;
+
     /// `SYN_SENT` in `proc_net_tcp`: the first packet is unanswered.
     const UNANSWERED: &str = "02";
-    let files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
-    let targets = files.filter_map(|file| fs::read_link(file.path()).ok());
-    let sockets: Vec<String> = targets
-        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect();
+    let sockets = proc::sockets(pid).ok()?;
     let is_ours = |line: &str| {
         let mut fields = line.split_whitespace().skip(3);
         fields.next() == Some(UNANSWERED)
-            && fields.nth(5).is_some_and(|inode| sockets.iter().any(|socket| socket == inode))
+            && fields.nth(5).is_some_and(|inode| sockets.iter().any(|socket| Ok(socket.1) == inode.parse()))
     };
     let table = |name: &str| fs::read_to_string(format!("/proc/{pid}/net/{name}"));
     let four = table("tcp").ok()?;

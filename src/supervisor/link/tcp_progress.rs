@@ -4,10 +4,11 @@
 //! Unknown behind jump hosts and proxies, where ssh has no connection of its own, and on systems other than
 //! Linux.
 
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
-use std::{fs, io};
 
+use crate::system::proc;
 use crate::system::sock_diag::{self, Socket};
 
 /// Bytes that are acknowledged between two looks only if ssh sends more than a few requests.
@@ -41,9 +42,10 @@ impl Connection {
     /// Finds the connection of the ssh `pid`: the first TCP connection among its files. Before the login it is the only
     /// one; behind a jump host, the first one of a remote forward would be taken for it later.
     pub fn of(pid: u32) -> Option<Self> {
-        let inodes = sockets(pid)?;
+        let sockets = proc::sockets(pid).ok()?;
         let all = sock_diag::established().ok()?;
-        let socket = inodes.iter().find_map(|inode| all.iter().find(|socket| socket.inode == *inode))?;
+        let socket =
+            sockets.iter().find_map(|(_, inode)| all.iter().find(|socket| socket.inode == *inode))?;
         let Socket { local, remote, acked, round_trip, .. } = *socket;
         Some(Self { local, remote, acked, written: written(socket), read: read(socket), round_trip })
     }
@@ -105,22 +107,6 @@ fn written(socket: &Socket) -> u64 {
 
 fn read(socket: &Socket) -> u64 {
     socket.received.saturating_sub(socket.unread.into())
-}
-
-/// Returns the inodes of the sockets that `pid` has open, ordered by descriptor.
-fn sockets(pid: u32) -> Option<Vec<u32>> {
-    let mut found: Vec<(u32, u32)> = fs::read_dir(format!("/proc/{pid}/fd"))
-        .ok()?
-        .flatten()
-        .filter_map(|file| {
-            let descriptor = file.file_name().to_str()?.parse().ok()?;
-            let target = fs::read_link(file.path()).ok()?;
-            let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()?;
-            Some((descriptor, inode))
-        })
-        .collect();
-    found.sort_unstable();
-    Some(found.into_iter().map(|(_, inode)| inode).collect())
 }
 
 #[cfg(test)]

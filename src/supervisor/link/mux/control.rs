@@ -9,6 +9,8 @@ use nix::unistd::geteuid;
 use tokio::net::UnixStream;
 use tokio::net::unix::UCred;
 
+use crate::system::proc;
+
 /// Control socket of the tunnel's ssh. Copies share it.
 #[derive(Debug, Clone)]
 pub struct Control {
@@ -77,9 +79,7 @@ fn descends(mut pid: u32, ancestor: u32) -> bool {
 
 /// Returns the parent of the process `pid`, from `proc_pid_stat(5)`; `None` except on Linux.
 fn parent(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name, in parentheses, can contain anything.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    proc::stat_field(pid, 4)
 }
 
 #[cfg(test)]
